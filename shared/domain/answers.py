@@ -1,0 +1,61 @@
+"""What a provider's answer means, and what follows from it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Meaning(StrEnum):
+    """What one attempt's answer means. An adapter's table gives one for every kind of answer."""
+
+    SUCCEEDED = "succeeded"
+    REFUSED = "refused"  # a no that the provider's document describes
+    RESEND = "resend"  # ambiguous, and the provider promises that the same request is safe
+    CHECK = "check"  # ambiguous, or a no that is not documented: look before anything else
+    NOT_SENT = "not_sent"  # no byte of the request was written, or the provider said 429
+    REAUTH = "reauth"  # the token was refused
+    HALT = "halt"  # credentials or funds: the whole lane stops
+
+
+class Verdict(StrEnum):
+    """What a check found in the provider's books."""
+
+    APPLIED = "applied"
+    NOT_APPLIED = "not_applied"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One attempt's answer, read.
+
+    kind: the adapter's name for it, e.g. `ok_empty`, `refused`, `time_out`; a key of its answer table.
+    listed: False when the answer fits no row of the table: it is CHECK and raises an alert.
+    detail: the provider's own reason, at most 500 characters, for people.
+    provider_down: True for what says that the provider itself is down (the circuit breaker counts these).
+    """
+
+    kind: str
+    meaning: Meaning
+    http_status: int | None = None
+    detail: str | None = None
+    provider_reference: str | None = None
+    retry_after_s: float | None = None
+    provider_down: bool = False
+    listed: bool = True
+    facts: Mapping[str, Any] = field(default_factory=dict)  # e.g. amount_paid, status: kept as evidence
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """A check's verdict with the evidence that it rests on (kept with the payment).
+
+    provider_down: the check itself could not be made because the provider is down.
+    """
+
+    verdict: Verdict
+    detail: str
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    provider_reference: str | None = None
+    provider_down: bool = False

@@ -1,0 +1,49 @@
+"""Money: whole minor units and an ISO 4217 currency; text at the edges, never a float."""
+
+import re
+
+from iso4217 import Currency
+
+# At most 15 digits before the point: with 4 places that still fits PostgreSQL's bigint.
+_AMOUNT = re.compile(r"(0|[1-9][0-9]{0,14})(?:\.([0-9]+))?", re.ASCII)
+
+
+def places(currency: str) -> int:
+    """How many decimal places `currency` has (ISO 4217 "minor unit").
+
+    Raises ValueError for a code that ISO 4217 does not list or that has no minor unit (gold, test codes).
+    """
+    try:
+        exponent = Currency(currency).exponent
+    except ValueError:
+        exponent = None
+    if exponent is None:
+        raise ValueError(f"currency {currency!r} is not an ISO 4217 currency that money is counted in")
+    return int(exponent)
+
+
+def parse_amount(text: str, currency: str) -> int:
+    """Minor units of an amount written like `100`, `100.00` or `0.5`; always above zero.
+
+    Raises ValueError with a sentence that says what is wrong.
+    """
+    match = _AMOUNT.fullmatch(text)
+    if match is None:
+        raise ValueError("amount must be digits with an optional point and decimals, like 100.00")
+    whole, decimals = match.group(1), match.group(2) or ""
+    limit = places(currency)
+    if len(decimals) > limit:
+        raise ValueError(f"amount has {len(decimals)} decimal places, {currency} has {limit}")
+    amount_minor = int(whole + decimals.ljust(limit, "0"))
+    if amount_minor == 0:
+        raise ValueError("amount must be above zero")
+    return amount_minor
+
+
+def format_amount(amount_minor: int, currency: str) -> str:
+    """The amount with all the currency's places: 10000 MNT is `100.00`, -5 MNT is `-0.05`."""
+    limit = places(currency)
+    if limit == 0:
+        return str(amount_minor)
+    digits = str(abs(amount_minor)).rjust(limit + 1, "0")
+    return f"{'-' if amount_minor < 0 else ''}{digits[:-limit]}.{digits[-limit:]}"

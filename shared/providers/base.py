@@ -1,0 +1,258 @@
+"""What an adapter is: a `Registration` (what the provider can do) and a `Provider` (the verbs).
+
+An adapter is pure where it can be: building a request and reading an answer touch no network. The verbs that
+do (`authorise`, `send`, `check`, `baseline`, look-ups, refreshes) raise none of the network's faults: they return
+an answer that says what is known. Nothing here knows the database; what an adapter needs of ours comes through
+the two small protocols `Directory` and `Books`.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+from shared.domain.answers import Answer, CheckResult, Meaning
+from shared.domain.payment import HoldReason, Operation, Payment
+from shared.settings import ProviderSettings, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request frozen before its first send: every resend sends these very bytes.
+
+    exclusive_key: payments with the same key can't be told apart in the provider's books, so at most one of
+    them may be at the provider at a time; None where they can.
+    """
+
+    path: str
+    body: bytes
+    exclusive_key: str | None = None
+
+    @property
+    def sha256(self) -> bytes:
+        """32 bytes that prove that a resend is the same request."""
+        return hashlib.sha256(self.body).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """The request can't be built yet."""
+
+    reason: HoldReason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The request can never be built: the payment is refused with this reason, before anything is sent."""
+
+    detail: str
+
+
+Built = Request | Hold | Refusal
+
+
+class Directory(Protocol):
+    """The provider's refreshed lists (bank accounts, services, …) as the store last kept them."""
+
+    def rows(self, kind: str, key: str) -> Sequence[Mapping[str, Any]]:
+        """The open rows of list `kind` filed under `key`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryRow:
+    """One row of a provider's list. item_id is the provider's own id of it, key is what it is looked up by."""
+
+    item_id: str
+    key: str
+    data: Mapping[str, Any]
+
+
+class Books(Protocol):
+    """Our own books, as far as a check needs them. Each call is one read."""
+
+    def net_minor(self, exclusive_key: str) -> int:
+        """Succeeded settles less succeeded refunds under this key, in minor units."""
+        ...
+
+    def successes(self, provider: str, target: Mapping[str, Any]) -> Sequence[Payment]:
+        """Succeeded payments whose target contains `target`."""
+        ...
+
+    def knows(self, provider: str, fact: str) -> bool:
+        """Has this fact about the provider been seen and kept with `learn`?"""
+        ...
+
+    def learn(self, provider: str, fact: str) -> None:
+        """Keep a fact about the provider that evidence showed (e.g. "refund_lowers_amount_paid")."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """What authorises one call. Tokens have a version; a static key has version 0.
+
+    fresh_after_refusal: the token is less than a minute old, was fetched because its predecessor got a 401, and
+    no call has succeeded with it yet: another 401 then means that the credentials are wrong, not the token.
+    """
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    version: int = 0
+    fresh_after_refusal: bool = False
+
+
+class LoginRefused(Exception):  # noqa: N818 - says what happened
+    """The provider refused our credentials: halt the lane. The message is for operators and holds no secret."""
+
+
+class LoginUnavailable(Exception):  # noqa: N818
+    """No token could be had for now (5xx, time-out): nothing was sent, try again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What a check asks about: a payment whose last attempt, or an earlier one, may have been applied.
+
+    last_refusal: the `detail` of an explicit no that followed the ambiguous attempt, if there was one.
+    window_passed: the settle window is over, so NOT_APPLIED can be believed.
+    """
+
+    payment: Payment
+    exclusive_key: str | None
+    last_refusal: str | None
+    window_passed: bool
+
+
+class Provider(Protocol):
+    """The verbs of one provider. Thread-safe: sender threads share one object."""
+
+    def build(self, payment: Payment, directory: Directory) -> Built:
+        """The request for this payment, or why there is none. Pure."""
+        ...
+
+    def authorise(self) -> Auth:
+        """What a call needs to be let in; may log in. Raises LoginRefused, LoginUnavailable."""
+        ...
+
+    def forget(self, auth: Auth) -> None:
+        """This auth got a 401: never use it again."""
+        ...
+
+    def send(self, payment: Payment, auth: Auth) -> Answer:
+        """Send the payment's frozen bytes once. Never raises for what the network or the provider does."""
+        ...
+
+    def baseline(self, payment: Payment, auth: Auth) -> Mapping[str, Any] | None:
+        """What the books say before the first send, for operations that need it; None: could not be read."""
+        ...
+
+    def check(self, doubt: Doubt, books: Books, auth: Auth) -> CheckResult:
+        """Was it applied? Reads only."""
+        ...
+
+
+class FollowUps(Protocol):
+    """A provider that issues receipts (a follow-up of its own; it never changes its payment)."""
+
+    def build_receipt(self, payment: Payment, directory: Directory) -> Built:
+        """The receipt's request. Pure."""
+        ...
+
+    def send_receipt(self, request: Request, auth: Auth) -> Answer:
+        """Ask for the receipt once. SUCCEEDED, REFUSED, NOT_SENT, REAUTH or HALT; CHECK: a person decides."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OperationRule:
+    """One operation that the provider supports.
+
+    resend_safe: the document promises that the same request may be sent again.
+    needs_baseline: the provider's books are read before the first send.
+    """
+
+    resend_safe: bool
+    needs_baseline: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """A read that people and programs reach with `settlepipe lookup PROVIDER NAME key=value …`.
+
+    parameters: name to (type, required, help). call gets them by keyword and returns plain JSON data.
+    """
+
+    help: str
+    parameters: Mapping[str, tuple[type, bool, str]]
+    call: Callable[..., Any]
+
+
+Refresh = Callable[[], Iterable[DirectoryRow]]
+AnswerTable = Mapping[tuple[Operation | str, str], Meaning]
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A provider ready for use in this process.
+
+    refreshes: list name (e.g. `bank_accounts`) to a function that fetches all of it or raises.
+    """
+
+    provider: Provider
+    lookups: Mapping[str, Lookup] = field(default_factory=dict)
+    refreshes: Mapping[str, Refresh] = field(default_factory=dict)
+    follow_ups: FollowUps | None = None
+
+
+class TokenStore(Protocol):
+    """Where the fleet shares a provider's tokens (encrypted at rest); see shared.providers.credentials."""
+
+    def read(self, provider: str) -> "StoredToken | None":
+        """The newest token, or None."""
+        ...
+
+    def save(self, provider: str, token: Mapping[str, Any], after_refusal: bool) -> "StoredToken":
+        """Keep a token as the newest version and return it."""
+        ...
+
+    def invalidate(self, provider: str, version: int) -> None:
+        """Version `version` got a 401. Does nothing when a newer one is there."""
+        ...
+
+    def try_login_lock(self, provider: str) -> Callable[[], None] | None:
+        """The fleet's login lock: a function that releases it, or None when someone else holds it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredToken:
+    """A shared token. refused: this version got a 401. after_refusal: it replaced a version that got one.
+
+    age_s: seconds since it was saved, by the database's clock.
+    """
+
+    version: int
+    token: Mapping[str, Any]
+    refused: bool
+    after_refusal: bool
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """All that the rest of the product knows about a provider.
+
+    currency: the ISO 4217 code it takes. operations: the supported ones; all else is refused as not supported.
+    answers: the total table from (operation, kind of answer) to what it means.
+    """
+
+    name: str
+    title: str
+    currency: str
+    target: type[BaseModel]
+    operations: Mapping[Operation, OperationRule]
+    answers: AnswerTable
+    connect: Callable[[Settings, ProviderSettings, TokenStore], Connected]

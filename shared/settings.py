@@ -1,0 +1,164 @@
+"""Every setting, in one frozen object read from the environment and validated at start.
+
+Names are the environment's: prefix `SETTLEPIPE_`, nested with `__` (`SETTLEPIPE_HTTP__TOTAL_TIMEOUT_S`).
+Units are last in the names. The README's table is generated from this module.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "SETTLEPIPE_"
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class SettingsError(Exception):
+    """The environment holds mistakes; the message names every one of them."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class HttpSettings(_Section):
+    connect_timeout_s: Seconds = Field(5, description="limit for DNS, TCP and TLS of one call")
+    total_timeout_s: Seconds = Field(30, description="limit for one whole call, however slowly its bytes drip")
+    max_body_bytes: int = Field(4 * 1024 * 1024, gt=0, description="the largest answer that is read")
+
+
+class RetrySettings(_Section):
+    base_s: Seconds = Field(2, description="first back-off; doubles with each attempt, full jitter")
+    cap_s: Seconds = Field(900, description="longest back-off")
+    deadline_s: Seconds = Field(259_200, description="from the first claim; past it a payment is parked")
+
+
+class CheckSettings(_Section):
+    ladder_s: tuple[Annotated[float, Field(ge=0)], ...] = Field(
+        (0, 160, 600, 3600, 21_600), min_length=1, description="waits before each check of an unknown payment"
+    )
+
+
+class LeaseSettings(_Section):
+    margin_s: Seconds = Field(30, description="a lease is the HTTP deadline plus this")
+
+
+class BreakerSettings(_Section):
+    failures: int = Field(10, gt=0, description="failures in a row that say the provider is down: the lane opens")
+    open_s: Seconds = Field(30, description="how long an open lane waits before it probes with one payment")
+
+
+class IntakeSettings(_Section):
+    sources: dict[str, list[str]] = Field(
+        default_factory=lambda: {"settlepipe:intake": ["*"]},
+        min_length=1,
+        description="stream to the sources allowed on it (JSON)",
+    )
+    batch: int = Field(500, gt=0, le=5000, description="intents read and committed at a time")
+    reclaim_idle_s: Seconds = Field(60, description="entries a dead consumer held are taken over after this")
+
+
+class ProviderSettings(_Section):
+    """What every provider has. One without a base URL is off."""
+
+    base_url: str | None = Field(None, description="scheme, host, port and any prefix; unset: the provider is off")
+    settle_window_s: Seconds = Field(150, description="how long the provider may still be working on a request")
+    rate_per_s: Seconds | None = Field(None, description="payments a second for the whole fleet; unset: no limit")
+    concurrency: int = Field(32, gt=0, le=512, description="sender threads in one worker process")
+    in_flight: int = Field(200, gt=0, le=10_000, description="dispatched and not yet claimed, at most")
+
+    @field_validator("base_url")
+    @classmethod
+    def _absolute(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return value.rstrip("/") if value else None
+
+
+class BillcenterSettings(ProviderSettings):
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    bank_code: str = Field("", description="the bank that made the transfer, where an intent names none")
+    duplicate_pattern: str = Field(
+        "", description="regular expression: a refusal's detail that says the payment id is known; empty: none does"
+    )
+    refund_id: str = Field("settle", pattern="^(settle|own)$", description="whose payment_id a refund carries")
+    partial_refunds: bool = Field(False, description="may a refund be smaller than its settle")
+    confirm_changed_accounts: bool = Field(True, description="hold payments to a changed account until confirmed")
+
+
+class Settings(BaseSettings):
+    """All settings. Frozen: a process reads them once, at start."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid", env_ignore_empty=True
+    )
+
+    home: Path = Field(Path(".settlepipe"), description="where the embedded servers and generated secrets live")
+    database_url: SecretStr | None = Field(None, description="PostgreSQL; unset: the embedded one")
+    broker_url: SecretStr | None = Field(None, description="Redis or Valkey; unset: the embedded one")
+    secret_keys: tuple[SecretStr, ...] = Field(
+        (), description="keys that encrypt provider tokens, newest first (JSON list)"
+    )
+    refund_wait_s: Seconds = Field(86_400, description="how long a refund waits for the settle that it names")
+    events_keep_s: Seconds = Field(604_800, description="age at which events leave the stream")
+    events_replay_s: Seconds = Field(86_400, description="how much is replayed when the stream was wiped")
+    dispatch_interval_s: Seconds = Field(0.5, description="the dispatcher looks this often when nothing rings")
+    dispatch_lease_s: Seconds = Field(60, description="a dispatched payment nobody claimed is dispatched again")
+    celery_threads: int = Field(4, gt=0, le=512, description="messages one worker process handles at a time")
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+    http: HttpSettings = HttpSettings()
+    retry: RetrySettings = RetrySettings()
+    check: CheckSettings = CheckSettings()
+    lease: LeaseSettings = LeaseSettings()
+    breaker: BreakerSettings = BreakerSettings()
+    intake: IntakeSettings = IntakeSettings()
+    billcenter: BillcenterSettings = BillcenterSettings()
+
+    def provider(self, name: str) -> ProviderSettings:
+        """The section of provider `name`. Raises KeyError when there is none."""
+        section = getattr(self, name, None)
+        if not isinstance(section, ProviderSettings):
+            raise KeyError(name)
+        return section
+
+    @property
+    def lease_s(self) -> float:
+        """Seconds a claimed payment may be on the wire before it counts as an ambiguous attempt."""
+        return self.http.total_timeout_s + self.lease.margin_s
+
+
+def load_settings() -> Settings:
+    """Settings from the environment. Raises SettingsError that names every mistake, unknown names included."""
+    mistakes = [f"{name} is not a setting" for name in _unknown_names()]
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        mistakes += [f"{_variable(e['loc'])}: {e['msg']}" for e in error.errors(include_url=False, include_input=False)]
+    except Exception as error:  # pydantic-settings wraps bad JSON in an error of its own
+        mistakes.append(str(error))
+    if mistakes:
+        raise SettingsError("the environment has mistakes; correct them and start again:\n  " + "\n  ".join(mistakes))
+    return settings
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    return PREFIX + "__".join(str(part) for part in location).upper()
+
+
+def _unknown_names() -> list[str]:
+    return sorted(name for name in os.environ if name.startswith(PREFIX) and not _known(name[len(PREFIX) :].lower()))
+
+
+def _known(path: str) -> bool:
+    model: type[BaseModel] = Settings
+    for part in path.split("__"):
+        if not (isinstance(model, type) and issubclass(model, BaseModel)) or part not in model.model_fields:
+            return False
+        annotation = model.model_fields[part].annotation
+        model = annotation if isinstance(annotation, type) else BaseModel
+    return True
