@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from shared.domain.payment import State
+
 
 class Meaning(StrEnum):
     """What one attempt's answer means. An adapter's table gives one for every kind of answer."""
@@ -16,6 +18,30 @@ class Meaning(StrEnum):
     NOT_SENT = "not_sent"  # no byte of the request was written, or the provider said 429
     REAUTH = "reauth"  # the token was refused
     HALT = "halt"  # credentials or funds: the whole lane stops
+
+
+def next_state(meaning: Meaning, *, resend_safe: bool, in_doubt: bool) -> State:
+    """Where a payment that was being sent goes.
+
+    in_doubt: an earlier attempt may have been applied; then a refusal proves nothing (it may well refuse because
+    the earlier attempt was applied), so the books are looked at first.
+    """
+    match meaning:
+        case Meaning.SUCCEEDED:
+            return State.SUCCEEDED
+        case Meaning.REFUSED:
+            return State.UNKNOWN if in_doubt else State.REFUSED
+        case Meaning.NOT_SENT | Meaning.REAUTH:
+            return State.WAITING
+        case Meaning.RESEND | Meaning.HALT:
+            return State.WAITING if resend_safe else State.UNKNOWN
+        case Meaning.CHECK:
+            return State.UNKNOWN
+
+
+def leaves_doubt(meaning: Meaning, *, resend_safe: bool) -> bool:
+    """May an attempt that ended with this have been applied?"""
+    return meaning in (Meaning.RESEND, Meaning.CHECK) or (meaning is Meaning.HALT and not resend_safe)
 
 
 class Verdict(StrEnum):
@@ -31,6 +57,7 @@ class Answer:
     """One attempt's answer, read.
 
     kind: the adapter's name for it, e.g. `ok_empty`, `refused`, `time_out`; a key of its answer table.
+    refusal: the provider said no, documented or not; a REFUSED always is one.
     listed: False when the answer fits no row of the table: it is CHECK and raises an alert.
     detail: the provider's own reason, at most 500 characters, for people.
     provider_down: True for what says that the provider itself is down (the circuit breaker counts these).
@@ -44,6 +71,7 @@ class Answer:
     retry_after_s: float | None = None
     provider_down: bool = False
     listed: bool = True
+    refusal: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)  # e.g. amount_paid, status: kept as evidence
 
 

@@ -6,7 +6,6 @@ an answer that says what is known. Nothing here knows the database; what an adap
 the two small protocols `Directory` and `Books`.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -14,44 +13,14 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 
 from shared.domain.answers import Answer, CheckResult, Meaning
-from shared.domain.payment import HoldReason, Operation, Payment
+from shared.domain.payment import Operation, Payment
+from shared.domain.records import DirectoryRow as DirectoryRow
+from shared.domain.records import StoredToken as StoredToken
+from shared.domain.request import Built as Built
+from shared.domain.request import Hold as Hold
+from shared.domain.request import Refusal as Refusal
+from shared.domain.request import Request as Request
 from shared.settings import ProviderSettings, Settings
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A request frozen before its first send: every resend sends these very bytes.
-
-    exclusive_key: payments with the same key can't be told apart in the provider's books, so at most one of
-    them may be at the provider at a time; None where they can.
-    """
-
-    path: str
-    body: bytes
-    exclusive_key: str | None = None
-
-    @property
-    def sha256(self) -> bytes:
-        """32 bytes that prove that a resend is the same request."""
-        return hashlib.sha256(self.body).digest()
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """The request can't be built yet."""
-
-    reason: HoldReason
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """The request can never be built: the payment is refused with this reason, before anything is sent."""
-
-    detail: str
-
-
-Built = Request | Hold | Refusal
 
 
 class Directory(Protocol):
@@ -60,15 +29,6 @@ class Directory(Protocol):
     def rows(self, kind: str, key: str) -> Sequence[Mapping[str, Any]]:
         """The open rows of list `kind` filed under `key`."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class DirectoryRow:
-    """One row of a provider's list. item_id is the provider's own id of it, key is what it is looked up by."""
-
-    item_id: str
-    key: str
-    data: Mapping[str, Any]
 
 
 class Books(Protocol):
@@ -210,11 +170,11 @@ class Connected:
 class TokenStore(Protocol):
     """Where the fleet shares a provider's tokens (encrypted at rest); see shared.providers.credentials."""
 
-    def read(self, provider: str) -> "StoredToken | None":
+    def read(self, provider: str) -> StoredToken | None:
         """The newest token, or None."""
         ...
 
-    def save(self, provider: str, token: Mapping[str, Any], after_refusal: bool) -> "StoredToken":
+    def save(self, provider: str, token: Mapping[str, Any], after_refusal: bool) -> StoredToken:
         """Keep a token as the newest version and return it."""
         ...
 
@@ -225,20 +185,6 @@ class TokenStore(Protocol):
     def try_login_lock(self, provider: str) -> Callable[[], None] | None:
         """The fleet's login lock: a function that releases it, or None when someone else holds it."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class StoredToken:
-    """A shared token. refused: this version got a 401. after_refusal: it replaced a version that got one.
-
-    age_s: seconds since it was saved, by the database's clock.
-    """
-
-    version: int
-    token: Mapping[str, Any]
-    refused: bool
-    after_refusal: bool
-    age_s: float
 
 
 @dataclass(frozen=True, slots=True)

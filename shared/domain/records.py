@@ -1,0 +1,28 @@
+"""What the store keeps of a provider besides payments: rows of its lists, and its token."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryRow:
+    """One row of a provider's list. item_id is the provider's own id of it, key is what it is looked up by."""
+
+    item_id: str
+    key: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredToken:
+    """A token that the fleet shares. refused: this version got a 401. after_refusal: it replaced one that did.
+
+    age_s: seconds since it was saved, by the database's clock.
+    """
+
+    version: int
+    token: Mapping[str, Any]
+    refused: bool
+    after_refusal: bool
+    age_s: float

@@ -1,0 +1,90 @@
+"""Connections to PostgreSQL: one small pool in each process, statements on psycopg's own cursors.
+
+SQLAlchemy pools the connections; the statements run on the driver's cursors because building them with Core
+costs about a seventh of the hot path's rate.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+from sqlalchemy import create_engine
+from sqlalchemy.engine import Engine, make_url
+
+Row = dict[str, Any]
+Connection = psycopg.Connection[Row]
+
+STATEMENT_TIMEOUT_MS = 30_000
+CONNECT_TIMEOUT_S = 5
+POOL_WAIT_S = 30
+
+
+class Database:
+    """A pool of autocommit connections. Thread-safe. Broken connections are replaced, not retried."""
+
+    def __init__(self, url: str, pool_size: int = 8, application: str = "settlepipe") -> None:
+        self._engine = _engine(url, pool_size, application)
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """An autocommit connection: each statement is its own transaction. Raises psycopg.OperationalError."""
+        pooled = self._engine.raw_connection()
+        driver: Connection = pooled.driver_connection  # type: ignore[assignment]
+        try:
+            yield driver
+        except BaseException:
+            if driver.closed or driver.broken:
+                pooled.invalidate()
+            elif driver.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+                driver.rollback()
+            raise
+        finally:
+            pooled.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Like `connection`, inside one transaction: committed at the end, rolled back on an exception."""
+        with self.connection() as connection, connection.transaction():
+            yield connection
+
+    def dispose(self) -> None:
+        """Close the pool's idle connections."""
+        self._engine.dispose()
+
+
+def sqlalchemy_url(database_url: str) -> str:
+    """`postgresql://…` with the driver named, as SQLAlchemy wants it."""
+    return make_url(database_url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+
+def _engine(url: str, pool_size: int, application: str) -> Engine:
+    def connect() -> Connection:
+        return psycopg.connect(
+            driver_url(url),
+            autocommit=True,
+            row_factory=dict_row,
+            connect_timeout=CONNECT_TIMEOUT_S,
+            application_name=application,
+            options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC",
+            keepalives_idle=10,
+            keepalives_interval=5,
+            keepalives_count=3,
+            tcp_user_timeout=STATEMENT_TIMEOUT_MS,
+        )
+
+    return create_engine(
+        "postgresql+psycopg://",
+        creator=connect,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=POOL_WAIT_S,
+        pool_reset_on_return=None,  # autocommit: there is nothing to roll back
+        _initialize=False,  # no dialect questions on the first connection: only the pool is used
+    )
+
+
+def driver_url(database_url: str) -> str:
+    """The URL as libpq reads it, without SQLAlchemy's driver name."""
+    return make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)

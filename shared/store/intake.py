@@ -1,0 +1,192 @@
+"""What accept writes: new payments, re-emitted events, quarantine. One transaction for a whole batch."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shared.domain.intent import Intent
+from shared.domain.money import places
+from shared.domain.request import Built, Hold, Refusal, Request
+from shared.store.engine import Connection
+
+Key = tuple[str, str]  # (source, intent_id)
+
+
+@dataclass(frozen=True, slots=True)
+class NewPayment:
+    """An intent with what it will send, or why it sends nothing yet."""
+
+    intent: Intent
+    sent_reference: str
+    resend_safe: bool
+    built: Built
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """What can't be accepted, with its bytes and the reason. conflict_of: the payment that has its id."""
+
+    sha256: bytes
+    raw: bytes
+    reason: str
+    subject: str | None
+    stream: str
+    entry_id: str
+    conflict_of: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An intent whose id was there before. same: its content is the same, too."""
+
+    payment_id: int
+    same: bool
+
+
+_INSERT = """
+WITH incoming AS (
+    SELECT nextval('payment_ids') AS id, t.* FROM unnest(
+        %(source)s::text[], %(intent_id)s::text[], %(digest)s::bytea[], %(provider)s::text[], %(operation)s::text[],
+        %(amount_minor)s::bigint[], %(currency)s::text[], %(places)s::smallint[], %(paid_at)s::timestamptz[],
+        %(target)s::text[], %(refund_of)s::text[], %(receipt)s::text[], %(notify)s::text[], %(metadata)s::text[],
+        %(hold_reason)s::text[], %(detail)s::text[], %(resend_safe)s::boolean[], %(sent_reference)s::text[],
+        %(path)s::text[], %(body)s::bytea[], %(exclusive_key)s::text[])
+    AS t(source, intent_id, digest, provider, operation, amount_minor, currency, places, paid_at, target, refund_of,
+         receipt, notify, metadata, hold_reason, detail, resend_safe, sent_reference, path, body, exclusive_key)
+), keys AS (
+    -- in one order, so that two intakes with the same keys wait for each other and don't deadlock
+    INSERT INTO intent_keys (source, intent_id, digest, payment_id)
+    SELECT source, intent_id, digest, id FROM incoming ORDER BY source, intent_id
+    ON CONFLICT DO NOTHING RETURNING payment_id
+)
+INSERT INTO payments (id, source, intent_id, provider, operation, amount_minor, currency, places, paid_at, target,
+    refund_of, receipt, notify, metadata, hold_reason, detail, due_at, resend_safe, sent_reference, path, body,
+    body_sha256, exclusive_key)
+SELECT id, source, intent_id, provider, operation, amount_minor, currency, places, paid_at, target::jsonb,
+    refund_of, receipt::jsonb, notify::jsonb, metadata::jsonb, hold_reason, detail,
+    CASE WHEN hold_reason IS NULL THEN clock() END, resend_safe, sent_reference, path, body, sha256(body), exclusive_key
+FROM incoming JOIN keys ON payment_id = id ORDER BY id
+RETURNING id, source, intent_id
+"""
+
+_KNOWN = """
+SELECT k.source, k.intent_id, k.payment_id, k.digest = t.digest AS same
+FROM unnest(%(source)s::text[], %(intent_id)s::text[], %(digest)s::bytea[]) AS t(source, intent_id, digest)
+JOIN intent_keys k USING (source, intent_id)
+"""
+
+_REFUSE = """
+UPDATE payments p SET state = 'refused', detail = t.detail, hold_reason = NULL
+FROM unnest(%(id)s::bigint[], %(detail)s::text[]) AS t(id, detail) WHERE p.id = t.id AND p.state = 'accepted'
+"""
+
+_REEMIT = """
+UPDATE events SET pending = true WHERE id IN (
+    SELECT (SELECT max(id) FROM events WHERE payment_id = t.id) FROM unnest(%(ids)s::bigint[]) AS t(id))
+"""
+
+_QUARANTINE = """
+WITH kept AS (
+    INSERT INTO quarantine AS q (sha256, raw, reason, subject, stream, entry_id, conflict_of)
+    VALUES (%(sha256)s, %(raw)s, %(reason)s, %(subject)s, %(stream)s, %(entry_id)s, %(conflict_of)s)
+    ON CONFLICT (sha256) DO UPDATE SET seen = q.seen + 1, last_seen = clock(), reason = excluded.reason,
+        entry_id = excluded.entry_id, stream = excluded.stream, conflict_of = excluded.conflict_of
+    RETURNING id, seen, reason, sha256, stream, entry_id, subject
+), again AS (
+    UPDATE events e SET pending = true FROM kept WHERE kept.seen > 1 AND e.event_id = 'q' || kept.id || '-1'
+        AND e.payment_id IS NULL
+    RETURNING e.id
+)
+INSERT INTO events (event_id, type, subject, data)
+SELECT 'q' || id || '-1', 'settlepipe.intake.quarantined', coalesce(subject, '-'),
+    json_build_object('quarantine_id', id, 'reason', reason, 'sha256', encode(sha256, 'hex'), 'stream', stream,
+                      'entry_id', entry_id)
+FROM kept WHERE seen = 1
+"""
+
+
+def insert(connection: Connection, rows: Sequence[NewPayment]) -> dict[Key, int]:
+    """Insert the payments whose (source, intent_id) is new; their ids by key. The others are left alone.
+
+    Those that can never be sent (a Refusal) are accepted and then refused, so both events are written.
+    """
+    columns: dict[str, list[Any]] = {name: [] for name in _column_values(rows[0])} if rows else {}
+    for row in rows:
+        for name, value in _column_values(row).items():
+            columns[name].append(value)
+    inserted = {
+        (r["source"], r["intent_id"]): r["id"]
+        for r in (connection.execute(_INSERT, columns).fetchall() if rows else ())
+    }
+    refused = [
+        (inserted[key], row.built.detail)
+        for row in rows
+        if isinstance(row.built, Refusal) and (key := (row.intent.source, row.intent.intent_id)) in inserted
+    ]
+    if refused:
+        refuse(connection, refused)
+    return inserted
+
+
+def refuse(connection: Connection, refused: Sequence[tuple[int, str]]) -> None:
+    """Accepted payments that can never be sent, with the reason."""
+    ids, details = zip(*refused, strict=True)
+    connection.execute(_REFUSE, {"id": list(ids), "detail": list(details)})
+
+
+def known(connection: Connection, intents: Sequence[Intent]) -> dict[Key, Known]:
+    """Which of these ids are there, and is their content the same?"""
+    if not intents:
+        return {}
+    columns = {
+        "source": [i.source for i in intents],
+        "intent_id": [i.intent_id for i in intents],
+        "digest": [i.digest for i in intents],
+    }
+    rows = connection.execute(_KNOWN, columns).fetchall()
+    return {(r["source"], r["intent_id"]): Known(r["payment_id"], r["same"]) for r in rows}
+
+
+def reemit(connection: Connection, payment_ids: Sequence[int]) -> None:
+    """Put each payment's last event on the stream again, verbatim."""
+    if payment_ids:
+        connection.execute(_REEMIT, {"ids": list(payment_ids)})
+
+
+def quarantine(connection: Connection, rows: Sequence[Quarantined]) -> None:
+    """Keep what can't be accepted, once for each digest; its event is written, or re-emitted."""
+    for row in rows:
+        connection.execute(_QUARANTINE, {name: getattr(row, name) for name in row.__slots__})
+
+
+def _column_values(row: NewPayment) -> dict[str, Any]:
+    intent, built = row.intent, row.built
+    request = built if isinstance(built, Request) else None
+    return {
+        "source": intent.source,
+        "intent_id": intent.intent_id,
+        "digest": intent.digest,
+        "provider": intent.provider,
+        "operation": intent.operation.value,
+        "amount_minor": intent.amount_minor,
+        "currency": intent.currency,
+        "places": places(intent.currency),
+        "paid_at": intent.paid_at,
+        "target": _json(intent.target),
+        "refund_of": intent.refund_of,
+        "receipt": _json(intent.receipt),
+        "notify": _json(intent.notify),
+        "metadata": _json(intent.metadata),
+        "hold_reason": built.reason.value if isinstance(built, Hold) else None,
+        "detail": built.detail if isinstance(built, Hold) else None,
+        "resend_safe": row.resend_safe,
+        "sent_reference": row.sent_reference,
+        "path": request.path if request else None,
+        "body": request.body if request else None,
+        "exclusive_key": request.exclusive_key if request else None,
+    }
+
+
+def _json(value: Mapping[str, Any] | None) -> str | None:
+    return None if value is None else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,37 @@
+"""From rows to the domain's dataclasses."""
+
+from typing import Any
+
+from shared.domain.payment import Operation, Payment
+from shared.store.engine import Row
+
+# The columns that make a Payment; statements select these from their row `p`.
+PAYMENT_COLUMNS = """p.id, p.source, p.intent_id, p.provider, p.operation, p.amount_minor, p.currency, p.paid_at,
+    p.target, p.sent_reference, p.receipt, p.refund_of, p.body, p.path, p.baseline, p.in_doubt"""
+
+
+def payment(row: Row, settled: Payment | None = None) -> Payment:
+    """The Payment in a row that holds PAYMENT_COLUMNS."""
+    return Payment(
+        id=row["id"],
+        source=row["source"],
+        intent_id=row["intent_id"],
+        provider=row["provider"],
+        operation=Operation(row["operation"]),
+        amount_minor=row["amount_minor"],
+        currency=row["currency"],
+        paid_at=row["paid_at"],
+        target=row["target"],
+        sent_reference=row["sent_reference"],
+        receipt=row["receipt"],
+        refund_of=row["refund_of"],
+        body=_bytes(row["body"]),
+        path=row["path"],
+        baseline=row["baseline"],
+        in_doubt=row["in_doubt"],
+        settled=settled,
+    )
+
+
+def _bytes(value: Any) -> bytes | None:
+    return None if value is None else bytes(value)
