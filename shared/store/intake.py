@@ -38,10 +38,10 @@ class Quarantined:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """An intent whose id was there before. same: its content is the same, too."""
+    """The payment that an intent's id stands for, and the digest of the content that it was accepted with."""
 
     payment_id: int
-    same: bool
+    digest: bytes
 
 
 _INSERT = """
@@ -71,9 +71,8 @@ RETURNING id, source, intent_id
 """
 
 _KNOWN = """
-SELECT k.source, k.intent_id, k.payment_id, k.digest = t.digest AS same
-FROM unnest(%(source)s::text[], %(intent_id)s::text[], %(digest)s::bytea[]) AS t(source, intent_id, digest)
-JOIN intent_keys k USING (source, intent_id)
+SELECT k.source, k.intent_id, k.payment_id, k.digest
+FROM unnest(%(source)s::text[], %(intent_id)s::text[]) AS t(source, intent_id) JOIN intent_keys k USING (source, intent_id)
 """
 
 _REFUSE = """
@@ -135,17 +134,13 @@ def refuse(connection: Connection, refused: Sequence[tuple[int, str]]) -> None:
     connection.execute(_REFUSE, {"id": list(ids), "detail": list(details)})
 
 
-def known(connection: Connection, intents: Sequence[Intent]) -> dict[Key, Known]:
-    """Which of these ids are there, and is their content the same?"""
-    if not intents:
+def known(connection: Connection, keys: Sequence[Key]) -> dict[Key, Known]:
+    """Those of these keys that are there."""
+    if not keys:
         return {}
-    columns = {
-        "source": [i.source for i in intents],
-        "intent_id": [i.intent_id for i in intents],
-        "digest": [i.digest for i in intents],
-    }
+    columns = {"source": [source for source, _ in keys], "intent_id": [intent_id for _, intent_id in keys]}
     rows = connection.execute(_KNOWN, columns).fetchall()
-    return {(r["source"], r["intent_id"]): Known(r["payment_id"], r["same"]) for r in rows}
+    return {(r["source"], r["intent_id"]): Known(r["payment_id"], bytes(r["digest"])) for r in rows}
 
 
 def reemit(connection: Connection, payment_ids: Sequence[int]) -> None:

@@ -82,9 +82,9 @@ CREATE TABLE payments (
     rung               integer NOT NULL DEFAULT 0,   -- of the ladder of waits between checks
     in_doubt           boolean NOT NULL DEFAULT false, -- an attempt may have been applied, no check ruled it out
     possibly_sent      boolean NOT NULL DEFAULT false, -- some attempt was not provably NOT_SENT
-    check_first        boolean NOT NULL DEFAULT false, -- a person asked to resend: look before
-    due_at             timestamptz,                  -- accepted, waiting, unknown: when to dispatch
-    lease_until        timestamptz,                  -- dispatched, sending, or an unknown one being checked
+    resend_asked       boolean NOT NULL DEFAULT false, -- a person asked to resend: look, then send once
+    due_at             timestamptz,                  -- when the dispatcher looks at it: accepted, waiting and
+                                                     -- unknown are due then, dispatched and sending lose their lease
     deadline           timestamptz,                  -- in lane time, from the first claim
 
     resend_safe        boolean NOT NULL DEFAULT false,
@@ -103,13 +103,13 @@ CREATE TABLE payments (
     CHECK ((body IS NULL) = (body_sha256 IS NULL)),
     CHECK (state IN ('accepted', 'refused', 'cancelled', 'succeeded') OR body IS NOT NULL),
     CHECK (hold_reason IS NULL OR state = 'accepted'),
-    CHECK (state <> 'accepted' OR (hold_reason IS NULL) = (due_at IS NOT NULL)),
-    CHECK ((state IN ('dispatched', 'sending')) <= (lease_until IS NOT NULL)),
+    CHECK (CASE WHEN state IN ('accepted', 'dispatched', 'sending', 'waiting', 'unknown')
+           THEN (hold_reason IS NULL) = (due_at IS NOT NULL) ELSE due_at IS NULL END),
     CHECK ((finished_at IS NOT NULL) = (state IN ('succeeded', 'refused', 'cancelled')))
 ) WITH (fillfactor = 80);
 
 CREATE INDEX payments_due ON payments (provider, due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX payments_leased ON payments (provider, lease_until) WHERE state IN ('dispatched', 'sending');
+CREATE INDEX payments_dispatched ON payments (provider, due_at) WHERE state = 'dispatched';
 CREATE INDEX payments_held ON payments (hold_reason, id) WHERE hold_reason IS NOT NULL;
 CREATE INDEX payments_busy ON payments (exclusive_key, id) WHERE hold_reason = 'invoice_busy';
 CREATE INDEX payments_parked ON payments (provider, id) WHERE state = 'parked';
@@ -124,7 +124,7 @@ CREATE TABLE attempts (
     number      integer NOT NULL,
     started_at  timestamptz NOT NULL,
     lease_until timestamptz NOT NULL,
-    ended_at    timestamptz,
+    ended_at    timestamptz,          -- none: the worker died, or its answer was lost
     worker_key  bigint NOT NULL,      -- the session advisory lock that the worker's process holds while it lives
     body_sha256 bytea NOT NULL,
     meaning     text,
@@ -189,8 +189,7 @@ CREATE TABLE receipts (
     state       text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'dispatched', 'sending', 'issued',
                     'refused', 'parked')),
     attempts    integer NOT NULL DEFAULT 0,
-    due_at      timestamptz DEFAULT clock(),
-    lease_until timestamptz,
+    due_at      timestamptz DEFAULT clock(),   -- as in payments
     path        text,
     body        bytea,
     body_sha256 bytea CHECK (body_sha256 = sha256(body)),
@@ -200,7 +199,6 @@ CREATE TABLE receipts (
     finished_at timestamptz
 );
 CREATE INDEX receipts_due ON receipts (provider, due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX receipts_leased ON receipts (lease_until) WHERE state IN ('dispatched', 'sending');
 
 -- What a person decided, and why. Append only.
 CREATE TABLE resolutions (
@@ -318,7 +316,6 @@ BEGIN
     IF NEW.state IN ('succeeded', 'refused', 'cancelled') THEN
         NEW.finished_at := clock();
         NEW.due_at := NULL;
-        NEW.lease_until := NULL;
         NEW.hold_reason := NULL;
         IF NEW.exclusive_key IS NOT NULL THEN  -- let the next one with this key go
             UPDATE payments SET hold_reason = NULL, detail = NULL, due_at = clock()

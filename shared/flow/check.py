@@ -1,0 +1,103 @@
+"""check: ask the provider's books whether an unknown payment was applied; nothing is resent before that.
+
+NOT_APPLIED is believed only after the settle window and when no sender of ours can still be on the wire; then the
+resend is claimed by the statement that records the verdict. APPLIED is believed at once.
+"""
+
+
+from shared.domain.answers import CheckResult, Verdict
+from shared.flow.disputes import dispute_evidence
+from shared.flow.runtime import Runtime, boot_time_s
+from shared.flow.send import deliver
+from shared.providers.base import Doubt, LoginRefused, LoginUnavailable
+from shared.store import checks
+from shared.store.checks import CheckClaim
+from shared.telemetry.logs import alert, bound, get_logger
+
+log = get_logger(__name__)
+
+EVIDENCE_FRESH_S = 10.0  # evidence older than this is read again before a resend
+_READS = 3
+
+
+def check(runtime: Runtime, payment_id: int) -> None:
+    """Check one unknown payment and do what follows: succeed, refuse, resend, wait or park."""
+    if not runtime.gate.open:
+        return
+    lease_s = runtime.limits.lease_s * _READS
+    with runtime.database.connection() as connection:
+        window_s = _window_s(runtime, payment_id, connection)
+        claim = checks.claim(connection, payment_id, lease_s, window_s)
+    if claim is None:
+        return
+    with bound(payment_id=payment_id, check=claim.number):
+        _follow(runtime, claim)
+
+
+def _window_s(runtime: Runtime, payment_id: int, connection: "checks.Connection") -> float:
+    row = connection.execute("SELECT provider FROM payments WHERE id = %s", (payment_id,)).fetchone()
+    return runtime.settings.provider(row["provider"]).settle_window_s if row else 0.0
+
+
+def _follow(runtime: Runtime, claim: CheckClaim) -> None:
+    for _ in range(_READS):
+        begun_s = boot_time_s()
+        result = _believed(claim, _ask(runtime, claim))
+        fresh = boot_time_s() - begun_s <= EVIDENCE_FRESH_S
+        if fresh or result.verdict is not Verdict.NOT_APPLIED:
+            break
+    else:
+        result = CheckResult(Verdict.INCONCLUSIVE, "the books take too long to read", provider_down=True)
+    log.info("checked", verdict=result.verdict.value, reason=result.detail)
+    if result.verdict is Verdict.APPLIED:
+        _succeed(runtime, claim, result)
+    elif claim.resend_asked or (result.verdict is Verdict.NOT_APPLIED and claim.last_refusal is None):
+        _resend(runtime, claim, result)
+    elif result.verdict is Verdict.NOT_APPLIED:
+        with runtime.database.connection() as connection:
+            checks.refused(connection, claim, result, runtime.limits)
+    else:
+        _wait(runtime, claim, result)
+
+
+def _ask(runtime: Runtime, claim: CheckClaim) -> CheckResult:
+    provider = runtime.connected[claim.payment.provider].provider
+    doubt = Doubt(claim.payment, claim.exclusive_key, claim.last_refusal, claim.window_passed)
+    try:
+        return provider.check(doubt, runtime.books, provider.authorise())
+    except (LoginRefused, LoginUnavailable) as error:
+        return CheckResult(Verdict.INCONCLUSIVE, str(error), provider_down=True)
+    except Exception:  # a mistake in the adapter proves nothing about the payment
+        alert("adapter_failed", "the adapter failed on an answer; its payment stays unknown", provider=claim.payment.provider)
+        return CheckResult(Verdict.INCONCLUSIVE, "the adapter failed while it checked")
+
+
+def _believed(claim: CheckClaim, result: CheckResult) -> CheckResult:
+    if result.verdict is not Verdict.NOT_APPLIED:
+        return result
+    if not claim.window_passed:
+        return CheckResult(Verdict.INCONCLUSIVE, "not applied so far; the settle window is not over", result.evidence)
+    if claim.sender_alive:
+        detail = "not applied so far; the process that sent it has not ended"
+        return CheckResult(Verdict.INCONCLUSIVE, detail, result.evidence)
+    return result
+
+
+def _succeed(runtime: Runtime, claim: CheckClaim, result: CheckResult) -> None:
+    with runtime.database.connection() as connection:
+        moved = checks.applied(connection, claim, result, runtime.limits)
+    if not moved:
+        dispute_evidence(runtime, claim.payment.id, result.evidence)
+
+
+def _resend(runtime: Runtime, claim: CheckClaim, result: CheckResult) -> None:
+    begun_s = boot_time_s()
+    with runtime.database.connection() as connection:
+        resend = checks.resend(connection, claim, result, runtime.worker_key, runtime.limits)
+    if resend is not None:
+        deliver(runtime, resend, begun_s)
+
+
+def _wait(runtime: Runtime, claim: CheckClaim, result: CheckResult) -> None:
+    with runtime.database.connection() as connection:
+        checks.inconclusive(connection, claim, result, runtime.settings.check.ladder_s, runtime.limits)

@@ -1,0 +1,76 @@
+"""dispatch: for one lane, take back lost leases, park what is overdue, claim what is due, publish the ids.
+
+The lane's row is locked meanwhile, so limits, rate and circuit breaker hold for the whole fleet. Dying before the
+commit changes nothing; dying after it, or losing the messages, costs one lease: the payments are dispatched again.
+"""
+
+from collections.abc import Callable, Sequence
+
+from shared.flow.runtime import Runtime
+from shared.messaging import tasks
+from shared.settings import ProviderSettings
+from shared.store import lanes, receipts
+from shared.store.engine import Connection
+from shared.store.lanes import Dispatched, Lane
+from shared.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+
+Batches = list[tuple[str, Sequence[int]]]
+
+
+def dispatch(runtime: Runtime, provider: str, queue_length: Callable[[], int]) -> Batches:
+    """One look at one lane: the messages to publish on its queue, already committed as dispatched.
+
+    queue_length: asked only when there is room; nothing is claimed for a queue that is longer than IN_FLIGHT.
+    """
+    section = runtime.settings.provider(provider)
+    with runtime.database.transaction() as connection:
+        lane = lanes.lock(connection, provider, section.rate_per_s)
+        if lane is None:
+            return []
+        _housekeeping(runtime, connection, provider)
+        unclaimed = lanes.unclaimed(connection, provider)
+        room = _room(lane, section, unclaimed)
+        if room <= 0 or queue_length() > section.in_flight:
+            return []
+        due = lanes.claim_due(connection, provider, room, runtime.settings.dispatch_lease_s)
+        _account(runtime, connection, lane, section, due)
+        receipt_ids = receipts.claim_due(connection, provider, room, runtime.settings.dispatch_lease_s)
+    return _messages(due, receipt_ids, section.concurrency - unclaimed)
+
+
+def _housekeeping(runtime: Runtime, connection: Connection, provider: str) -> None:
+    retry, check = runtime.settings.retry, runtime.settings.check
+    for row in lanes.recover(connection, provider, retry.base_s, check.ladder_s[0]):
+        log.warning("a lease ran out", payment_id=row["id"], state=row["state"])
+    for payment_id in lanes.park_overdue(connection, provider):
+        log.warning("parked past its deadline", payment_id=payment_id)
+    for payment_id in receipts.park_lost(connection, provider):
+        log.warning("a receipt without an outcome is parked", payment_id=payment_id)
+
+
+def _room(lane: Lane, section: ProviderSettings, unclaimed: int) -> int:
+    if not lane.running:
+        return 1 if lane.may_probe else 0
+    return int(min(section.in_flight - unclaimed, lane.rate_tokens, 10_000))
+
+
+def _account(
+    runtime: Runtime, connection: Connection, lane: Lane, section: ProviderSettings, due: Sequence[Dispatched]
+) -> None:
+    if section.rate_per_s is not None:
+        lanes.spend(connection, lane, len(due))
+    if due and not lane.running:
+        log.info("a stopped lane probes", provider=lane.provider, payment_id=due[0].id)
+        lanes.probe(connection, lane.provider, due[0].id, runtime.settings.breaker.open_s)
+
+
+def _messages(due: Sequence[Dispatched], receipt_ids: Sequence[int], idle_senders: int) -> Batches:
+    sends = [d.id for d in due if not d.check]
+    checked = [d.id for d in due if d.check]
+    return (
+        [(tasks.SEND, ids) for ids in tasks.split(sends, idle_senders)]
+        + [(tasks.CHECK, ids) for ids in tasks.split(checked, idle_senders)]
+        + [(tasks.RECEIPT, [payment_id]) for payment_id in receipt_ids]
+    )

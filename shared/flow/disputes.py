@@ -1,0 +1,55 @@
+"""Late evidence against a final state: the state stays, people are told."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from shared.domain.payment import State
+from shared.flow.runtime import Runtime
+from shared.store import events
+from shared.store.attempts import Claim
+from shared.telemetry.logs import alert, get_logger
+
+log = get_logger(__name__)
+
+_FIND = """
+SELECT p.state, p.provider, p.resend_safe,
+    (SELECT count(*) FROM attempts a WHERE a.payment_id = p.id AND a.meaning = 'succeeded') AS successes
+FROM payments p WHERE p.id = %s FOR UPDATE
+"""
+
+_KEEP = """
+INSERT INTO discrepancies AS d (category, provider, payment_id, identity, evidence)
+VALUES (%(category)s, %(provider)s, %(id)s, %(identity)s, %(evidence)s::jsonb)
+ON CONFLICT (identity) DO UPDATE SET last_seen = clock() RETURNING d.first_seen = d.last_seen AS fresh
+"""
+
+
+def dispute(runtime: Runtime, claim: Claim) -> None:
+    """An attempt succeeded after its payment was final: a discrepancy, an event and an alert where it is one."""
+    dispute_evidence(runtime, claim.payment.id, {"attempt": claim.attempt, "says": "succeeded"})
+
+
+def dispute_evidence(runtime: Runtime, payment_id: int, evidence: Mapping[str, Any]) -> None:
+    """Evidence says that this final payment was applied; kept unless that is what its state says."""
+    with runtime.database.transaction() as connection:
+        row = connection.execute(_FIND, (payment_id,)).fetchone()
+        if row is None:
+            return
+        if row["state"] in (State.REFUSED, State.CANCELLED):
+            category = "paid_there_failed_here"
+        elif row["state"] == State.SUCCEEDED and row["successes"] > 1 and not row["resend_safe"]:
+            category = "duplicate_at_provider"
+        else:
+            return
+        given = {
+            "category": category,
+            "provider": row["provider"],
+            "id": payment_id,
+            "identity": f"{category}:{payment_id}",
+            "evidence": json.dumps(evidence, default=str),
+        }
+        kept = connection.execute(_KEEP, given).fetchone()
+        if kept and kept["fresh"]:
+            events.disputed(connection, payment_id)
+    alert(category, "late evidence contradicts a final payment", payment_id=payment_id)

@@ -1,0 +1,97 @@
+"""release: look at what is held and let go what no longer has to wait. Run by the dispatcher between its looks."""
+
+import dataclasses
+
+from shared.domain.payment import HoldReason, State
+from shared.domain.request import Hold, Refusal, Request
+from shared.flow.prepare import prepare, refund_fits, unsupported
+from shared.flow.runtime import Runtime
+from shared.store import directory, holds, intake
+from shared.store.engine import Connection
+from shared.store.holds import HeldRefund
+from shared.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+
+REFRESH_LEASE_S = 120.0  # one refresh of a list at a time; a dead one is started again after this
+REFRESH_OLDER_S = 3600.0  # an account that is missing from a list older than this may be on a new one
+
+
+def release_refunds(runtime: Runtime) -> int:
+    """Decide the held refunds whose settle is final, or never came; how many were looked at."""
+    with runtime.database.transaction() as connection:
+        held = holds.refunds(connection, runtime.settings.refund_wait_s)
+        for refund in held:
+            _decide(runtime, connection, refund)
+    return len(held)
+
+
+def _decide(runtime: Runtime, connection: Connection, held: HeldRefund) -> None:
+    refund = held.refund
+    if held.settle_id is None:
+        waited_h = runtime.settings.refund_wait_s / 3600
+        intake.refuse(connection, [(refund.id, f"no settle {refund.refund_of} came within {waited_h:g} h")])
+        return
+    if held.settle_state in (State.REFUSED, State.CANCELLED):
+        intake.refuse(connection, [(refund.id, f"its settle {refund.refund_of} was {held.settle_state}")])
+        return
+    settle, refunded_minor = holds.settle(connection, held.settle_id)
+    misfit = unsupported(runtime, refund) or refund_fits(settle, refund, refunded_minor)
+    if misfit is None:
+        built = prepare(runtime, dataclasses.replace(refund, settled=settle, target=settle.target))
+        if isinstance(built, Request):
+            window_s = runtime.settings.provider(refund.provider).settle_window_s
+            holds.release(connection, refund.id, built, held.settle_id, window_s)
+            return
+        if isinstance(built, Hold):
+            holds.rehold(connection, refund.id, built.reason, built.detail)
+            return
+        misfit = built
+    intake.refuse(connection, [(refund.id, misfit.detail)])
+
+
+def release_directory_holds(runtime: Runtime, provider: str) -> None:
+    """Build again what waits for the provider's lists; called when a list has changed."""
+    after = 0
+    while True:
+        with runtime.database.transaction() as connection:
+            held = holds.directory_holds(connection, provider, after)
+            for payment in held:
+                built = prepare(runtime, payment)
+                match built:
+                    case Request():
+                        holds.release(connection, payment.id, built)
+                    case Hold():
+                        holds.rehold(connection, payment.id, HoldReason(built.reason), built.detail)
+                    case Refusal():
+                        intake.refuse(connection, [(payment.id, built.detail)])
+        if not held:
+            return
+        after = held[-1].id
+
+
+def refresh_wanted(runtime: Runtime, provider: str) -> list[int]:
+    """Ids of payments that wait for a list that was never fetched, or not lately; leased to this caller.
+
+    Empty when nothing waits or somebody is at it.
+    """
+    with runtime.database.transaction() as connection:
+        waiting = holds.directory_holds(connection, provider, after=0, limit=1)
+        wanted = [
+            kind
+            for kind in runtime.connected[provider].refreshes
+            if waiting and directory.lease_refresh(connection, provider, kind, REFRESH_LEASE_S, REFRESH_OLDER_S)
+        ]
+    return [payment.id for payment in waiting] if wanted else []
+
+
+def refresh(runtime: Runtime, provider: str, kind: str) -> tuple[int, int]:
+    """Fetch one of the provider's lists, all of it or nothing; (opened, closed) rows.
+
+    Raises what the adapter raises when the list could not be read whole; the kept list stays as it was.
+    """
+    rows = list(runtime.connected[provider].refreshes[kind]())
+    with runtime.database.transaction() as connection:
+        opened, closed = directory.replace(connection, provider, kind, rows)
+    log.info("a list was refreshed", provider=provider, kind=kind, rows=len(rows), opened=opened, closed=closed)
+    return opened, closed

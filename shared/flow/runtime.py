@@ -1,0 +1,136 @@
+"""What a process needs to run the flow: its settings, its database, the providers that are on."""
+
+import contextlib
+import secrets
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import psycopg
+
+from shared.providers import registry
+from shared.providers.base import Connected, Registration
+from shared.settings import Settings
+from shared.store import lanes
+from shared.store.attempts import Limits
+from shared.store.books import StoredBooks
+from shared.store.directory import CachedDirectory
+from shared.store.engine import Database, driver_url
+from shared.store.tokens import StoredTokens
+from shared.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+
+
+def boot_time_s() -> float:
+    """Seconds that also pass while the machine sleeps or the process is frozen."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+class SignOfLife:
+    """A session advisory lock in PostgreSQL, held while this process lives: whoever finds it gone knows that no
+    thread of ours is still between a claim and its outcome. Taken again under the same key after a broken
+    connection; a claim that needs the lock is refused meanwhile (the claim's own statement looks).
+    """
+
+    def __init__(self, database_url: str, every_s: float = 1.0) -> None:
+        self.key = secrets.randbits(63)
+        self._url, self._every_s = driver_url(database_url), every_s
+        self._held = threading.Event()
+        threading.Thread(target=self._hold, name="sign-of-life", daemon=True).start()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until the lock is held."""
+        return self._held.wait(timeout_s)
+
+    def _hold(self) -> None:
+        while True:
+            with contextlib.suppress(psycopg.Error), psycopg.connect(
+                self._url, autocommit=True, connect_timeout=5, application_name="settlepipe sign of life"
+            ) as connection:
+                connection.execute("SELECT pg_advisory_lock(%s)", (self.key,))
+                self._held.set()
+                while True:
+                    connection.execute("SELECT 1")
+                    time.sleep(self._every_s)
+            time.sleep(self._every_s)
+
+
+class ClaimGate:
+    """Closed while an outcome waits to be written: who can't write outcomes claims nothing new."""
+
+    def __init__(self) -> None:
+        self._lock, self._unwritten = threading.Lock(), 0
+
+    @property
+    def open(self) -> bool:
+        """May this process claim?"""
+        return self._unwritten == 0
+
+    @contextlib.contextmanager
+    def closed(self):  # type: ignore[no-untyped-def]
+        """Keep the gate closed for the time of the block."""
+        with self._lock:
+            self._unwritten += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._unwritten -= 1
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """One process's share of the flow. registrations: every known provider; connected: those that are on."""
+
+    settings: Settings
+    database: Database
+    registrations: Mapping[str, Registration]
+    connected: Mapping[str, Connected]
+    directories: Mapping[str, CachedDirectory]
+    books: StoredBooks
+    limits: Limits
+    life: SignOfLife | None = None
+    gate: ClaimGate = field(default_factory=ClaimGate)
+
+    @property
+    def worker_key(self) -> int:
+        """The key of this process's sign of life. Only processes that send have one."""
+        if self.life is None:
+            raise RuntimeError("this process has no sign of life, so it may not send")
+        return self.life.key
+
+
+def start(settings: Settings, *, sends: bool = False, pool_size: int = 8) -> Runtime:
+    """Connect this process. Raises psycopg.OperationalError when PostgreSQL does not answer.
+
+    sends: the process will claim payments and holds a sign of life.
+    """
+    if settings.database_url is None:
+        raise RuntimeError("SETTLEPIPE_DATABASE_URL is not set; `settlepipe up` sets it for its processes")
+    url = settings.database_url.get_secret_value()
+    database = Database(url, pool_size)
+    registrations = {name: registry.registration(name) for name in registry.names()}
+    with database.connection() as connection:
+        lanes.ensure(connection, sorted(registrations))
+    tokens = StoredTokens(database, url, [key.get_secret_value() for key in settings.secret_keys])
+    on = [name for name in registrations if settings.provider(name).base_url]
+    life = SignOfLife(url) if sends else None
+    if life and not life.wait(10):
+        raise psycopg.OperationalError("no sign of life could be set within 10 s")
+    return Runtime(
+        settings=settings,
+        database=database,
+        registrations=registrations,
+        connected={name: registrations[name].connect(settings, settings.provider(name), tokens) for name in on},
+        directories={name: CachedDirectory(database, name) for name in registrations},
+        books=StoredBooks(database),
+        limits=Limits(
+            lease_s=settings.lease_s,
+            deadline_s=settings.retry.deadline_s,
+            breaker_failures=settings.breaker.failures,
+            breaker_open_s=settings.breaker.open_s,
+        ),
+        life=life,
+    )

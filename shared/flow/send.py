@@ -1,0 +1,154 @@
+"""send: claim a dispatched payment, call its provider once, record what came of it.
+
+Where it can die, and what is true then:
+  before the claim      the payment is dispatched; its lease runs out and it is dispatched again
+  after the claim       an attempt without an end; the lease runs out and it counts as ambiguous
+  after the call        the same: what the provider did is found by the resend or by the check
+  after the record      nothing is left to do; the message may be redelivered, the claim refuses it
+"""
+
+import dataclasses
+import random
+import time
+
+import psycopg
+from sqlalchemy.exc import SQLAlchemyError
+
+from shared.domain.answers import Answer, Meaning, leaves_doubt, next_state
+from shared.domain.backoff import next_wait
+from shared.domain.payment import FINAL, State
+from shared.flow.disputes import dispute
+from shared.flow.runtime import Runtime, boot_time_s
+from shared.providers.base import Auth, LoginRefused, LoginUnavailable
+from shared.store import attempts
+from shared.store.attempts import Claim, Outcome
+from shared.telemetry.logs import alert, bound, get_logger
+
+log = get_logger(__name__)
+
+STALE_S = 5.0  # a claim older than this (a frozen process or database) is not sent
+
+
+def send(runtime: Runtime, payment_id: int) -> None:
+    """Send one payment, if it is still this message's to send. What can't be claimed is left alone."""
+    if not runtime.gate.open:
+        return
+    begun_s = boot_time_s()
+    with runtime.database.connection() as connection:
+        claim = attempts.claim(connection, payment_id, runtime.worker_key, runtime.limits)
+    if claim is not None:
+        deliver(runtime, claim, begun_s)
+
+
+def deliver(runtime: Runtime, claim: Claim, begun_s: float) -> None:
+    """Use a claim: one call, its outcome recorded. begun_s: boot time from before the claim was issued."""
+    with bound(payment_id=claim.payment.id, attempt=claim.attempt):
+        outcome = _attempt(runtime, claim, begun_s)
+        _record(runtime, claim, outcome)
+
+
+def _attempt(runtime: Runtime, claim: Claim, begun_s: float) -> Outcome:
+    provider = runtime.connected[claim.payment.provider].provider
+    rule = runtime.registrations[claim.payment.provider].operations[claim.payment.operation]
+    try:
+        auth = provider.authorise()
+        if rule.needs_baseline and claim.payment.baseline is None:
+            begun_s = boot_time_s()
+            baseline = provider.baseline(claim.payment, auth)
+            if baseline is None:
+                return _not_sent(runtime, claim, "the provider's books could not be read before sending")
+            begun_s = boot_time_s()
+            with runtime.database.connection() as connection:
+                if not attempts.save_baseline(connection, claim, baseline, runtime.limits.lease_s):
+                    return _not_sent(runtime, claim, "the lease ran out before sending")
+    except LoginRefused as error:
+        answer = Answer(kind="login_refused", meaning=Meaning.HALT, detail=str(error))
+        return _outcome(runtime, claim, answer, sent=False)
+    except LoginUnavailable as error:
+        return _not_sent(runtime, claim, str(error), provider_down=True)
+    except (psycopg.OperationalError, SQLAlchemyError):
+        return _not_sent(runtime, claim, "the database did not answer before sending")
+    if boot_time_s() - begun_s > STALE_S:
+        return _not_sent(runtime, claim, f"the claim was older than {STALE_S:.0f} s when it could be used")
+    return _outcome(runtime, claim, _call(runtime, claim, auth), sent=True)
+
+
+def _call(runtime: Runtime, claim: Claim, auth: Auth) -> Answer:
+    provider = runtime.connected[claim.payment.provider].provider
+    try:
+        answer = provider.send(claim.payment, auth)
+    except Exception:  # a mistake in the adapter: what the provider did is unknown, and must stay so
+        alert("adapter_failed", "the adapter failed on an answer; its payment stays unknown", provider=claim.payment.provider)
+        return Answer(kind="adapter_failed", meaning=Meaning.CHECK, detail="the adapter failed", listed=False)
+    if not answer.listed:
+        alert("unlisted_answer", "an answer that the adapter's table does not list", provider=claim.payment.provider, kind=answer.kind, status=answer.http_status)
+    if answer.http_status == 401:
+        provider.forget(auth)
+        if auth.fresh_after_refusal and answer.meaning is Meaning.REAUTH:
+            detail = "two tokens in a row were refused; check the credentials, then `settlepipe lanes resume`"
+            return dataclasses.replace(answer, meaning=Meaning.HALT, detail=detail)
+    return answer
+
+
+def _not_sent(runtime: Runtime, claim: Claim, detail: str, *, provider_down: bool = False) -> Outcome:
+    answer = Answer(kind="not_sent", meaning=Meaning.NOT_SENT, detail=detail, provider_down=provider_down)
+    return _outcome(runtime, claim, answer, sent=False)
+
+
+def _outcome(runtime: Runtime, claim: Claim, answer: Answer, *, sent: bool) -> Outcome:
+    meaning, settings, doubt = answer.meaning, runtime.settings, claim.payment.in_doubt
+    if sent:
+        to = next_state(meaning, resend_safe=claim.resend_safe, in_doubt=doubt)
+        doubt = doubt or leaves_doubt(meaning, resend_safe=claim.resend_safe)
+    else:
+        to = State.WAITING
+    if to is State.WAITING and meaning is not Meaning.REAUTH:
+        wait_s = next_wait(claim.attempt, settings.retry.base_s, settings.retry.cap_s, answer.retry_after_s)
+    else:
+        wait_s = settings.check.ladder_s[0] if to is State.UNKNOWN else 0.0
+    if answer.provider_down:
+        signal = "down"
+    else:
+        signal = "alive" if sent and answer.http_status is not None and meaning is not Meaning.REAUTH else "none"
+    return Outcome(
+        answer=answer,
+        to=to,
+        wait_s=None if to in FINAL else wait_s,
+        in_doubt=doubt and to is not State.SUCCEEDED,
+        possibly_sent=sent and meaning is not Meaning.NOT_SENT,
+        signal=signal,
+        halt=(answer.detail or answer.kind) if meaning is Meaning.HALT else None,
+    )
+
+
+def _record(runtime: Runtime, claim: Claim, outcome: Outcome) -> None:
+    """Write the outcome; while PostgreSQL does not answer, try again and claim nothing new."""
+    try:
+        moved = _write(runtime, claim, outcome)
+    except (psycopg.OperationalError, SQLAlchemyError):
+        with runtime.gate.closed():
+            moved = _write_until_done(runtime, claim, outcome)
+    if outcome.halt:
+        alert("lane_halted", "the lane is halted; mend the cause, then `settlepipe lanes resume`", provider=claim.payment.provider, reason=outcome.halt)
+    if not moved and outcome.answer.meaning is Meaning.SUCCEEDED:
+        dispute(runtime, claim)
+    log.info(
+        "attempt ended",
+        meaning=outcome.answer.meaning.value, answer=outcome.answer.kind, state=outcome.to.value,
+    )
+
+
+def _write(runtime: Runtime, claim: Claim, outcome: Outcome) -> bool:
+    with runtime.database.connection() as connection:
+        return attempts.record(connection, claim, outcome, runtime.limits)
+
+
+def _write_until_done(runtime: Runtime, claim: Claim, outcome: Outcome) -> bool:
+    tries = 0
+    while True:
+        time.sleep(min(2.0, 0.1 * 2**tries) * random.uniform(0.5, 1))  # noqa: S311 - jitter, not a secret
+        try:
+            return _write(runtime, claim, outcome)
+        except (psycopg.OperationalError, SQLAlchemyError):
+            tries = min(tries + 1, 10)
+            log.warning("PostgreSQL does not answer; the outcome is kept and written when it does")

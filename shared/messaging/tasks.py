@@ -1,0 +1,74 @@
+"""The Celery app's settings and the publishing of dispatched ids. Redis and PostgreSQL stay the caller's."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from celery import Celery
+
+MAX_IDS = 25  # payments in one message: this is where the speed is (see ARCHITECTURE, "Where the time goes")
+VISIBILITY_TIMEOUT_S = 300
+
+SEND = "settlepipe.send"
+CHECK = "settlepipe.check"
+RECEIPT = "settlepipe.receipt"
+REFRESH = "settlepipe.refresh"
+
+
+def lane_queue(provider: str) -> str:
+    """The queue of a provider's lane."""
+    return f"lane.{provider}"
+
+
+def celery_app(broker_url: str, name: str = "settlepipe") -> Celery:
+    """A Celery app as this product needs it: acknowledged late, no results, no broker waits, JSON only."""
+    app = Celery(name, broker=broker_url)
+    app.conf.update(
+        task_acks_late=True,
+        task_acks_on_failure_or_timeout=True,
+        task_reject_on_worker_lost=False,  # the lease recovers; a redelivery would only repeat the loss
+        worker_prefetch_multiplier=1,
+        task_ignore_result=True,
+        result_backend=None,
+        worker_disable_rate_limits=True,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={
+            "visibility_timeout": VISIBILITY_TIMEOUT_S,
+            "socket_timeout": 10,
+            "socket_connect_timeout": 5,
+            "socket_keepalive": True,
+            "health_check_interval": 30,
+        },
+        accept_content=["json"],
+        task_serializer="json",
+        task_default_queue="unrouted",
+        task_create_missing_queues=True,
+        worker_send_task_events=True,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        enable_utc=True,
+        timezone="UTC",
+    )
+    return app
+
+
+def publish(app: Celery, provider: str, batches: Sequence[tuple[str, Sequence[int]]]) -> None:
+    """Put (task name, ids) messages on a lane's queue in one round trip. Raises kombu's OperationalError."""
+    with app.producer_pool.acquire(block=True, timeout=5) as producer, producer.batch():
+        for task, ids in batches:
+            app.send_task(task, args=(list(ids),), queue=lane_queue(provider), producer=producer, retry=False)
+
+
+def split(ids: Sequence[int], idle_senders: int) -> list[Sequence[int]]:
+    """Ids in messages: one a message while senders are idle, up to MAX_IDS as the backlog grows."""
+    if len(ids) <= idle_senders:
+        size = 1
+    else:
+        size = max(1, min(MAX_IDS, -(-len(ids) // 8)))
+    return [ids[start : start + size] for start in range(0, len(ids), size)]
+
+
+def queue_length(client: Any, provider: str) -> int:
+    """Messages waiting in a lane's queue. Raises redis.RedisError."""
+    return int(client.llen(lane_queue(provider)))

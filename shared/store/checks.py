@@ -1,0 +1,185 @@
+"""Checks of unknown payments: claimed without leaving `unknown`, their verdicts written in one statement."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.domain.answers import CheckResult
+from shared.domain.payment import Payment
+from shared.store.attempts import Claim, Limits
+from shared.store.engine import Connection
+from shared.store.rows import PAYMENT_COLUMNS, payment
+
+
+@dataclass(frozen=True, slots=True)
+class CheckClaim:
+    """The right to check an unknown payment once. number fences the verdict.
+
+    last_refusal: the provider's reason when the last attempt was an explicit no, else None.
+    window_passed: the settle window since the end of the last doubtful call (or of its lease) is over.
+    sender_alive: a process whose attempt has no recorded end still lives.
+    resend_asked: a person decided to send again; the check only looks first.
+    """
+
+    payment: Payment
+    number: int
+    attempt: int
+    rung: int
+    resend_safe: bool
+    resend_asked: bool
+    exclusive_key: str | None
+    last_refusal: str | None
+    window_passed: bool
+    sender_alive: bool
+    first_sent_at: datetime | None
+
+
+_CLAIM = f"""
+UPDATE payments p SET checks = p.checks + 1, due_at = clock() + make_interval(secs => %(lease_s)s)
+FROM lanes l
+WHERE p.id = %(id)s AND p.state = 'unknown' AND l.provider = p.provider
+    AND (l.running OR l.paused_at IS NULL AND l.probe_payment_id = p.id)
+RETURNING {PAYMENT_COLUMNS}, p.checks, p.attempts, p.rung, p.resend_safe, p.resend_asked, p.exclusive_key,
+    (SELECT coalesce(a.detail, a.kind) FROM attempts a
+     WHERE a.payment_id = p.id AND a.number = p.attempts AND a.refusal) AS last_refusal,
+    coalesce((SELECT max(coalesce(a.ended_at, a.lease_until)) FROM attempts a WHERE a.payment_id = p.id)
+        + make_interval(secs => %(window_s)s) <= clock(), true) AS window_passed,
+    (SELECT coalesce(bool_or(worker_alive(a.worker_key)), false) FROM attempts a
+     WHERE a.payment_id = p.id AND a.ended_at IS NULL) AS sender_alive,
+    (SELECT min(a.started_at) FROM attempts a WHERE a.payment_id = p.id) AS first_sent_at
+"""
+
+_KEEP = """
+kept AS (
+    INSERT INTO checks (payment_id, number, verdict, detail, evidence)
+    VALUES (%(id)s, %(number)s, %(verdict)s, %(detail)s, %(evidence)s::jsonb) ON CONFLICT DO NOTHING
+), lane AS (
+    UPDATE lanes l SET failures = CASE WHEN %(down)s THEN failures + 1 ELSE 0 END,
+        open_until = CASE WHEN NOT %(down)s THEN NULL ELSE clock() + make_interval(secs => %(breaker_open_s)s) END,
+        halted_at = CASE WHEN %(down)s THEN halted_at END, halted_reason = CASE WHEN %(down)s THEN halted_reason END
+    WHERE l.provider = %(provider)s AND probe_payment_id = %(id)s AND NOT running
+)
+"""
+
+_APPLIED = f"""
+WITH {_KEEP}
+UPDATE payments SET state = 'succeeded', in_doubt = false, due_at = NULL, hold_reason = NULL,
+    detail = %(detail)s, provider_reference = coalesce(%(provider_reference)s, provider_reference)
+WHERE id = %(id)s AND state NOT IN ('succeeded', 'refused', 'cancelled') RETURNING id
+"""
+
+# The ladder ends in parked; so does the deadline.
+_INCONCLUSIVE = f"""
+WITH {_KEEP}
+UPDATE payments p SET rung = rung + %(climb)s,
+    state = CASE WHEN rung + %(climb)s >= %(rungs)s OR deadline <= lane_clock(l) THEN 'parked' ELSE 'unknown' END,
+    detail = %(detail)s,
+    due_at = CASE WHEN rung + %(climb)s >= %(rungs)s OR deadline <= lane_clock(l) THEN NULL
+        ELSE clock() + make_interval(secs => %(wait_s)s) END
+FROM lanes l
+WHERE p.id = %(id)s AND p.state = 'unknown' AND p.checks = %(number)s AND l.provider = p.provider
+RETURNING p.id
+"""
+
+_REFUSED = f"""
+WITH {_KEEP}
+UPDATE payments SET state = 'refused', in_doubt = false, due_at = NULL, detail = %(refusal)s
+WHERE id = %(id)s AND state = 'unknown' AND checks = %(number)s RETURNING id
+"""
+
+# NOT_APPLIED and the claim of the resend are one statement: nobody can send in between. A sender that may still
+# be on the wire is looked for once more, in the same statement.
+_RESEND = f"""
+WITH {_KEEP}, claimed AS (
+    UPDATE payments p SET state = 'sending', attempts = p.attempts + 1, in_doubt = %(in_doubt)s, resend_asked = false,
+        due_at = clock() + make_interval(secs => %(lease_s)s)
+    FROM lanes l
+    WHERE p.id = %(id)s AND p.state = 'unknown' AND p.checks = %(number)s AND l.provider = p.provider
+        AND (l.running OR l.paused_at IS NULL AND l.probe_payment_id = p.id)
+        AND worker_alive(%(worker_key)s)
+        AND (%(in_doubt)s OR NOT EXISTS (SELECT FROM attempts a WHERE a.payment_id = p.id AND a.ended_at IS NULL
+                                         AND worker_alive(a.worker_key)))
+    RETURNING {PAYMENT_COLUMNS}, p.attempts, p.resend_safe, p.exclusive_key, p.body_sha256, p.due_at
+), begun AS (
+    INSERT INTO attempts (payment_id, number, started_at, lease_until, worker_key, body_sha256)
+    SELECT id, attempts, clock(), due_at, %(worker_key)s, body_sha256 FROM claimed
+)
+SELECT * FROM claimed
+"""
+
+
+def claim(connection: Connection, payment_id: int, lease_s: float, window_s: float) -> CheckClaim | None:
+    """Claim the check of an unknown payment; None when it is not unknown or its lane stands still."""
+    row = connection.execute(_CLAIM, {"id": payment_id, "lease_s": lease_s, "window_s": window_s}).fetchone()
+    if row is None:
+        return None
+    return CheckClaim(
+        payment=payment(row),
+        number=row["checks"],
+        attempt=row["attempts"],
+        rung=row["rung"],
+        resend_safe=row["resend_safe"],
+        resend_asked=row["resend_asked"],
+        exclusive_key=row["exclusive_key"],
+        last_refusal=row["last_refusal"],
+        window_passed=row["window_passed"],
+        sender_alive=row["sender_alive"],
+        first_sent_at=row["first_sent_at"],
+    )
+
+
+def applied(connection: Connection, claim: CheckClaim, result: CheckResult, limits: Limits) -> bool:
+    """The books say APPLIED: succeeded, whoever holds the payment now. False when it was final already."""
+    return connection.execute(_APPLIED, _given(claim, result, limits)).fetchone() is not None
+
+
+def inconclusive(
+    connection: Connection, claim: CheckClaim, result: CheckResult, ladder_s: Sequence[float], limits: Limits
+) -> None:
+    """Climb the ladder of waits; its end, or the deadline, is parked. A check that could not be made stays on its
+    rung: it says nothing, and waits the rung's time (at least a minute) again."""
+    climb = 0 if result.provider_down else 1
+    rung = claim.rung + climb
+    wait_s = ladder_s[rung] if rung < len(ladder_s) else 0
+    given = _given(claim, result, limits) | {
+        "climb": climb,
+        "rungs": len(ladder_s),
+        "wait_s": max(wait_s, 60.0) if result.provider_down else wait_s,
+    }
+    connection.execute(_INCONCLUSIVE, given)
+
+
+def refused(connection: Connection, claim: CheckClaim, result: CheckResult, limits: Limits) -> None:
+    """NOT_APPLIED after an explicit no: the no is final."""
+    connection.execute(_REFUSED, _given(claim, result, limits) | {"refusal": claim.last_refusal})
+
+
+def resend(
+    connection: Connection, claim: CheckClaim, result: CheckResult, worker_key: int, limits: Limits
+) -> Claim | None:
+    """Record the verdict and claim the resend; None when somebody else was faster or may still be sending.
+
+    Where a person asked for the resend without a NOT_APPLIED the doubt stays with the payment.
+    """
+    given = _given(claim, result, limits) | {
+        "worker_key": worker_key,
+        "lease_s": limits.lease_s,
+        "in_doubt": result.verdict.value != "not_applied",
+    }
+    row = connection.execute(_RESEND, given).fetchone()
+    return None if row is None else Claim(payment(row), row["attempts"], row["resend_safe"], row["exclusive_key"])
+
+
+def _given(claim: CheckClaim, result: CheckResult, limits: Limits) -> dict[str, object]:
+    return {
+        "id": claim.payment.id,
+        "number": claim.number,
+        "provider": claim.payment.provider,
+        "verdict": result.verdict.value,
+        "detail": result.detail,
+        "evidence": json.dumps(result.evidence, ensure_ascii=False, default=str),
+        "provider_reference": result.provider_reference,
+        "down": result.provider_down,
+        "breaker_open_s": limits.breaker_open_s,
+    }

@@ -1,0 +1,179 @@
+"""Lanes: who may send how much, decided in one place for the whole fleet."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.store.engine import Connection, Row
+
+PROBE_EVERY_S = 60  # a halted lane tries one payment this often
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A locked lane: what its row says now, by the database's clock."""
+
+    provider: str
+    running: bool
+    may_probe: bool  # stopped, but one payment may be tried
+    open: bool  # the circuit breaker is what stops it
+    rate_tokens: float  # payments that the rate allows now; infinite without a rate
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatched:
+    """A claimed payment: to be sent, or (an unknown one) to be checked."""
+
+    id: int
+    check: bool
+
+
+_LOCK = """
+SELECT l.running, (l.open_until IS NULL) = false AS open,
+    l.paused_at IS NULL AND NOT l.running AND coalesce(l.open_until <= clock(), true)
+        AND (l.halted_at IS NULL OR coalesce(l.probe_at <= clock(), true)) AS may_probe,
+    CASE WHEN %(rate)s::float8 IS NULL THEN 'Infinity'::float8
+         ELSE least(greatest(%(rate)s::float8, 1),
+                    rate_tokens + greatest(extract(epoch FROM clock() - rate_at), 0) * %(rate)s::float8) END AS tokens
+FROM lanes l WHERE provider = %(provider)s FOR UPDATE SKIP LOCKED
+"""
+
+# A lease that ran out is an ambiguous attempt like any other.
+_RECOVER = """
+WITH late AS (
+    SELECT id FROM payments WHERE provider = %(provider)s AND due_at <= clock() AND state = 'sending'
+    ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+UPDATE payments p SET state = CASE WHEN resend_safe THEN 'waiting' ELSE 'unknown' END, in_doubt = true,
+    possibly_sent = true, rung = 0, detail = 'no outcome was recorded before the lease ran out',
+    due_at = clock() + make_interval(secs => CASE WHEN resend_safe THEN random() * %(base_s)s ELSE %(check_s)s END)
+FROM late WHERE p.id = late.id
+RETURNING p.id, p.state
+"""
+
+_PARK_OVERDUE = """
+WITH overdue AS (
+    SELECT p.id FROM payments p JOIN lanes l USING (provider)
+    WHERE p.provider = %(provider)s AND p.due_at <= clock() AND p.state = 'waiting' AND p.deadline <= lane_clock(l)
+    ORDER BY p.due_at LIMIT %(limit)s FOR UPDATE OF p SKIP LOCKED
+)
+UPDATE payments p SET state = 'parked', due_at = NULL,
+    detail = 'past its deadline: ' || coalesce(p.detail, 'no attempt went through')
+FROM overdue WHERE p.id = overdue.id RETURNING p.id
+"""
+
+_UNCLAIMED = """
+SELECT count(*) AS n FROM payments WHERE provider = %(provider)s AND state = 'dispatched' AND due_at > clock()
+"""
+
+_CLAIM_DUE = """
+WITH due AS (
+    SELECT id, state, exclusive_key, due_at FROM payments
+    WHERE provider = %(provider)s AND due_at <= clock() AND state <> 'sending'
+    ORDER BY due_at, id LIMIT %(room)s FOR UPDATE SKIP LOCKED
+), ranked AS (
+    SELECT *, row_number() OVER (PARTITION BY exclusive_key, state = 'accepted' ORDER BY due_at, id) AS place FROM due
+), judged AS (
+    SELECT id, state, state = 'accepted' AND exclusive_key IS NOT NULL AND (place > 1 OR EXISTS (
+        SELECT FROM payments b WHERE b.exclusive_key = ranked.exclusive_key
+        AND b.state IN ('dispatched', 'sending', 'waiting', 'unknown', 'parked'))) AS busy
+    FROM ranked
+), taken AS (
+    UPDATE payments p SET
+        state = CASE WHEN busy OR j.state = 'unknown' THEN p.state ELSE 'dispatched' END,
+        hold_reason = CASE WHEN busy THEN 'invoice_busy' END,
+        detail = CASE WHEN busy THEN 'another payment on the same invoice is under way' ELSE p.detail END,
+        due_at = CASE WHEN NOT busy THEN clock() + make_interval(secs => %(lease_s)s) END
+    FROM judged j WHERE p.id = j.id
+    RETURNING p.id, j.state = 'unknown' AS check, busy
+)
+SELECT id, "check", busy FROM taken ORDER BY id
+"""
+
+_SPEND = """
+UPDATE lanes SET rate_tokens = %(tokens)s, rate_at = clock() WHERE provider = %(provider)s
+"""
+
+_PROBE = """
+UPDATE lanes SET probe_payment_id = %(id)s,
+    open_until = CASE WHEN open_until IS NOT NULL THEN clock() + make_interval(secs => %(open_s)s) END,
+    probe_at = CASE WHEN halted_at IS NOT NULL THEN clock() + make_interval(secs => %(halted_s)s) END
+WHERE provider = %(provider)s
+"""
+
+
+def ensure(connection: Connection, providers: Sequence[str]) -> None:
+    """Every known provider has a lane."""
+    for provider in providers:
+        connection.execute("INSERT INTO lanes (provider) VALUES (%s) ON CONFLICT DO NOTHING", (provider,))
+
+
+def lock(connection: Connection, provider: str, rate_per_s: float | None) -> Lane | None:
+    """Lock the lane's row until the transaction ends; None when another dispatcher is at it."""
+    row = connection.execute(_LOCK, {"provider": provider, "rate": rate_per_s}).fetchone()
+    if row is None:
+        return None
+    return Lane(provider, row["running"], row["may_probe"], row["open"], row["tokens"])
+
+
+def recover(connection: Connection, provider: str, base_s: float, check_s: float, limit: int = 500) -> list[Row]:
+    """Take back what was being sent when its lease ran out; rows of id and new state."""
+    given = {"provider": provider, "base_s": base_s, "check_s": check_s, "limit": limit}
+    return connection.execute(_RECOVER, given).fetchall()
+
+
+def park_overdue(connection: Connection, provider: str, limit: int = 500) -> list[int]:
+    """Park what waits past its deadline."""
+    rows = connection.execute(_PARK_OVERDUE, {"provider": provider, "limit": limit}).fetchall()
+    return [row["id"] for row in rows]
+
+
+def unclaimed(connection: Connection, provider: str) -> int:
+    """How many payments are dispatched and not yet claimed by a sender."""
+    row = connection.execute(_UNCLAIMED, {"provider": provider}).fetchone()
+    assert row is not None  # noqa: S101 - count(*) always gives a row
+    return int(row["n"])
+
+
+def claim_due(connection: Connection, provider: str, room: int, lease_s: float) -> list[Dispatched]:
+    """Up to `room` payments that are due, in order of their due times, marked dispatched with a lease.
+
+    Those whose exclusive key is taken are held as `invoice_busy` and not among them.
+    """
+    rows = connection.execute(_CLAIM_DUE, {"provider": provider, "room": room, "lease_s": lease_s}).fetchall()
+    return [Dispatched(row["id"], row["check"]) for row in rows if not row["busy"]]
+
+
+def spend(connection: Connection, lane: Lane, sent: int) -> None:
+    """Take what was dispatched from the lane's rate."""
+    connection.execute(_SPEND, {"provider": lane.provider, "tokens": lane.rate_tokens - sent})
+
+
+def probe(connection: Connection, provider: str, payment_id: int, open_s: float) -> None:
+    """Let one payment through a stopped lane; its outcome says whether the lane runs again."""
+    given = {"provider": provider, "id": payment_id, "open_s": open_s, "halted_s": PROBE_EVERY_S}
+    connection.execute(_PROBE, given)
+
+
+def pause(connection: Connection, provider: str, by: str) -> bool:
+    """Stop a lane until it is resumed. False when there is no such lane."""
+    statement = "UPDATE lanes SET paused_at = coalesce(paused_at, clock()), paused_by = %s WHERE provider = %s"
+    return connection.execute(statement, (by, provider)).rowcount == 1
+
+
+def resume(connection: Connection, provider: str) -> bool:
+    """Lift a pause; a halted or open lane probes with one payment at once. False when there is no such lane."""
+    statement = """UPDATE lanes SET paused_at = NULL, paused_by = NULL, probe_at = clock(),
+        open_until = least(open_until, clock()) WHERE provider = %s"""
+    return connection.execute(statement, (provider,)).rowcount == 1
+
+
+def overview(connection: Connection) -> list[Row]:
+    """Each lane with why it stands still, and how many payments are in each state that is not final."""
+    return connection.execute(
+        """SELECT l.provider, l.running, l.paused_at, l.paused_by, l.halted_at, l.halted_reason, l.open_until, l.failures,
+            coalesce(jsonb_object_agg(s.state, s.n) FILTER (WHERE s.state IS NOT NULL), '{}') AS states
+        FROM lanes l LEFT JOIN (
+            SELECT provider, state, count(*) AS n FROM payments
+            WHERE due_at IS NOT NULL OR hold_reason IS NOT NULL OR state = 'parked' GROUP BY provider, state
+        ) s USING (provider) GROUP BY l.provider ORDER BY l.provider"""
+    ).fetchall()
