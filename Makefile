@@ -1,0 +1,63 @@
+# settlepipe: `make` lists the targets. Needs Python 3.11 or newer, make and a package index; nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install demo up test check format bench chaos lock clean
+
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+install: $(STAMP) ## Install what is locked into .venv (every other target does this when it is needed)
+
+demo: $(STAMP) ## Settle payments at a provider that misbehaves, and watch
+	@$(BIN)/settlepipe demo
+
+up: $(STAMP) ## Run everything in the foreground against the sandbox, until Ctrl-C
+	@$(BIN)/settlepipe up --sandbox
+
+test: $(STAMP) ## Run all tests, on real PostgreSQL and Valkey (T=path: only these)
+	@$(BIN)/python -m pytest $(T)
+
+check: $(STAMP) ## Lint, formatting, types, import rules, dependencies
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/deptry .
+
+format: $(STAMP) ## Correct what ruff can correct
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(STAMP) ## Measure this pipeline beside a naive and a plain Celery task (takes minutes)
+	@$(BIN)/python -m tests.bench
+
+chaos: $(STAMP) ## Kill processes at random under load, then count every payment (takes minutes)
+	@$(BIN)/python -m tests.chaos
+
+lock: $(STAMP) ## Resolve pyproject.toml again into requirements.lock (LOCK=--upgrade: newest versions)
+	@env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL -u UV_FIND_LINKS -u UV_EXTRA_INDEX_URL \
+		$(BIN)/uv pip compile pyproject.toml --no-config --quiet --group dev --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(LOCK) \
+		--output-file requirements.lock
+	@! grep -nE '://|file:|@ ' requirements.lock || { echo "requirements.lock names a place: remove it" >&2; exit 1; }
+
+clean: ## Remove .venv and caches; keeps .settlepipe, where the data is
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .grimp_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "settlepipe needs Python 3.11 or newer: make install PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) \
+		|| { echo "python3 -m venv failed: on Debian and Ubuntu, apt install python3-venv" >&2; exit 1; }
+	@echo "installing into $(VENV) (about half a minute)"
+	@$(PIP) install --require-hashes --no-deps --requirement requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
