@@ -1,0 +1,312 @@
+"""Calls over HTTP whose outcome is always a value: an answer, or a fault that says whether a byte was written.
+
+The only user of requests, urllib3 (with `connection`) and tenacity. No redirects, no proxies or credentials from the
+environment, no cookies; bodies, waits and repeats are bounded. A session per thread: requests' sessions are not
+thread-safe, and a connection of one's own is what makes the deadline of `connection` total.
+"""
+
+import json
+import logging
+import threading
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from http.client import IncompleteRead
+from typing import Any, cast
+
+import requests
+import tenacity
+from requests.adapters import HTTPAdapter
+from requests.cookies import RequestsCookieJar
+from requests.structures import CaseInsensitiveDict
+from urllib3 import HTTPResponse, PoolManager
+
+from shared.providers.connection import Call, PlainPool, TlsPool, current
+from shared.settings import HttpSettings
+
+MAX_RETRY_AFTER_S = 86_400.0
+_READ_ATTEMPTS = 3
+_CHUNK_BYTES = 65_536
+_GZIP = 16 + zlib.MAX_WBITS
+
+# urllib3 writes URLs into its messages, and the queries of look-ups hold phones and registers.
+logging.getLogger("urllib3").setLevel(logging.ERROR)
+
+
+class Fault(StrEnum):
+    """Why there is no answer."""
+
+    NOT_CONNECTED = "not_connected"  # no byte of the request was written
+    TIME_OUT = "time_out"
+    RESET = "reset"  # the connection broke before the answer's headers were whole, or while reading
+    SHORT_BODY = "short_body"  # less came than was announced
+    TOO_LARGE = "too_large"
+    MALFORMED = "malformed"  # not HTTP, or coded in a way that was not asked for
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """A whole answer. headers: case-insensitive. retry_after_s: from `Retry-After`, 0 to MAX_RETRY_AFTER_S."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HttpFault:
+    """No answer. written: a byte of the request may have been sent, so the provider may have acted on it.
+
+    detail: the error's class for logs; never a URL, header or body.
+    """
+
+    kind: Fault
+    written: bool
+    detail: str
+
+
+class Http:
+    """Calls to one provider. Thread-safe.
+
+    ca_file: a PEM bundle in place of the public authorities.
+    """
+
+    def __init__(self, base_url: str, limits: HttpSettings, *, ca_file: str | None = None) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._limits = limits
+        self._verify: str | bool = ca_file or True
+        self._local = threading.local()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        params: Mapping[str, Any] | None = None,
+        deadline_s: float | None = None,
+    ) -> HttpAnswer | HttpFault:
+        """One request, once. Takes `deadline_s` at most (the settings' total time-out if None), DNS included.
+
+        A body is sent as JSON. Raises nothing for what the network or the server does; ValueError for headers that
+        can't be sent.
+        """
+        request = self._prepare(method, path, headers or {}, body, params)
+        total_s = deadline_s or self._limits.total_timeout_s
+        call = current.call = Call(total_s, self._limits.connect_timeout_s)
+        response: HTTPResponse | None = None
+        try:
+            # These time-outs never decide: `connection` gives every wait what is left of the call.
+            timeout = (total_s, total_s)
+            sent = self._session().send(request, stream=True, timeout=timeout, proxies={}, allow_redirects=False)
+            response = cast(HTTPResponse, sent.raw)
+            return _whole(response, self._limits.max_body_bytes)
+        except Exception as error:  # whatever the libraries raise: after a written byte nothing may pass as not sent
+            if response is not None:
+                response.close()  # half-read: never back into the pool
+            return _fault(error, call.written)
+
+    def read(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        params: Mapping[str, Any] | None = None,
+        deadline_s: float | None = None,
+    ) -> HttpAnswer | HttpFault:
+        """Like `call`, for what may be repeated: up to 3 times when the connection failed, within one deadline."""
+        whole = Call(deadline_s or self._limits.total_timeout_s, 0)
+        retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(_READ_ATTEMPTS),
+            wait=tenacity.wait_random_exponential(multiplier=0.1, max=1),
+            retry=tenacity.retry_if_result(_connection_failed),
+            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+        )
+
+        def once() -> HttpAnswer | HttpFault:
+            try:
+                left_s = whole.left_s()
+            except TimeoutError as error:
+                return _fault(error, written=False)
+            return self.call(method, path, headers=headers, body=body, params=params, deadline_s=left_s)
+
+        return retrying(once)
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = _Session()
+            session.trust_env = False
+            session.cookies = _NoCookies()
+            session.verify = self._verify
+            session.adapters.clear()
+            session.mount(self._base_url, _Adapter(self._base_url, self._verify))
+            self._local.session = session
+        return session
+
+    def _prepare(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, params: Mapping[str, Any] | None
+    ) -> requests.PreparedRequest:
+        """What requests' own `prepare` does, less what a call with fixed headers does not need."""
+        request = requests.PreparedRequest()
+        request.method = method
+        request.headers = CaseInsensitiveDict(_FIXED_HEADERS)
+        request.headers.update(headers)
+        for name, value in headers.items():
+            if not (value.isascii() and value.isprintable()):
+                raise ValueError(f"the header {name} holds characters that can't be sent")
+        if params:
+            request.prepare_url(self._base_url + path, {k: v for k, v in params.items() if v is not None})
+        else:
+            request.url = self._base_url + path
+        request.hooks = {}
+        request.body = body
+        if body is not None:
+            request.headers["Content-Type"] = "application/json"
+            request.headers["Content-Length"] = str(len(body))
+        elif method != "GET":
+            request.headers["Content-Length"] = "0"
+        return request
+
+
+_FIXED_HEADERS = {
+    "User-Agent": "settlepipe",
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",  # no bombs; `_decoded` bounds what is coded all the same
+    "Connection": "keep-alive",
+}
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, _resp: requests.Response) -> None:
+        """None are followed. Asked even so, requests would read the whole body of a redirect, of any size."""
+
+
+class _NoCookies(RequestsCookieJar):
+    def extract_cookies(self, _response: Any, _request: Any) -> None:
+        """A provider's cookies are not kept: a call depends on nothing before it."""
+
+
+class _Adapter(HTTPAdapter):
+    """One pool with one connection, found once: requests would look it up and parse its URL for each call."""
+
+    def __init__(self, base_url: str, verify: str | bool) -> None:
+        super().__init__(pool_connections=1, pool_maxsize=1)
+        cast(PoolManager, self.poolmanager).pool_classes_by_scheme = {"http": PlainPool, "https": TlsPool}
+        request = requests.Request("GET", base_url).prepare()
+        self._pool = super().get_connection_with_tls_context(request, verify)
+        super().cert_verify(self._pool, base_url, verify, None)  # type: ignore[no-untyped-call]
+
+    def get_connection_with_tls_context(self, *_args: Any, **_kwargs: Any) -> Any:
+        return self._pool
+
+    def cert_verify(self, *_args: Any, **_kwargs: Any) -> None:
+        """Done once for the pool."""
+
+    def request_url(self, request: requests.PreparedRequest, _proxies: Any) -> str:
+        return request.path_url
+
+    def build_response(self, request: requests.PreparedRequest, resp: Any) -> requests.Response:
+        response = requests.Response()
+        response.status_code, response.raw, response.request = resp.status, resp, request
+        return response
+
+
+def _whole(response: HTTPResponse, limit: int) -> HttpAnswer:
+    if (response.length_remaining or 0) > limit:
+        raise _TooLarge
+    body = b"".join(_pieces(response, limit))
+    body = _decoded(body, response.headers.get("Content-Encoding"), limit)
+    return HttpAnswer(response.status, response.headers, body, _retry_after_s(response.headers))
+
+
+def _pieces(response: HTTPResponse, limit: int) -> Iterator[bytes]:
+    size = 0
+    while piece := response.read(_CHUNK_BYTES, decode_content=False):
+        size += len(piece)
+        if size > limit:
+            raise _TooLarge
+        yield piece
+
+
+def _decoded(body: bytes, encoding: str | None, limit: int) -> bytes:
+    if encoding is None or encoding.lower() == "identity":
+        return body
+    if encoding.lower() not in ("gzip", "x-gzip"):
+        raise ValueError("an encoding that was not asked for")
+    decoder = zlib.decompressobj(_GZIP)
+    plain = decoder.decompress(body, limit + 1)
+    if len(plain) > limit:
+        raise _TooLarge
+    if not decoder.eof:
+        raise IncompleteRead(plain)
+    return plain
+
+
+class _TooLarge(Exception):  # noqa: N818
+    pass
+
+
+def _fault(error: BaseException, written: bool) -> HttpFault:
+    """The fault behind what requests raised around what urllib3 raised around the error itself."""
+    chain = [error]
+    while (inner := chain[-1].__cause__ or chain[-1].__context__) and inner not in chain:
+        chain.append(inner)
+    detail = type(chain[-1]).__name__
+    if not written:
+        return HttpFault(Fault.NOT_CONNECTED, False, detail)
+    kinds: tuple[tuple[Fault, type[BaseException]], ...] = (
+        (Fault.TOO_LARGE, _TooLarge),
+        (Fault.TIME_OUT, TimeoutError),
+        (Fault.SHORT_BODY, IncompleteRead),
+        (Fault.RESET, OSError),
+    )
+    causes = [cause for cause in chain if not isinstance(cause, requests.RequestException)]  # those are all OSErrors
+    for kind, class_ in kinds:
+        if any(isinstance(cause, class_) for cause in causes):
+            return HttpFault(kind, True, detail)
+    return HttpFault(Fault.MALFORMED, True, detail)
+
+
+def _connection_failed(outcome: HttpAnswer | HttpFault) -> bool:
+    return isinstance(outcome, HttpFault) and outcome.kind in (Fault.NOT_CONNECTED, Fault.RESET)
+
+
+def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait: given as such, or as a date (counted from the answer's own `Date`, so clocks may differ)."""
+    value = (headers.get("Retry-After") or "").strip()
+    if value.isascii() and value.isdigit():
+        return min(float(value[:12]), MAX_RETRY_AFTER_S)
+    until = _date(value)
+    if until is None:
+        return None
+    since = _date(headers.get("Date") or "") or datetime.now(UTC)
+    return min(max((until - since).total_seconds(), 0.0), MAX_RETRY_AFTER_S)
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, IndexError, TypeError, OverflowError):
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
+
+
+def parse_json(body: bytes) -> Any:
+    """The JSON value of a body; decimals become Decimal. Raises ValueError for all that is not JSON."""
+    try:
+        return json.loads(body, parse_float=Decimal, parse_constant=_no_constant)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _no_constant(text: str) -> Any:
+    raise ValueError(f"{text} is not JSON")
