@@ -1,7 +1,7 @@
 """What the store keeps of a provider besides payments: rows of its lists, and its token."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -22,7 +22,7 @@ class StoredToken:
     """
 
     version: int
-    token: Mapping[str, Any]
+    token: Mapping[str, Any] = field(repr=False)
     refused: bool
     after_refusal: bool
     age_s: float

@@ -59,7 +59,7 @@ class Auth:
     no call has succeeded with it yet: another 401 then means that the credentials are wrong, not the token.
     """
 
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     version: int = 0
     fresh_after_refusal: bool = False
 
@@ -70,6 +70,14 @@ class LoginRefused(Exception):  # noqa: N818 - says what happened
 
 class LoginUnavailable(Exception):  # noqa: N818
     """No token could be had for now (5xx, time-out): nothing was sent, try again later."""
+
+
+class RefreshFailed(Exception):  # noqa: N818
+    """A provider's list could not be fetched whole: keep the last one. The message says what went wrong."""
+
+
+class LookupFailed(Exception):  # noqa: N818
+    """A look-up had no usable answer. The message is for the person who asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +159,7 @@ class Lookup:
 
 
 Refresh = Callable[[], Iterable[DirectoryRow]]
+Learn = Callable[[Payment, Books, Auth], None]
 AnswerTable = Mapping[tuple[Operation | str, str], Meaning]
 
 
@@ -158,13 +167,16 @@ AnswerTable = Mapping[tuple[Operation | str, str], Meaning]
 class Connected:
     """A provider ready for use in this process.
 
-    refreshes: list name (e.g. `bank_accounts`) to a function that fetches all of it or raises.
+    refreshes: list name (e.g. `bank_accounts`) to a function that fetches all of it or raises RefreshFailed.
+    learn: called once after an explicit success of an operation that needs a baseline: reads the provider's books
+    and keeps with `Books.learn` what they show. Best effort; raises nothing.
     """
 
     provider: Provider
     lookups: Mapping[str, Lookup] = field(default_factory=dict)
     refreshes: Mapping[str, Refresh] = field(default_factory=dict)
     follow_ups: FollowUps | None = None
+    learn: Learn | None = None
 
 
 class TokenStore(Protocol):
