@@ -1,0 +1,186 @@
+"""One token for the whole fleet, fetched by one login.
+
+Looked for in the process's memory, then in the shared encrypted row, and only then with a login, which one thread of
+one process makes while the others wait for its row. Renewed ahead of its end, at a time that differs between
+processes. Works for every provider whose credentials end: what a login is comes as a function.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shared.providers.base import Auth, LoginRefused, LoginUnavailable, StoredToken, TokenStore
+
+YOUNG_S = 60.0  # a token younger than this that gets a 401 again says that the credentials are wrong
+_POLL_S = 0.1
+_FAILURE_HOLDS_S = 5.0  # those who waited for a login that failed do not each try their own
+_MIN_USE_S = 60.0  # a new token is used this long whatever its end says: our clocks may be wrong
+_LEAD = 0.1  # renewed in the last tenth of its life, an hour at most before the end
+_MAX_LEAD_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a login gave. expires_at: seconds since 1970. refresh: what a cheaper renewal needs, if there is one."""
+
+    access: str
+    expires_at: float
+    refresh: str | None = None
+    refresh_expires_at: float | None = None
+
+    def __repr__(self) -> str:
+        return f"Grant(expires_at={self.expires_at})"
+
+
+Login = Callable[[Grant | None], Grant]
+"""Fetches a token; given the last one where it was not refused, may renew it. Raises LoginRefused, LoginUnavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A token in this process's memory; times on its monotonic clock."""
+
+    auth: Auth
+    grant: Grant
+    after_refusal: bool
+    born: float
+    renew: float
+    ends: float
+
+
+class TokenSource:
+    """Authorises calls to one provider. Thread-safe; its fast path takes no lock.
+
+    wait_s: how long a caller waits for somebody else's login.
+    """
+
+    def __init__(
+        self,
+        provider: str,
+        store: TokenStore,
+        login: Login,
+        *,
+        wait_s: float,
+        headers: Callable[[str], Mapping[str, str]] = lambda access: {"Authorization": f"Bearer {access}"},
+    ) -> None:
+        self._provider, self._store, self._login = provider, store, login
+        self._wait_s, self._headers = wait_s, headers
+        self._lock = threading.Lock()
+        self._held: _Held | None = None
+        self._worked = 0  # the newest version that a call succeeded with
+        self._forgotten = 0  # the newest version that got a 401 in this process
+        self._failure: tuple[float, LoginRefused | LoginUnavailable] | None = None
+
+    def authorise(self) -> Auth:
+        """A token that is good for now. Takes `wait_s` and one login at most. Raises LoginRefused, LoginUnavailable."""
+        held, now = self._held, time.monotonic()
+        if held is None or now >= held.ends:
+            return self._as_auth(self._wait_for_token())
+        if now >= held.renew and self._lock.acquire(blocking=False):  # one renews, the others go on with the old one
+            try:
+                held = self._renew_ahead(held)
+            finally:
+                self._lock.release()
+        return self._as_auth(held)
+
+    def forget(self, auth: Auth) -> None:
+        """This token got a 401: it is not used again, here or elsewhere. Newer ones are left alone."""
+        self._forgotten = max(self._forgotten, auth.version)
+        held = self._held
+        if held is not None and held.auth.version <= auth.version:
+            self._held = None
+        self._store.invalidate(self._provider, auth.version)
+
+    def worked(self, auth: Auth) -> None:
+        """A call was let in with this token: a 401 from now on is about the token, not the credentials."""
+        self._worked = max(self._worked, auth.version)
+
+    def _as_auth(self, held: _Held) -> Auth:
+        if not held.after_refusal or held.auth.version <= self._worked:
+            return held.auth
+        young = time.monotonic() - held.born < YOUNG_S
+        return Auth(held.auth.headers, held.auth.version, fresh_after_refusal=young)
+
+    def _wait_for_token(self) -> _Held:
+        asked = time.monotonic()
+        if not self._lock.acquire(timeout=self._wait_s):
+            raise LoginUnavailable(f"{self._provider}: another thread's login took more than {self._wait_s:g} s")
+        try:
+            held = self._held
+            if held is not None and time.monotonic() < held.ends:
+                return held
+            failure = self._failure
+            if failure is not None and (failure[0] >= asked or time.monotonic() < failure[0] + _FAILURE_HOLDS_S):
+                raise type(failure[1])(str(failure[1]))
+            return self._shared_or_login(newer_than=0, wait_s=self._wait_s)
+        finally:
+            self._lock.release()
+
+    def _renew_ahead(self, held: _Held) -> _Held:
+        if self._held is not held:
+            return self._held or held
+        try:
+            return self._shared_or_login(newer_than=held.auth.version, wait_s=0)
+        except (LoginRefused, LoginUnavailable):
+            pause = time.monotonic() + random.uniform(0.5, 1) * YOUNG_S  # noqa: S311 - spreads, hides nothing
+            self._held = _Held(held.auth, held.grant, held.after_refusal, held.born, min(pause, held.ends), held.ends)
+            return held
+
+    def _shared_or_login(self, newer_than: int, wait_s: float) -> _Held:
+        """The shared token if it is newer and good, else a login; while somebody else logs in, their token."""
+        ends = time.monotonic() + wait_s
+        while True:
+            row = self._usable(self._store.read(self._provider), newer_than)
+            if row is not None:
+                return self._adopt(row)
+            release = self._store.try_login_lock(self._provider)
+            if release is not None:
+                try:
+                    return self._log_in(newer_than)
+                finally:
+                    release()
+            if time.monotonic() >= ends:
+                raise LoginUnavailable(f"{self._provider}: another process's login took more than {wait_s:g} s")
+            time.sleep(_POLL_S)
+
+    def _log_in(self, newer_than: int) -> _Held:
+        row = self._store.read(self._provider)  # again, under the lock: somebody may just have finished
+        usable = self._usable(row, newer_than)
+        if usable is not None:
+            return self._adopt(usable)
+        refused = row is not None and (row.refused or row.version <= self._forgotten)
+        try:
+            grant = self._login(None if row is None or refused else _grant(row))
+        except (LoginRefused, LoginUnavailable) as failure:
+            self._failure = (time.monotonic(), failure)
+            raise
+        self._failure = None
+        token = {
+            "access": grant.access,
+            "expires_at": grant.expires_at,
+            "refresh": grant.refresh,
+            "refresh_expires_at": grant.refresh_expires_at,
+        }
+        return self._adopt(self._store.save(self._provider, token, refused))
+
+    def _usable(self, row: StoredToken | None, newer_than: int) -> StoredToken | None:
+        if row is None or row.refused or row.version <= max(newer_than, self._forgotten):
+            return None
+        return row if row.age_s < _MIN_USE_S or time.time() < _grant(row).expires_at else None
+
+    def _adopt(self, row: StoredToken) -> _Held:
+        grant, now = _grant(row), time.monotonic()
+        left_s = max(grant.expires_at - time.time(), _MIN_USE_S - row.age_s)
+        lead_s = min(_LEAD * (left_s + row.age_s), _MAX_LEAD_S) * random.uniform(0.5, 1)  # noqa: S311
+        auth = Auth(self._headers(grant.access), row.version)
+        held = _Held(auth, grant, row.after_refusal, now - row.age_s, now + left_s - lead_s, now + left_s)
+        self._held = held
+        return held
+
+
+def _grant(row: StoredToken) -> Grant:
+    token: Mapping[str, Any] = row.token
+    return Grant(token["access"], token["expires_at"], token.get("refresh"), token.get("refresh_expires_at"))
