@@ -1,0 +1,35 @@
+"""billcenter (Mongolia): settles, refunds and VAT receipts of bills. See the README beside this file."""
+
+from shared.domain.payment import Operation
+from shared.providers.base import Connected, OperationRule, Registration, TokenStore
+from shared.providers.billcenter.adapter import Billcenter
+from shared.providers.billcenter.login import login
+from shared.providers.billcenter.lookups import Lookups
+from shared.providers.billcenter.wire import ANSWERS, CURRENCY, Target
+from shared.providers.credentials import TokenSource
+from shared.providers.http import Http
+from shared.settings import BillcenterSettings, ProviderSettings, Settings
+
+
+def _connect(settings: Settings, section: ProviderSettings, tokens: TokenStore) -> Connected:
+    if not isinstance(section, BillcenterSettings) or section.base_url is None:
+        raise ValueError("billcenter needs its own settings section, with a base URL")
+    http = Http(section.base_url, settings.http)
+    source = TokenSource("billcenter", tokens, login(http, section), wait_s=settings.http.total_timeout_s)
+    lookups = Lookups(http, source)
+    adapter = Billcenter(section, http, source, lookups)
+    return Connected(adapter, lookups.entries(), lookups.refreshes(), follow_ups=adapter, learn=adapter.learn)
+
+
+REGISTRATION = Registration(
+    name="billcenter",
+    title="billcenter, Mongolia",
+    currency=CURRENCY,
+    target=Target,
+    operations={
+        Operation.SETTLE: OperationRule(resend_safe=True),
+        Operation.REFUND: OperationRule(resend_safe=False, needs_baseline=True),
+    },
+    answers=ANSWERS,
+    connect=_connect,
+)

@@ -1,0 +1,22 @@
+"""Every provider there is. A new one is one line here."""
+
+from collections.abc import Mapping
+
+from shared.providers import billcenter
+from shared.providers.base import Connected, Registration, TokenStore
+from shared.settings import Settings
+
+_ALL = (billcenter.REGISTRATION,)
+
+REGISTRATIONS: Mapping[str, Registration] = {registration.name: registration for registration in _ALL}
+
+
+def connect(name: str, settings: Settings, tokens: TokenStore) -> Connected:
+    """Provider `name`, ready for use in this process.
+
+    Raises KeyError for a provider that is not registered, ValueError for one that is off (it has no base URL).
+    """
+    section = settings.provider(name)
+    if section.base_url is None:
+        raise ValueError(f"provider {name} is off; set SETTLEPIPE_{name.upper()}__BASE_URL to turn it on")
+    return REGISTRATIONS[name].connect(settings, section, tokens)
