@@ -1,0 +1,187 @@
+"""The folder of the embedded stack, `$SETTLEPIPE_HOME`: what it keeps, who may use it, and where things are in it.
+
+Ports, passwords and the generated encryption key are chosen once and kept in `embedded.json` (mode 0600), so that a
+restart finds the same addresses and the same data.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import random
+import secrets
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from cryptography.fernet import Fernet
+
+# Below the range from which Linux and macOS take the ports of outgoing connections: while a server of ours is down,
+# no passing client can sit on its port.
+PORTS = range(10_240, 32_768)
+DATABASE = "settlepipe"
+
+
+class LocalError(Exception):
+    """The local stack can't do what was asked. The message is one sentence that says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What HOME remembers of the embedded stack."""
+
+    postgres_port: int
+    postgres_password: str
+    valkey_port: int
+    valkey_password: str
+    flower_port: int
+    flower_password: str
+    sandbox_port: int
+    secret_key: str
+
+    @property
+    def database_url(self) -> str:
+        """The embedded PostgreSQL."""
+        return f"postgresql://app:{self.postgres_password}@127.0.0.1:{self.postgres_port}/{DATABASE}"
+
+    @property
+    def broker_url(self) -> str:
+        """The embedded Valkey."""
+        return f"redis://:{self.valkey_password}@127.0.0.1:{self.valkey_port}/0"
+
+    @property
+    def flower_url(self) -> str:
+        """Flower, with its user and password."""
+        return f"http://settlepipe:{self.flower_password}@127.0.0.1:{self.flower_port}"
+
+    @property
+    def sandbox_url(self) -> str:
+        """The providers' sandbox."""
+        return f"http://127.0.0.1:{self.sandbox_port}"
+
+
+def prepare(home: Path) -> Path:
+    """Make HOME (its owner's alone, when we create it) and return its absolute path. Raises LocalError."""
+    home = home.expanduser().absolute()
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in ("logs", "run"):
+            (home / folder).mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise LocalError(
+            f"{home} can't be used ({error.strerror}); point SETTLEPIPE_HOME at a folder of yours"
+        ) from None
+    return home
+
+
+def kept(home: Path) -> Kept | None:
+    """What HOME remembers, or None when nothing was ever started there."""
+    try:
+        return Kept(**json.loads((home / "embedded.json").read_text()))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise LocalError(f"{home}/embedded.json can't be read ({error}); restore it from a backup") from None
+
+
+def keep(home: Path, what: Kept) -> Kept:
+    """Remember `what` for good: it is on the disk when this returns."""
+    write_private(home / "embedded.json", asdict(what))
+    return what
+
+
+def kept_or_chosen(home: Path) -> Kept:
+    """What HOME remembers; chosen and kept now if nothing is there yet. The caller holds the lock on HOME."""
+    known = kept(home)
+    if known is not None:
+        return known
+    postgres_port, valkey_port, flower_port, sandbox_port = free_ports(4)
+    return keep(
+        home,
+        Kept(
+            postgres_port=postgres_port,
+            postgres_password=secrets.token_urlsafe(24),
+            valkey_port=valkey_port,
+            valkey_password=secrets.token_urlsafe(24),
+            flower_port=flower_port,
+            flower_password=secrets.token_urlsafe(24),
+            sandbox_port=sandbox_port,
+            secret_key=Fernet.generate_key().decode(),
+        ),
+    )
+
+
+def with_free_port(home: Path, what: Kept, field: str) -> Kept:
+    """`what` with another port in `field` if somebody else took it meanwhile; ours must not be running."""
+    if is_free(getattr(what, field)):
+        return what
+    changes: dict[str, Any] = {field: free_ports(1)[0]}
+    return keep(home, replace(what, **changes))
+
+
+def is_free(port: int) -> bool:
+    """Can a server listen on this port of 127.0.0.1 now?"""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def free_ports(count: int) -> list[int]:
+    """`count` different ports of 127.0.0.1 on which nothing listens."""
+    found: list[int] = []
+    for port in random.SystemRandom().sample(PORTS, k=1000):
+        if is_free(port):
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise LocalError("no free port was found on 127.0.0.1; stop what occupies ports 10240 to 32767")
+
+
+def write_private(path: Path, content: dict[str, Any]) -> None:
+    """Replace the JSON file `path` (mode 0600) in one step: readers see the old content or the new one, whole."""
+    fresh = path.with_name(path.name + ".new")
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        json.dump(content, file, indent=2)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in `folder` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def locked(path: Path, wait_s: float, otherwise: str) -> Iterator[BinaryIO]:
+    """Hold an exclusive lock on the file `path`. Raises LocalError(otherwise) when it isn't free within `wait_s`.
+
+    A child that inherits the file keeps the lock until it ends too: so the lock outlives a killed parent for as long
+    as its children do.
+    """
+    with path.open("ab") as file:
+        deadline = time.monotonic() + wait_s
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise LocalError(otherwise) from None
+                time.sleep(0.05)
+        yield file
