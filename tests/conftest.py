@@ -1,0 +1,88 @@
+"""Real servers for tests: one PostgreSQL and one Valkey for the whole run, a fresh database for each test.
+
+SETTLEPIPE_… variables of the caller's shell never reach a test. TEST_DATABASE_URL and TEST_BROKER_URL, when set,
+name servers to use in place of the embedded ones (the role must be allowed to create databases, and the broker's
+database is flushed).
+"""
+
+import itertools
+import os
+from collections.abc import Iterator
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+import redis
+from psycopg import sql
+from pydantic import SecretStr
+
+from deploy.local.embedded import Servers, embedded_servers
+from shared.settings import PREFIX, Settings
+
+# These tests don't pull the plug: what they lose by this is only waiting.
+FAST_POSTGRES = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum_naptime=5")
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(PREFIX):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """PostgreSQL and Valkey, started once for the whole run."""
+    home = tmp_path_factory.mktemp("servers")
+    settings = Settings.model_construct(
+        home=home,
+        database_url=_secret("TEST_DATABASE_URL"),
+        broker_url=_secret("TEST_BROKER_URL"),
+    )
+    with embedded_servers(home, settings, FAST_POSTGRES) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def template(servers: Servers) -> Iterator[str]:
+    """The name of a database with every migration run, from which the tests' databases are copied."""
+    from shared.store import migrate  # noqa: PLC0415 - unit tests don't wait for Alembic
+
+    name = f"settlepipe_template_{os.getpid()}"
+    _administer(servers, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    migrate.upgrade(_url_of(servers, name))
+    yield name
+    _administer(servers, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def database_url(servers: Servers, template: str) -> Iterator[str]:
+    """A migrated database of this test's own."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    # file_copy: with fsync off it is faster than writing the copy to the log
+    copy = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
+    _administer(servers, copy.format(sql.Identifier(name), sql.Identifier(template)))
+    yield _url_of(servers, name)
+    _administer(servers, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def broker_url(servers: Servers) -> str:
+    """The broker, empty."""
+    with redis.Redis.from_url(servers.broker_url) as client:
+        client.flushdb()
+    return servers.broker_url
+
+
+def _secret(name: str) -> SecretStr | None:
+    return SecretStr(os.environ[name]) if name in os.environ else None
+
+
+def _administer(servers: Servers, statement: sql.Composed) -> None:
+    with psycopg.connect(_url_of(servers, "postgres"), autocommit=True) as connection:
+        connection.execute(statement)
+
+
+def _url_of(servers: Servers, database: str) -> str:
+    return urlunsplit(urlsplit(servers.database_url)._replace(path=f"/{database}"))
