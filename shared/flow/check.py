@@ -4,7 +4,6 @@ NOT_APPLIED is believed only after the settle window and when no sender of ours 
 resend is claimed by the statement that records the verdict. APPLIED is believed at once.
 """
 
-
 from shared.domain.answers import CheckResult, Verdict
 from shared.flow.disputes import dispute_evidence
 from shared.flow.runtime import Runtime, boot_time_s
@@ -12,6 +11,7 @@ from shared.flow.send import deliver
 from shared.providers.base import Doubt, LoginRefused, LoginUnavailable
 from shared.store import checks
 from shared.store.checks import CheckClaim
+from shared.store.engine import Connection
 from shared.telemetry.logs import alert, bound, get_logger
 
 log = get_logger(__name__)
@@ -34,7 +34,7 @@ def check(runtime: Runtime, payment_id: int) -> None:
         _follow(runtime, claim)
 
 
-def _window_s(runtime: Runtime, payment_id: int, connection: "checks.Connection") -> float:
+def _window_s(runtime: Runtime, payment_id: int, connection: Connection) -> float:
     row = connection.execute("SELECT provider FROM payments WHERE id = %s", (payment_id,)).fetchone()
     return runtime.settings.provider(row["provider"]).settle_window_s if row else 0.0
 
@@ -68,7 +68,11 @@ def _ask(runtime: Runtime, claim: CheckClaim) -> CheckResult:
     except (LoginRefused, LoginUnavailable) as error:
         return CheckResult(Verdict.INCONCLUSIVE, str(error), provider_down=True)
     except Exception:  # a mistake in the adapter proves nothing about the payment
-        alert("adapter_failed", "the adapter failed on an answer; its payment stays unknown", provider=claim.payment.provider)
+        alert(
+            "adapter_failed",
+            "the adapter failed on an answer; its payment stays unknown",
+            provider=claim.payment.provider,
+        )
         return CheckResult(Verdict.INCONCLUSIVE, "the adapter failed while it checked")
 
 

@@ -92,13 +92,14 @@ def _record(
     claim: ReceiptClaim,
     to: str,
     detail: str | None,
+    *,
     answer: dict[str, object] | None = None,
     wait_s: float | None = None,
 ) -> None:
     while True:
         try:
             with runtime.database.connection() as connection:
-                receipts.record(connection, claim, to, detail, answer, wait_s)
+                receipts.record(connection, claim, to, detail=detail, answer=answer, wait_s=wait_s)
             return
         except (psycopg.OperationalError, SQLAlchemyError):
             log.warning("PostgreSQL does not answer; the receipt's outcome is kept and written when it does")

@@ -6,6 +6,7 @@ from shared.domain.payment import HoldReason, State
 from shared.domain.request import Hold, Refusal, Request
 from shared.flow.prepare import prepare, refund_fits, unsupported
 from shared.flow.runtime import Runtime
+from shared.providers.base import RefreshFailed
 from shared.store import directory, holds, intake
 from shared.store.engine import Connection
 from shared.store.holds import HeldRefund
@@ -95,3 +96,16 @@ def refresh(runtime: Runtime, provider: str, kind: str) -> tuple[int, int]:
         opened, closed = directory.replace(connection, provider, kind, rows)
     log.info("a list was refreshed", provider=provider, kind=kind, rows=len(rows), opened=opened, closed=closed)
     return opened, closed
+
+
+def refresh_for(runtime: Runtime, payment_id: int) -> None:
+    """Fetch every list of this payment's provider (a task's verb: it is given the id of a payment that waits)."""
+    with runtime.database.connection() as connection:
+        row = connection.execute("SELECT provider FROM payments WHERE id = %s", (payment_id,)).fetchone()
+    if row is None:
+        return
+    for kind in runtime.connected[row["provider"]].refreshes:
+        try:
+            refresh(runtime, row["provider"], kind)
+        except RefreshFailed as error:
+            log.warning("a list could not be refreshed; the kept one stays", kind=kind, reason=str(error))

@@ -4,7 +4,7 @@ import contextlib
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import psycopg
@@ -18,6 +18,7 @@ from shared.store.books import StoredBooks
 from shared.store.directory import CachedDirectory
 from shared.store.engine import Database, driver_url
 from shared.store.tokens import StoredTokens
+from shared.telemetry import process
 from shared.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -46,9 +47,12 @@ class SignOfLife:
 
     def _hold(self) -> None:
         while True:
-            with contextlib.suppress(psycopg.Error), psycopg.connect(
-                self._url, autocommit=True, connect_timeout=5, application_name="settlepipe sign of life"
-            ) as connection:
+            with (
+                contextlib.suppress(psycopg.Error),
+                psycopg.connect(
+                    self._url, autocommit=True, connect_timeout=5, application_name="settlepipe sign of life"
+                ) as connection,
+            ):
                 connection.execute("SELECT pg_advisory_lock(%s)", (self.key,))
                 self._held.set()
                 while True:
@@ -69,7 +73,7 @@ class ClaimGate:
         return self._unwritten == 0
 
     @contextlib.contextmanager
-    def closed(self):  # type: ignore[no-untyped-def]
+    def closed(self) -> Iterator[None]:
         """Keep the gate closed for the time of the block."""
         with self._lock:
             self._unwritten += 1
@@ -107,11 +111,9 @@ def start(settings: Settings, *, sends: bool = False, pool_size: int = 8) -> Run
 
     sends: the process will claim payments and holds a sign of life.
     """
-    if settings.database_url is None:
-        raise RuntimeError("SETTLEPIPE_DATABASE_URL is not set; `settlepipe up` sets it for its processes")
-    url = settings.database_url.get_secret_value()
+    url = process.database_url(settings)
     database = Database(url, pool_size)
-    registrations = {name: registry.registration(name) for name in registry.names()}
+    registrations = registry.REGISTRATIONS
     with database.connection() as connection:
         lanes.ensure(connection, sorted(registrations))
     tokens = StoredTokens(database, url, [key.get_secret_value() for key in settings.secret_keys])
@@ -123,7 +125,7 @@ def start(settings: Settings, *, sends: bool = False, pool_size: int = 8) -> Run
         settings=settings,
         database=database,
         registrations=registrations,
-        connected={name: registrations[name].connect(settings, settings.provider(name), tokens) for name in on},
+        connected={name: registry.connect(name, settings, tokens) for name in on},
         directories={name: CachedDirectory(database, name) for name in registrations},
         books=StoredBooks(database),
         limits=Limits(

@@ -47,30 +47,44 @@ def deliver(runtime: Runtime, claim: Claim, begun_s: float) -> None:
         _record(runtime, claim, outcome)
 
 
+class _NotSent(Exception):  # noqa: N818
+    """Something before the first byte was in the way; the message says what."""
+
+
 def _attempt(runtime: Runtime, claim: Claim, begun_s: float) -> Outcome:
+    try:
+        auth, begun_s = _ready(runtime, claim, begun_s)
+        if boot_time_s() - begun_s > STALE_S:
+            raise _NotSent(f"the claim was older than {STALE_S:.0f} s when it could be used")
+    except LoginRefused as error:
+        return _outcome(runtime, claim, Answer("login_refused", Meaning.HALT, detail=str(error)), sent=False)
+    except (_NotSent, LoginUnavailable) as error:
+        down = isinstance(error, LoginUnavailable)
+        answer = Answer("not_sent", Meaning.NOT_SENT, detail=str(error), provider_down=down)
+        return _outcome(runtime, claim, answer, sent=False)
+    return _outcome(runtime, claim, _call(runtime, claim, auth), sent=True)
+
+
+def _ready(runtime: Runtime, claim: Claim, begun_s: float) -> tuple[Auth, float]:
+    """What the call needs, and since when the claim is good: reading the baseline renews it."""
     provider = runtime.connected[claim.payment.provider].provider
     rule = runtime.registrations[claim.payment.provider].operations[claim.payment.operation]
     try:
         auth = provider.authorise()
-        if rule.needs_baseline and claim.payment.baseline is None:
-            begun_s = boot_time_s()
-            baseline = provider.baseline(claim.payment, auth)
-            if baseline is None:
-                return _not_sent(runtime, claim, "the provider's books could not be read before sending")
-            begun_s = boot_time_s()
-            with runtime.database.connection() as connection:
-                if not attempts.save_baseline(connection, claim, baseline, runtime.limits.lease_s):
-                    return _not_sent(runtime, claim, "the lease ran out before sending")
-    except LoginRefused as error:
-        answer = Answer(kind="login_refused", meaning=Meaning.HALT, detail=str(error))
-        return _outcome(runtime, claim, answer, sent=False)
-    except LoginUnavailable as error:
-        return _not_sent(runtime, claim, str(error), provider_down=True)
+        if not rule.needs_baseline or claim.payment.baseline is not None:
+            return auth, begun_s
+        if boot_time_s() - begun_s > STALE_S:
+            raise _NotSent("the log-in took too long for this claim")
+        baseline = provider.baseline(claim.payment, auth)
+        if baseline is None:
+            raise _NotSent("the provider's books could not be read before sending")
+        begun_s = boot_time_s()
+        with runtime.database.connection() as connection:
+            if not attempts.save_baseline(connection, claim, baseline, runtime.limits.lease_s):
+                raise _NotSent("the lease ran out before sending")
     except (psycopg.OperationalError, SQLAlchemyError):
-        return _not_sent(runtime, claim, "the database did not answer before sending")
-    if boot_time_s() - begun_s > STALE_S:
-        return _not_sent(runtime, claim, f"the claim was older than {STALE_S:.0f} s when it could be used")
-    return _outcome(runtime, claim, _call(runtime, claim, auth), sent=True)
+        raise _NotSent("the database did not answer before sending") from None
+    return auth, begun_s
 
 
 def _call(runtime: Runtime, claim: Claim, auth: Auth) -> Answer:
@@ -78,21 +92,26 @@ def _call(runtime: Runtime, claim: Claim, auth: Auth) -> Answer:
     try:
         answer = provider.send(claim.payment, auth)
     except Exception:  # a mistake in the adapter: what the provider did is unknown, and must stay so
-        alert("adapter_failed", "the adapter failed on an answer; its payment stays unknown", provider=claim.payment.provider)
+        alert(
+            "adapter_failed",
+            "the adapter failed on an answer; its payment stays unknown",
+            provider=claim.payment.provider,
+        )
         return Answer(kind="adapter_failed", meaning=Meaning.CHECK, detail="the adapter failed", listed=False)
     if not answer.listed:
-        alert("unlisted_answer", "an answer that the adapter's table does not list", provider=claim.payment.provider, kind=answer.kind, status=answer.http_status)
+        alert(
+            "unlisted_answer",
+            "an answer that the adapter's table does not list",
+            provider=claim.payment.provider,
+            kind=answer.kind,
+            status=answer.http_status,
+        )
     if answer.http_status == 401:
         provider.forget(auth)
         if auth.fresh_after_refusal and answer.meaning is Meaning.REAUTH:
             detail = "two tokens in a row were refused; check the credentials, then `settlepipe lanes resume`"
             return dataclasses.replace(answer, meaning=Meaning.HALT, detail=detail)
     return answer
-
-
-def _not_sent(runtime: Runtime, claim: Claim, detail: str, *, provider_down: bool = False) -> Outcome:
-    answer = Answer(kind="not_sent", meaning=Meaning.NOT_SENT, detail=detail, provider_down=provider_down)
-    return _outcome(runtime, claim, answer, sent=False)
 
 
 def _outcome(runtime: Runtime, claim: Claim, answer: Answer, *, sent: bool) -> Outcome:
@@ -129,12 +148,19 @@ def _record(runtime: Runtime, claim: Claim, outcome: Outcome) -> None:
         with runtime.gate.closed():
             moved = _write_until_done(runtime, claim, outcome)
     if outcome.halt:
-        alert("lane_halted", "the lane is halted; mend the cause, then `settlepipe lanes resume`", provider=claim.payment.provider, reason=outcome.halt)
+        alert(
+            "lane_halted",
+            "the lane is halted; mend the cause, then `settlepipe lanes resume`",
+            provider=claim.payment.provider,
+            reason=outcome.halt,
+        )
     if not moved and outcome.answer.meaning is Meaning.SUCCEEDED:
         dispute(runtime, claim)
     log.info(
         "attempt ended",
-        meaning=outcome.answer.meaning.value, answer=outcome.answer.kind, state=outcome.to.value,
+        meaning=outcome.answer.meaning.value,
+        answer=outcome.answer.kind,
+        state=outcome.to.value,
     )
 
 

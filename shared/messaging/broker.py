@@ -35,7 +35,7 @@ def ring(client: "redis.Redis") -> None:
 
 def wait_for_ring(client: "redis.Redis", timeout_s: float) -> bool:
     """Wait until somebody rings, at most `timeout_s`. Raises redis.RedisError when the broker is away."""
-    if client.brpop([_BELL], timeout=timeout_s) is None:  # type: ignore[arg-type]
+    if client.brpop([_BELL], timeout=timeout_s) is None:
         return False
     client.delete(_BELL)  # the rings until now are answered by one look
     return True

@@ -14,12 +14,8 @@ from pydantic import BaseModel
 
 from shared.domain.answers import Answer, CheckResult, Meaning
 from shared.domain.payment import Operation, Payment
-from shared.domain.records import DirectoryRow as DirectoryRow
-from shared.domain.records import StoredToken as StoredToken
-from shared.domain.request import Built as Built
-from shared.domain.request import Hold as Hold
-from shared.domain.request import Refusal as Refusal
-from shared.domain.request import Request as Request
+from shared.domain.records import DirectoryRow, StoredToken
+from shared.domain.request import Built, Request
 from shared.settings import ProviderSettings, Settings
 
 

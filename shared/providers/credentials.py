@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.providers.base import Auth, LoginRefused, LoginUnavailable, StoredToken, TokenStore
+from shared.domain.records import StoredToken
+from shared.providers.base import Auth, LoginRefused, LoginUnavailable, TokenStore
 
 YOUNG_S = 60.0  # a token younger than this that gets a 401 again says that the credentials are wrong
 _POLL_S = 0.1

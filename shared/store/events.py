@@ -40,6 +40,11 @@ def position(connection: Connection) -> str | None:
     return row["entry_id"] if row else None
 
 
+def forget_position(connection: Connection) -> None:
+    """The stream was wiped: there is no last entry."""
+    connection.execute("DELETE FROM relay_position")
+
+
 def replay(connection: Connection, since: datetime) -> int:
     """Put everything since then on the stream again; how many events that is."""
     return connection.execute("UPDATE events SET pending = true WHERE created_at >= %s", (since,)).rowcount

@@ -43,7 +43,8 @@ FROM payments p WHERE p.id = %(id)s FOR UPDATE
 
 # A refund goes out one settle window after its settle's last doubtful attempt at the earliest.
 _RELEASE = """
-UPDATE payments p SET path = %(path)s, body = %(body)s, body_sha256 = sha256(%(body)s), exclusive_key = %(exclusive_key)s,
+UPDATE payments p SET path = %(path)s, body = %(body)s, body_sha256 = sha256(%(body)s),
+    exclusive_key = %(exclusive_key)s,
     settle_id = coalesce(%(settle_id)s::bigint, p.settle_id), target = coalesce(s.target, p.target),
     hold_reason = NULL, detail = NULL,
     due_at = greatest(clock(), (

@@ -72,7 +72,8 @@ RETURNING id, source, intent_id
 
 _KNOWN = """
 SELECT k.source, k.intent_id, k.payment_id, k.digest
-FROM unnest(%(source)s::text[], %(intent_id)s::text[]) AS t(source, intent_id) JOIN intent_keys k USING (source, intent_id)
+FROM unnest(%(source)s::text[], %(intent_id)s::text[]) AS t(source, intent_id)
+    JOIN intent_keys k USING (source, intent_id)
 """
 
 _REFUSE = """

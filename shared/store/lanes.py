@@ -170,7 +170,8 @@ def resume(connection: Connection, provider: str) -> bool:
 def overview(connection: Connection) -> list[Row]:
     """Each lane with why it stands still, and how many payments are in each state that is not final."""
     return connection.execute(
-        """SELECT l.provider, l.running, l.paused_at, l.paused_by, l.halted_at, l.halted_reason, l.open_until, l.failures,
+        """SELECT l.provider, l.running, l.paused_at, l.paused_by, l.halted_at, l.halted_reason, l.open_until,
+            l.failures,
             coalesce(jsonb_object_agg(s.state, s.n) FILTER (WHERE s.state IS NOT NULL), '{}') AS states
         FROM lanes l LEFT JOIN (
             SELECT provider, state, count(*) AS n FROM payments

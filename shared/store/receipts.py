@@ -119,6 +119,7 @@ def record(
     connection: Connection,
     claim: ReceiptClaim,
     to: str,
+    *,
     detail: str | None,
     answer: dict[str, Any] | None = None,
     wait_s: float | None = None,

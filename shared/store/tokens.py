@@ -9,7 +9,7 @@ import psycopg
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from shared.domain.records import StoredToken
-from shared.store.engine import Connection, Database, Row, driver_url
+from shared.store.engine import Database, Row, driver_url
 
 _READ = """
 SELECT version, token, refused, after_refusal, extract(epoch FROM clock() - saved_at)::float8 AS age_s
@@ -62,11 +62,11 @@ class StoredTokens:
 
         Gives a function that releases it, or None when someone else holds it. A killed holder frees it.
         """
-        connection: Connection = psycopg.connect(driver_url(self._url), autocommit=True, connect_timeout=5)  # type: ignore[assignment]
+        connection = psycopg.connect(driver_url(self._url), autocommit=True, connect_timeout=5)
         key = zlib.crc32(f"settlepipe login {provider}".encode())
         try:
             row = connection.execute("SELECT pg_try_advisory_lock(715827, %s::int)", (key - (1 << 31),)).fetchone()
-            held = bool(row and row[0])  # type: ignore[index, literal-required]
+            held = bool(row and row[0])
         except BaseException:
             connection.close()
             raise

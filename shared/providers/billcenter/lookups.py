@@ -7,16 +7,8 @@ from urllib.parse import quote
 
 from pydantic import TypeAdapter, ValidationError
 
-from shared.providers.base import (
-    Auth,
-    DirectoryRow,
-    LoginRefused,
-    LoginUnavailable,
-    Lookup,
-    LookupFailed,
-    Refresh,
-    RefreshFailed,
-)
+from shared.domain.records import DirectoryRow
+from shared.providers.base import Auth, LoginRefused, LoginUnavailable, Lookup, LookupFailed, Refresh, RefreshFailed
 from shared.providers.billcenter.catalogue import READS, Read
 from shared.providers.billcenter.records import BankAccount, Invoice, Page, Service
 from shared.providers.credentials import TokenSource

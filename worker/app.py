@@ -1,0 +1,54 @@
+"""The Celery app of the lanes' workers, with one runtime and one set of sender threads in each process."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import lru_cache, partial
+from typing import Any
+
+from shared.flow import runtime as flow_runtime
+from shared.flow.runtime import Runtime
+from shared.messaging import broker
+from shared.messaging.tasks import celery_app
+from shared.settings import load_settings
+from shared.telemetry import celery_logs, process
+from shared.telemetry.ready import announce_when_celery_is_up
+
+settings = load_settings()
+celery_logs.connect(settings)
+announce_when_celery_is_up()
+app = celery_app(process.broker_url(settings))
+app.conf.imports = ("worker.tasks",)
+
+# Each sender thread borrows a connection for two short statements a payment; most of its time is the provider's.
+_POOL_SIZE = 8
+
+
+@lru_cache(maxsize=1)
+def runtime() -> Runtime:
+    """This process's runtime, connected at first use."""
+    return flow_runtime.start(settings, sends=True, pool_size=_POOL_SIZE)
+
+
+@lru_cache(maxsize=1)
+def senders() -> ThreadPoolExecutor:
+    """This process's sender threads: as many as the largest CONCURRENCY of the lanes that are on."""
+    threads = max((settings.provider(name).concurrency for name in runtime().connected), default=1)
+    return ThreadPoolExecutor(threads, thread_name_prefix="sender")
+
+
+@lru_cache(maxsize=1)
+def _bell() -> Any:
+    return broker.connect(app.conf.broker_url)
+
+
+def each(verb: Callable[[Runtime, int], None], payment_ids: Iterable[int]) -> None:
+    """Run a verb for each id in the sender threads; return when all have an outcome, then ring for more work.
+
+    A defect in one id's flow is raised after the others are done (Celery logs it; the lease recovers the payment).
+    """
+    futures = [senders().submit(copy_context().run, partial(verb, runtime(), i)) for i in payment_ids]
+    failures = [error for error in (future.exception() for future in futures) if error is not None]
+    broker.ring(_bell())
+    if failures:
+        raise failures[0]

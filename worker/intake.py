@@ -1,0 +1,62 @@
+"""The intake process: intents from the streams into the database."""
+
+import os
+import time
+
+import psycopg
+import redis
+from sqlalchemy.exc import SQLAlchemyError
+
+from shared.flow import runtime as flow_runtime
+from shared.flow.accept import accept
+from shared.flow.runtime import Runtime
+from shared.messaging import broker
+from shared.messaging.streams import Entry, Intake
+from shared.settings import load_settings
+from shared.telemetry import process
+from shared.telemetry.logs import get_logger
+from shared.telemetry.ready import announce_ready
+
+log = get_logger(__name__)
+
+_BLOCK_MS = 1000
+_AWAY_S = 1.0  # wait before asking a server again that did not answer
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT: what was read is committed and acknowledged first."""
+    settings = load_settings()
+    stop = process.start("intake", settings)
+    runtime = process.patiently(lambda: flow_runtime.start(settings, pool_size=2), stop)
+    client = broker.connect(process.broker_url(settings))
+    consumer = f"{os.uname().nodename}-{os.getpid()}"
+    intake = Intake(client, sorted(settings.intake.sources), consumer, settings.intake.reclaim_idle_s)
+    announce_ready()
+    reclaim_at = 0.0
+    while not stop.is_set():
+        try:
+            entries = intake.read(settings.intake.batch, _BLOCK_MS)
+            if time.monotonic() >= reclaim_at:
+                old = intake.reclaim(settings.intake.batch)
+                entries += old
+                reclaim_at = time.monotonic() + (0 if old else settings.intake.reclaim_idle_s / 4)
+            if entries:
+                _take(runtime, intake, entries)
+                broker.ring(client)
+        except redis.RedisError as error:
+            log.warning("the broker does not answer; trying again", reason=type(error).__name__)
+            stop.wait(_AWAY_S)
+        except (psycopg.OperationalError, SQLAlchemyError) as error:
+            # nothing was acknowledged: the entries stay pending and are reclaimed
+            log.warning("PostgreSQL does not answer; the entries stay pending", reason=type(error).__name__)
+            stop.wait(_AWAY_S)
+
+
+def _take(runtime: Runtime, intake: Intake, entries: list[Entry]) -> None:
+    accepted = accept(runtime, entries)
+    intake.acknowledge(entries)
+    log.info("intents read", entries=len(entries), accepted=accepted)
+
+
+if __name__ == "__main__":
+    main()

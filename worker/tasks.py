@@ -1,0 +1,30 @@
+"""The Celery tasks: get the flow, call it with the ids, return. A message carries payment ids and nothing else."""
+
+from shared.flow import check, notify, send
+from shared.flow.release import refresh_for
+from shared.messaging import tasks
+from worker.app import app, each
+
+
+@app.task(name=tasks.SEND)  # type: ignore[untyped-decorator]
+def send_payments(ids: list[int]) -> None:
+    """Send these payments."""
+    each(send.send, ids)
+
+
+@app.task(name=tasks.CHECK)  # type: ignore[untyped-decorator]
+def check_payments(ids: list[int]) -> None:
+    """Ask the provider whether these unknown payments were applied."""
+    each(check.check, ids)
+
+
+@app.task(name=tasks.RECEIPT)  # type: ignore[untyped-decorator]
+def issue_receipts(ids: list[int]) -> None:
+    """Ask for these payments' receipts."""
+    each(notify.receipt, ids)
+
+
+@app.task(name=tasks.REFRESH)  # type: ignore[untyped-decorator]
+def refresh_lists(ids: list[int]) -> None:
+    """Refresh the lists that these payments wait for."""
+    each(refresh_for, ids)
