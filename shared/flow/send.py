@@ -45,6 +45,8 @@ def deliver(runtime: Runtime, claim: Claim, begun_s: float) -> None:
     with bound(payment_id=claim.payment.id, attempt=claim.attempt):
         outcome = _attempt(runtime, claim, begun_s)
         _record(runtime, claim, outcome)
+        if outcome.to is State.SUCCEEDED:
+            _learn(runtime, claim)
 
 
 class _NotSent(Exception):  # noqa: N818
@@ -138,6 +140,20 @@ def _outcome(runtime: Runtime, claim: Claim, answer: Answer, *, sent: bool) -> O
         signal=signal,
         halt=(answer.detail or answer.kind) if meaning is Meaning.HALT else None,
     )
+
+
+def _learn(runtime: Runtime, claim: Claim) -> None:
+    """Let the adapter see what an explicit success did to the books, where later checks rest on it."""
+    connected = runtime.connected[claim.payment.provider]
+    rule = runtime.registrations[claim.payment.provider].operations[claim.payment.operation]
+    if connected.learn is None or not rule.needs_baseline:
+        return
+    try:
+        with runtime.database.connection() as connection:
+            payment = attempts.current(connection, claim.payment.id)
+        connected.learn(payment, runtime.books, connected.provider.authorise())
+    except Exception as error:  # best effort: the payment's outcome is recorded already
+        log.warning("nothing could be learnt from this success", reason=type(error).__name__)
 
 
 def _record(runtime: Runtime, claim: Claim, outcome: Outcome) -> None:

@@ -184,3 +184,11 @@ def save_baseline(connection: Connection, claim: Claim, baseline: Mapping[str, A
 def json_or_none(value: Mapping[str, Any] | None) -> str | None:
     """JSON text of a non-empty mapping; what JSON lacks (Decimal, dates) as text."""
     return json.dumps(value, ensure_ascii=False, default=str) if value else None
+
+
+def current(connection: Connection, payment_id: int) -> Payment:
+    """The payment as it is now. Raises LookupError when there is none."""
+    row = connection.execute(f"SELECT {PAYMENT_COLUMNS} FROM payments p WHERE p.id = %s", (payment_id,)).fetchone()
+    if row is None:
+        raise LookupError(f"there is no payment {payment_id}")
+    return payment(row)
