@@ -84,7 +84,10 @@ class Control:
 
 
 def _parsed(body: bytes) -> Any:
-    return json.loads(body or b"{}")
+    try:
+        return json.loads(body or b"{}")
+    except RecursionError as error:
+        raise ValueError("the body is nested too deeply") from error
 
 
 def _json(data: Any, status: int = 200) -> web.Response:

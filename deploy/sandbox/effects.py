@@ -83,6 +83,8 @@ async def _hang(struck: Struck, reply: Reply | None = None) -> Outcome:
 
 async def _reset(struck: Struck, reply: Reply | None = None) -> Outcome:
     # A linger time of zero makes close() send RST and drop what is still to be sent.
+    if struck.gone.done():
+        return None
     sock: socket.socket = struck.transport.get_extra_info("socket")
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     struck.transport.abort()

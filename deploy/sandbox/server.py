@@ -40,9 +40,11 @@ class _Connections(web.Server):
         """Done when this connection is lost."""
         future = self._waiting.get(connection)
         if future is None:
-            future = self._waiting[connection] = asyncio.get_running_loop().create_future()
+            future = asyncio.get_running_loop().create_future()
             if connection.transport is None:
                 future.set_result(None)
+            else:
+                self._waiting[connection] = future
         return future
 
     def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
@@ -64,9 +66,11 @@ class Sandbox:
         self._faults = Faults({name: provider.operations for name, provider in self._providers.items()})
         self._control = Control(self._providers, self._ledger, self._faults, self._reset)
         self._late: set[asyncio.TimerHandle] = set()
+        self._epoch = 0  # counts resets: what was under way before one is not applied after it
         self.factory = _Connections(self._answer)
 
     def _reset(self) -> None:
+        self._epoch += 1
         for timer in self._late:
             timer.cancel()
         self._late.clear()
@@ -89,7 +93,7 @@ class Sandbox:
         path, _, query = rest.partition("?")
         data = None
         if body:
-            with contextlib.suppress(ValueError):
+            with contextlib.suppress(ValueError, RecursionError):
                 data = json.loads(body)
         self._ledger.requests += 1
         return Seen(
@@ -105,11 +109,15 @@ class Sandbox:
         )
 
     async def _ask(self, provider: Provider, request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+        epoch = self._epoch
         operation = provider.find(seen)
         reference = provider.reference(operation, seen) if operation else ""
         row, record = self._ledger.saw(
             provider.name, operation, reference, seen, secret=operation in provider.secret_operations
         )
+        transport = request.transport
+        if not isinstance(transport, asyncio.Transport):
+            return Raw(None)  # the client went before its request was looked at
         if provider.latency_s:
             await asyncio.sleep(provider.latency_s)
         if operation is None:
@@ -120,20 +128,16 @@ class Sandbox:
         record.chances += 1
         fault = self._faults.pick(provider.name, operation, reference, record.chances)
         if fault is None:
-            return self._end(row, request, _apply(provider, operation, seen))
+            return self._end(row, request, self._apply(epoch, provider, operation, seen))
         row.fault = fault.spec.fault
-        connection = request.protocol
-        transport = connection.transport
-        if not isinstance(transport, asyncio.Transport):
-            return Raw(None)  # the client is gone, and nothing was applied
         struck = Struck(
             transport=transport,
             delay_s=fault.spec.delay_s,
-            apply=lambda: _apply(provider, operation, seen),
+            apply=lambda: self._apply(epoch, provider, operation, seen),
             later=self._later,
             revoke=lambda: provider.revoke(seen),
             duplicate=lambda: provider.duplicate(reference),
-            gone=self.factory.lost(connection),
+            gone=self.factory.lost(request.protocol),
         )
         return self._end(row, request, await EFFECTS[row.fault](struck))
 
@@ -142,6 +146,14 @@ class Sandbox:
             return Raw(None)
         row.status = reply.status
         return _sent(reply)
+
+    def _apply(self, epoch: int, provider: Provider, operation: str, seen: Seen) -> Reply:
+        if epoch != self._epoch:
+            return detail(503, "the sandbox was reset while this request was under way")
+        try:
+            return provider.apply(operation, seen)
+        except LedgerFull:
+            return detail(503, "the sandbox's ledger is full; POST /control/reset")
 
     def _later(self, delay_s: float, do: Callable[[], Reply]) -> None:
         if len(self._late) >= MAX_LATE:
@@ -157,10 +169,3 @@ class Sandbox:
 
 def _sent(reply: Reply) -> Raw:
     return Raw(head(reply) + reply.body)
-
-
-def _apply(provider: Provider, operation: str, seen: Seen) -> Reply:
-    try:
-        return provider.apply(operation, seen)
-    except LedgerFull:
-        return detail(503, "the sandbox's ledger is full; POST /control/reset")
