@@ -7,13 +7,14 @@ is bounded by rows and bytes and forgets its oldest rows.
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from deploy.sandbox.wire import Seen
 
-MAX_APPLIED = 5_000_000
+MAX_APPLIED = 2_000_000  # 1 to 2 KiB of memory each
+MAX_RECORDS = 4_000_000  # references seen, applied or not
 MAX_LOGGED_REQUESTS = 100_000
 MAX_LOGGED_BYTES = 128 * 1024**2
 MAX_LOGGED_BODY_BYTES = 8 * 1024  # of one request; its sha256 is of all of it
@@ -36,7 +37,7 @@ class Record:
     chances: int = 0
     applied: int = 0
     amount: str | None = None
-    digests: list[str] = field(default_factory=list)
+    digests: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -82,12 +83,12 @@ class Ledger:
         record = self._record((provider, operation or "", reference))
         record.requests += 1
         if reference and seen.sha256 not in record.digests and len(record.digests) < MAX_DIGESTS:
-            record.digests.append(seen.sha256)
+            record.digests += (seen.sha256,)
         return row, record
 
     def apply(self, key: Key, seen: Seen, *, invoice_code: str, amount: str, currency: str) -> None:
         """Note that money moved (or a receipt was issued). Raises LedgerFull, and then it must not move."""
-        if len(self._applied) >= MAX_APPLIED:
+        if len(self._applied) >= MAX_APPLIED or len(self._records) >= MAX_RECORDS:
             raise LedgerFull
         self._applied.append((*key, invoice_code, amount, currency, time.time(), seen.sha256, seen.number))
         record = self._record(key)
@@ -97,7 +98,9 @@ class Ledger:
     def _record(self, key: Key) -> Record:
         record = self._records.get(key)
         if record is None:
-            record = self._records[key] = Record()
+            record = Record()
+            if len(self._records) < MAX_RECORDS:
+                self._records[key] = record
         return record
 
     def applied(self) -> Iterator[dict[str, Any]]:

@@ -13,6 +13,7 @@ MAX_REQUEST_BYTES = 1024**2  # aiohttp answers 413 beyond it
 
 JSON = b"application/json"
 HTML = b"text/html; charset=utf-8"
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))  # json.dumps would make one each time
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 
@@ -46,7 +47,7 @@ class Reply:
 
 def as_json(data: Any, status: int = 200) -> Reply:
     """`data` as an answer, written like Django's JSON: compact, in UTF-8."""
-    return Reply(status, json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode())
+    return Reply(status, _ENCODER.encode(data).encode())
 
 
 def detail(status: int, text: str) -> Reply:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from deploy.sandbox.billcenter import data
 from deploy.sandbox.ledger import Ledger, timestamp
 
-MAX_INVOICES = 5_000_000
+MAX_INVOICES = 4_000_000
 MISSING_PREFIX = "missing-"  # invoices with such a code do not exist
 
 
