@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 KEPT_LOGS = 3
+SERVERS_STAGE = 3  # they stop last: everything else needs them
 LOG_LIMIT_BYTES = 32 * 1024 * 1024
 _PR_SET_PDEATHSIG = 1
 # Looked up before any fork: between fork and exec nothing may be imported.
@@ -43,6 +44,7 @@ class Child:
     stop_signals: the first asks it to stop, the following ones ask harder; SIGKILL always comes last.
     death_signal: what the kernel sends it when the parent dies.
     grace_s: how long each stop signal may take.
+    stop_stage: children of a lower stage are stopped, and gone, before those of a higher one are asked.
     inherits: descriptors of locks that it holds for as long as it lives.
     """
 
@@ -54,6 +56,7 @@ class Child:
     stop_signals: tuple[signal.Signals, ...] = (signal.SIGTERM,)
     death_signal: signal.Signals = signal.SIGKILL
     grace_s: float = 10
+    stop_stage: int = 0
     working_folder: Path | None = None
     account: Account | None = None
     inherits: tuple[int, ...] = ()
@@ -97,6 +100,7 @@ class Started:
         """Release what belongs to a process that ended."""
         if self.notify is not None:
             self.notify.close()
+            self.notify = None
         if self.notify_path is not None:
             shutil.rmtree(self.notify_path.parent, ignore_errors=True)
         self.child.pid_file.unlink(missing_ok=True)
@@ -104,7 +108,7 @@ class Started:
 
 def start(child: Child) -> Started:
     """Start a child; its output is appended to its log. Call it from the main thread only."""
-    environment = dict(child.environment)
+    environment = {name: value for name, value in child.environment.items() if name != "NOTIFY_SOCKET"}
     notify, notify_path = None, None
     if child.probe is None:
         # Not in HOME: the path of a socket can't be longer than about 100 bytes.
@@ -123,7 +127,7 @@ def start(child: Child) -> Started:
             stderr=subprocess.STDOUT,
             start_new_session=True,
             pass_fds=child.inherits,
-            preexec_fn=_tie_to_parent(child.death_signal),  # noqa: PLW1509 - one thread starts children; one C call
+            preexec_fn=tied_to_parent(child.death_signal),  # noqa: PLW1509 - one thread starts children; one C call
             **_identity(child.account),
         )
     child.pid_file.write_text(f"{process.pid}\n{' '.join(child.command)}\n")
@@ -134,7 +138,8 @@ def _identity(account: Account | None) -> dict[str, Any]:
     return {} if account is None else {"user": account.uid, "group": account.gid, "extra_groups": []}
 
 
-def _tie_to_parent(death_signal: signal.Signals) -> Callable[[], None] | None:
+def tied_to_parent(death_signal: signal.Signals) -> Callable[[], None] | None:
+    """For Popen's preexec_fn: the kernel sends `death_signal` when the thread that forks ends. Linux only."""
     if _prctl is None:
         return None
     prctl, parent = _prctl, os.getpid()

@@ -24,7 +24,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from deploy.local.children import Account, Child
+from deploy.local.children import SERVERS_STAGE, Account, Child, tied_to_parent
 from deploy.local.home import DATABASE, Kept, LocalError, sync_folder
 
 INITDB_TIMEOUT_S = 120
@@ -66,6 +66,7 @@ def child(home: Path, kept: Kept, lock: int, options: Sequence[str] = ()) -> Chi
         stop_signals=(signal.SIGINT, signal.SIGQUIT),
         death_signal=signal.SIGINT,
         grace_s=STOP_GRACE_S,
+        stop_stage=SERVERS_STAGE,
         working_folder=data,
         account=account,
         inherits=(lock,),
@@ -170,6 +171,7 @@ def _run_initdb(folder: Path, password_file: str, account: Account | None, binar
         text=True,
         timeout=INITDB_TIMEOUT_S,
         check=False,
+        preexec_fn=tied_to_parent(signal.SIGKILL),
         **identity,
     )
     if done.returncode != 0:

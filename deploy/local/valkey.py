@@ -12,8 +12,10 @@ from functools import partial
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
-from deploy.local.children import Child
+from deploy.local.children import SERVERS_STAGE, Child
 from deploy.local.home import Kept, LocalError
 
 STOP_GRACE_S = 15
@@ -32,6 +34,7 @@ def child(home: Path, kept: Kept, lock: int) -> Child:
         stop_signals=(signal.SIGTERM,),
         death_signal=signal.SIGTERM,
         grace_s=STOP_GRACE_S,
+        stop_stage=SERVERS_STAGE,
         working_folder=data,
         inherits=(lock,),
     )
@@ -76,7 +79,9 @@ def _write_configuration(home: Path, data: Path, kept: Kept) -> Path:
 
 def _answers(kept: Kept) -> bool:
     """Does it answer with our password, its data loaded?"""
-    client = redis.Redis.from_url(kept.broker_url, socket_timeout=2, socket_connect_timeout=2)
+    client = redis.Redis.from_url(
+        kept.broker_url, socket_timeout=2, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0)
+    )
     try:
         return bool(client.ping())
     except redis.RedisError:

@@ -107,7 +107,10 @@ def test_without_the_password_nobody_gets_in_and_secrets_are_private(home: Path)
         assert remembered is not None
         with pytest.raises(psycopg.OperationalError, match="password"):
             psycopg.connect(servers.database_url.replace(remembered.postgres_password, "wrong"))
-        with redis.Redis("127.0.0.1", remembered.valkey_port) as stranger, pytest.raises(redis.AuthenticationError):
+        with (
+            redis.Redis("127.0.0.1", remembered.valkey_port, retry=None) as stranger,
+            pytest.raises(redis.AuthenticationError),
+        ):
             stranger.ping()
         command_lines = subprocess.run(["ps", "axww", "-o", "args="], capture_output=True, text=True, check=True).stdout
         assert remembered.postgres_password not in command_lines
