@@ -1,0 +1,147 @@
+"""`settlepipe up`: the whole product in the foreground, from nothing, until SIGINT or SIGTERM."""
+
+import contextlib
+import logging
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from deploy.local import postgres, processes, running
+from deploy.local.embedded import Plan, already_running, planned
+from deploy.local.home import Kept, LocalError, locked, prepare, with_free_port, write_private
+from deploy.local.processes import Stack, Table
+from deploy.local.supervisor import StopRequestedError, Supervisor
+from shared.settings import PREFIX, Settings
+from shared.telemetry.ready import announce_ready
+
+SERVERS_TIMEOUT_S = 120
+PROCESSES_TIMEOUT_S = 90
+LOCK_WAIT_S = 1  # a command that only looks whether a stack is running holds the lock for an instant
+
+log = logging.getLogger("settlepipe.up")
+
+
+def up(
+    settings: Settings,
+    sandbox: bool = False,
+    workers: int = 1,
+    concurrency: int | None = None,
+    table: Table = processes.product,
+) -> int:
+    """Run everything until a signal says stop; the exit status: 0 after a signal, 1 failure, 2 wrong use.
+
+    stdout gets the line `ready` and nothing else. Call it from the main thread. table: the processes to run beside
+    the servers and the sandbox.
+    """
+    _log_to_stderr(settings.log_level)
+    lanes = _lanes(settings, sandbox)
+    if wrong := _wrong_use(settings, sandbox, workers, concurrency):
+        print(f"settlepipe up: {wrong}", file=sys.stderr)
+        return 2
+    supervisor = Supervisor(changed=_nobody)
+    try:
+        home = prepare(settings.home)
+        with (
+            supervisor.watching_signals(),
+            locked(home / "up.lock", LOCK_WAIT_S, already_running(home)),
+            planned(home, settings) as plan,
+        ):
+            kept = _ports_of_processes(home, plan.kept, sandbox)
+            stack = Stack(home, settings, kept, plan.servers, lanes, sandbox, workers, concurrency)
+            _run(stack, plan, table, supervisor)
+    except LocalError as error:
+        print(f"settlepipe up: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(stack: Stack, plan: Plan, table: Table, supervisor: Supervisor) -> None:
+    stack_file = running.stack_file(stack.home)
+    stack_file.unlink(missing_ok=True)
+    try:
+        supervisor.run(plan.children, SERVERS_TIMEOUT_S)
+        _migrate(stack, plan)
+        supervisor.run(processes.sandbox(stack), PROCESSES_TIMEOUT_S)
+        supervisor.run(table(stack), PROCESSES_TIMEOUT_S)
+        supervisor.changed = _writer(stack, stack_file)
+        supervisor.changed(supervisor.pids)
+        with contextlib.suppress(OSError):  # whoever read our stdout may be gone
+            print("ready", flush=True)
+        announce_ready()
+        while not supervisor.stops_requested:
+            supervisor.turn()
+    except StopRequestedError:
+        pass
+    finally:
+        log.info("stopping")
+        supervisor.changed = _nobody
+        stack_file.unlink(missing_ok=True)
+        supervisor.stop_all()
+
+
+def _migrate(stack: Stack, plan: Plan) -> None:
+    """Bring the database to this version's schema. Raises LocalError."""
+    # Slow to import, and needed once: the servers start meanwhile.
+    import sqlalchemy.exc  # noqa: PLC0415
+
+    from shared.store import migrate  # noqa: PLC0415
+
+    try:
+        if stack.settings.database_url is None:
+            postgres.ensure_database(plan.kept)
+        migrate.upgrade(plan.servers.database_url)
+    except (psycopg.Error, sqlalchemy.exc.SQLAlchemyError) as error:
+        reason = str(getattr(error, "orig", error)).strip().split("\n")[0]
+        raise LocalError(f"the database could not be brought up to date: {reason}") from None
+
+
+def _writer(stack: Stack, stack_file: Path) -> Callable[[Mapping[str, int]], None]:
+    def write(pids: Mapping[str, int]) -> None:
+        content: dict[str, Any] = {
+            "database_url": stack.servers.database_url,
+            "broker_url": stack.servers.broker_url,
+            "flower_url": stack.kept.flower_url,
+            "sandbox_url": stack.kept.sandbox_url if stack.sandbox else None,
+            "processes": dict(pids),
+        }
+        write_private(stack_file, content)
+
+    return write
+
+
+def _nobody(_: Mapping[str, int]) -> None:
+    """While it starts and stops, stack.json tells nothing."""
+
+
+def _lanes(settings: Settings, sandbox: bool) -> tuple[str, ...]:
+    from shared.providers import registry  # noqa: PLC0415 - imports every adapter
+
+    return tuple(name for name in registry.REGISTRATIONS if sandbox or settings.provider(name).base_url)
+
+
+def _wrong_use(settings: Settings, sandbox: bool, workers: int, concurrency: int | None) -> str | None:
+    if workers < 1:
+        return "--workers must be at least 1"
+    if concurrency is not None and concurrency < 1:
+        return "--concurrency must be at least 1"
+    real = [name for name in _lanes(settings, False) if sandbox]
+    if real:
+        names = ", ".join(f"{PREFIX}{name.upper()}__BASE_URL" for name in real)
+        return f"--sandbox points every provider at the sandbox; unset {names}, or leave --sandbox out"
+    return None
+
+
+def _ports_of_processes(home: Path, kept: Kept, sandbox: bool) -> Kept:
+    kept = with_free_port(home, kept, "flower_port")
+    return with_free_port(home, kept, "sandbox_port") if sandbox else kept
+
+
+def _log_to_stderr(level: str) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log.handlers[:] = [handler]
+    log.propagate = False
+    log.setLevel(level)
