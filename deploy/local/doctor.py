@@ -1,0 +1,193 @@
+"""What `settlepipe doctor` looks at. Each check is a plain function, reads only, and never raises."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import psycopg
+import redis
+from cryptography.fernet import Fernet
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from deploy.local import postgres, valkey
+from deploy.local.home import LocalError, prepare
+from deploy.local.running import connected
+from shared.settings import PREFIX, Settings
+
+TIMEOUT_S = 5
+OLDEST_PYTHON = (3, 11)
+OLDEST_BROKER = (6, 2)  # XAUTOCLAIM, and XTRIM by MINID
+CLOCK_TOLERANCE_S = 2.0
+DISK_FREE_BYTES = 500 * 1024 * 1024
+
+
+class Check(NamedTuple):
+    """One finding: what was looked at, is it as it should be, and a sentence for people."""
+
+    name: str
+    ok: bool
+    sentence: str
+
+
+def examine(settings: Settings) -> Iterator[Check]:
+    """Every check, in the order in which they help; those that need a running stack come last."""
+    yield python_version()
+    yield home_writable(settings.home)
+    if settings.database_url is None:
+        yield postgres_binaries()
+    if settings.broker_url is None:
+        yield valkey_binary()
+    yield from providers(settings)
+    try:
+        found = connected(settings)
+    except LocalError as error:
+        yield Check("stack", False, str(error))
+        return
+    yield secret_keys(found)
+    if found.database_url is not None:
+        yield from database(found.database_url.get_secret_value())
+    if found.broker_url is not None:
+        yield from broker(found.broker_url.get_secret_value())
+
+
+def python_version() -> Check:
+    """Is the interpreter new enough?"""
+    shown = ".".join(map(str, sys.version_info[:3]))
+    enough = sys.version_info >= OLDEST_PYTHON
+    return Check("python", enough, f"Python {shown}" + ("" if enough else "; 3.11 or newer is needed"))
+
+
+def home_writable(home: Path) -> Check:
+    """Can HOME be written, and is there room?"""
+    try:
+        home = prepare(home)
+    except LocalError as error:
+        return Check("home", False, str(error))
+    if not os.access(home, os.W_OK | os.X_OK):
+        return Check("home", False, f"{home} can't be written; point SETTLEPIPE_HOME at a folder of yours")
+    free = shutil.disk_usage(home).free
+    enough = free > DISK_FREE_BYTES
+    sentence = f"{home} can be written, {free // 1024**2} MiB are free" + ("" if enough else "; make room")
+    return Check("home", enough, sentence)
+
+
+def postgres_binaries() -> Check:
+    """Is the embedded PostgreSQL there, and does it run on this machine?"""
+    try:
+        return _runs("postgres binaries", postgres.binaries_folder() / "postgres")
+    except LocalError as error:
+        return Check("postgres binaries", False, str(error))
+
+
+def valkey_binary() -> Check:
+    """Is the embedded Valkey there, and does it run on this machine?"""
+    try:
+        return _runs("valkey binary", valkey.binary())
+    except LocalError as error:
+        return Check("valkey binary", False, str(error))
+
+
+def _runs(name: str, program: Path) -> Check:
+    try:
+        done = subprocess.run(
+            [program, "--version"], capture_output=True, text=True, timeout=TIMEOUT_S, check=True, env={"LC_ALL": "C"}
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return Check(name, False, f"{program} does not run here ({error}); set the server's URL instead")
+    return Check(name, True, done.stdout.strip())
+
+
+def secret_keys(settings: Settings) -> Check:
+    """Can provider tokens be encrypted? Keys are Fernet keys, newest first."""
+    count = len(settings.secret_keys)
+    if not count:
+        return Check("secret keys", False, "no key is set; set SETTLEPIPE_SECRET_KEYS to a JSON list of Fernet keys")
+    for number, key in enumerate(settings.secret_keys, 1):
+        try:
+            Fernet(key.get_secret_value())
+        except ValueError:
+            sentence = f"key {number} of SETTLEPIPE_SECRET_KEYS is not a Fernet key (32 bytes in URL-safe base64)"
+            return Check("secret keys", False, sentence)
+    return Check("secret keys", True, f"{count} valid, the first one encrypts")
+
+
+def providers(settings: Settings) -> Iterator[Check]:
+    """Which lanes are on? One that is off is no fault: its intents are refused with that reason."""
+    from shared.providers import registry  # noqa: PLC0415 - imports every adapter
+
+    for name in registry.REGISTRATIONS:
+        on = settings.provider(name).base_url is not None
+        sentence = "on" if on else f"off; set {PREFIX}{name.upper()}__BASE_URL to turn it on"
+        yield Check(f"provider {name}", True, sentence)
+
+
+def database(url: str) -> Iterator[Check]:
+    """Does PostgreSQL answer, is its schema this version's, does its clock agree with ours?"""
+    try:
+        with psycopg.connect(url, connect_timeout=TIMEOUT_S, autocommit=True) as connection:
+            connection.execute(f"SET statement_timeout = {TIMEOUT_S * 1000}")
+            before = time.monotonic()
+            row = connection.execute("SELECT clock_timestamp(), current_setting('server_version')").fetchone()
+            now, travelled_s = datetime.now(UTC), time.monotonic() - before
+    except psycopg.Error as error:
+        reason = str(error).strip().split("\n")[0]
+        yield Check("database", False, f"PostgreSQL does not answer: {reason}")
+        return
+    assert row is not None  # noqa: S101 - a SELECT without FROM has one row
+    yield Check("database", True, f"PostgreSQL {row[1]} answers")
+    yield _migrations(url)
+    skew_s = abs((now - row[0]).total_seconds()) - travelled_s
+    agree = skew_s <= CLOCK_TOLERANCE_S
+    sentence = f"this machine and the database differ by {max(0.0, skew_s):.1f} s" + ("" if agree else "; use NTP")
+    yield Check("clock", agree, sentence)
+
+
+def _migrations(url: str) -> Check:
+    from shared.store import migrate  # noqa: PLC0415 - Alembic is slow to import
+
+    try:
+        current = migrate.is_current(url)
+    except Exception as error:
+        return Check("migrations", False, f"the schema's version can't be read ({type(error).__name__})")
+    return Check("migrations", current, "at head" if current else "some are missing; run `settlepipe db upgrade`")
+
+
+def broker(url: str) -> Iterator[Check]:
+    """Does the broker answer, is it new enough, does it keep what it was given?"""
+    client = redis.Redis.from_url(
+        url,
+        socket_timeout=TIMEOUT_S,
+        socket_connect_timeout=TIMEOUT_S,
+        retry=Retry(NoBackoff(), 0),
+        decode_responses=True,
+    )
+    try:
+        server, persistence, memory = client.info("server"), client.info("persistence"), client.info("memory")
+    except (redis.RedisError, OSError) as error:
+        yield Check("broker", False, f"it does not answer: {error}")
+        return
+    finally:
+        client.close()
+    name, version = _broker_version(server)
+    new_enough = tuple(int(part) for part in version.split(".")[:2]) >= OLDEST_BROKER
+    yield Check("broker", new_enough, f"{name} {version} answers" + ("" if new_enough else "; 6.2 or newer is needed"))
+    append_only = bool(persistence.get("aof_enabled"))
+    kept = "what it was given survives a restart" if append_only else "a restart empties it; set appendonly yes"
+    yield Check("broker persistence", append_only, kept)
+    policy = memory.get("maxmemory_policy", "unknown")
+    refuses = policy == "noeviction"
+    sentence = f"maxmemory-policy is {policy}" + ("" if refuses else "; set noeviction, or messages are thrown away")
+    yield Check("broker eviction", refuses, sentence)
+
+
+def _broker_version(server: dict[str, str]) -> tuple[str, str]:
+    if "valkey_version" in server:
+        return "Valkey", str(server["valkey_version"])
+    return "Redis", str(server.get("redis_version", "0.0"))
