@@ -5,16 +5,10 @@ environment, no cookies; bodies, waits and repeats are bounded. A session per th
 thread-safe, and a connection of one's own is what makes the deadline of `connection` total.
 """
 
-import json
 import logging
 import threading
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Decimal
-from email.utils import parsedate_to_datetime
-from enum import StrEnum
 from http.client import IncompleteRead
 from typing import Any, cast
 
@@ -26,48 +20,15 @@ from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPResponse, PoolManager
 
 from shared.providers.connection import Call, PlainPool, TlsPool, current
+from shared.providers.outcomes import Fault, HttpAnswer, HttpFault, retry_after_s
 from shared.settings import HttpSettings
 
-MAX_RETRY_AFTER_S = 86_400.0
 _READ_ATTEMPTS = 3
 _CHUNK_BYTES = 65_536
 _GZIP = 16 + zlib.MAX_WBITS
 
 # urllib3 writes URLs into its messages, and the queries of look-ups hold phones and registers.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
-
-
-class Fault(StrEnum):
-    """Why there is no answer."""
-
-    NOT_CONNECTED = "not_connected"  # no byte of the request was written
-    TIME_OUT = "time_out"
-    RESET = "reset"  # the connection broke before the answer's headers were whole, or while reading
-    SHORT_BODY = "short_body"  # less came than was announced
-    TOO_LARGE = "too_large"
-    MALFORMED = "malformed"  # not HTTP, or coded in a way that was not asked for
-
-
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
-    """A whole answer. headers: case-insensitive. retry_after_s: from `Retry-After`, 0 to MAX_RETRY_AFTER_S."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    retry_after_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class HttpFault:
-    """No answer. written: a byte of the request may have been sent, so the provider may have acted on it.
-
-    detail: the error's class for logs; never a URL, header or body.
-    """
-
-    kind: Fault
-    written: bool
-    detail: str
 
 
 class Http:
@@ -225,7 +186,7 @@ def _whole(response: HTTPResponse, limit: int) -> HttpAnswer:
         raise _TooLarge
     body = b"".join(_pieces(response, limit))
     body = _decoded(body, response.headers.get("Content-Encoding"), limit)
-    return HttpAnswer(response.status, response.headers, body, _retry_after_s(response.headers))
+    return HttpAnswer(response.status, response.headers, body, retry_after_s(response.headers))
 
 
 def _pieces(response: HTTPResponse, limit: int) -> Iterator[bytes]:
@@ -278,35 +239,3 @@ def _fault(error: BaseException, written: bool) -> HttpFault:
 
 def _connection_failed(outcome: HttpAnswer | HttpFault) -> bool:
     return isinstance(outcome, HttpFault) and outcome.kind in (Fault.NOT_CONNECTED, Fault.RESET)
-
-
-def _retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait: given as such, or as a date (counted from the answer's own `Date`, so clocks may differ)."""
-    value = (headers.get("Retry-After") or "").strip()
-    if value.isascii() and value.isdigit():
-        return min(float(value[:12]), MAX_RETRY_AFTER_S)
-    until = _date(value)
-    if until is None:
-        return None
-    since = _date(headers.get("Date") or "") or datetime.now(UTC)
-    return min(max((until - since).total_seconds(), 0.0), MAX_RETRY_AFTER_S)
-
-
-def _date(text: str) -> datetime | None:
-    try:
-        date = parsedate_to_datetime(text)
-    except (ValueError, IndexError, TypeError, OverflowError):
-        return None
-    return date if date.tzinfo else date.replace(tzinfo=UTC)
-
-
-def parse_json(body: bytes) -> Any:
-    """The JSON value of a body; decimals become Decimal. Raises ValueError for all that is not JSON."""
-    try:
-        return json.loads(body, parse_float=Decimal, parse_constant=_no_constant)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-
-
-def _no_constant(text: str) -> Any:
-    raise ValueError(f"{text} is not JSON")

@@ -3,9 +3,10 @@
 from shared.domain.payment import Operation
 from shared.providers.base import Connected, OperationRule, Registration, TokenStore
 from shared.providers.billcenter.adapter import Billcenter
+from shared.providers.billcenter.bodies import CURRENCY, Target
 from shared.providers.billcenter.login import login
 from shared.providers.billcenter.lookups import Lookups
-from shared.providers.billcenter.wire import ANSWERS, CURRENCY, Target
+from shared.providers.billcenter.wire import ANSWERS
 from shared.providers.credentials import TokenSource
 from shared.providers.http import Http
 from shared.settings import BillcenterSettings, ProviderSettings, Settings

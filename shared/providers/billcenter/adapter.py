@@ -6,13 +6,13 @@ from typing import Any
 
 from shared.domain.answers import Answer, CheckResult, Verdict
 from shared.domain.payment import HoldReason, Operation, Payment
-from shared.domain.request import Built, Hold, Refusal, Request
-from shared.providers.base import Auth, Books, Directory, Doubt
-from shared.providers.billcenter import wire
+from shared.providers.base import Auth, Books, Built, Directory, Doubt, Hold, Refusal, Request
+from shared.providers.billcenter import bodies, wire
 from shared.providers.billcenter.lookups import Lookups, Unread
 from shared.providers.billcenter.records import Invoice
 from shared.providers.credentials import TokenSource
-from shared.providers.http import Http, HttpAnswer
+from shared.providers.http import Http
+from shared.providers.outcomes import HttpAnswer
 from shared.settings import BillcenterSettings
 
 REFUND_LOWERS = "refund_lowers_amount_paid"  # learnt from an explicit refund; a check may then believe "unchanged"
@@ -28,14 +28,14 @@ class Billcenter:
     def build(self, payment: Payment, directory: Directory) -> Built:
         if payment.operation is Operation.REFUND:
             return self._build_refund(payment)
-        target = wire.Target.model_validate(dict(payment.target))
+        target = bodies.Target.model_validate(dict(payment.target))
         bank_code = target.bank_code or self._settings.bank_code
         if not bank_code:
             return Refusal("no bank code: name it in target.bank_code or set SETTLEPIPE_BILLCENTER__BANK_CODE")
         account = self._account(target, directory)
         if isinstance(account, Hold):
             return account
-        body = wire.settle_body(
+        body = bodies.settle_body(
             target,
             bank_code=bank_code,
             bank_account=account,
@@ -43,7 +43,7 @@ class Billcenter:
             paid_at=payment.paid_at,
             payment_id=payment.sent_reference,
         )
-        return Request(wire.PATHS[Operation.SETTLE], body, _exclusive_key(target.invoice_code))
+        return Request(bodies.PATHS[Operation.SETTLE], body, _exclusive_key(target.invoice_code))
 
     def authorise(self) -> Auth:
         return self._tokens.authorise()
@@ -75,7 +75,7 @@ class Billcenter:
 
     def learn(self, payment: Payment, books: Books, auth: Auth) -> None:
         """After an explicit refund: did it lower the invoice's amount_paid, as a check would have to rely on?"""
-        before = wire.minor((payment.baseline or {}).get("amount_paid"))
+        before = bodies.minor((payment.baseline or {}).get("amount_paid"))
         if payment.operation is not Operation.REFUND or before is None or books.knows("billcenter", REFUND_LOWERS):
             return
         invoice = self._lookups.invoice(_target(payment), auth)
@@ -89,11 +89,11 @@ class Billcenter:
         if not services or services[0].get("with_noat") is not True:
             return Refusal("this service gives no VAT receipts (with_noat is not true in the list of services)")
         receipt = payment.receipt or {}
-        body = wire.receipt_body(payment.body, receipt.get("register") or "", receipt.get("email") or "")
-        return Request(wire.PATHS[wire.RECEIPT], body)
+        body = bodies.receipt_body(payment.body, receipt.get("register") or "", receipt.get("email") or "")
+        return Request(bodies.PATHS[bodies.RECEIPT], body)
 
     def send_receipt(self, request: Request, auth: Auth) -> Answer:
-        return self._post(wire.RECEIPT, request.path, request.body, auth)
+        return self._post(bodies.RECEIPT, request.path, request.body, auth)
 
     def _post(self, operation: Operation | str, path: str, body: bytes, auth: Auth) -> Answer:
         outcome = self._http.call("POST", path, headers=auth.headers, body=body)
@@ -112,13 +112,13 @@ class Billcenter:
             )
         own = self._settings.refund_id == "own"
         payment_id = payment.sent_reference if own else settle.sent_reference
-        body = wire.refund_body(settle.body, payment.amount_minor, payment_id)
-        return Request(wire.PATHS[Operation.REFUND], body, _exclusive_key(_target(payment).invoice_code))
+        body = bodies.refund_body(settle.body, payment.amount_minor, payment_id)
+        return Request(bodies.PATHS[Operation.REFUND], body, _exclusive_key(_target(payment).invoice_code))
 
-    def _account(self, target: wire.Target, directory: Directory) -> str | Hold:
+    def _account(self, target: bodies.Target, directory: Directory) -> str | Hold:
         """The account for this service and customer, never guessed."""
         service = target.biller_service_id
-        rows = wire.accounts_for(directory.rows("bank_accounts", str(service)), target.bs_customer_code)
+        rows = bodies.accounts_for(directory.rows("bank_accounts", str(service)), target.bs_customer_code)
         if not rows:
             return Hold(HoldReason.NO_ACCOUNT, f"no MNT bank account for service {service} and this customer")
         if len(rows) > 1:
@@ -132,8 +132,8 @@ def _exclusive_key(invoice_code: str) -> str:
     return f"billcenter:{invoice_code}"
 
 
-def _target(payment: Payment) -> wire.Target:
-    return wire.Target.model_validate(dict((payment.settled or payment).target))
+def _target(payment: Payment) -> bodies.Target:
+    return bodies.Target.model_validate(dict((payment.settled or payment).target))
 
 
 def _judge_settle(
@@ -154,7 +154,7 @@ def _judge_settle(
 def _judge_refund(
     doubt: Doubt, paid: int, invoice: Invoice, _net: int, known_id: bool, books: Books
 ) -> tuple[Verdict, str]:
-    before = wire.minor((doubt.payment.baseline or {}).get("amount_paid"))
+    before = bodies.minor((doubt.payment.baseline or {}).get("amount_paid"))
     if before is None:
         return Verdict.INCONCLUSIVE, "the invoice was not read before the refund"
     if paid == before - doubt.payment.amount_minor:

@@ -9,7 +9,8 @@ from typing import Any
 
 from shared.providers.base import LoginRefused, LoginUnavailable
 from shared.providers.credentials import Grant, Login
-from shared.providers.http import Http, HttpFault, parse_json
+from shared.providers.http import Http
+from shared.providers.outcomes import HttpFault, parse_json
 from shared.settings import BillcenterSettings
 
 _TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")  # goes into a header

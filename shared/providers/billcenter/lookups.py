@@ -12,7 +12,8 @@ from shared.providers.base import Auth, LoginRefused, LoginUnavailable, Lookup, 
 from shared.providers.billcenter.catalogue import READS, Read
 from shared.providers.billcenter.records import BankAccount, Invoice, Page, Service
 from shared.providers.credentials import TokenSource
-from shared.providers.http import Fault, Http, HttpAnswer, HttpFault, parse_json
+from shared.providers.http import Http
+from shared.providers.outcomes import Fault, HttpAnswer, HttpFault, parse_json
 
 PREFIX = "/api/third_party/"
 PAGE_SIZE = 100  # asked for; the server may give less, the end is told by `count`

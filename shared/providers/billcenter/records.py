@@ -8,7 +8,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from shared.providers.billcenter.wire import minor
+from shared.providers.billcenter.bodies import minor
 
 _Text = str | None
 _Number = int | None

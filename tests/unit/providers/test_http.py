@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.providers.http import MAX_RETRY_AFTER_S, Fault, Http, HttpAnswer, HttpFault, parse_json
+from shared.providers.http import Http
+from shared.providers.outcomes import MAX_RETRY_AFTER_S, Fault, HttpAnswer, HttpFault, parse_json
 from shared.settings import HttpSettings
 from tests.support.raw_server import Connection, RawServer, answer, answering, raw_server
 
