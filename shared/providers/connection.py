@@ -135,7 +135,12 @@ class _Timed:
             raise NewConnectionError(self, "the connection was not made") from error
         return sock
 
-    def send(self: Any, data: bytes) -> None:
+    def request(self: Any, *args: Any, **kwargs: Any) -> None:
+        # Head and body are gathered and go out in one piece: one system call, and one place where writing begins.
+        self.gathered: list[bytes] = []
+        super().request(*args, **kwargs)  # type: ignore[misc]
+        data = b"".join(self.gathered)
+        self.gathered = []
         if self.sock is None:
             self.connect()
         call = current.call
@@ -144,6 +149,9 @@ class _Timed:
             self.sock.settimeout(call.left_s())
             call.written = True
             view = view[self.sock.send(view) :]
+
+    def send(self: Any, data: bytes) -> None:
+        self.gathered.append(data)
 
 
 class _PlainConnection(_Timed, HTTPConnection):  # type: ignore[misc]
