@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from shared.telemetry.masking import MASK, MAX_CHARACTERS, MAX_ITEMS, is_sensitive, mask_event, mask_text
+from shared.telemetry.masking import MAX_CHARACTERS, MAX_ITEMS, mask_event, mask_text
+from shared.telemetry.sensitive import MASK, is_sensitive
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJub2JvZHkifQ.c2lnbmF0dXJlLW9mLW5vYm9keQ"
 
@@ -60,6 +61,7 @@ def masked(**event: Any) -> dict[str, Any]:
         ("pay to GB82 WEST 1234 5698 7654 32", "WEST"),
         ("pay to GB82WEST12345698765432", "WEST"),
         ("register ТТ00000001 is unknown", "0000"),
+        ("-----BEGIN PRIVATE KEY-----\nMIIs3cr3t\n-----END PRIVATE KEY-----", "MII"),
         ("input_value='s3cr3t', input_type=str", "s3cr3t"),
     ],
 )
@@ -241,4 +243,6 @@ def test_everything_has_a_limit() -> None:
 def test_a_secret_across_the_cut_is_masked_whole() -> None:
     for start in range(MAX_CHARACTERS - 80, MAX_CHARACTERS + 1, 7):
         assert "s3cr3t" not in mask_text("x" * (start - 10) + f" password='s3cr3t-{'y' * 300}'" + "z" * 5_000)
-        assert "s3cr3t" not in mask_text("z" * 5_000 + " password=s3cr3t" + " x" * (start // 2), keep_end=True)
+        assert "s3cr3t" not in mask_text("z" * 5_000 + " password=s3cr3t\n" + "x\n" * (start // 2), keep_end=True)
+    traceback = "frame\n" * 500 + f"ValueError: {'x' * 300} eyJ{'a' * 900}\n" + "frame\n" * 300
+    assert "aaa" not in mask_text(traceback, keep_end=True)
