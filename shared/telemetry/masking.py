@@ -78,8 +78,11 @@ def mask_text(text: str, *, identifier: bool = False, keep_end: bool = False) ->
 
 
 def _last_lines(text: str) -> str:
-    """The end of a text, without the line that the cut went through: half a token has lost its mark."""
-    return text[-MAX_CHARACTERS - _MARGIN :].partition("\n")[2]
+    """The end of a text, without the line that the cut went through: half a token has lost its mark.
+
+    One endless line has no such end: its beginning is shown.
+    """
+    return text[-MAX_CHARACTERS - _MARGIN :].partition("\n")[2] or text[: MAX_CHARACTERS + _MARGIN]
 
 
 @lru_cache(maxsize=2048)

@@ -246,3 +246,4 @@ def test_a_secret_across_the_cut_is_masked_whole() -> None:
         assert "s3cr3t" not in mask_text("z" * 5_000 + " password=s3cr3t\n" + "x\n" * (start // 2), keep_end=True)
     traceback = "frame\n" * 500 + f"ValueError: {'x' * 300} eyJ{'a' * 900}\n" + "frame\n" * 300
     assert "aaa" not in mask_text(traceback, keep_end=True)
+    assert "endless" in mask_text("one endless line " * 500, keep_end=True)
