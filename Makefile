@@ -14,6 +14,7 @@ help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 install: $(STAMP) ## Install what is locked into .venv (every other target does this when it is needed)
+	@:
 
 demo: $(STAMP) ## Settle payments at a provider that misbehaves, and watch
 	@$(BIN)/settlepipe demo
@@ -28,7 +29,7 @@ check: $(STAMP) ## Lint, formatting, types, import rules, dependencies
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/deptry .
 
 format: $(STAMP) ## Correct what ruff can correct
