@@ -1,0 +1,214 @@
+"""The contenders. Each is started, fed and waited for in the same way."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Protocol
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import redis
+
+from deploy.sandbox.billcenter import DUPLICATE_PATTERN
+from tests.bench.world import TIMEOUT_S, World, intent, wire_body
+
+ROOT = Path(__file__).resolve().parents[2]
+STREAM = "settlepipe:intake"
+READY_TIMEOUT_S = 120
+STOP_TIMEOUT_S = 60
+BATCH = 1000
+
+
+class Contender(Protocol):
+    """feed puts all payments of a run where the workers find them, and is not measured as far as it can be done
+    ahead; go lets the workers at them; wait returns when the last one is done."""
+
+    name: str
+
+    def start(self, world: World) -> None: ...
+    def feed(self, world: World, run: str, count: int) -> None: ...
+    def go(self, world: World) -> None: ...
+    def wait(self, world: World, run: str, count: int) -> None: ...
+    def stop(self) -> None: ...
+
+
+class CeleryApp:
+    """A Celery app of this folder, run as any Celery app is: threads, events on."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._workers: list[subprocess.Popen[bytes]] = []
+
+    def start(self, world: World) -> None:
+        command = [sys.executable, "-m", "celery", "-A", f"tests.bench.{self.name}", "worker", "-P", "threads"]
+        command += ["-c", str(world.threads), "-E", "--loglevel", "WARNING", "-n"]
+        environment = os.environ | _names(world)
+        for number in range(world.processes):
+            log = (world.home / f"{self.name}-{number}.log").open("ab")
+            with log:
+                self._workers.append(
+                    subprocess.Popen(
+                        [*command, f"{self.name}{number}@bench"], cwd=ROOT, env=environment, stdout=log, stderr=log
+                    )
+                )
+        app = self._module(world).app
+        _until(
+            lambda: len(app.control.ping(timeout=0.5)) >= world.processes, READY_TIMEOUT_S, f"{self.name}: no workers"
+        )
+
+    def feed(self, world: World, run: str, count: int) -> None:
+        module = self._module(world)
+        bodies = [wire_body(run, number) for number in range(count)]
+        messages: list[object] = list(bodies)
+        if self.name == "naive":
+            _insert(world, module, bodies)
+            messages = [body["payment_id"] for body in bodies]
+        # Onto another list first: the workers find them all at once when `go` renames it.
+        with module.app.connection_for_write() as connection, connection.channel() as channel:
+            producer = module.app.amqp.Producer(channel)
+            for message in messages:
+                module.settle.apply_async((message,), producer=producer, queue=f"{module.QUEUE}.staged")
+
+    def go(self, world: World) -> None:
+        queue = self._module(world).QUEUE
+        with redis.Redis.from_url(world.broker_url) as client:
+            client.rename(f"{queue}.staged", queue)
+
+    def wait(self, world: World, run: str, count: int) -> None:
+        if self.name == "plain":
+            _until(lambda: world.requests() >= count, TIMEOUT_S, "plain: not all payments were sent")
+            return
+        with psycopg.connect(world.database_url, autocommit=True) as connection:
+            query = "SELECT count(*) FROM bench_naive_payments WHERE id LIKE %s AND state = 'succeeded'"
+            _until(lambda: _count(connection, query, f"{run}-%") >= count, TIMEOUT_S, "naive: not all succeeded")
+
+    def stop(self) -> None:
+        _stop(self._workers)
+        self._workers = []
+
+    def _module(self, world: World) -> ModuleType:
+        os.environ.update(_names(world))
+        import importlib  # noqa: PLC0415
+
+        return importlib.import_module(f"tests.bench.{self.name}")
+
+
+class Settlepipe:
+    """The whole product as operators run it: intake, dispatcher, workers, relay, beat and Flower."""
+
+    name = "settlepipe"
+
+    def __init__(self) -> None:
+        self._up: list[subprocess.Popen[bytes]] = []
+        self._lines: list[str] = []
+
+    def start(self, world: World) -> None:
+        environment = os.environ | {
+            "SETTLEPIPE_HOME": str(world.home / "settlepipe"),
+            "SETTLEPIPE_DATABASE_URL": world.database_url,
+            "SETTLEPIPE_BROKER_URL": world.broker_url,
+            "SETTLEPIPE_BILLCENTER__BASE_URL": world.provider_url,
+            "SETTLEPIPE_BILLCENTER__USERNAME": "sandbox",
+            "SETTLEPIPE_BILLCENTER__PASSWORD": "sandbox",
+            "SETTLEPIPE_BILLCENTER__BANK_CODE": "50004",
+            "SETTLEPIPE_BILLCENTER__DUPLICATE_PATTERN": DUPLICATE_PATTERN,
+        }
+        settlepipe = str(Path(sys.executable).with_name("settlepipe"))
+        command = [settlepipe, "up", "--workers", str(world.processes), "--concurrency", str(world.threads)]
+        with (world.home / "settlepipe.log").open("ab") as log:
+            up = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=log)
+        self._up.append(up)
+        if up.stdout is None or up.stdout.readline() != b"ready\n":
+            raise RuntimeError(f"settlepipe up did not start:\n{_tail(world.home / 'settlepipe.log')}")
+        subprocess.run([settlepipe, "refresh", "bank-accounts"], cwd=ROOT, env=environment, check=True, timeout=60)
+
+    def feed(self, world: World, run: str, count: int) -> None:
+        # Only made ready: putting them on the stream, and intake, are part of what is measured.
+        self._lines = [json.dumps(intent(run, number)) for number in range(count)]
+
+    def go(self, world: World) -> None:
+        with redis.Redis.from_url(world.broker_url) as client:
+            for start in range(0, len(self._lines), BATCH):
+                pipeline = client.pipeline(transaction=False)
+                for line in self._lines[start : start + BATCH]:
+                    pipeline.xadd(STREAM, {"intent": line})
+                pipeline.execute()
+
+    def wait(self, world: World, run: str, count: int) -> None:
+        with psycopg.connect(world.database_url, autocommit=True) as connection:
+            query = "SELECT count(*) FROM payments WHERE source = %s AND state = 'succeeded'"
+            _until(
+                lambda: _count(connection, query, f"bench-{run}") >= count,
+                TIMEOUT_S,
+                "settlepipe: not all payments succeeded; see `settlepipe payments`",
+            )
+
+    def stop(self) -> None:
+        _stop(self._up)
+        self._up = []
+
+
+@contextmanager
+def started(contender: Contender, world: World) -> Iterator[Contender]:
+    """The contender's processes run for the length of the block."""
+    try:
+        contender.start(world)
+        yield contender
+    finally:
+        contender.stop()
+
+
+def _names(world: World) -> dict[str, str]:
+    parts = urlsplit(world.database_url)
+    return {
+        "BENCH_BROKER_URL": world.broker_url,
+        "BENCH_DATABASE_URL": urlunsplit(parts._replace(scheme="postgresql+psycopg")),
+        "BENCH_PROVIDER_URL": world.provider_url,
+        "BENCH_TOKEN": world.token,
+        "BENCH_THREADS": str(world.threads),
+        "NO_PROXY": "127.0.0.1",
+    }
+
+
+def _insert(world: World, module: ModuleType, bodies: list[dict[str, str]]) -> None:
+    """The rows are there before the clock starts: in a shop, the shop's own transaction wrote them."""
+    module.metadata.create_all(module._engine)
+    with psycopg.connect(world.database_url) as connection, connection.cursor() as cursor:
+        with cursor.copy("COPY bench_naive_payments (id, body, state) FROM STDIN") as copy:
+            for body in bodies:
+                copy.write_row((body["payment_id"], json.dumps(body), "accepted"))
+        cursor.execute("ANALYZE bench_naive_payments")
+
+
+def _count(connection: psycopg.Connection[tuple[int]], query: str, run: str) -> int:
+    row = connection.execute(query.encode(), (run,)).fetchone()
+    return row[0] if row else 0
+
+
+def _until(true: Callable[[], bool], timeout_s: float, otherwise: str) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not true():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{otherwise} within {timeout_s:.0f} s")
+        time.sleep(0.05)
+
+
+def _stop(processes: list[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text("utf-8", "replace").splitlines()[-20:])

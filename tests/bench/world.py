@@ -1,0 +1,109 @@
+"""What all contenders share: the servers, the sandbox, and payments to settle."""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+from deploy.local.embedded import embedded_servers
+from deploy.sandbox.running import running_sandbox
+from shared.settings import Settings
+
+TIMEOUT_S = 600
+PROVIDER = "billcenter"  # its name, and its prefix in the sandbox
+SERVICE = 140  # the sandbox's ordinary service, with one account
+ACCOUNT = "9001400001"
+CUSTOMER = "543210"
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Where everything is. processes: worker processes of each contender; threads: in each of them."""
+
+    home: Path
+    database_url: str
+    broker_url: str
+    sandbox_url: str
+    token: str
+    processes: int
+    threads: int
+
+    @property
+    def provider_url(self) -> str:
+        """The provider's base URL."""
+        return f"{self.sandbox_url}/{PROVIDER}"
+
+    def requests(self) -> int:
+        """How many requests the sandbox's providers have had."""
+        return int(self._control("", None)["requests"])
+
+    def applied(self) -> int:
+        """How many payments the provider has applied, by its own ledger."""
+        with urlopen(f"{self.sandbox_url}/control/ledger?format=jsonl", timeout=30) as answer:  # noqa: S310
+            return sum(1 for line in answer if line.strip())
+
+    def answer_after(self, latency_s: float) -> None:
+        """From now on the provider takes this long for each answer, and has forgotten all payments."""
+        self._control("reset", {})
+        self._control(f"{PROVIDER}/options", {"latency_s": latency_s})
+
+    def _control(self, path: str, body: object) -> dict[str, int]:
+        return post(f"{self.sandbox_url}/control/{path}", body)
+
+
+@contextmanager
+def running(processes: int, threads: int) -> Iterator[World]:
+    """Servers with data in a temporary folder (durable, as by default) and a sandbox, until the block ends."""
+    with tempfile.TemporaryDirectory(prefix="settlepipe-bench-") as folder:
+        home = Path(folder)
+        home.chmod(0o755)  # PostgreSQL runs as another user when we are root
+        settings = Settings.model_construct(home=home / "servers", database_url=None, broker_url=None)
+        with embedded_servers(settings.home, settings) as servers, running_sandbox() as sandbox_url:
+            token = post(f"{sandbox_url}/{PROVIDER}/api/token/", {"username": "sandbox", "password": "sandbox"})[
+                "access"
+            ]
+            yield World(home, servers.database_url, servers.broker_url, sandbox_url, str(token), processes, threads)
+
+
+def post(url: str, body: object) -> dict[str, int]:
+    """POST JSON (GET when there is none) and read JSON."""
+    data = None if body is None else json.dumps(body).encode()
+    request = Request(url, data, {"Content-Type": "application/json"})  # noqa: S310 - our own sandbox
+    with urlopen(request, timeout=30) as answer:  # noqa: S310
+        found: dict[str, int] = json.load(answer)
+        return found
+
+
+def intent(run: str, number: int) -> dict[str, object]:
+    """A made-up payment of its own invoice. run: distinguishes rounds."""
+    return {
+        "intent_id": f"{run}-{number}",
+        "source": f"bench-{run}",
+        "provider": PROVIDER,
+        "operation": "settle",
+        "amount": "100.00",
+        "currency": "MNT",
+        "paid_at": "2026-11-21T03:24:12.133606Z",
+        "target": {
+            "invoice_code": f"{run}-{number}",
+            "bs_customer_code": CUSTOMER,
+            "biller_service_id": SERVICE,
+            "bank_code": "50004",
+        },
+    }
+
+
+def wire_body(run: str, number: int) -> dict[str, str]:
+    """The same payment as the provider wants it: what the two Celery apps send."""
+    return {
+        "bank_code": "50004",
+        "bank_account": ACCOUNT,
+        "invoice_code": f"{run}-{number}",
+        "bs_customer_code": CUSTOMER,
+        "paid_amount": "100.00",
+        "paid_date": "2026-11-21 03:24:12.133606+00",
+        "payment_id": f"{run}-{number}",
+    }
