@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.domain.payment import Operation, Payment
-from shared.providers.base import StoredToken
+from shared.domain.records import StoredToken
 
 
 class MemoryTokens:

@@ -6,7 +6,8 @@ from typing import Any
 
 from shared.domain.answers import Answer, CheckResult, Verdict
 from shared.domain.payment import HoldReason, Operation, Payment
-from shared.providers.base import Auth, Books, Built, Directory, Doubt, Hold, Refusal, Request
+from shared.domain.request import Built, Hold, Refusal, Request
+from shared.providers.base import Auth, Books, Directory, Doubt
 from shared.providers.billcenter import bodies, wire
 from shared.providers.billcenter.lookups import Lookups, Unread
 from shared.providers.billcenter.records import Invoice
