@@ -108,7 +108,6 @@ class Settings(BaseSettings):
     events_replay_s: Seconds = Field(86_400, description="how much is replayed when the stream was wiped")
     dispatch_interval_s: Seconds = Field(0.5, description="the dispatcher looks this often when nothing rings")
     dispatch_lease_s: Seconds = Field(60, description="a dispatched payment nobody claimed is dispatched again")
-    celery_threads: int = Field(4, gt=0, le=512, description="messages one worker process handles at a time")
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
     http: HttpSettings = HttpSettings()

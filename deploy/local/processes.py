@@ -88,7 +88,7 @@ def environment(stack: Stack) -> dict[str, str]:
 
 def _sandbox_settings(provider: str, url: str) -> Mapping[str, str]:
     module = importlib.import_module(f"deploy.sandbox.{provider}")
-    values = {"BASE_URL": url + getattr(module, "PREFIX", ""), **SANDBOX_CREDENTIALS.get(provider, {})}
+    values = {"BASE_URL": f"{url}/{provider}", **SANDBOX_CREDENTIALS.get(provider, {})}
     if hasattr(module, "DUPLICATE_PATTERN"):
         values["DUPLICATE_PATTERN"] = module.DUPLICATE_PATTERN
     return {f"{PREFIX}{provider.upper()}__{name}": value for name, value in values.items()}
@@ -97,7 +97,10 @@ def _sandbox_settings(provider: str, url: str) -> Mapping[str, str]:
 def _worker(stack: Stack, common: Mapping[str, str], lane: str, number: int) -> Child:
     # `-E`: the events that Flower shows.
     command = _python("celery", "-A", "worker.app", "worker", "-Q", f"lane.{lane}", "-n", f"{lane}-{number}@%h")
-    command += ("-P", "threads", "-c", str(stack.settings.celery_threads), "-E", "--loglevel", stack.settings.log_level)
+    # A message carries one id while senders are idle, so there are as many message threads as senders; they are
+    # made when they are needed, and with a backlog a few of them carry 25 ids each.
+    concurrency = stack.concurrency or stack.settings.provider(lane).concurrency
+    command += ("-P", "threads", "-c", str(concurrency), "-E", "--loglevel", stack.settings.log_level)
     grace_s = stack.settings.http.total_timeout_s + WORKER_MARGIN_S
     return Child(f"worker-{lane}-{number}", command, common, stack.home, grace_s=grace_s, stop_stage=1)
 

@@ -15,6 +15,7 @@ from shared.telemetry.logs import get_logger
 log = get_logger(__name__)
 
 REFRESH_LEASE_S = 120.0  # one refresh of a list at a time; a dead one is started again after this
+REFRESH_AGAIN_S = 10.0  # after a failure
 REFRESH_OLDER_S = 3600.0  # an account that is missing from a list older than this may be on a new one
 
 
@@ -109,3 +110,5 @@ def refresh_for(runtime: Runtime, payment_id: int) -> None:
             refresh(runtime, row["provider"], kind)
         except RefreshFailed as error:
             log.warning("a list could not be refreshed; the kept one stays", kind=kind, reason=str(error))
+            with runtime.database.connection() as connection:
+                directory.lease_again(connection, row["provider"], kind, REFRESH_AGAIN_S)

@@ -68,6 +68,14 @@ def lease_refresh(connection: Connection, provider: str, kind: str, lease_s: flo
     return connection.execute(_LEASE, given).fetchone() is not None
 
 
+def lease_again(connection: Connection, provider: str, kind: str, wait_s: float) -> None:
+    """A refresh failed: the next one may start after `wait_s`."""
+    connection.execute(
+        "UPDATE directory_lists SET lease_until = clock() + make_interval(secs => %s) WHERE provider = %s AND kind = %s",
+        (wait_s, provider, kind),
+    )
+
+
 def versions(connection: Connection) -> dict[tuple[str, str], int]:
     """The version of each list; it grows with each refresh."""
     rows = connection.execute("SELECT provider, kind, version FROM directory_lists").fetchall()
