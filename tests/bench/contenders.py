@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -124,7 +125,11 @@ class Settlepipe:
         with (world.home / "settlepipe.log").open("ab") as log:
             up = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=log)
         self._up.append(up)
-        if up.stdout is None or up.stdout.readline() != b"ready\n":
+        killer = threading.Timer(READY_TIMEOUT_S, up.kill)
+        killer.start()
+        ready = up.stdout is not None and up.stdout.readline() == b"ready\n"
+        killer.cancel()
+        if not ready:
             raise RuntimeError(f"settlepipe up did not start:\n{_tail(world.home / 'settlepipe.log')}")
         subprocess.run([settlepipe, "refresh", "bank-accounts"], cwd=ROOT, env=environment, check=True, timeout=60)
 
