@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from shared.domain.payment import HoldReason, State
+from shared.domain.payment import HoldReason, Payment, State
 from shared.domain.request import Hold, Refusal, Request
 from shared.flow.prepare import prepare, refund_fits, unsupported
 from shared.flow.runtime import Runtime
@@ -40,7 +40,7 @@ def _decide(runtime: Runtime, connection: Connection, held: HeldRefund) -> None:
     settle, refunded_minor = holds.settle(connection, held.settle_id)
     misfit = unsupported(runtime, refund) or refund_fits(settle, refund, refunded_minor)
     if misfit is None:
-        built = prepare(runtime, dataclasses.replace(refund, settled=settle, target=settle.target))
+        built = prepare(runtime, _with_settle(refund, settle, refunded_minor))
         if isinstance(built, Request):
             window_s = runtime.settings.provider(refund.provider).settle_window_s
             holds.release(connection, refund.id, built, held.settle_id, window_s)
@@ -50,6 +50,10 @@ def _decide(runtime: Runtime, connection: Connection, held: HeldRefund) -> None:
             return
         misfit = built
     intake.refuse(connection, [(refund.id, misfit.detail)])
+
+
+def _with_settle(refund: Payment, settle: Payment, refunded_minor: int) -> Payment:
+    return dataclasses.replace(refund, settled=settle, target=settle.target, refunded_minor=refunded_minor)
 
 
 def release_directory_holds(runtime: Runtime, provider: str) -> None:

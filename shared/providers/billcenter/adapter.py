@@ -112,6 +112,11 @@ class Billcenter:
                 " or set SETTLEPIPE_BILLCENTER__PARTIAL_REFUNDS=true"
             )
         own = self._settings.refund_id == "own"
+        if payment.refunded_minor and not own:
+            return Refusal(
+                "its settle has a refund already, and a second one would carry the same payment_id;"
+                " set SETTLEPIPE_BILLCENTER__REFUND_ID=own if billcenter takes refunds under ids of their own"
+            )
         payment_id = payment.sent_reference if own else settle.sent_reference
         body = bodies.refund_body(settle.body, payment.amount_minor, payment_id)
         return Request(bodies.PATHS[Operation.REFUND], body, _exclusive_key(_target(payment).invoice_code))
