@@ -79,8 +79,8 @@ class ProviderSettings(_Section):
 
 
 class BillcenterSettings(ProviderSettings):
-    username: str = ""
-    password: SecretStr = SecretStr("")
+    username: str = Field("", description="of the third-party account")
+    password: SecretStr = Field(SecretStr(""), description="of the third-party account")
     bank_code: str = Field("", description="the bank that made the transfer, where an intent names none")
     duplicate_pattern: str = Field(
         "", description="regular expression: a refusal's detail that says the payment id is known; empty: none does"
@@ -101,14 +101,14 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(None, description="PostgreSQL; unset: the embedded one")
     broker_url: SecretStr | None = Field(None, description="Redis or Valkey; unset: the embedded one")
     secret_keys: tuple[SecretStr, ...] = Field(
-        (), description="keys that encrypt provider tokens, newest first (JSON list)"
+        (), description="Fernet keys that encrypt provider tokens, newest first (JSON list); unset: one kept in HOME"
     )
     refund_wait_s: Seconds = Field(86_400, description="how long a refund waits for the settle that it names")
     events_keep_s: Seconds = Field(604_800, description="age at which events leave the stream")
     events_replay_s: Seconds = Field(86_400, description="how much is replayed when the stream was wiped")
     dispatch_interval_s: Seconds = Field(0.5, description="the dispatcher looks this often when nothing rings")
     dispatch_lease_s: Seconds = Field(60, description="a dispatched payment nobody claimed is dispatched again")
-    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR")
 
     http: HttpSettings = HttpSettings()
     retry: RetrySettings = RetrySettings()

@@ -19,7 +19,7 @@ from shared.domain.backoff import next_wait
 from shared.domain.payment import FINAL, State
 from shared.flow.disputes import dispute
 from shared.flow.runtime import Runtime, boot_time_s
-from shared.providers.base import Auth, LoginRefused, LoginUnavailable
+from shared.providers.base import Auth, LoginRefused, LoginUnavailable, Provider
 from shared.store import attempts
 from shared.store.attempts import Claim, Outcome
 from shared.telemetry.logs import alert, bound, get_logger
@@ -109,11 +109,19 @@ def _call(runtime: Runtime, claim: Claim, auth: Auth) -> Answer:
             status=answer.http_status,
         )
     if answer.http_status == 401:
-        provider.forget(auth)
+        _forget(provider, auth)
         if auth.fresh_after_refusal and answer.meaning is Meaning.REAUTH:
             detail = "two tokens in a row were refused; check the credentials, then `settlepipe lanes resume`"
             return dataclasses.replace(answer, meaning=Meaning.HALT, detail=detail)
     return answer
+
+
+def _forget(provider: Provider, auth: Auth) -> None:
+    """This token got a 401. Where the database is away the fleet learns of it from the next 401."""
+    try:
+        provider.forget(auth)
+    except (psycopg.OperationalError, SQLAlchemyError):
+        log.warning("the refused token could not be marked as refused; PostgreSQL does not answer")
 
 
 def _outcome(runtime: Runtime, claim: Claim, answer: Answer, *, sent: bool) -> Outcome:

@@ -71,7 +71,8 @@ def lease_refresh(connection: Connection, provider: str, kind: str, lease_s: flo
 def lease_again(connection: Connection, provider: str, kind: str, wait_s: float) -> None:
     """A refresh failed: the next one may start after `wait_s`."""
     connection.execute(
-        "UPDATE directory_lists SET lease_until = clock() + make_interval(secs => %s) WHERE provider = %s AND kind = %s",
+        """UPDATE directory_lists SET lease_until = clock() + make_interval(secs => %s)
+        WHERE provider = %s AND kind = %s""",
         (wait_s, provider, kind),
     )
 

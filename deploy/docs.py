@@ -1,0 +1,104 @@
+"""The parts of the documents that are generated: the README's settings table, the state diagram.
+
+`python -m deploy.docs` writes them between their markers; a test fails when they are behind the code.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, SecretStr
+from pydantic_core import PydanticUndefined
+
+from shared.domain.payment import FINAL, TRANSITIONS
+from shared.settings import PREFIX, ProviderSettings, Settings
+
+ROOT = Path(__file__).parent.parent
+
+
+def settings_table() -> str:
+    """Every setting with its default, in the order of the settings object; what all providers share stands once."""
+    rows = ["| setting | default | what it is |", "|---|---|---|"]
+    rows += [f"| `{name}` | {default} | {text} |" for name, default, text in _settings(Settings)]
+    return "\n".join(rows)
+
+
+def _settings(model: type[BaseModel], path: str = PREFIX) -> Iterator[tuple[str, str, str]]:
+    shared_shown = False
+    for name, field in model.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, ProviderSettings):
+            if not shared_shown:
+                yield from _fields(ProviderSettings, f"{PREFIX}<PROVIDER>__")
+                shared_shown = True
+            own = section.model_fields.keys() - ProviderSettings.model_fields.keys()
+            yield from _fields(section, f"{path}{name.upper()}__", own)
+        elif isinstance(section, type) and issubclass(section, BaseModel):
+            yield from _fields(section, f"{path}{name.upper()}__")
+        else:
+            yield f"{path}{name.upper()}", _default(field.get_default(call_default_factory=True)), _text(field)
+
+
+def _fields(model: type[BaseModel], path: str, only: set[str] | None = None) -> Iterator[tuple[str, str, str]]:
+    for name, field in model.model_fields.items():
+        if only is None or name in only:
+            yield f"{path}{name.upper()}", _default(field.get_default(call_default_factory=True)), _text(field)
+
+
+def _text(field: Any) -> str:
+    return str(field.description or "").replace("|", "\\|")
+
+
+def _default(value: Any) -> str:
+    if value is None or value is PydanticUndefined or value in ("", ()):
+        return "unset"
+    if isinstance(value, SecretStr):
+        return "unset"
+    if isinstance(value, bool | Mapping | tuple):
+        return f"`{json.dumps(value)}`"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+def state_diagram() -> str:
+    """The legal transitions as a mermaid diagram."""
+    lines = ["```mermaid", "stateDiagram-v2", "    [*] --> accepted"]
+    for state, successors in TRANSITIONS.items():
+        lines += [f"    {state} --> {successor}" for successor in successors_in_order(successors)]
+        if state in FINAL:
+            lines.append(f"    {state} --> [*]")
+    return "\n".join([*lines, "```"])
+
+
+def successors_in_order(successors: frozenset[Any]) -> list[Any]:
+    """In the order of the table, so that the document does not change from run to run."""
+    return [state for state in TRANSITIONS if state in successors]
+
+
+GENERATED: Mapping[tuple[str, str], Callable[[], str]] = {
+    ("README.md", "settings"): settings_table,
+    ("ARCHITECTURE.md", "states"): state_diagram,
+}
+
+
+def current(document: str, name: str, text: str, content: str) -> str:
+    """`text` with the part called `name` made anew. Raises ValueError when its markers are missing."""
+    begin, end = f"<!-- generated: {name} -->", "<!-- end -->"
+    pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
+    if not pattern.search(text):
+        raise ValueError(f"{document} has no part between {begin} and {end}")
+    return pattern.sub(lambda _: f"{begin}\n{content}\n{end}", text, count=1)
+
+
+def main() -> None:
+    """Write every generated part."""
+    for (document, name), generate in GENERATED.items():
+        path = ROOT / document
+        path.write_text(current(document, name, path.read_text("utf-8"), generate()), "utf-8")
+        print(f"{document}: {name}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
