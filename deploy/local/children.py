@@ -86,6 +86,8 @@ class Started:
         """Is it up? A process that ended is not."""
         if not self.ready and self.process.poll() is None:
             self.ready = self.child.probe() if self.child.probe else self._was_notified()
+            if self.ready:
+                self._stop_listening()
         return self.ready and self.process.poll() is None
 
     def _was_notified(self) -> bool:
@@ -98,12 +100,16 @@ class Started:
 
     def forget(self) -> None:
         """Release what belongs to a process that ended."""
+        self._stop_listening()
+        self.child.pid_file.unlink(missing_ok=True)
+
+    def _stop_listening(self) -> None:
         if self.notify is not None:
             self.notify.close()
             self.notify = None
         if self.notify_path is not None:
             shutil.rmtree(self.notify_path.parent, ignore_errors=True)
-        self.child.pid_file.unlink(missing_ok=True)
+            self.notify_path = None
 
 
 def start(child: Child) -> Started:

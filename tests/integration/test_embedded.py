@@ -5,10 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
@@ -27,21 +24,6 @@ def home(tmp_path: Path) -> Path:
     """Under a folder that is closed to other accounts, as /root is."""
     tmp_path.chmod(0o700)
     return tmp_path / "home"
-
-
-def wait_until(true: Callable[[], Any], deadline_s: float = 30) -> Any:
-    end = time.monotonic() + deadline_s
-    while not (value := true()):
-        assert time.monotonic() < end, "it did not become true in time"
-        time.sleep(0.02)
-    return value
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def _processes_in(home: Path) -> dict[str, int]:

@@ -5,11 +5,8 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
@@ -20,52 +17,9 @@ from deploy.local import children, running
 from deploy.local.home import LocalError
 from deploy.sandbox.billcenter import DUPLICATE_PATTERN
 from shared.settings import Settings
+from tests.support.running_up import Up, alive, processes_of, wait_until
 
-ROOT = Path(__file__).parents[2]
 NAMES = {"worker-billcenter-1", "intake", "dispatcher", "relay", "beat", "flower", "postgres", "valkey"}
-
-
-class Up:
-    """A running `up` and what it says."""
-
-    def __init__(self, home: Path, *arguments: str, **environment: str) -> None:
-        if "FAKE_SANDBOX" not in environment:
-            environment["SETTLEPIPE_BILLCENTER__BASE_URL"] = "http://127.0.0.1:9"
-        self.home = home
-        self.order = home.parent / "order"
-        self.stderr = home.parent / f"stderr-{time.monotonic_ns()}"
-        with self.stderr.open("wb") as stderr:
-            self.process = subprocess.Popen(
-                [sys.executable, ROOT / "tests/integration/fake_stack.py", home, *arguments],
-                env={**os.environ, "PYTHONPATH": str(ROOT), "FAKE_ORDER": str(self.order), **environment},
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                text=True,
-            )
-
-    def wait_ready(self) -> "Up":
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        assert line == "ready\n", self.stderr.read_text()
-        return self
-
-    @property
-    def stack(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.home / "stack.json").read_text())
-        return found
-
-    @property
-    def pids(self) -> dict[str, int]:
-        found: dict[str, int] = self.stack["processes"]
-        return found
-
-    def stop(self, number: int = signal.SIGTERM) -> int:
-        """The exit status. Nothing but `ready` was on stdout, and no process is left."""
-        self.process.send_signal(number)
-        rest, _ = self.process.communicate(timeout=60)
-        assert rest == "", self.stderr.read_text()
-        print(self.stderr.read_text())  # shown when the test fails
-        return self.process.returncode
 
 
 @pytest.fixture
@@ -87,35 +41,6 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Up]]:
         one.process.communicate()
 
 
-def wait_until(true: Callable[[], Any], deadline_s: float = 30) -> Any:
-    end = time.monotonic() + deadline_s
-    while not (value := true()):
-        assert time.monotonic() < end, "it did not become true in time"
-        time.sleep(0.02)
-    return value
-
-
-def alive(pid: int) -> bool:
-    """Is it running? A zombie that its init has not reaped yet is not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def processes_of(home: Path) -> set[int]:
-    """Every process whose environment or working folder says that it belongs to HOME, PostgreSQL's helpers included."""
-    found = set()
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit() and int(process.name) != os.getpid():
-            with contextlib.suppress(OSError):
-                environment = (process / "environ").read_bytes().split(b"\0")
-                inside = os.readlink(process / "cwd").startswith(str(home))
-                if inside or f"SETTLEPIPE_HOME={home}".encode() in environment:
-                    found.add(int(process.name))
-    return {pid for pid in found if alive(pid)}
-
-
 def test_it_starts_everything_tells_the_truth_in_stack_json_and_stops_in_order(start: Callable[..., Up]) -> None:
     up = start().wait_ready()
     stack = up.stack
@@ -123,6 +48,9 @@ def test_it_starts_everything_tells_the_truth_in_stack_json_and_stops_in_order(s
     assert set(stack["processes"]) == NAMES
     assert all(alive(pid) for pid in stack["processes"].values())
     assert stack["sandbox_url"] is None
+    environment = Path(f"/proc/{stack['processes']['intake']}/environ").read_text().split("\0")
+    (notify,) = (entry.partition("=")[2] for entry in environment if entry.startswith("NOTIFY_SOCKET="))
+    assert not Path(notify).parent.exists(), "a process that is up has no use for it"
     assert (up.home / "stack.json").stat().st_mode & 0o777 == 0o600
     with psycopg.connect(stack["database_url"]) as database:
         row = database.execute("SELECT count(*) FROM alembic_version").fetchone()
@@ -280,7 +208,7 @@ def test_the_sandbox_runs_when_asked_for_and_the_processes_are_pointed_at_it(sta
     )
     lane = {name.removeprefix("SETTLEPIPE_BILLCENTER__"): given[name] for name in given if "BILLCENTER" in name}
     assert lane == {
-        "BASE_URL": stack["sandbox_url"],
+        "BASE_URL": stack["sandbox_url"] + "/billcenter",
         "USERNAME": "sandbox",
         "PASSWORD": "sandbox",
         "BANK_CODE": "15",
