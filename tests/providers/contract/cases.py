@@ -1,0 +1,46 @@
+"""Per provider: made-up payments, settings, and the answers that its document describes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from shared.domain.payment import Operation, Payment
+from tests.support.memory import SETTLE, MemoryDirectory
+
+Body = tuple[int, bytes]
+
+
+@dataclass(frozen=True)
+class Case:
+    """successes and refusals: status and body of each documented yes and no."""
+
+    settings: Mapping[str, Any]
+    directory: MemoryDirectory
+    payments: Mapping[Operation, Payment]
+    successes: Mapping[Operation, list[Body]]
+    refusals: Mapping[Operation, list[Body]]
+
+
+_REASON = (400, '{"detail": "төлбөр"}'.encode())
+
+CASES: Mapping[str, Case] = {
+    "billcenter": Case(
+        settings={"username": "made-up-user", "password": "made-up-password"},
+        directory=MemoryDirectory({("bank_accounts", "140"): [{"id": 1, "account": "8000000001", "currency": "MNT"}]}),
+        payments={
+            Operation.SETTLE: SETTLE,
+            Operation.REFUND: replace(
+                SETTLE,
+                id=2,
+                operation=Operation.REFUND,
+                sent_reference="sp-2",
+                settled=replace(SETTLE, body=b'{"bank_account":"8000000001","payment_id":"sp-1"}'),
+            ),
+        },
+        successes={
+            Operation.SETTLE: [(200, b""), (200, b'{"id": 7, "amount_paid": "100.00", "status": "PAID"}')],
+            Operation.REFUND: [(200, '{"detail": "буцаагдлаа"}'.encode())],
+        },
+        refusals={Operation.SETTLE: [_REASON], Operation.REFUND: [_REASON]},
+    ),
+}
