@@ -170,6 +170,8 @@ def _row(record: Service | BankAccount, key: str) -> DirectoryRow:
 
 
 def _json(answer: HttpAnswer) -> Any:
+    if not answer.body.strip():
+        return None  # the example of single_detail_bill is empty; a list that must come is missed by its reader
     try:
         return parse_json(answer.body)
     except ValueError:
