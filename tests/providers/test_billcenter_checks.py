@@ -120,6 +120,16 @@ def test_a_check_tells_that_the_provider_is_down(status: int) -> None:
     assert (result.verdict, result.provider_down) == (Verdict.INCONCLUSIVE, True)
 
 
+def test_a_read_that_was_let_in_proves_a_fresh_token() -> None:
+    with billcenter({"invoices": page(invoice("300.00"))}) as (connected, _, _server):
+        provider = connected.provider
+        provider.forget(provider.authorise())
+        fresh = provider.authorise()
+        assert fresh.fresh_after_refusal
+        provider.baseline(REFUND, fresh)
+        assert not provider.authorise().fresh_after_refusal
+
+
 def test_a_401_at_a_read_forgets_the_token() -> None:
     with billcenter({"invoices": answer(401)}) as (connected, fake, _):
         auth = connected.provider.authorise()

@@ -54,6 +54,7 @@ class Lookups:
             self._tokens.forget(auth)
         if outcome.status != 200:
             return Unread(f"the invoice could not be read: HTTP {outcome.status}", outcome.status in (502, 503, 504))
+        self._tokens.worked(auth)
         try:
             page = _INVOICES.validate_python(parse_json(outcome.body))
         except ValueError:  # also pydantic's
@@ -123,6 +124,8 @@ class Lookups:
         outcome = self._http.read(method, path, headers=auth.headers, params=params)
         if isinstance(outcome, HttpFault):
             raise LookupFailed(f"billcenter did not answer ({outcome.kind}); try again later")
+        if outcome.status == 200:
+            self._tokens.worked(auth)
         if outcome.status == 401:
             self._tokens.forget(auth)
         return outcome
