@@ -10,7 +10,8 @@ from pydantic import SecretStr
 from deploy.sandbox.running import running_sandbox
 from shared.domain.answers import Meaning, Verdict
 from shared.domain.payment import Operation, Payment
-from shared.providers.base import Connected, Doubt, Request
+from shared.domain.request import Request
+from shared.providers.base import Connected, Doubt
 from shared.providers.billcenter.wire import Kind
 from shared.providers.registry import connect
 from shared.settings import BillcenterSettings, HttpSettings, Settings

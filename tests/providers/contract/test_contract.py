@@ -11,7 +11,8 @@ import pytest
 
 from shared.domain.answers import Answer, Meaning
 from shared.domain.payment import Operation, Payment
-from shared.providers.base import Auth, Registration, Request
+from shared.domain.request import Request
+from shared.providers.base import Auth, Registration
 from shared.providers.registry import REGISTRATIONS
 from shared.settings import Settings
 from tests.providers.contract.cases import CASES

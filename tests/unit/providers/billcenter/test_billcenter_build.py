@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from shared.domain.payment import HoldReason, Operation, Payment
-from shared.providers.base import Hold, Refusal, Request
+from shared.domain.request import Hold, Refusal, Request
 from shared.providers.billcenter.bodies import Target
 from shared.providers.registry import connect
 from shared.settings import BillcenterSettings, Settings
