@@ -51,6 +51,10 @@ def _accept(runtime: Runtime, entries: Sequence[Entry]) -> int:
         except BadIntent as bad:
             rejected.append(_quarantined(entry, bad.reason, bad.subject))
             continue
+        except Exception:  # a mistake in the validation must not stop the intake
+            alert("validation_failed", "an intent could not be read: a mistake in the validation")
+            rejected.append(_quarantined(entry, "it could not be read: a mistake in the validation", None))
+            continue
         key = (intent.source, intent.intent_id)
         if key in first:
             repeats.append((intent, entry))
