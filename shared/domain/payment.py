@@ -1,7 +1,7 @@
 """A payment: its states, the legal transitions between them, and the row as the flow sees it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -63,11 +63,11 @@ class Payment:
     amount_minor: int
     currency: str
     paid_at: datetime
-    target: Mapping[str, Any]
+    target: Mapping[str, Any] = field(repr=False)
     sent_reference: str  # our id at the provider; chosen once, before anything is built
-    receipt: Mapping[str, Any] | None = None
+    receipt: Mapping[str, Any] | None = field(default=None, repr=False)
     refund_of: str | None = None
-    body: bytes | None = None  # the request's exact bytes, frozen before the first send
+    body: bytes | None = field(default=None, repr=False)  # the request's exact bytes, frozen before the first send
     path: str | None = None
     baseline: Mapping[str, Any] | None = None  # what the provider's books said before the first send
     in_doubt: bool = False  # an attempt may have been applied and no check has ruled it out

@@ -1,7 +1,7 @@
 """The outcome of building a payment's request: the frozen bytes, or why there are none."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shared.domain.payment import HoldReason
 
@@ -15,7 +15,7 @@ class Request:
     """
 
     path: str
-    body: bytes
+    body: bytes = field(repr=False)  # holds account numbers
     exclusive_key: str | None = None
 
     @property
