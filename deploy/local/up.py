@@ -15,6 +15,7 @@ from deploy.local.home import Kept, LocalError, locked, prepare, with_free_port,
 from deploy.local.processes import Stack, Table
 from deploy.local.supervisor import StopRequestedError, Supervisor
 from shared.settings import PREFIX, Settings
+from shared.telemetry.logs import configure
 from shared.telemetry.ready import announce_ready
 
 SERVERS_TIMEOUT_S = 120
@@ -36,7 +37,7 @@ def up(
     stdout gets the line `ready` and nothing else. Call it from the main thread. table: the processes to run beside
     the servers and the sandbox.
     """
-    _log_to_stderr(settings.log_level)
+    configure(settings)  # stderr: stdout is for the line `ready`
     lanes = _lanes(settings, sandbox)
     if wrong := _wrong_use(settings, sandbox, workers, concurrency):
         print(f"settlepipe up: {wrong}", file=sys.stderr)
@@ -137,11 +138,3 @@ def _wrong_use(settings: Settings, sandbox: bool, workers: int, concurrency: int
 def _ports_of_processes(home: Path, kept: Kept, sandbox: bool) -> Kept:
     kept = with_free_port(home, kept, "flower_port")
     return with_free_port(home, kept, "sandbox_port") if sandbox else kept
-
-
-def _log_to_stderr(level: str) -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    log.handlers[:] = [handler]
-    log.propagate = False
-    log.setLevel(level)

@@ -51,9 +51,13 @@ def _housekeeping(runtime: Runtime, connection: Connection, provider: str) -> No
 
 
 def _room(lane: Lane, section: ProviderSettings, unclaimed: int) -> int:
+    """How many payments may be claimed now. While half of IN_FLIGHT is still unclaimed the senders have enough to
+    do, and waiting for more room is what makes messages of many ids."""
     if not lane.running:
         return 1 if lane.may_probe else 0
-    return int(min(section.in_flight - unclaimed, lane.rate_tokens, 10_000))
+    if unclaimed * 2 > section.in_flight:
+        return 0
+    return int(min(section.in_flight - unclaimed, lane.rate_tokens))
 
 
 def _account(
