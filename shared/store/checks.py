@@ -93,7 +93,8 @@ WHERE id = %(id)s AND state = 'unknown' AND checks = %(number)s RETURNING id
 _RESEND = f"""
 WITH {_KEEP}, claimed AS (
     UPDATE payments p SET state = 'sending', attempts = p.attempts + 1, in_doubt = %(in_doubt)s, resend_asked = false,
-        due_at = clock() + make_interval(secs => %(lease_s)s)
+        due_at = clock() + make_interval(secs => %(lease_s)s),
+        deadline = coalesce(p.deadline, lane_clock(l) + make_interval(secs => %(deadline_s)s))
     FROM lanes l
     WHERE p.id = %(id)s AND p.state = 'unknown' AND p.checks = %(number)s AND l.provider = p.provider
         AND (l.running OR l.paused_at IS NULL AND l.probe_payment_id = p.id)
@@ -160,11 +161,13 @@ def resend(
 ) -> Claim | None:
     """Record the verdict and claim the resend; None when somebody else was faster or may still be sending.
 
-    Where a person asked for the resend without a NOT_APPLIED the doubt stays with the payment.
+    Where a person asked for the resend without a NOT_APPLIED the doubt stays with the payment. The deadline, which
+    that person's decision took away, is counted from here.
     """
     given = _given(claim, result, limits) | {
         "worker_key": worker_key,
         "lease_s": limits.lease_s,
+        "deadline_s": limits.deadline_s,
         "in_doubt": result.verdict.value != "not_applied",
     }
     row = connection.execute(_RESEND, given).fetchone()
