@@ -118,6 +118,31 @@ def cloud_event(event: Mapping[str, Any]) -> str:
     return f'{json.dumps(envelope, ensure_ascii=False)[:-1]}, "data": {event["data"]}}}'
 
 
+def newest(client: "redis.Redis") -> str:
+    """The position behind the last event that is there now: `events_after` it gives what comes next."""
+    last = last_events(client, 1)
+    return last[0][0] if last else "0-0"
+
+
+def events_after(client: "redis.Redis", position: str, count: int, block_ms: int) -> list[tuple[str, str]]:
+    """(position, CloudEvents JSON) of up to `count` events behind `position`, waiting at most `block_ms` for one.
+
+    Raises redis.RedisError. After a wipe the stream goes on behind any earlier position: its ids are times.
+    """
+    answer = client.xread({EVENTS: position}, count=count, block=block_ms)
+    return [_event(entry_id, fields) for _, rows in _pairs(answer) for entry_id, fields in _flat(rows)]
+
+
+def last_events(client: "redis.Redis", count: int) -> list[tuple[str, str]]:
+    """The last `count` events that are on the stream, the oldest first."""
+    rows: Any = client.xrevrange(EVENTS, count=count)
+    return [_event(entry_id, fields) for entry_id, fields in reversed(rows)]
+
+
+def _event(entry_id: bytes, fields: Mapping[bytes, bytes]) -> tuple[str, str]:
+    return entry_id.decode(), fields[EVENT_FIELD.encode()].decode()
+
+
 def _pairs(answer: Any) -> list[tuple[bytes, Any]]:
     if not answer:
         return []
@@ -126,9 +151,12 @@ def _pairs(answer: Any) -> list[tuple[bytes, Any]]:
 
 
 def _entries(stream: bytes, rows: Any) -> list[Entry]:
-    if rows and isinstance(rows[0], list) and rows[0] and isinstance(rows[0][0], tuple):
-        rows = rows[0]  # RESP3 nests one level deeper
     return [
         Entry(stream.decode(), entry_id, fields[INTAKE_FIELD] if set(fields) == {INTAKE_FIELD} else None, fields)
-        for entry_id, fields in rows
+        for entry_id, fields in _flat(rows)
     ]
+
+
+def _flat(rows: Any) -> Any:
+    nested = rows and isinstance(rows[0], list) and rows[0] and isinstance(rows[0][0], tuple)
+    return rows[0] if nested else rows  # RESP3 nests one level deeper
