@@ -79,14 +79,15 @@ def environment(stack: Stack) -> dict[str, str]:
         found[f"{PREFIX}SECRET_KEYS"] = json.dumps([stack.kept.secret_key])
     for lane in stack.lanes:
         if stack.sandbox:
-            for name, value in _sandbox_settings(lane, stack.kept.sandbox_url).items():
+            for name, value in sandbox_settings(lane, stack.kept.sandbox_url).items():
                 found[name] = found.get(name) or value
         if stack.concurrency is not None:
             found[f"{PREFIX}{lane.upper()}__CONCURRENCY"] = str(stack.concurrency)
     return found
 
 
-def _sandbox_settings(provider: str, url: str) -> Mapping[str, str]:
+def sandbox_settings(provider: str, url: str) -> Mapping[str, str]:
+    """What points a provider at the sandbox at `url`: variable to value."""
     module = importlib.import_module(f"deploy.sandbox.{provider}")
     values = {"BASE_URL": f"{url}/{provider}", **SANDBOX_CREDENTIALS.get(provider, {})}
     if hasattr(module, "DUPLICATE_PATTERN"):

@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Sequence
 
 from deploy.sandbox.server import Sandbox
 
@@ -32,12 +33,12 @@ def _stop_at_eof(stop: asyncio.Event) -> None:
         stop.set()
 
 
-def main() -> int:
+def main(given: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m deploy.sandbox", description="the providers' APIs, with faults")
     parser.add_argument("--port", type=int, required=True, help="0 chooses a free one")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--until-eof", action="store_true", help="stop when standard input ends (the parent died)")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(given)
     # The ledger only grows: collecting it again and again would cost more than it could ever free.
     gc.set_threshold(50_000, 50, 100)
     try:
