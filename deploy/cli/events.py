@@ -1,0 +1,58 @@
+"""events: the outcome events as upstreams get them."""
+
+import sys
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from deploy.cli import output, stack
+from deploy.cli.failures import WrongUse
+
+app = typer.Typer(help="The events that upstreams get: print them, replay them.", no_args_is_help=False)
+
+_BLOCK_MS = 1000
+_READ = 500
+
+
+@app.command()
+def replay(
+    since: Annotated[str, typer.Option(metavar="T", help="a time with an offset: 2026-11-21T03:24:12Z")],
+) -> None:
+    """Put every event since T on the stream again, with the same ids."""
+    moment = _moment(since)
+    from shared.store import events
+
+    with stack.connection() as connection:
+        count = events.replay(connection, moment)
+    print(f"{count} events are replayed")
+
+
+@app.command()
+def tail(
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="go on until Ctrl-C")] = False,
+    count: Annotated[int, typer.Option("--count", "-n", min=0, max=100_000, help="how many of the last ones")] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="as always: CloudEvents JSON, an event a line")] = False,
+) -> None:
+    """Print the last events of the stream, a CloudEvents line each."""
+    from shared.messaging import streams
+
+    with stack.broker() as client:
+        last = streams.last_events(client, count) if count else []
+        output.json_lines(event for _, event in last)
+        sys.stdout.flush()
+        position = last[-1][0] if last else streams.newest(client)
+        while follow:
+            for position, event in streams.events_after(client, position, _READ, _BLOCK_MS):  # noqa: B007, B020
+                output.json_lines([event])
+            sys.stdout.flush()
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise WrongUse(f"{output.safe(text)} is no time with an offset; write it like 2026-11-21T03:24:12Z")
+    return moment

@@ -1,0 +1,99 @@
+"""lanes: what each provider's lane does, and its brake."""
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from deploy.cli import output, stack
+from deploy.cli.failures import Failed, WrongUse
+from deploy.cli.output import JsonFlag
+
+app = typer.Typer(help="The providers' lanes: list them, pause one, resume one.")
+Provider = Annotated[str, typer.Argument(metavar="PROVIDER")]
+
+
+@app.callback(invoke_without_command=True)
+def _default(context: typer.Context, as_json: JsonFlag = False) -> None:
+    if context.invoked_subcommand is None:
+        listed(as_json)
+    elif as_json:
+        raise WrongUse(f"--json belongs behind the command: lanes {context.invoked_subcommand} --json")
+
+
+@app.command("list")
+def listed(as_json: JsonFlag = False) -> None:
+    """Each lane: does it run, why not, and how many payments are in each state that is not final."""
+    from shared.store import lanes
+
+    with stack.connection() as connection:
+        rows = [shown(row) for row in lanes.overview(connection)]
+    if as_json:
+        output.json_lines(json.dumps(row, ensure_ascii=False) for row in rows)
+        return
+    counted = ((r, ", ".join(f"{n} {state}" for state, n in sorted(r["payments"].items())) or "-") for r in rows)
+    columns = ("provider", "lane", "reason", "not final")
+    output.table(columns, ((r["provider"], r["state"], r["reason"] or "-", counts) for r, counts in counted))
+
+
+@app.command()
+def pause(provider: Provider, by: Annotated[str, typer.Option(help="who pauses it")]) -> None:
+    """Stop sending to a provider until the lane is resumed. What is on the wire ends as it ends."""
+    from shared.store import lanes
+    from shared.telemetry.logs import get_logger
+
+    if not by.strip() or len(by) > 100:
+        raise WrongUse("--by must have 1 to 100 characters: who pauses it")
+    with stack.connection() as connection:
+        if not lanes.pause(connection, provider, by.strip()):
+            raise _unknown(provider)
+    get_logger(__name__).warning("a lane was paused", provider=provider)
+    print(f"{provider} is paused; let it go on with `settlepipe lanes resume {provider}`")
+
+
+@app.command()
+def resume(provider: Provider) -> None:
+    """Let a paused lane go on; one that is halted or open tries one payment at once."""
+    from shared.store import lanes
+    from shared.telemetry.logs import get_logger
+
+    with stack.connection() as connection:
+        if not lanes.resume(connection, provider):
+            raise _unknown(provider)
+        row = next(shown(row) for row in lanes.overview(connection) if row["provider"] == provider)
+    get_logger(__name__).warning("a lane was resumed", provider=provider)
+    tries = "" if row["state"] == "running" else f"; it is {row['state']} and tries one payment now"
+    print(f"{provider} is resumed{tries}")
+
+
+def shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A lane as programs see it. state: paused, halted, open (the circuit breaker) or running."""
+    state, since, reason = "running", None, None
+    if row["paused_at"]:
+        state, since, reason = "paused", row["paused_at"], f"by {row['paused_by']}"
+    elif row["halted_at"]:
+        state, since, reason = "halted", row["halted_at"], row["halted_reason"]
+    elif row["open_until"]:
+        state, reason = "open", f"{row['failures']} failures in a row say that the provider is down"
+    return {
+        "provider": row["provider"],
+        "state": state,
+        "reason": reason,
+        "since": _utc(since),
+        "open_until": _utc(row["open_until"]),
+        "failures": row["failures"],
+        "payments": row["states"],
+    }
+
+
+def _unknown(provider: str) -> Failed | WrongUse:
+    from shared.providers.registry import REGISTRATIONS
+
+    if provider in REGISTRATIONS:
+        return Failed(f"{provider} has no lane yet; it gets one when a process starts, see `settlepipe up`")
+    return WrongUse(f"there is no provider {output.safe(provider)}; the providers are {', '.join(REGISTRATIONS)}")
+
+
+def _utc(moment: Any) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,56 @@
+"""`settlepipe`: the command line. Modules of a command are imported when it runs, so that --help is fast."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from deploy.cli import deciding, demo, events, lanes, providers, quarantining, reading, running, submitting
+from deploy.cli.failures import FAILURE, INTERRUPTED, explain
+
+app = typer.Typer(
+    name="settlepipe",
+    help="Settles and refunds bill payments at their providers, once in effect, whatever the network does.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (
+    *(running.up, demo.demo, submitting.submit, reading.payments, reading.payment, reading.export),
+    *(deciding.resolve, deciding.cancel, providers.lookup, providers.refresh, running.sandbox, running.doctor),
+):
+    app.command(command.__name__)(command)
+for name, group in (
+    *(("quarantine", quarantining.app), ("lanes", lanes.app)),
+    *(("events", events.app), ("db", running.db)),
+):
+    app.add_typer(group, name=name)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status: 0 done, 1 a failure, 2 wrong use, 130 interrupted.
+
+    Whatever goes wrong is one sentence on stderr, never a traceback.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    try:
+        status = typer.main.get_command(app).main(given or ["--help"], prog_name="settlepipe", standalone_mode=False)
+        sys.stdout.flush()
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:  # whoever read our output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILURE
+    except Exception as error:
+        status, sentence = explain(error)
+        print(f"settlepipe: {sentence}", file=sys.stderr)
+        return status
+    return status if isinstance(status, int) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""quarantine: what could not be accepted."""
+
+import base64
+import json
+from typing import Annotated, Any
+
+import typer
+
+from deploy.cli import output, stack
+from deploy.cli.failures import Failed, WrongUse
+from deploy.cli.output import JsonFlag
+
+app = typer.Typer(help="What could not be accepted: list it, show one, put it on the queue again.")
+
+
+@app.callback(invoke_without_command=True)
+def _default(context: typer.Context, as_json: JsonFlag = False) -> None:
+    if context.invoked_subcommand is None:
+        listed(as_json)
+    elif as_json:
+        raise WrongUse(f"--json belongs behind the command: quarantine {context.invoked_subcommand} --json")
+
+
+@app.command("list")
+def listed(as_json: JsonFlag = False) -> None:
+    """List what is in quarantine, the oldest first."""
+    from shared.store import views
+
+    with stack.connection() as connection:
+        rows = views.quarantine(connection)
+        if as_json:
+            output.json_lines(rows)
+            return
+        shown = [json.loads(row) for row in rows]
+    cells = ((r["id"], r["subject"] or "-", r["reason"], r["last_seen"][:19] + "Z", _replayed(r)) for r in shown)
+    output.table((">id", "intent", "reason", "last seen (UTC)", "replayed"), cells)
+
+
+@app.command()
+def show(number: Annotated[int, typer.Argument(metavar="ID")], as_json: JsonFlag = False) -> None:
+    """Show one: its bytes, the reason, and the payment it conflicts with."""
+    from shared.store import views
+
+    with stack.connection() as connection:
+        found = views.quarantined(connection, _in_range(number))
+    if found is None:
+        raise Failed(f"nothing has the number {number} in quarantine; see `settlepipe quarantine`")
+    row: dict[str, Any] = json.loads(found["row"])
+    raw = bytes(found["raw"])
+    if as_json:
+        text = raw.decode("utf-8", "backslashreplace")
+        whole = row | {"raw": text, "raw_base64": base64.b64encode(raw).decode(), "conflict": found["conflict"]}
+        output.json_lines([json.dumps(whole, ensure_ascii=False)])
+        return
+    output.table(("field", "value"), ((key, value) for key, value in row.items() if value is not None))
+    if found["conflict"]:
+        output.table(("it conflicts with", ""), ((k, v) for k, v in found["conflict"].items() if v is not None))
+    print(output.safe(raw.decode("utf-8", "backslashreplace")))
+
+
+@app.command()
+def replay(
+    numbers: Annotated[list[int] | None, typer.Argument(metavar="ID…", help="which ones")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="all that did not leave quarantine since")] = False,
+) -> None:
+    """Put the kept bytes on the intake queue again, once what was wrong is mended."""
+    if bool(numbers) == everything:
+        raise WrongUse("name what to replay: numbers from `settlepipe quarantine`, or --all")
+    from shared.messaging import streams
+    from shared.store import quarantine
+
+    count = 0
+    with stack.connection() as connection, stack.broker() as client:
+        for batch in quarantine.kept(connection, None if everything else [_in_range(n) for n in numbers or ()]):
+            for entry in batch:
+                streams.submit(client, entry["stream"], [bytes(entry["raw"])])
+            quarantine.replayed(connection, [entry["id"] for entry in batch])
+            count += len(batch)
+    if numbers and count < len(set(numbers)):
+        raise Failed(f"{count} were replayed; the other numbers are not in quarantine, see `settlepipe quarantine`")
+    print(f"{count} replayed")
+
+
+def _replayed(row: dict[str, Any]) -> str:
+    if row["replayed_at"] is None:
+        return ""
+    return "came back" if row["last_seen"] > row["replayed_at"] else row["replayed_at"][:19] + "Z"
+
+
+def _in_range(number: int) -> int:
+    if not 0 < number < 2**63:
+        raise WrongUse("numbers in quarantine begin at 1; see `settlepipe quarantine`")
+    return number

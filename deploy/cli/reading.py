@@ -1,0 +1,137 @@
+"""payments, payment, export."""
+
+import csv
+import itertools
+import json
+import sys
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from deploy.cli import output, stack
+from deploy.cli.failures import Failed, WrongUse
+from deploy.cli.output import JsonFlag
+
+_SHOWN = 100  # rows of a table, unless more are asked for
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+Name = Annotated[str, typer.Argument(metavar="SOURCE/INTENT_ID", help="which payment")]
+
+
+def parts(name: str) -> tuple[str, str]:
+    """(source, intent_id). Raises WrongUse."""
+    source, slash, intent_id = name.partition("/")
+    if not (source and slash and intent_id) or "\x00" in name:
+        raise WrongUse(f"{output.safe(name)} names no payment; write SOURCE/INTENT_ID, like mbank-app/ord-1001")
+    return source, intent_id
+
+
+def payments(
+    state: Annotated[str | None, typer.Option(help="only those in this state")] = None,
+    provider: Annotated[str | None, typer.Option(help="only those of this provider")] = None,
+    source: Annotated[str | None, typer.Option(help="only those of this upstream")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help=f"at most so many; a table: {_SHOWN}")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """List payments, the newest first."""
+    _must_exist(state, provider)
+    from shared.store import views
+
+    given: dict[str, Any] = {"state": state, "provider": provider, "source": source}
+    with stack.connection() as connection:
+        if as_json:
+            output.json_lines(views.payments(connection, **given, limit=limit))
+            return
+        most = limit or _SHOWN
+        rows = [json.loads(row) for row in views.payments(connection, **given, limit=most + 1)]
+    output.table(("payment", "provider", ">amount", "state", "created (UTC)"), (_cells(row) for row in rows[:most]))
+    if len(rows) > most:
+        output.note(f"only the newest {most} are shown; ask for more with --limit")
+
+
+def payment(name: Name, as_json: JsonFlag = False) -> None:
+    """Show one payment and everything that was done about it."""
+    source, intent_id = parts(name)
+    from shared.store import views
+
+    with stack.connection() as connection:
+        number = views.payment_id(connection, source, intent_id)
+        if number is None:
+            raise Failed(f"there is no payment {output.safe(name)}; look for it with `settlepipe payments`")
+        found = views.payment(connection, number)
+    if as_json:
+        output.json_lines([json.dumps(found, ensure_ascii=False)])
+        return
+    history = found.pop("history")
+    output.table(("field", "value"), ((key, value) for key, value in found.items() if value is not None))
+    output.table(("at (UTC)", "what", "says"), ((entry["at"], _what(entry), _says(entry)) for entry in history))
+
+
+def export(
+    form: Annotated[str, typer.Option("--format", metavar="jsonl|csv", help="of the output")] = "jsonl",
+    as_json: JsonFlag = False,
+) -> None:
+    """Write every payment to stdout, the oldest first, as of one moment."""
+    if form not in ("jsonl", "csv"):
+        raise WrongUse(f"there is no format {output.safe(form)}; take --format jsonl or --format csv")
+    if as_json and form == "csv":
+        raise WrongUse("--json and --format csv exclude each other; take one of them")
+    from shared.store import views
+
+    with stack.connection() as connection:
+        rows = views.export(connection)
+        if form == "jsonl":
+            output.json_lines(rows)
+            return
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(views.EXPORT_COLUMNS)
+        for row in map(json.loads, rows):
+            writer.writerow(harmless(row[name]) for name in views.EXPORT_COLUMNS)
+
+
+def harmless(value: object) -> object:
+    """A cell that no spreadsheet runs as a formula: an apostrophe makes it text."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _must_exist(state: str | None, provider: str | None) -> None:
+    from shared.domain.payment import State
+    from shared.providers.registry import REGISTRATIONS
+
+    if state is not None and state not in list(State):
+        raise WrongUse(f"there is no state {output.safe(state)}; the states are {', '.join(State)}")
+    if provider is not None and provider not in REGISTRATIONS:
+        raise WrongUse(f"there is no provider {output.safe(provider)}; the providers are {', '.join(REGISTRATIONS)}")
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    state = row["state"] + (f" ({row['hold_reason']})" if row["hold_reason"] else "")
+    amount = f"{'-' if row['operation'] == 'refund' else ''}{row['amount']} {row['currency']}"
+    return f"{row['source']}/{row['intent_id']}", row["provider"], amount, state, row["created_at"][:19] + "Z"
+
+
+def _what(entry: dict[str, Any]) -> str:
+    number = entry.get("number")
+    return entry["what"] if number is None else f"{entry['what']} {number}"
+
+
+def _says(entry: dict[str, Any]) -> str:
+    return "; ".join(itertools.chain(_told(entry), [] if entry.get("detail") is None else [str(entry["detail"])]))
+
+
+def _told(entry: dict[str, Any]) -> Iterator[str]:
+    match entry["what"]:
+        case "attempt":
+            yield entry["meaning"] or "no outcome was recorded"
+            if entry["http_status"]:
+                yield f"HTTP {entry['http_status']}"
+            yield f"request {entry['request_sha256'][:12]}"
+        case "check":
+            yield entry["verdict"]
+        case "resolution":
+            yield f"{entry['action']} by {entry['by']}: {entry['reason']}"
+        case "event":
+            yield entry["type"].removeprefix("settlepipe.")
+        case _:
+            yield entry["state"]

@@ -1,0 +1,116 @@
+"""What a command talks to: the servers whose URLs are set, else those of the stack that runs on HOME."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from deploy.cli.failures import WrongUse
+
+if TYPE_CHECKING:
+    import redis
+
+    from shared.flow.runtime import Runtime
+    from shared.settings import Settings
+    from shared.store.engine import Connection, Database
+
+
+def settings() -> "Settings":
+    """The environment's settings. Raises SettingsError.
+
+    Logging is set up with them: warnings and worse, unless a level is asked for.
+    """
+    from shared.settings import PREFIX, load_settings
+    from shared.telemetry.logs import configure
+
+    found = load_settings()
+    configure(found.log_level if f"{PREFIX}LOG_LEVEL" in os.environ else "WARNING")
+    return found
+
+
+def settings_with_sandbox() -> "Settings":
+    """The same; where no provider is on and the stack on HOME has a sandbox, with the sandbox's providers on."""
+    from shared.settings import load_settings
+
+    found = settings()
+    values = _of_sandbox(found)
+    os.environ.update(values)
+    return load_settings() if values else found
+
+
+def database_url(found: "Settings") -> str:
+    """Raises LocalError when it isn't set and no stack is running."""
+    from deploy.local.running import connected
+
+    url = found.database_url or connected(found).database_url
+    assert url is not None  # noqa: S101 - connected() raises instead
+    return url.get_secret_value()
+
+
+@contextmanager
+def database() -> Iterator["Database"]:
+    """A pool of one connection."""
+    from shared.store.engine import Database
+
+    pool = Database(database_url(settings()), pool_size=1, application="settlepipe cli")
+    try:
+        yield pool
+    finally:
+        pool.dispose()
+
+
+@contextmanager
+def connection() -> Iterator["Connection"]:
+    """One autocommit connection."""
+    with database() as pool, pool.connection() as one:
+        yield one
+
+
+@contextmanager
+def broker() -> Iterator["redis.Redis"]:
+    """A client of the broker. Raises WrongUse when its URL is none."""
+    from deploy.local.running import connected
+    from shared.messaging.broker import connect
+
+    found = settings()
+    url = found.broker_url or connected(found).broker_url
+    assert url is not None  # noqa: S101 - connected() raises instead
+    try:
+        client = connect(url.get_secret_value())
+    except ValueError:
+        raise WrongUse("SETTLEPIPE_BROKER_URL is not a broker's URL; write redis://:password@host:port/0") from None
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+@contextmanager
+def runtime() -> Iterator["Runtime"]:
+    """What the flow needs, with the providers that are on connected."""
+    from deploy.local.running import connected
+    from shared.flow.runtime import start
+
+    found = start(connected(settings_with_sandbox()), pool_size=2)
+    try:
+        yield found
+    finally:
+        found.database.dispose()
+
+
+def _of_sandbox(found: "Settings") -> dict[str, str]:
+    from deploy.local.processes import sandbox_settings
+    from deploy.local.running import stack_file
+    from shared.providers.registry import REGISTRATIONS
+
+    if any(found.provider(name).base_url for name in REGISTRATIONS):
+        return {}
+    try:
+        url = json.loads(stack_file(found.home.expanduser().absolute()).read_text())["sandbox_url"]
+    except (OSError, ValueError, KeyError):
+        return {}
+    if url is None:
+        return {}
+    values = {key: value for name in REGISTRATIONS for key, value in sandbox_settings(name, url).items()}
+    return {key: value for key, value in values.items() if not os.environ.get(key)}
