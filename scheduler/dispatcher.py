@@ -23,14 +23,22 @@ log = get_logger(__name__)
 
 _PACE_S = 0.02  # shortest time between two looks: rings that come together are answered by one
 _SWEEP_S = 0.5  # how often what is held is looked at
+_STALE_COPIES_S = 5.0  # after a list changed, copies of it in processes may still be old; with a wide margin
+_SLOW_LOOK_S = 60.0
 _AWAY_S = 0.5
 
 
 class Releases:
-    """Looks at what is held, at a pace; what waits for a list is built again when the list changed."""
+    """Looks at what is held, at a pace; what waits for a list is built again when the list changed.
+
+    Every process keeps a copy of the lists that may be a second old, this one too: so after a change it looks again
+    and again for a while. An intent that was held by an old copy after that is found by the slow look.
+    """
 
     def __init__(self) -> None:
         self._versions: dict[tuple[str, str], int] = {}
+        self._changed_at: dict[str, float] = {}
+        self._released_at: dict[str, float] = {}
         self._swept_at = float("-inf")
 
     def look(self, runtime: Runtime, app: Celery) -> None:
@@ -44,11 +52,19 @@ class Releases:
             versions = directory.versions(connection)
         for provider in runtime.connected:
             if any(versions[key] != self._versions.get(key) for key in versions if key[0] == provider):
+                self._changed_at[provider] = self._swept_at
+            if self._due(provider):
                 release.release_directory_holds(runtime, provider)
+                self._released_at[provider] = self._swept_at
             wanted = release.refresh_wanted(runtime, provider)
             if wanted:
                 tasks.publish(app, provider, [(tasks.REFRESH, wanted)])
         self._versions = versions
+
+    def _due(self, provider: str) -> bool:
+        never = float("-inf")
+        fresh = self._swept_at - self._changed_at.get(provider, never) <= _STALE_COPIES_S
+        return fresh or self._swept_at - self._released_at.get(provider, never) >= _SLOW_LOOK_S
 
 
 def main() -> None:
