@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import typer
 
-from deploy.cli import deciding, demo, events, lanes, providers, quarantining, reading, running, submitting
+from deploy.cli import deciding, events, lanes, providers, quarantining, reading, running, submitting
+from deploy.cli.demo.command import demo
 from deploy.cli.failures import FAILURE, INTERRUPTED, explain
 
 app = typer.Typer(
@@ -17,7 +18,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    *(running.up, demo.demo, submitting.submit, reading.payments, reading.payment, reading.export),
+    *(running.up, demo, submitting.submit, reading.payments, reading.payment, reading.export),
     *(deciding.resolve, deciding.cancel, providers.lookup, providers.refresh, running.sandbox, running.doctor),
 ):
     app.command(command.__name__)(command)
