@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 import psycopg
+from sqlalchemy.exc import SQLAlchemyError
 
 from shared.domain.intent import BadIntent, Intent, parse_intent
 from shared.domain.payment import Payment
@@ -103,6 +104,8 @@ def _build(
         payment = _payment(intent)
         try:
             built = prepare(runtime, payment)
+        except (psycopg.Error, SQLAlchemyError):  # the lists could not be read: that is no intent's fault
+            raise
         except Exception:  # a mistake in an adapter must stop neither the intake nor lose the intent
             alert("build_failed", "an intent's request could not be built", provider=intent.provider)
             subject = f"{intent.source}/{intent.intent_id}"
