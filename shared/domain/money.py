@@ -4,8 +4,8 @@ import re
 
 from iso4217 import Currency
 
-# At most 15 digits before the point: with 4 places that still fits PostgreSQL's bigint.
 _AMOUNT = re.compile(r"(0|[1-9][0-9]{0,14})(?:\.([0-9]+))?", re.ASCII)
+_MAX_MINOR = 2**63 - 1  # PostgreSQL's bigint; 15 digits and the 4 places of two currencies would go beyond it
 
 
 def places(currency: str) -> int:
@@ -37,6 +37,8 @@ def parse_amount(text: str, currency: str) -> int:
     amount_minor = int(whole + decimals.ljust(limit, "0"))
     if amount_minor == 0:
         raise ValueError("amount must be above zero")
+    if amount_minor > _MAX_MINOR:
+        raise ValueError(f"amount is too large: at most {_MAX_MINOR} minor units can be kept")
     return amount_minor
 
 
