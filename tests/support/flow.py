@@ -1,0 +1,371 @@
+"""The flow on a real database with scripted providers: each rule becomes a short test.
+
+The providers are scripted because the rules are about the flow and the database; what a provider's HTTP means is
+tested in tests/providers.
+"""
+
+import json
+import secrets
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+from pydantic import BaseModel, ConfigDict
+
+from shared.domain.answers import Answer, CheckResult, Meaning, Verdict
+from shared.domain.payment import Operation, Payment
+from shared.domain.request import Built, Request
+from shared.flow.accept import accept
+from shared.flow.check import check
+from shared.flow.dispatch import dispatch
+from shared.flow.notify import receipt
+from shared.flow.runtime import Runtime
+from shared.flow.send import send
+from shared.messaging import tasks
+from shared.messaging.streams import Entry
+from shared.providers.base import Auth, Books, Connected, Directory, Doubt, OperationRule, Registration
+from shared.settings import ProviderSettings, Settings
+from shared.store import lanes
+from shared.store.attempts import Limits
+from shared.store.books import StoredBooks
+from shared.store.directory import CachedDirectory
+from shared.store.engine import Database, driver_url
+
+STREAM = "settlepipe:intake"
+OK = Answer("ok", Meaning.SUCCEEDED, http_status=200, provider_reference="P-1")
+NO = Answer("no", Meaning.REFUSED, http_status=400, detail="unknown customer", refusal=True)
+UNDOCUMENTED_NO = Answer("odd_no", Meaning.CHECK, http_status=400, detail="an odd no", refusal=True)
+AGAIN = Answer("server_error", Meaning.RESEND, http_status=500)
+LOOK = Answer("time_out", Meaning.CHECK, provider_down=True)
+NOT_SENT = Answer("not_connected", Meaning.NOT_SENT, provider_down=True)
+TOO_MANY = Answer("too_many", Meaning.NOT_SENT, http_status=429)
+REAUTH = Answer("unauthorised", Meaning.REAUTH, http_status=401)
+HALT = Answer("forbidden", Meaning.HALT, http_status=403, detail="no funds")
+
+APPLIED = CheckResult(Verdict.APPLIED, "it is there", {"paid": "100.00"}, provider_reference="P-9")
+ABSENT = CheckResult(Verdict.NOT_APPLIED, "it is not there", {"paid": "0.00"})
+UNCLEAR = CheckResult(Verdict.INCONCLUSIVE, "can't be told", {"paid": "?"})
+DOWN = CheckResult(Verdict.INCONCLUSIVE, "the books could not be read", provider_down=True)
+
+Step = Any  # an Answer (or CheckResult, Auth, Built), an exception to raise, or a function that gives either
+
+
+class Target(BaseModel):
+    """shared: payments on this invoice can't be told apart at the provider."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+    invoice: str
+    shared: bool = False
+
+
+class Off(ProviderSettings):
+    """A provider without a base URL."""
+
+
+class FlowSettings(Settings):
+    """`safe` promises that a settle may be sent again, `careful` does not; `narrow` only settles; `off` is off."""
+
+    safe: ProviderSettings = ProviderSettings(base_url="http://127.0.0.1:1", in_flight=200)
+    careful: ProviderSettings = ProviderSettings(base_url="http://127.0.0.1:1")
+    narrow: ProviderSettings = ProviderSettings(base_url="http://127.0.0.1:1")
+    off: ProviderSettings = ProviderSettings()
+
+
+_RULES = {
+    "safe": {Operation.SETTLE: OperationRule(True), Operation.REFUND: OperationRule(False)},
+    "careful": {Operation.SETTLE: OperationRule(False), Operation.REFUND: OperationRule(False, needs_baseline=True)},
+    "narrow": {Operation.SETTLE: OperationRule(True)},
+    "off": {Operation.SETTLE: OperationRule(True)},
+}
+
+
+class Scripted:
+    """A provider that answers by script and remembers every byte that it was sent. Without a script: success."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.answers: deque[Step] = deque()
+        self.verdicts: deque[Step] = deque()
+        self.auths: deque[Step] = deque()
+        self.builds: deque[Step] = deque()
+        self.baselines: deque[Step] = deque()
+        self.receipts: deque[Step] = deque()
+        self.sent: list[tuple[int, bytes]] = []
+        self.doubts: list[Doubt] = []
+        self.receipts_sent: list[bytes] = []
+        self.forgotten: list[Auth] = []
+
+    def bodies(self, payment_id: int) -> list[bytes]:
+        return [body for sent, body in self.sent if sent == payment_id]
+
+    def build(self, payment: Payment, _directory: Directory) -> Built:
+        target = payment.target
+        body = {"id": payment.sent_reference, "sum": payment.amount_minor, "invoice": target["invoice"]}
+        key = f"{self.name}:{target['invoice']}" if target.get("shared") else None
+        built: Built = _next(self.builds, Request(f"/{payment.operation}", json.dumps(body).encode(), key))
+        return built
+
+    def authorise(self) -> Auth:
+        auth: Auth = _next(self.auths, Auth())
+        return auth
+
+    def forget(self, auth: Auth) -> None:
+        self.forgotten.append(auth)
+
+    def send(self, payment: Payment, _auth: Auth) -> Answer:
+        assert payment.body is not None
+        self.sent.append((payment.id, payment.body))
+        answer: Answer = _next(self.answers, OK)
+        return answer
+
+    def baseline(self, _payment: Payment, _auth: Auth) -> Mapping[str, Any] | None:
+        found: Mapping[str, Any] | None = _next(self.baselines, {"paid": "0.00"})
+        return found
+
+    def check(self, doubt: Doubt, _books: Books, _auth: Auth) -> CheckResult:
+        self.doubts.append(doubt)
+        result: CheckResult = _next(self.verdicts, UNCLEAR)
+        return result
+
+    def build_receipt(self, payment: Payment, _directory: Directory) -> Built:
+        built: Built = _next(self.builds, Request("/receipt", payment.sent_reference.encode()))
+        return built
+
+    def send_receipt(self, request: Request, _auth: Auth) -> Answer:
+        self.receipts_sent.append(request.body)
+        answer: Answer = _next(self.receipts, OK)
+        return answer
+
+
+def _next(script: "deque[Step]", default: Step) -> Any:
+    step = script.popleft() if script else default
+    if callable(step):
+        step = step()
+    if isinstance(step, BaseException):
+        raise step
+    return step
+
+
+@dataclass
+class Life:
+    """The sign of life of a process, held on a connection of its own until `end`."""
+
+    key: int
+    connection: "psycopg.Connection[Any]"
+
+    def wait(self, _timeout_s: float) -> bool:
+        return True
+
+    def end(self) -> None:
+        self.connection.close()
+
+
+@dataclass
+class World:
+    """A migrated database whose clock can be moved, a runtime on it, and the scripted providers by name."""
+
+    url: str
+    runtime: Runtime
+    providers: Mapping[str, Scripted]
+    connection: "psycopg.Connection[dict[str, Any]]"
+    closing: list[Callable[[], None]] = field(default_factory=list)
+    numbers: Iterator[int] = field(default_factory=lambda: iter(range(1, 1_000_000)))
+
+    @property
+    def safe(self) -> Scripted:
+        return self.providers["safe"]
+
+    @property
+    def careful(self) -> Scripted:
+        return self.providers["careful"]
+
+    def advance(self, seconds: float) -> None:
+        """Move the database's clock."""
+        self.rows("UPDATE test_clock SET shift = shift + make_interval(secs => %s) RETURNING 1", seconds)
+
+    def rows(self, statement: str, *given: Any) -> list[dict[str, Any]]:
+        return self.connection.execute(statement, given).fetchall()
+
+    def execute(self, statement: str, *given: Any) -> int:
+        return self.connection.execute(statement, given).rowcount
+
+    def value(self, statement: str, *given: Any) -> Any:
+        (row,) = self.rows(statement, *given)
+        (value,) = row.values()
+        return value
+
+    def payment(self, payment_id: int) -> dict[str, Any]:
+        (row,) = self.rows(
+            "SELECT p.*, due_at - clock() AS due_in, finished_at IS NOT NULL AS final FROM payments p WHERE id = %s",
+            payment_id,
+        )
+        return row
+
+    def state(self, payment_id: int) -> str:
+        return str(self.payment(payment_id)["state"])
+
+    def attempt(self, payment_id: int, number: int = 1) -> dict[str, Any]:
+        (row,) = self.rows("SELECT * FROM attempts WHERE payment_id = %s AND number = %s", payment_id, number)
+        return row
+
+    def events(self, payment_id: int) -> list[str]:
+        """The last words of the types of a payment's events, in order."""
+        rows = self.rows("SELECT type FROM events WHERE payment_id = %s ORDER BY id", payment_id)
+        return [row["type"].removeprefix("settlepipe.payment.") for row in rows]
+
+    def lane(self, provider: str) -> dict[str, Any]:
+        (row,) = self.rows("SELECT l.*, open_until - clock() AS open_for FROM lanes l WHERE provider = %s", provider)
+        return row
+
+    def document(self, provider: str = "safe", **fields: Any) -> dict[str, Any]:
+        """A valid intent; with refund_of it is a refund."""
+        number = next(self.numbers)
+        refund = "refund_of" in fields
+        document = {
+            "intent_id": f"ord-{number}",
+            "source": "shop",
+            "provider": provider,
+            "operation": "refund" if refund else "settle",
+            "amount": "100.00",
+            "currency": "MNT",
+            "paid_at": "2026-11-21T03:24:12Z",
+        }
+        if not refund:
+            document["target"] = {"invoice": f"inv-{number}"}
+        return document | fields
+
+    def entry(self, document: Any, stream: str = STREAM) -> Entry:
+        raw = document if isinstance(document, bytes) else json.dumps(document).encode()
+        return Entry(stream, f"{next(self.numbers)}-0".encode(), raw, {b"intent": raw})
+
+    def accept(self, *documents: Any) -> int:
+        return accept(self.runtime, [self.entry(document) for document in documents])
+
+    def pay(self, provider: str = "safe", **fields: Any) -> int:
+        """Accept one payment; its id."""
+        document = self.document(provider, **fields)
+        assert self.accept(document) == 1
+        return self.id_of(document)
+
+    def id_of(self, document: Mapping[str, Any]) -> int:
+        statement = "SELECT payment_id FROM intent_keys WHERE source = %s AND intent_id = %s"
+        return int(self.value(statement, document["source"], document["intent_id"]))
+
+    def batches(self, provider: str = "safe", queued: int = 0) -> list[tuple[str, Sequence[int]]]:
+        return dispatch(self.runtime, provider, lambda: queued)
+
+    def dispatched(self, provider: str = "safe", queued: int = 0) -> list[int]:
+        """One look at the lane; the ids that it would publish."""
+        return [payment_id for _, ids in self.batches(provider, queued) for payment_id in ids]
+
+    def run(self, provider: str = "safe") -> list[int]:
+        """One look at the lane, and its messages delivered at once; the ids."""
+        verbs = {tasks.SEND: send, tasks.CHECK: check, tasks.RECEIPT: receipt}
+        done = []
+        for task, ids in self.batches(provider):
+            for payment_id in ids:
+                verbs[task](self.runtime, payment_id)
+                done.append(payment_id)
+        return done
+
+    def settled(self, provider: str = "safe", *answers: Step, **fields: Any) -> int:
+        """Accept, dispatch and send one payment with these answers scripted; its id."""
+        payment_id = self.pay(provider, **fields)
+        self.providers[provider].answers.extend(answers)
+        self.run(provider)
+        return payment_id
+
+    def another(self) -> Runtime:
+        """Another process: a runtime with a connection pool and a sign of life of its own."""
+        return _runtime(self.url, self.runtime.settings, self.providers, self.closing)
+
+    def die(self) -> None:
+        """This process's sign of life ends."""
+        life: Any = self.runtime.life
+        life.end()
+
+
+def _runtime(
+    url: str, settings: Settings, providers: Mapping[str, Scripted], closing: list[Callable[[], None]]
+) -> Runtime:
+    database = Database(url, pool_size=8)
+    life: Any = Life(secrets.randbits(63), psycopg.connect(driver_url(url), autocommit=True))
+    life.connection.execute("SELECT pg_advisory_lock(%s)", (life.key,))
+    closing += [database.dispose, life.end]
+    registrations = {
+        name: Registration(name, name, "MNT", Target, rules, {}, lambda *_: Connected(providers[name]))
+        for name, rules in _RULES.items()
+    }
+    with database.connection() as connection:
+        lanes.ensure(connection, sorted(registrations))
+    return Runtime(
+        settings=settings,
+        database=database,
+        registrations=registrations,
+        connected={name: Connected(p, follow_ups=p if name == "safe" else None) for name, p in providers.items()},
+        directories={name: CachedDirectory(database, name) for name in registrations},
+        books=StoredBooks(database),
+        limits=Limits(
+            lease_s=settings.lease_s,
+            deadline_s=settings.retry.deadline_s,
+            breaker_failures=settings.breaker.failures,
+            breaker_open_s=settings.breaker.open_s,
+        ),
+        life=life,
+    )
+
+
+@contextmanager
+def running_world(url: str, **settings: Any) -> Iterator[World]:
+    """A World on a migrated database; settings: sections that differ from the defaults."""
+    connection = psycopg.connect(driver_url(url), autocommit=True, row_factory=dict_row)
+    connection.execute("CREATE TABLE test_clock (shift interval NOT NULL)")
+    connection.execute("INSERT INTO test_clock VALUES ('0')")
+    connection.execute(
+        """CREATE OR REPLACE FUNCTION clock() RETURNS timestamptz LANGUAGE sql STABLE AS
+        $$ SELECT now() + shift FROM public.test_clock $$"""
+    )
+    providers = {name: Scripted(name) for name in ("safe", "careful", "narrow")}
+    closing: list[Callable[[], None]] = [connection.close]
+    runtime = _runtime(url, FlowSettings(**settings), providers, closing)
+    try:
+        yield World(url, runtime, providers, connection, closing)
+    finally:
+        for close in reversed(closing):
+            close()
+
+
+def together(*verbs: Callable[[], Any]) -> list[Any]:
+    """Run these at the same time, each in a thread; their results, in order. Raises the first one's exception."""
+    results: dict[int, Any] = {}
+    start = threading.Barrier(len(verbs))
+
+    def run(place: int, verb: Callable[[], Any]) -> None:
+        start.wait(10)
+        try:
+            results[place] = verb()
+        except Exception as error:
+            results[place] = error
+
+    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(verbs)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    for place in range(len(verbs)):
+        if isinstance(results[place], Exception):
+            raise results[place]
+    return [results[place] for place in range(len(verbs))]
+
+
+def waits_for_lock(connection: "psycopg.Connection[Any]", count: int = 1) -> bool:
+    """Do this many sessions of this database wait for a lock now?"""
+    row = connection.execute(
+        "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    ).fetchone()
+    return bool(row and row["n"] >= count)
