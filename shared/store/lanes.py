@@ -27,6 +27,7 @@ class Dispatched:
     check: bool
 
 
+# NO KEY: an intake's inserts refer to the lane (a foreign key), and must neither wait for this lock nor hide the lane.
 _LOCK = """
 SELECT l.running, (l.open_until IS NULL) = false AS open,
     l.paused_at IS NULL AND NOT l.running AND coalesce(l.open_until <= clock(), true)
@@ -34,7 +35,7 @@ SELECT l.running, (l.open_until IS NULL) = false AS open,
     CASE WHEN %(rate)s::float8 IS NULL THEN 'Infinity'::float8
          ELSE least(greatest(%(rate)s::float8, 1),
                     rate_tokens + greatest(extract(epoch FROM clock() - rate_at), 0) * %(rate)s::float8) END AS tokens
-FROM lanes l WHERE provider = %(provider)s FOR UPDATE SKIP LOCKED
+FROM lanes l WHERE provider = %(provider)s FOR NO KEY UPDATE SKIP LOCKED
 """
 
 # A lease that ran out is an ambiguous attempt like any other.
