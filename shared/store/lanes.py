@@ -164,7 +164,8 @@ def pause(connection: Connection, provider: str, by: str) -> bool:
 def resume(connection: Connection, provider: str) -> bool:
     """Lift a pause; a halted or open lane probes with one payment at once. False when there is no such lane."""
     statement = """UPDATE lanes SET paused_at = NULL, paused_by = NULL, probe_at = clock(),
-        open_until = least(open_until, clock()) WHERE provider = %s"""
+        open_until = CASE WHEN open_until IS NOT NULL THEN least(open_until, clock()) END  -- least() ignores nulls
+        WHERE provider = %s"""
     return connection.execute(statement, (provider,)).rowcount == 1
 
 
