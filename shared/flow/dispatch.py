@@ -36,7 +36,9 @@ def dispatch(runtime: Runtime, provider: str, queue_length: Callable[[], int]) -
             return []
         due = lanes.claim_due(connection, provider, room, runtime.settings.dispatch_lease_s)
         _account(runtime, connection, lane, section, due)
-        receipt_ids = receipts.claim_due(connection, provider, room, runtime.settings.dispatch_lease_s)
+        receipt_ids = []
+        if lane.running:  # the one payment that a stopped lane lets through is not a receipt
+            receipt_ids = receipts.claim_due(connection, provider, room, runtime.settings.dispatch_lease_s)
     return _messages(due, receipt_ids, section.concurrency - unclaimed)
 
 
