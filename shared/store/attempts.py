@@ -169,8 +169,12 @@ def save_baseline(connection: Connection, claim: Claim, baseline: Mapping[str, A
     False when the claim is no longer the payment's newest: then nothing may be sent.
     """
     row = connection.execute(
-        """UPDATE payments SET baseline = %(baseline)s::jsonb, due_at = clock() + make_interval(secs => %(lease_s)s)
-        WHERE id = %(id)s AND state = 'sending' AND attempts = %(attempt)s AND due_at > clock() RETURNING id""",
+        """WITH renewed AS (
+            UPDATE payments SET baseline = %(baseline)s::jsonb, due_at = clock() + make_interval(secs => %(lease_s)s)
+            WHERE id = %(id)s AND state = 'sending' AND attempts = %(attempt)s AND due_at > clock()
+            RETURNING id, attempts, due_at
+        ) UPDATE attempts a SET lease_until = due_at FROM renewed
+        WHERE a.payment_id = renewed.id AND a.number = renewed.attempts RETURNING payment_id""",
         {
             "id": claim.payment.id,
             "attempt": claim.attempt,
