@@ -1,12 +1,11 @@
 """Late evidence against a final state: the state stays, people are told."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from shared.domain.payment import State
 from shared.flow.runtime import Runtime
-from shared.store import events
+from shared.store import events, foreign
 from shared.store.attempts import Claim
 from shared.telemetry.logs import alert, get_logger
 
@@ -47,7 +46,7 @@ def dispute_evidence(runtime: Runtime, payment_id: int, evidence: Mapping[str, A
             "provider": row["provider"],
             "id": payment_id,
             "identity": f"{category}:{payment_id}",
-            "evidence": json.dumps(evidence, default=str),
+            "evidence": foreign.json_text(evidence),
         }
         kept = connection.execute(_KEEP, given).fetchone()
         if kept and kept["fresh"]:

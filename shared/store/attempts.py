@@ -1,12 +1,12 @@
 """Claims and outcomes: one statement and one round trip each."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from shared.domain.answers import Answer
 from shared.domain.payment import Payment, State
+from shared.store import foreign
 from shared.store.engine import Connection
 from shared.store.lanes import PROBE_EVERY_S
 from shared.store.rows import PAYMENT_COLUMNS, payment
@@ -143,18 +143,18 @@ def record(connection: Connection, claim: Claim, outcome: Outcome, limits: Limit
         "attempt": claim.attempt,
         "provider": claim.payment.provider,
         "meaning": answer.meaning.value,
-        "kind": answer.kind,
+        "kind": foreign.text(answer.kind),
         "http_status": answer.http_status,
-        "detail": answer.detail,
+        "detail": foreign.text(answer.detail),
         "refusal": answer.refusal or answer.meaning.value == "refused",
-        "facts": json_or_none(answer.facts),
-        "provider_reference": answer.provider_reference,
+        "facts": foreign.json_text(answer.facts) if answer.facts else None,
+        "provider_reference": foreign.text(answer.provider_reference),
         "to": outcome.to.value,
         "wait_s": outcome.wait_s,
         "in_doubt": outcome.in_doubt,
         "possibly_sent": outcome.possibly_sent,
         "signal": outcome.signal,
-        "halt": outcome.halt,
+        "halt": foreign.text(outcome.halt),
         "breaker_failures": limits.breaker_failures,
         "breaker_open_s": limits.breaker_open_s,
         "probe_every_s": PROBE_EVERY_S,
@@ -178,16 +178,11 @@ def save_baseline(connection: Connection, claim: Claim, baseline: Mapping[str, A
         {
             "id": claim.payment.id,
             "attempt": claim.attempt,
-            "baseline": json.dumps(baseline, default=str),
+            "baseline": foreign.json_text(baseline),
             "lease_s": lease_s,
         },
     ).fetchone()
     return row is not None
-
-
-def json_or_none(value: Mapping[str, Any] | None) -> str | None:
-    """JSON text of a non-empty mapping; what JSON lacks (Decimal, dates) as text."""
-    return json.dumps(value, ensure_ascii=False, default=str) if value else None
 
 
 def current(connection: Connection, payment_id: int) -> Payment:

@@ -1,12 +1,12 @@
 """Checks of unknown payments: claimed without leaving `unknown`, their verdicts written in one statement."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from shared.domain.answers import CheckResult
 from shared.domain.payment import Payment
+from shared.store import foreign
 from shared.store.attempts import Claim, Limits
 from shared.store.engine import Connection
 from shared.store.rows import PAYMENT_COLUMNS, payment
@@ -180,9 +180,9 @@ def _given(claim: CheckClaim, result: CheckResult, limits: Limits) -> dict[str, 
         "number": claim.number,
         "provider": claim.payment.provider,
         "verdict": result.verdict.value,
-        "detail": result.detail,
-        "evidence": json.dumps(result.evidence, ensure_ascii=False, default=str),
-        "provider_reference": result.provider_reference,
+        "detail": foreign.text(result.detail),
+        "evidence": foreign.json_text(result.evidence),
+        "provider_reference": foreign.text(result.provider_reference),
         "down": result.provider_down,
         "breaker_open_s": limits.breaker_open_s,
     }

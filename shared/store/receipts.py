@@ -5,7 +5,7 @@ from typing import Any
 
 from shared.domain.payment import Payment
 from shared.domain.request import Request
-from shared.store.attempts import json_or_none
+from shared.store import foreign
 from shared.store.engine import Connection
 from shared.store.rows import PAYMENT_COLUMNS, payment
 
@@ -129,8 +129,8 @@ def record(
         "id": claim.payment.id,
         "attempt": claim.attempt,
         "to": to,
-        "detail": detail,
-        "answer": json_or_none(answer),
+        "detail": foreign.text(detail),
+        "answer": foreign.json_text(answer) if answer else None,
         "wait_s": wait_s,
     }
     connection.execute(_RECORD, given)
