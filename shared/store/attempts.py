@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.domain.answers import Answer
+from shared.domain.answers import Answer, Meaning
 from shared.domain.payment import Payment, State
 from shared.store import foreign
 from shared.store.engine import Connection
@@ -146,7 +146,7 @@ def record(connection: Connection, claim: Claim, outcome: Outcome, limits: Limit
         "kind": foreign.text(answer.kind),
         "http_status": answer.http_status,
         "detail": foreign.text(answer.detail),
-        "refusal": answer.refusal or answer.meaning.value == "refused",
+        "refusal": answer.meaning is Meaning.REFUSED or answer.refusal and answer.meaning is not Meaning.HALT,
         "facts": foreign.json_text(answer.facts) if answer.facts else None,
         "provider_reference": foreign.text(answer.provider_reference),
         "to": outcome.to.value,
