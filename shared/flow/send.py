@@ -64,6 +64,10 @@ def _attempt(runtime: Runtime, claim: Claim, begun_s: float) -> Outcome:
         down = isinstance(error, LoginUnavailable)
         answer = Answer("not_sent", Meaning.NOT_SENT, detail=str(error), provider_down=down)
         return _outcome(runtime, claim, answer, sent=False)
+    except Exception:  # a mistake in the adapter before anything was sent: said, and tried again
+        alert("adapter_failed", "the adapter failed before it sent anything", provider=claim.payment.provider)
+        answer = Answer("adapter_failed", Meaning.NOT_SENT, detail="the adapter failed before sending", listed=False)
+        return _outcome(runtime, claim, answer, sent=False)
     return _outcome(runtime, claim, _call(runtime, claim, auth), sent=True)
 
 
