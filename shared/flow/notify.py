@@ -2,9 +2,6 @@
 
 import time
 
-import psycopg
-from sqlalchemy.exc import SQLAlchemyError
-
 from shared.domain.answers import Answer, Meaning
 from shared.domain.backoff import next_wait
 from shared.domain.request import Hold, Refusal, Request
@@ -12,6 +9,7 @@ from shared.flow.runtime import Runtime, boot_time_s
 from shared.flow.send import STALE_S
 from shared.providers.base import FollowUps, LoginRefused, LoginUnavailable
 from shared.store import receipts
+from shared.store.engine import AWAY
 from shared.store.receipts import ReceiptClaim
 from shared.telemetry.logs import alert, bound, get_logger
 
@@ -101,6 +99,6 @@ def _record(
             with runtime.database.connection() as connection:
                 receipts.record(connection, claim, to, detail=detail, answer=answer, wait_s=wait_s)
             return
-        except (psycopg.OperationalError, SQLAlchemyError):
+        except AWAY:
             log.warning("PostgreSQL does not answer; the receipt's outcome is kept and written when it does")
             time.sleep(1)

@@ -11,9 +11,6 @@ import dataclasses
 import random
 import time
 
-import psycopg
-from sqlalchemy.exc import SQLAlchemyError
-
 from shared.domain.answers import Answer, Meaning, leaves_doubt, next_state
 from shared.domain.backoff import next_wait
 from shared.domain.payment import FINAL, State
@@ -22,6 +19,7 @@ from shared.flow.runtime import Runtime, boot_time_s
 from shared.providers.base import Auth, LoginRefused, LoginUnavailable, Provider
 from shared.store import attempts
 from shared.store.attempts import Claim, Outcome
+from shared.store.engine import AWAY
 from shared.telemetry.logs import alert, bound, get_logger
 
 log = get_logger(__name__)
@@ -88,7 +86,7 @@ def _ready(runtime: Runtime, claim: Claim, begun_s: float) -> tuple[Auth, float]
         with runtime.database.connection() as connection:
             if not attempts.save_baseline(connection, claim, baseline, runtime.limits.lease_s):
                 raise _NotSent("the lease ran out before sending")
-    except (psycopg.OperationalError, SQLAlchemyError):
+    except AWAY:
         raise _NotSent("the database did not answer before sending") from None
     return auth, begun_s
 
@@ -124,7 +122,7 @@ def _forget(provider: Provider, auth: Auth) -> None:
     """This token got a 401. Where the database is away the fleet learns of it from the next 401."""
     try:
         provider.forget(auth)
-    except (psycopg.OperationalError, SQLAlchemyError):
+    except AWAY:
         log.warning("the refused token could not be marked as refused; PostgreSQL does not answer")
 
 
@@ -172,7 +170,7 @@ def _record(runtime: Runtime, claim: Claim, outcome: Outcome) -> None:
     """Write the outcome; while PostgreSQL does not answer, try again and claim nothing new."""
     try:
         moved = _write(runtime, claim, outcome)
-    except (psycopg.OperationalError, SQLAlchemyError):
+    except AWAY:
         with runtime.gate.closed():
             moved = _write_until_done(runtime, claim, outcome)
     if outcome.halt:
@@ -203,6 +201,6 @@ def _write_until_done(runtime: Runtime, claim: Claim, outcome: Outcome) -> bool:
         time.sleep(min(2.0, 0.1 * 2**tries) * random.uniform(0.5, 1))  # noqa: S311 - jitter, not a secret
         try:
             return _write(runtime, claim, outcome)
-        except (psycopg.OperationalError, SQLAlchemyError):
+        except AWAY:
             tries = min(tries + 1, 10)
             log.warning("PostgreSQL does not answer; the outcome is kept and written when it does")

@@ -12,6 +12,7 @@ import psycopg
 from psycopg.rows import dict_row
 from sqlalchemy import create_engine
 from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
@@ -19,6 +20,9 @@ Connection = psycopg.Connection[Row]
 STATEMENT_TIMEOUT_MS = 30_000
 CONNECT_TIMEOUT_S = 5
 POOL_WAIT_S = 30
+
+# PostgreSQL can't be asked now: it is down, it ended the session, or what answers is a standby after a fail-over.
+AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction, SQLAlchemyError)
 
 
 class Database:
@@ -34,8 +38,8 @@ class Database:
         driver: Connection = pooled.driver_connection  # type: ignore[assignment]
         try:
             yield driver
-        except BaseException:
-            if driver.closed or driver.broken:
+        except BaseException as error:
+            if driver.closed or driver.broken or isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
                 pooled.invalidate()
             elif driver.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
                 driver.rollback()
