@@ -27,7 +27,12 @@ def test_a_settle_that_got_500s_is_sent_again_with_the_same_bytes_and_its_histor
     assert len({request["body"] for request in sent}) == 1
     assert {request["sha256"] for request in sent} == {row["sha256"]}
     history = up.query(_HISTORY, source)
-    assert [(attempt["number"], attempt["http_status"]) for attempt in history] == [(1, 500), (2, 500), (3, 500), (4, 200)]
+    assert [(attempt["number"], attempt["http_status"]) for attempt in history] == [
+        (1, 500),
+        (2, 500),
+        (3, 500),
+        (4, 200),
+    ]
     assert [attempt["meaning"] for attempt in history] == ["resend", "resend", "resend", "succeeded"]
     assert {attempt["sha256"] for attempt in history} == {row["sha256"]}
     assert all(attempt["ended_at"] for attempt in history)

@@ -46,7 +46,9 @@ def wait_ended(
     except AssertionError:
         open_ = [row for row in found.values() if row["state"] not in FINAL]
         lost = wanted.keys() - found.keys()
-        raise AssertionError(f"{len(lost)} never accepted: {sorted(lost)[:5]}; {len(open_)} open: {open_[:5]}") from None
+        raise AssertionError(
+            f"{len(lost)} never accepted: {sorted(lost)[:5]}; {len(open_)} open: {open_[:5]}"
+        ) from None
     return found
 
 

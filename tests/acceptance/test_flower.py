@@ -1,0 +1,50 @@
+"""Operators watch the lanes in Flower."""
+
+import base64
+import json
+import urllib.request
+from typing import Any
+from urllib.parse import urlsplit
+
+from tests.support import audit, intents
+from tests.support.stack import Stack, wait_until
+
+
+def test_flower_shows_the_lanes_workers_and_their_tasks(up: Stack, source: str) -> None:
+    payment = intents.settle(source, 1)
+    up.submit([payment])
+    audit.wait_ended(up, source, [payment])
+
+    workers = wait_until(lambda: _lane_workers(up), "Flower knows both workers", 20, pause_s=0.5)
+    assert {name.partition("@")[0] for name in workers} == {"billcenter-1", "billcenter-2"}
+    (row,) = audit.payments(up, source).values()
+    task = wait_until(lambda: _task_of(up, row["id"]), "Flower shows the payment's task", 20, pause_s=0.5)
+    assert task["state"] == "SUCCESS"
+    assert task["worker"] in workers
+
+
+def _lane_workers(up: Stack) -> dict[str, Any] | None:
+    workers = _ask(up, "/api/workers?refresh=1")
+    on_lane = {
+        name: worker
+        for name, worker in workers.items()
+        if any(queue["name"] == "lane.billcenter" for queue in worker.get("active_queues", ()))
+    }
+    return on_lane if len(on_lane) == 2 else None
+
+
+def _task_of(up: Stack, payment_id: int) -> dict[str, Any] | None:
+    tasks = _ask(up, "/api/tasks?taskname=settlepipe.send&limit=100").values()
+    done = [task for task in tasks if task["args"] == f"([{payment_id}],)" and task["state"] == "SUCCESS"]
+    return done[0] if done else None
+
+
+def _ask(up: Stack, path: str) -> dict[str, Any]:
+    url = urlsplit(up.told["flower_url"])
+    user = base64.b64encode(f"{url.username}:{url.password}".encode()).decode()
+    request = urllib.request.Request(  # noqa: S310 - our own server
+        f"http://{url.hostname}:{url.port}{path}", headers={"Authorization": f"Basic {user}"}
+    )
+    with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+        found: dict[str, Any] = json.load(answer)
+        return found

@@ -1,0 +1,42 @@
+"""One token for the whole fleet: 2 worker processes with 32 sender threads each."""
+
+import pytest
+
+from tests.support import audit, intents
+from tests.support.stack import Stack, wait_until
+
+ROUNDS = 3
+A_ROUND = 80
+
+
+@pytest.mark.timeout(90)
+def test_the_fleet_logs_in_once_for_each_revoked_token(up: Stack, source: str) -> None:
+    sandbox = up.sandbox
+    sandbox.options(latency_s=0.1)
+    sent = []
+    for number in range(1, ROUNDS + 1):
+        batch = [intents.settle(source, number * 1000 + one) for one in range(A_ROUND)]
+        up.submit(batch)
+        sent += batch
+        at_work = number * A_ROUND - A_ROUND // 2
+        wait_until(
+            lambda at_work=at_work: _applied(up, source) >= at_work - A_ROUND // 4, "some went through", 20, 0.01
+        )
+        before = len(sandbox.requests(operation="token"))
+        sandbox.call("POST", "billcenter/revoke", {})
+        audit.wait_ended(up, source, sent)
+        assert len(sandbox.requests(operation="token")) == before + 1
+        assert sandbox.requests(operation="refresh") == [], "a refused token is not renewed: it is asked for anew"
+    found = audit.check_all(up, source, sent)
+    assert audit.states(found) == {"succeeded": len(sent)}
+    refused = up.query(
+        """SELECT count(DISTINCT a.worker_key) AS workers, count(*) AS attempts FROM attempts a
+        JOIN payments p ON p.id = a.payment_id WHERE p.source = %s AND a.meaning = 'reauth'""",
+        source,
+    )[0]
+    assert refused["workers"] == 2, "both workers met a dead token"
+    assert refused["attempts"] > ROUNDS, "and several of their threads"
+
+
+def _applied(up: Stack, source: str) -> int:
+    return sum(row["invoice_code"].startswith(f"{source}-") for row in up.sandbox.ledger())

@@ -1,0 +1,63 @@
+"""Celery delivers messages again now and then: that must change nothing."""
+
+import signal
+
+import pytest
+import redis
+
+from shared.messaging import tasks
+from tests.support import audit, intents
+from tests.support.stack import Stack, wait_until
+
+COUNT = 150
+QUEUE = tasks.lane_queue("billcenter")
+WORKERS = ("worker-billcenter-1", "worker-billcenter-2")
+
+
+@pytest.mark.timeout(90)
+def test_every_celery_message_delivered_three_times_changes_nothing(up: Stack, source: str) -> None:
+    settles = [intents.settle(source, number) for number in range(1, COUNT + 1)]
+    up.sandbox.options(latency_s=0.05)
+    with up.broker() as broker:
+        for worker in WORKERS:
+            up.signal_tree(worker, signal.SIGSTOP)
+        try:
+            up.submit(settles)
+            wait_until(lambda: _dispatched(up, source) >= COUNT, "all are dispatched", 20)
+            wait_until(lambda: broker.llen(QUEUE) > 0, "their messages are on the queue")
+            messages = broker.lrange(QUEUE, 0, -1)
+            broker.rpush(QUEUE, *messages, *messages)
+        finally:
+            for worker in WORKERS:
+                up.signal_tree(worker, signal.SIGCONT)
+        audit.wait_ended(up, source, settles)
+        _wait_for_empty_lane(broker)
+        first = audit.check_all(up, source, settles)
+        assert audit.states(first) == {"succeeded": COUNT}
+        asked = up.sandbox.by_reference()
+
+        _publish_again(up, [row["id"] for row in first.values()])
+        _wait_for_empty_lane(broker)
+    assert audit.check_all(up, source, settles) == first
+    assert up.sandbox.by_reference() == asked, "nothing was sent for a payment that had ended"
+
+
+def _dispatched(up: Stack, source: str) -> int:
+    rows = up.query("SELECT count(*) AS n FROM payments WHERE source = %s AND state = 'dispatched'", source)
+    return int(rows[0]["n"])
+
+
+def _publish_again(up: Stack, payment_ids: list[int]) -> None:
+    """Send and check tasks for every payment, twice, some ids together and some alone."""
+    app = tasks.celery_app(up.told["broker_url"])
+    batches = [
+        (task, payment_ids[start : start + 25]) for task in (tasks.SEND, tasks.CHECK) for start in range(0, COUNT, 25)
+    ]
+    alone = [(task, [payment_id]) for task in (tasks.SEND, tasks.CHECK) for payment_id in payment_ids[:20]]
+    tasks.publish(app, "billcenter", [*batches, *batches, *alone, *alone])
+    app.close()
+
+
+def _wait_for_empty_lane(broker: "redis.Redis") -> None:
+    """No message waits or is being worked on (`unacked` is where kombu keeps what was delivered)."""
+    wait_until(lambda: not broker.llen(QUEUE) and not broker.hlen("unacked"), "the lane's queue is empty", 20)

@@ -1,0 +1,80 @@
+"""Ctrl-C, a second start, and starting again."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support import audit, intents, stack
+from tests.support.stack import UP, wait_until
+
+DONE, OPEN = 10, 20
+
+
+@pytest.mark.timeout(150)
+def test_ctrl_c_leaves_no_process_and_the_next_up_goes_on_with_what_was_accepted(tmp_path: Path, source: str) -> None:
+    home = tmp_path / "home"
+    first = stack.start(home, workers=1)
+    try:
+        done = [intents.settle(source, number) for number in range(1, DONE + 1)]
+        first.submit(done)
+        audit.wait_ended(first, source, done)
+        ended = audit.check_all(first, source, done)
+        assert audit.states(ended) == {"succeeded": DONE}
+        _second_up_is_refused(first)
+
+        first.sandbox.set_faults({"operation": "settle", "fault": "error_500_before"})
+        waiting = [intents.settle(source, number) for number in range(DONE + 1, DONE + OPEN + 1)]
+        first.submit(waiting)
+        wait_until(lambda: _tried(first, source) == DONE + OPEN, "each was tried", 20)
+        sent = {row["intent_id"]: (row["reference"], row["sha256"]) for row in audit.payments(first, source).values()}
+        told, pids = first.told, set(stack.descendants(first.process.pid))
+        assert len(pids) > len(told["processes"])
+    finally:
+        status = first.stop(signal.SIGINT)
+    assert status == 0
+    assert first.left() == {}
+    assert not [pid for pid in pids if stack.is_alive(pid)]
+    assert not (home / "stack.json").exists()
+
+    second = stack.start(home, workers=1)  # its sandbox is a new one: it knows nothing and fails nothing
+    try:
+        addresses = ("database_url", "broker_url", "flower_url", "sandbox_url")
+        assert {name: second.told[name] for name in addresses} == {name: told[name] for name in addresses}
+        audit.wait_ended(second, source, waiting)
+        found = audit.payments(second, source)
+        assert audit.states(found) == {"succeeded": DONE + OPEN}
+        assert {row["intent_id"]: (row["reference"], row["sha256"]) for row in found.values()} == sent
+        assert {i: found[i] for i in ended} == ended, "what had ended is as it was"
+        applied = [row["reference"] for row in second.sandbox.ledger()]
+        assert sorted(applied) == sorted(found[intent["intent_id"]]["reference"] for intent in waiting)
+        audit.check_bytes(second, source)
+        audit.check_events(second, source)
+    finally:
+        status = second.stop(signal.SIGINT)
+    assert status == 0
+    assert second.left() == {}
+
+
+def _tried(up: stack.Stack, source: str) -> int:
+    return sum(row["attempts"] > 0 for row in audit.payments(up, source).values())
+
+
+def _second_up_is_refused(up: stack.Stack) -> None:
+    before = up.told
+    second = subprocess.run(
+        [sys.executable, "-c", UP, "1"],
+        env=dict(up.environment),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert second.returncode == 1
+    assert second.stdout == ""
+    assert "already" in second.stderr
+    assert "Traceback" not in second.stderr
+    assert up.process.poll() is None
+    assert up.told == before
