@@ -94,6 +94,9 @@ _STATUSES = {
 # What says that billcenter itself is down. Not 500: that is one biller's fault.
 _DOWN = frozenset({Kind.NOT_CONNECTED, Kind.TIME_OUT, Kind.RESET, Kind.GATEWAY_ERROR})
 
+# An explicit no: the check that follows a DUPLICATE has to know that the id was known.
+_REFUSALS = frozenset({Kind.REFUSED, Kind.DUPLICATE})
+
 _RECEIPT_FIELDS = ("lottery", "qrdt", "posapi_tdd")
 _KEPT = ("id", "amount_paid", "status", "updated_at", "amount", "vat", "total_amount", "lottery", "qrdt", "mail")
 _MAX_DETAIL = 500
@@ -133,6 +136,7 @@ def _answer(operation: Operation | str, kind: Kind, detail: str | None, answer: 
         retry_after_s=answer.retry_after_s if answer else None,
         provider_down=kind in _DOWN,
         listed=kind is not Kind.UNLISTED,
+        refusal=kind in _REFUSALS,
     )
 
 
