@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, SecretStr
-from pydantic_core import PydanticUndefined
 
 from shared.domain.payment import FINAL, TRANSITIONS
 from shared.settings import PREFIX, ProviderSettings, Settings
@@ -53,7 +52,7 @@ def _text(field: Any) -> str:
 
 
 def _default(value: Any) -> str:
-    if value is None or value is PydanticUndefined or value in ("", ()):
+    if value is None or value in ("", ()):
         return "unset"
     if isinstance(value, SecretStr):
         return "unset"

@@ -70,7 +70,9 @@ def _accept(runtime: Runtime, entries: Sequence[Entry]) -> int:
         for intent, entry in repeats:
             before = known.get((intent.source, intent.intent_id))
             if before is None:  # the first one of this id is in quarantine itself
-                reason = "an intent with this id stood before it and could not be accepted; replay it when that is mended"
+                reason = (
+                    "an intent with this id stood before it and could not be accepted; replay it when that is mended"
+                )
                 rejected.append(_quarantined(entry, reason, f"{intent.source}/{intent.intent_id}"))
             elif before.digest == intent.digest:
                 again.append(before.payment_id)

@@ -146,7 +146,7 @@ def record(connection: Connection, claim: Claim, outcome: Outcome, limits: Limit
         "kind": foreign.text(answer.kind),
         "http_status": answer.http_status,
         "detail": foreign.text(answer.detail),
-        "refusal": answer.meaning is Meaning.REFUSED or answer.refusal and answer.meaning is not Meaning.HALT,
+        "refusal": answer.meaning is Meaning.REFUSED or (answer.refusal and answer.meaning is not Meaning.HALT),
         "facts": foreign.json_text(answer.facts) if answer.facts else None,
         "provider_reference": foreign.text(answer.provider_reference),
         "to": outcome.to.value,

@@ -83,7 +83,8 @@ FROM unnest(%(id)s::bigint[], %(detail)s::text[]) AS t(id, detail) WHERE p.id = 
 
 _REEMIT = """
 UPDATE events SET pending = true WHERE id IN (
-    SELECT (SELECT max(id) FROM events WHERE payment_id = t.id AND type LIKE 'settlepipe.payment.%%') FROM unnest(%(ids)s::bigint[]) AS t(id))
+    SELECT (SELECT max(id) FROM events WHERE payment_id = t.id AND type LIKE 'settlepipe.payment.%%')
+    FROM unnest(%(ids)s::bigint[]) AS t(id))
 """
 
 _QUARANTINE = """

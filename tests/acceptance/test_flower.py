@@ -42,7 +42,7 @@ def _task_of(up: Stack, payment_id: int) -> dict[str, Any] | None:
 def _ask(up: Stack, path: str) -> dict[str, Any]:
     url = urlsplit(up.told["flower_url"])
     user = base64.b64encode(f"{url.username}:{url.password}".encode()).decode()
-    request = urllib.request.Request(  # noqa: S310 - our own server
+    request = urllib.request.Request(
         f"http://{url.hostname}:{url.port}{path}", headers={"Authorization": f"Basic {user}"}
     )
     with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310

@@ -298,7 +298,7 @@ def _runtime(
     life.connection.execute("SELECT pg_advisory_lock(%s)", (life.key,))
     closing += [database.dispose, life.end]
     registrations = {
-        name: Registration(name, name, "MNT", Target, rules, {}, lambda *_: Connected(providers[name]))
+        name: Registration(name, name, "MNT", Target, rules, {}, lambda *_, name=name: Connected(providers[name]))
         for name, rules in _RULES.items()
     }
     with database.connection() as connection:

@@ -182,4 +182,3 @@ def test_what_an_amount_may_be_fits_the_database_or_is_refused_with_its_reason(w
     world.accept(world.document(amount="999999999999999.9999", currency="CLF"))
     (kept,) = quarantine(world)
     assert "amount" in kept["reason"]
-
