@@ -159,6 +159,11 @@ def test_only_what_was_never_written_counts_as_not_sent(kind: Fault, operation) 
     assert read(operation, HttpFault(kind, written=True, detail=""), None).meaning is not Meaning.NOT_SENT
 
 
+def test_a_duplicate_is_kept_as_the_refusal_that_its_check_rests_on() -> None:
+    got = read(SETTLE, answer(400, {"detail": "payment_id x already exists"}), DUPLICATE)
+    assert (got.meaning, got.refusal) == (Meaning.CHECK, True)
+
+
 def test_an_empty_pattern_matches_no_refusal() -> None:
     assert read(SETTLE, answer(400, {"detail": "payment_id x already exists"}), None).meaning is Meaning.REFUSED
 
