@@ -51,11 +51,13 @@ def _follow(runtime: Runtime, claim: CheckClaim) -> None:
     log.info("checked", verdict=result.verdict.value, reason=result.detail)
     if result.verdict is Verdict.APPLIED:
         _succeed(runtime, claim, result)
-    elif claim.resend_asked or (result.verdict is Verdict.NOT_APPLIED and claim.last_refusal is None):
+    elif claim.resend_asked:
         _resend(runtime, claim, result)
-    elif result.verdict is Verdict.NOT_APPLIED:
+    elif result.verdict is Verdict.NOT_APPLIED and claim.last_refusal is not None:
         with runtime.database.connection() as connection:
             checks.refused(connection, claim, result, runtime.limits)
+    elif result.verdict is Verdict.NOT_APPLIED and not claim.overdue:
+        _resend(runtime, claim, result)
     else:
         _wait(runtime, claim, result)
 

@@ -20,6 +20,7 @@ class CheckClaim:
     window_passed: the settle window since the end of the last doubtful call (or of its lease) is over.
     sender_alive: a process whose attempt has no recorded end still lives.
     resend_asked: a person decided to send again; the check only looks first.
+    overdue: past its deadline, so it is parked rather than sent again.
     """
 
     payment: Payment
@@ -33,6 +34,7 @@ class CheckClaim:
     window_passed: bool
     sender_alive: bool
     first_sent_at: datetime | None
+    overdue: bool
 
 
 _CLAIM = f"""
@@ -47,7 +49,8 @@ RETURNING {PAYMENT_COLUMNS}, p.checks, p.attempts, p.rung, p.resend_safe, p.rese
         + make_interval(secs => %(window_s)s) <= clock(), true) AS window_passed,
     (SELECT coalesce(bool_or(worker_alive(a.worker_key)), false) FROM attempts a
      WHERE a.payment_id = p.id AND a.ended_at IS NULL) AS sender_alive,
-    (SELECT min(a.started_at) FROM attempts a WHERE a.payment_id = p.id) AS first_sent_at
+    (SELECT min(a.started_at) FROM attempts a WHERE a.payment_id = p.id) AS first_sent_at,
+    coalesce(p.deadline <= lane_clock(l), false) AS overdue
 """
 
 _KEEP = """
@@ -127,6 +130,7 @@ def claim(connection: Connection, payment_id: int, lease_s: float, window_s: flo
         window_passed=row["window_passed"],
         sender_alive=row["sender_alive"],
         first_sent_at=row["first_sent_at"],
+        overdue=row["overdue"],
     )
 
 
