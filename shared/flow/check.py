@@ -9,7 +9,7 @@ from shared.flow.disputes import dispute_evidence
 from shared.flow.runtime import Runtime, boot_time_s
 from shared.flow.send import deliver
 from shared.providers.base import Doubt, LoginRefused, LoginUnavailable
-from shared.store import checks
+from shared.store import checks, lanes
 from shared.store.checks import CheckClaim
 from shared.store.engine import Connection
 from shared.telemetry.logs import alert, bound, get_logger
@@ -67,7 +67,17 @@ def _ask(runtime: Runtime, claim: CheckClaim) -> CheckResult:
     doubt = Doubt(claim.payment, claim.exclusive_key, claim.last_refusal, claim.window_passed)
     try:
         return provider.check(doubt, runtime.books, provider.authorise())
-    except (LoginRefused, LoginUnavailable) as error:
+    except LoginRefused as error:
+        with runtime.database.connection() as connection:
+            lanes.halt(connection, claim.payment.provider, str(error))
+        alert(
+            "lane_halted",
+            "the lane is halted; mend the cause, then `settlepipe lanes resume`",
+            provider=claim.payment.provider,
+            reason=str(error),
+        )
+        return CheckResult(Verdict.INCONCLUSIVE, str(error), provider_down=True)
+    except LoginUnavailable as error:
         return CheckResult(Verdict.INCONCLUSIVE, str(error), provider_down=True)
     except Exception:  # a mistake in the adapter proves nothing about the payment
         alert(

@@ -155,6 +155,15 @@ def probe(connection: Connection, provider: str, payment_id: int, open_s: float)
     connection.execute(_PROBE, given)
 
 
+def halt(connection: Connection, provider: str, reason: str) -> None:
+    """Stop a lane whose credentials were refused; it probes with one payment every PROBE_EVERY_S."""
+    connection.execute(
+        """UPDATE lanes SET halted_at = coalesce(halted_at, clock()), halted_reason = %s,
+            probe_at = clock() + make_interval(secs => %s) WHERE provider = %s""",
+        (reason, PROBE_EVERY_S, provider),
+    )
+
+
 def pause(connection: Connection, provider: str, by: str) -> bool:
     """Stop a lane until it is resumed. False when there is no such lane."""
     statement = "UPDATE lanes SET paused_at = coalesce(paused_at, clock()), paused_by = %s WHERE provider = %s"
