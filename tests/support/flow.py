@@ -290,6 +290,10 @@ class World:
         life.end()
 
 
+def _connected_already(*_: Any) -> Connected:
+    raise AssertionError("these tests connect their providers themselves")
+
+
 def _runtime(
     url: str, settings: Settings, providers: Mapping[str, Scripted], closing: list[Callable[[], None]]
 ) -> Runtime:
@@ -298,8 +302,7 @@ def _runtime(
     life.connection.execute("SELECT pg_advisory_lock(%s)", (life.key,))
     closing += [database.dispose, life.end]
     registrations = {
-        name: Registration(name, name, "MNT", Target, rules, {}, lambda *_, name=name: Connected(providers[name]))
-        for name, rules in _RULES.items()
+        name: Registration(name, name, "MNT", Target, rules, {}, _connected_already) for name, rules in _RULES.items()
     }
     with database.connection() as connection:
         lanes.ensure(connection, sorted(registrations))

@@ -1,0 +1,292 @@
+"""check: look before anything is sent again."""
+
+import threading
+
+import pytest
+
+from shared.flow import check as check_module
+from shared.flow.check import check
+from shared.flow.runtime import boot_time_s
+from shared.providers.base import LoginRefused, LoginUnavailable
+from shared.store import attempts, lanes
+from tests.support.flow import ABSENT, AGAIN, APPLIED, DOWN, LOOK, NO, UNCLEAR, UNDOCUMENTED_NO, World, together
+
+WINDOW_S = 150
+
+
+def unknown(world: World, *answers: object, **fields: object) -> int:
+    payment_id = world.settled("careful", *(answers or (LOOK,)), **fields)
+    assert world.state(payment_id) == "unknown"
+    return payment_id
+
+
+def lost(world: World) -> int:
+    """A payment whose sender never recorded an end; its lease has run out."""
+    payment_id = world.pay("careful")
+    world.dispatched("careful")
+    with world.runtime.database.connection() as connection:
+        assert attempts.claim(connection, payment_id, world.runtime.worker_key, world.runtime.limits)
+    world.advance(60.1)
+    world.batches("careful")
+    assert world.state(payment_id) == "unknown"
+    return payment_id
+
+
+def look(world: World, *verdicts: object) -> None:
+    """Check whatever is due with these verdicts."""
+    world.careful.verdicts.extend(verdicts)
+    world.run("careful")
+
+
+def test_applied_is_believed_at_once_and_the_evidence_is_kept(world: World) -> None:
+    payment_id = unknown(world)
+    look(world, APPLIED)
+    payment = world.payment(payment_id)
+    assert (payment["state"], payment["in_doubt"], payment["provider_reference"]) == ("succeeded", False, "P-9")
+    (kept,) = world.rows("SELECT * FROM checks")
+    assert (kept["verdict"], kept["detail"], kept["evidence"]) == ("applied", "it is there", {"paid": "100.00"})
+    assert world.events(payment_id) == ["accepted", "unknown", "succeeded"]
+
+
+def test_a_payment_can_be_found_applied_in_any_state_that_is_not_final(world: World) -> None:
+    payment_id = unknown(world)
+
+    def parked_meanwhile() -> object:
+        world.execute("UPDATE payments SET state = 'parked', due_at = NULL")
+        return APPLIED
+
+    look(world, parked_meanwhile)
+    assert world.state(payment_id) == "succeeded"
+
+
+@pytest.mark.parametrize(("after_s", "sends"), [(WINDOW_S - 1, 1), (WINDOW_S + 1, 2)])
+def test_not_applied_is_believed_only_a_settle_window_after_the_end_of_the_call(
+    world: World, after_s: float, sends: int
+) -> None:
+    payment_id = unknown(world)
+    world.advance(after_s)
+    look(world, ABSENT)
+    assert len(world.careful.bodies(payment_id)) == sends
+    assert world.careful.doubts[-1].window_passed is (sends == 2)
+    assert world.state(payment_id) == ("succeeded" if sends == 2 else "unknown")
+
+
+@pytest.mark.parametrize(("after_s", "sends"), [(WINDOW_S - 1, 0), (WINDOW_S + 1, 1)])
+def test_the_window_counts_from_the_lease_when_no_end_was_recorded(world: World, after_s: float, sends: int) -> None:
+    lost(world)
+    world.die()
+    world.runtime = world.another()
+    world.advance(after_s)
+    look(world, ABSENT)
+    assert len(world.careful.sent) == sends
+
+
+def test_not_applied_is_not_believed_while_the_senders_sign_of_life_is_there(world: World) -> None:
+    payment_id = lost(world)
+    sender, world.runtime = world.runtime, world.another()
+    world.advance(WINDOW_S + 100)
+    look(world, ABSENT)
+    assert world.careful.sent == []
+    assert world.state(payment_id) == "unknown"
+    world.runtime, mine = sender, world.runtime
+    world.die()
+    world.runtime = mine
+    world.advance(200)
+    look(world, ABSENT)
+    assert len(world.careful.sent) == 1
+    assert world.state(payment_id) == "succeeded"
+
+
+def test_a_resend_needs_the_checkers_own_sign_of_life(world: World) -> None:
+    payment_id = unknown(world)
+    world.advance(WINDOW_S + 1)
+    world.die()
+    look(world, ABSENT)
+    assert len(world.careful.sent) == 1
+    assert world.state(payment_id) == "unknown"
+
+
+def test_two_checks_at_once_resend_once(world: World) -> None:
+    payment_id = unknown(world)
+    world.advance(WINDOW_S + 1)
+    world.dispatched("careful")
+    both = threading.Barrier(2)
+
+    def absent_for_both() -> object:
+        both.wait(10)
+        return ABSENT
+
+    world.careful.verdicts.extend([absent_for_both] * 2)
+    other = world.another()
+    together(lambda: check(world.runtime, payment_id), lambda: check(other, payment_id))
+    assert len(world.careful.bodies(payment_id)) == 2
+    assert world.payment(payment_id)["attempts"] == 2
+    assert world.state(payment_id) == "succeeded"
+
+
+def test_the_resend_is_claimed_by_the_statement_that_records_the_verdict(world: World) -> None:
+    payment_id = unknown(world)
+    world.advance(WINDOW_S + 1)
+    world.careful.answers.append(ZeroDivisionError())
+    look(world, ABSENT)
+    began = "SELECT started_at FROM attempts WHERE payment_id = %s AND number = 2"
+    assert world.value("SELECT checked_at FROM checks") == world.value(began, payment_id)  # one statement's time
+
+
+def test_not_applied_after_an_undocumented_no_is_refused_with_its_reason(world: World) -> None:
+    payment_id = unknown(world, UNDOCUMENTED_NO)
+    world.advance(WINDOW_S + 1)
+    look(world, ABSENT)
+    assert (world.state(payment_id), world.payment(payment_id)["detail"]) == ("refused", "an odd no")
+    assert len(world.careful.sent) == 1
+
+
+def test_not_applied_after_a_refusal_that_followed_an_ambiguous_attempt_is_refused(world: World) -> None:
+    payment_id = world.settled("safe", AGAIN, NO)
+    world.advance(10)
+    world.run()
+    world.advance(WINDOW_S + 1)
+    world.safe.verdicts.append(ABSENT)
+    world.run()
+    assert (world.state(payment_id), world.payment(payment_id)["detail"]) == ("refused", "unknown customer")
+    assert len(world.safe.sent) == 2
+
+
+def test_a_resend_that_is_refused_is_final(world: World) -> None:
+    payment_id = unknown(world)
+    world.careful.answers.append(NO)
+    world.advance(WINDOW_S + 1)
+    look(world, ABSENT)
+    assert world.state(payment_id) == "refused"
+
+
+def test_an_ambiguous_resend_is_unknown_again_and_starts_on_the_first_rung(world: World) -> None:
+    payment_id = unknown(world)
+    look(world, UNCLEAR)
+    world.careful.answers.append(LOOK)
+    world.advance(WINDOW_S + 100)
+    look(world, ABSENT)
+    assert world.payment(payment_id)["rung"] == 0
+    assert world.payment(payment_id)["due_in"].total_seconds() <= 0
+
+
+def test_inconclusive_climbs_the_ladder_into_parked(world: World) -> None:
+    payment_id = unknown(world)
+    waits = []
+    for _ in range(4):
+        look(world, UNCLEAR)
+        waits.append(round(world.payment(payment_id)["due_in"].total_seconds()))
+        world.advance(waits[-1] - 1)
+        assert world.run("careful") == []
+        world.advance(1.5)
+    assert waits == [160, 600, 3600, 21600]
+    look(world, UNCLEAR)
+    assert world.state(payment_id) == "parked"
+    assert world.events(payment_id) == ["accepted", "unknown", "parked"]
+    assert [row["number"] for row in world.rows("SELECT number FROM checks ORDER BY number")] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("fault", [DOWN, LoginUnavailable("no token"), LoginRefused("refused")])
+def test_a_check_that_could_not_be_made_does_not_climb_and_waits_a_minute(world: World, fault: object) -> None:
+    payment_id = unknown(world)
+    for _ in range(8):
+        if isinstance(fault, Exception):
+            world.careful.auths.append(fault)
+        world.execute("UPDATE lanes SET halted_at = NULL")
+        look(world, *([fault] if fault is DOWN else []))
+        payment = world.payment(payment_id)
+        assert (payment["state"], payment["rung"]) == ("unknown", 0)
+        assert 59 < payment["due_in"].total_seconds() <= 60
+        world.advance(61)
+
+
+def test_a_login_that_is_refused_during_a_check_halts_the_lane(world: World) -> None:
+    unknown(world)
+    world.careful.auths.append(LoginRefused("the credentials are refused"))
+    look(world)
+    assert world.lane("careful")["halted_reason"] == "the credentials are refused"
+
+
+def test_an_adapter_that_fails_in_a_check_proves_nothing(world: World) -> None:
+    payment_id = unknown(world)
+    world.advance(WINDOW_S + 1)
+    look(world, ZeroDivisionError())
+    assert (world.state(payment_id), world.payment(payment_id)["rung"]) == ("unknown", 1)
+
+
+def test_evidence_older_than_ten_seconds_is_read_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    payment_id = unknown(world)
+    world.advance(WINDOW_S + 1)
+    late = [0.0]
+    monkeypatch.setattr(check_module, "boot_time_s", lambda: boot_time_s() + late[0])
+
+    def slowly() -> object:
+        late[0] += 11
+        return ABSENT
+
+    look(world, slowly, APPLIED)
+    assert len(world.careful.doubts) == 2
+    assert world.state(payment_id) == "succeeded"
+    assert len(world.careful.sent) == 1
+
+
+def test_books_that_always_take_too_long_prove_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    payment_id = unknown(world)
+    world.advance(WINDOW_S + 1)
+    times = iter(range(0, 1000, 11))
+    monkeypatch.setattr(check_module, "boot_time_s", lambda: float(next(times)))
+    look(world, ABSENT, ABSENT, ABSENT)
+    assert (world.state(payment_id), world.payment(payment_id)["rung"]) == ("unknown", 0)
+    assert len(world.careful.sent) == 1
+
+
+@pytest.mark.parametrize("verdict", [ABSENT, UNCLEAR, DOWN])
+def test_past_its_deadline_an_unknown_payment_is_parked_and_not_sent_again(world: World, verdict: object) -> None:
+    payment_id = unknown(world)
+    world.advance(259_201)
+    look(world, verdict)
+    assert world.state(payment_id) == "parked"
+    assert len(world.careful.sent) == 1
+
+
+@pytest.mark.parametrize("verdict", [ABSENT, UNCLEAR, DOWN])
+def test_a_resend_that_a_person_asked_for_looks_first_and_sends_once_even_past_the_deadline(
+    world: World, verdict: object
+) -> None:
+    payment_id = unknown(world)
+    world.advance(259_201)
+    world.execute("UPDATE payments SET resend_asked = true")
+    world.careful.answers.append(LOOK)
+    look(world, verdict)
+    assert len(world.careful.sent) == 2
+    look(world, UNCLEAR)
+    assert len(world.careful.sent) == 2
+    assert world.state(payment_id) == "parked"
+
+
+def test_a_resend_that_a_person_asked_for_is_not_made_when_it_is_found_applied(world: World) -> None:
+    payment_id = unknown(world)
+    world.execute("UPDATE payments SET resend_asked = true")
+    look(world, APPLIED)
+    assert (world.state(payment_id), len(world.careful.sent)) == ("succeeded", 1)
+
+
+def test_a_verdict_older_than_a_newer_check_changes_nothing(world: World) -> None:
+    payment_id = unknown(world)
+
+    def checked_meanwhile() -> object:
+        check(world.another(), payment_id)  # unclear: it climbs
+        return UNCLEAR
+
+    look(world, checked_meanwhile)
+    assert world.payment(payment_id)["rung"] == 1
+
+
+def test_nothing_is_checked_in_a_lane_that_stands_still(world: World) -> None:
+    payment_id = unknown(world)
+    world.dispatched("careful")
+    with world.runtime.database.connection() as connection:
+        lanes.pause(connection, "careful", "ann")
+    check(world.runtime, payment_id)
+    assert world.careful.doubts == []
+    assert world.payment(payment_id)["checks"] == 0
