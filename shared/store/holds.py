@@ -38,7 +38,7 @@ _SETTLE = f"""
 SELECT {PAYMENT_COLUMNS},
     (SELECT coalesce(sum(amount_minor), 0) FROM payments r
      WHERE r.settle_id = p.id AND r.state NOT IN ('refused', 'cancelled'))::bigint AS refunded_minor
-FROM payments p WHERE p.id = %(id)s FOR UPDATE
+FROM payments p WHERE p.id = %(id)s
 """
 
 # A refund goes out one settle window after its settle's last doubtful attempt at the earliest.
@@ -81,6 +81,9 @@ def refunds(connection: Connection, wait_s: float, limit: int = 200) -> list[Hel
 
 def settle(connection: Connection, settle_id: int) -> tuple[Payment, int]:
     """The settle, locked, and how many minor units its refunds hold already (pending and unknown ones too)."""
+    # The lock first, in a statement of its own: one that waits for it still sees what was there before it waited,
+    # and would not count the refund that the other transaction has just released.
+    connection.execute("SELECT FROM payments WHERE id = %s FOR UPDATE", (settle_id,))
     row = connection.execute(_SETTLE, {"id": settle_id}).fetchone()
     assert row is not None  # noqa: S101 - payments are never deleted while a refund names them
     return payment(row), row["refunded_minor"]
