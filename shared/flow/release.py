@@ -3,14 +3,14 @@
 import dataclasses
 
 from shared.domain.payment import HoldReason, Payment, State
-from shared.domain.request import Hold, Refusal, Request
+from shared.domain.request import Built, Hold, Refusal, Request
 from shared.flow.prepare import prepare, refund_fits, unsupported
 from shared.flow.runtime import Runtime
 from shared.providers.base import RefreshFailed
 from shared.store import directory, holds, intake
-from shared.store.engine import Connection
+from shared.store.engine import AWAY, Connection
 from shared.store.holds import HeldRefund
-from shared.telemetry.logs import get_logger
+from shared.telemetry.logs import alert, get_logger
 
 log = get_logger(__name__)
 
@@ -40,7 +40,7 @@ def _decide(runtime: Runtime, connection: Connection, held: HeldRefund) -> None:
     settle, refunded_minor = holds.settle(connection, held.settle_id)
     misfit = unsupported(runtime, refund) or refund_fits(settle, refund, refunded_minor)
     if misfit is None:
-        built = prepare(runtime, _with_settle(refund, settle, refunded_minor))
+        built = _build(runtime, _with_settle(refund, settle, refunded_minor), HoldReason.SETTLE_PENDING)
         if isinstance(built, Request):
             window_s = runtime.settings.provider(refund.provider).settle_window_s
             holds.release(connection, refund.id, built, held.settle_id, window_s)
@@ -50,6 +50,17 @@ def _decide(runtime: Runtime, connection: Connection, held: HeldRefund) -> None:
             return
         misfit = built
     intake.refuse(connection, [(refund.id, misfit.detail)])
+
+
+def _build(runtime: Runtime, payment: Payment, otherwise: HoldReason) -> Built:
+    """Like prepare; a mistake in an adapter holds its payment and nothing else."""
+    try:
+        return prepare(runtime, payment)
+    except AWAY:
+        raise
+    except Exception:
+        alert("build_failed", "a held payment's request could not be built", provider=payment.provider)
+        return Hold(otherwise, "its request could not be built: a mistake in the adapter")
 
 
 def _with_settle(refund: Payment, settle: Payment, refunded_minor: int) -> Payment:
@@ -63,7 +74,7 @@ def release_directory_holds(runtime: Runtime, provider: str) -> None:
         with runtime.database.transaction() as connection:
             held = holds.directory_holds(connection, provider, after)
             for payment in held:
-                built = prepare(runtime, payment)
+                built = _build(runtime, payment, HoldReason.NO_ACCOUNT)
                 match built:
                     case Request():
                         holds.release(connection, payment.id, built)
