@@ -1,5 +1,6 @@
 """notify: follow-ups of a succeeded payment. A VAT receipt; whatever becomes of it, the payment stays as it is."""
 
+import contextlib
 import time
 
 from shared.domain.answers import Answer, Meaning
@@ -20,6 +21,8 @@ _UNBUILT_WAIT_S = 300.0  # the directory lacks something: look again later
 
 def receipt(runtime: Runtime, payment_id: int) -> None:
     """Ask for one payment's receipt, if it is still this message's to ask for."""
+    if not runtime.gate.open:
+        return
     begun_s = boot_time_s()
     with runtime.database.connection() as connection:
         claim = receipts.claim(connection, payment_id, runtime.limits.lease_s)
@@ -94,11 +97,13 @@ def _record(
     answer: dict[str, object] | None = None,
     wait_s: float | None = None,
 ) -> None:
-    while True:
-        try:
-            with runtime.database.connection() as connection:
-                receipts.record(connection, claim, to, detail=detail, answer=answer, wait_s=wait_s)
-            return
-        except AWAY:
-            log.warning("PostgreSQL does not answer; the receipt's outcome is kept and written when it does")
-            time.sleep(1)
+    with contextlib.ExitStack() as stack:
+        while True:
+            try:
+                with runtime.database.connection() as connection:
+                    receipts.record(connection, claim, to, detail=detail, answer=answer, wait_s=wait_s)
+                return
+            except AWAY:
+                stack.enter_context(runtime.gate.closed())
+                log.warning("PostgreSQL does not answer; the receipt's outcome is kept and written when it does")
+                time.sleep(1)
