@@ -49,7 +49,8 @@ UPDATE payments p SET path = %(path)s, body = %(body)s, body_sha256 = sha256(%(b
     hold_reason = NULL, detail = NULL,
     due_at = greatest(clock(), (
         SELECT max(coalesce(a.ended_at, a.lease_until)) + make_interval(secs => %(window_s)s) FROM attempts a
-        WHERE a.payment_id = %(settle_id)s::bigint AND (a.meaning IN ('resend', 'check', 'halt') OR a.ended_at IS NULL)))
+        WHERE a.payment_id = %(settle_id)s::bigint
+            AND (a.meaning IN ('resend', 'check', 'halt') OR a.ended_at IS NULL)))
 FROM (SELECT 1) AS one LEFT JOIN payments s ON s.id = %(settle_id)s::bigint
 WHERE p.id = %(id)s AND p.state = 'accepted' AND p.hold_reason IS NOT NULL
 """

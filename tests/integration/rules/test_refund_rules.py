@@ -1,0 +1,212 @@
+"""Refunds: held until their settle is final, and never more than what was settled."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from shared.domain.payment import HoldReason
+from shared.domain.request import Hold
+from shared.flow.release import release_directory_holds, release_refunds
+from shared.flow.send import send
+from tests.support.bank import until
+from tests.support.flow import ABSENT, AGAIN, LOOK, NO, OK, World, together, waits_for_lock
+
+
+def settle(world: World, provider: str = "safe", *answers: object, **fields: object) -> str:
+    """Accept a settle, send it if answers are given; its intent id."""
+    document = world.document(provider, **fields)
+    world.accept(document)
+    if answers:
+        world.providers[provider].answers.extend(answers)
+        world.run(provider)
+    return str(document["intent_id"])
+
+
+def held(world: World, payment_id: int) -> bool:
+    payment = world.payment(payment_id)
+    return (payment["state"], payment["hold_reason"]) == ("accepted", "settle_pending")
+
+
+def released(world: World, payment_id: int) -> dict[str, Any]:
+    release_refunds(world.runtime)
+    return world.payment(payment_id)
+
+
+@pytest.mark.parametrize("answer", [None, AGAIN, LOOK])
+def test_a_refund_is_held_until_its_settle_is_final(world: World, answer: object) -> None:
+    named = settle(world, "safe", *([answer] if answer else []))
+    refund = world.pay(refund_of=named)
+    world.advance(200_000)
+    assert released(world, refund)["hold_reason"] == "settle_pending"
+    assert world.payment(refund)["due_at"] is None
+
+
+def test_a_refund_is_released_when_its_settle_succeeded_and_is_built_from_it(world: World) -> None:
+    named = settle(world, "safe", OK, target={"invoice": "i-7"})
+    refund = world.pay(refund_of=named, amount="40.00")
+    payment = released(world, refund)
+    assert payment["hold_reason"] is None
+    assert payment["target"]["invoice"] == "i-7"
+    assert b'"sum": 4000' in payment["body"]
+    world.run()
+    assert world.state(refund) == "succeeded"
+
+
+def test_a_refund_that_comes_before_its_settle_waits_for_it(world: World) -> None:
+    refund = world.pay(refund_of="ord-later")
+    released(world, refund)
+    assert held(world, refund)
+    settle(world, "safe", OK, intent_id="ord-later")
+    assert released(world, refund)["hold_reason"] is None
+
+
+def test_a_refund_whose_settle_never_came_is_refused_after_the_wait(world: World) -> None:
+    refund = world.pay(refund_of="ord-never")
+    world.advance(86_399)
+    released(world, refund)
+    assert held(world, refund)
+    world.advance(2)
+    payment = released(world, refund)
+    assert (payment["state"], payment["detail"]) == ("refused", "no settle ord-never came within 24 h")
+
+
+def test_a_refund_of_another_sources_payment_does_not_find_it(world: World) -> None:
+    named = settle(world, "safe", OK)
+    refund = world.pay(refund_of=named, source="other")
+    released(world, refund)
+    assert held(world, refund)
+
+
+@pytest.mark.parametrize("final", ["refused", "cancelled"])
+def test_a_refund_is_refused_when_its_settle_ended_otherwise(world: World, final: str) -> None:
+    named = settle(world, "safe")
+    world.execute("UPDATE payments SET state = %s", final)
+    payment = released(world, world.pay(refund_of=named))
+    assert (payment["state"], payment["detail"]) == ("refused", f"its settle {named} was {final}")
+
+
+def test_a_refund_of_a_refund_is_refused(world: World) -> None:
+    first = world.document(refund_of=settle(world, "safe", OK))
+    world.accept(first)
+    payment = released(world, world.pay(refund_of=first["intent_id"]))
+    assert (payment["state"], payment["detail"]) == ("refused", "it names a payment that is not a settle")
+
+
+def test_a_refund_at_another_provider_than_its_settles_is_refused(world: World) -> None:
+    payment = released(world, world.pay("careful", refund_of=settle(world, "safe", OK)))
+    assert (payment["state"], payment["detail"]) == ("refused", "its provider or currency differs from its settle's")
+
+
+@pytest.mark.parametrize(("answer", "left"), [(OK, "60.00"), (LOOK, "60.00"), (NO, "100.00")])
+def test_the_sum_of_refunds_counts_unknown_ones_and_not_refused_ones(world: World, answer: object, left: str) -> None:
+    named = settle(world, "safe", OK)
+    first = world.pay(refund_of=named, amount="40.00")
+    released(world, first)
+    world.safe.answers.append(answer)
+    world.run()
+    too_much = released(world, world.pay(refund_of=named, amount="100.01"))
+    assert too_much["state"] == "refused"
+    assert f"({left} MNT)" in too_much["detail"]
+    assert released(world, world.pay(refund_of=named, amount=left))["hold_reason"] is None
+
+
+def test_the_sum_counts_released_refunds_that_were_not_sent_yet(world: World) -> None:
+    named = settle(world, "safe", OK)
+    first, second = world.pay(refund_of=named, amount="60.00"), world.pay(refund_of=named, amount="60.00")
+    assert release_refunds(world.runtime) == 2
+    assert [world.state(i) for i in (first, second)] == ["accepted", "refused"]
+
+
+def test_two_releases_at_once_can_not_refund_more_than_was_settled(world: World) -> None:
+    named = settle(world, "safe", OK)
+    first = world.pay(refund_of=named, amount="60.00")
+    inside, go_on = threading.Event(), threading.Event()
+    build = world.safe.build
+
+    def slowly(payment: Any, directory: Any) -> Any:
+        if payment.id == first:
+            inside.set()
+            assert go_on.wait(10)
+        return build(payment, directory)
+
+    world.safe.build = slowly  # type: ignore[method-assign]
+    other = world.another()
+    one = threading.Thread(target=release_refunds, args=(world.runtime,))
+    one.start()
+    assert inside.wait(10)  # the settle is locked now
+    second = world.pay(refund_of=named, amount="60.00")
+    two = threading.Thread(target=release_refunds, args=(other,))
+    two.start()
+    until(lambda: waits_for_lock(world.connection), True)
+    go_on.set()
+    one.join(10)
+    two.join(10)
+    assert sorted(world.state(i) for i in (first, second)) == ["accepted", "refused"]
+
+
+def test_releases_at_once_release_each_refund_once(world: World) -> None:
+    refunds = [world.pay(refund_of=settle(world, "safe", OK)) for _ in range(5)]
+    other = world.another()
+    together(lambda: release_refunds(world.runtime), lambda: release_refunds(other))
+    release_refunds(world.runtime)
+    assert {world.payment(i)["hold_reason"] for i in refunds} == {None}
+
+
+@pytest.mark.parametrize(("provider", "answers"), [("safe", [AGAIN, OK]), ("careful", [LOOK, OK])])
+def test_a_refund_waits_one_settle_window_after_its_settles_last_doubtful_attempt(
+    world: World, provider: str, answers: list[object]
+) -> None:
+    named = settle(world, provider, *answers)
+    if provider == "careful":
+        world.careful.verdicts.append(ABSENT)
+        world.advance(151)
+    world.advance(10)
+    world.run(provider)
+    refund = world.pay(provider, refund_of=named)
+    due_in = released(world, refund)["due_in"].total_seconds()
+    assert 139 < due_in <= 140 if provider == "safe" else due_in <= 0
+
+
+def test_a_refund_waits_for_the_lease_of_an_attempt_without_an_end(world: World) -> None:
+    named = settle(world, "safe", OK)
+    world.execute("UPDATE attempts SET ended_at = NULL, meaning = NULL")
+    refund = world.pay(refund_of=named)
+    assert 200 < released(world, refund)["due_in"].total_seconds() <= 210
+
+
+def test_a_refund_that_can_not_be_built_yet_is_held_for_what_it_needs(world: World) -> None:
+    named = settle(world, "safe", OK)
+    refund = world.pay(refund_of=named)
+    world.safe.builds.append(Hold(HoldReason.NO_ACCOUNT, "no account"))
+    assert released(world, refund)["hold_reason"] == "no_account"
+    release_directory_holds(world.runtime, "safe")
+    assert released(world, refund)["hold_reason"] is None
+
+
+def test_a_refund_whose_adapter_fails_stays_held_and_stops_no_other(world: World) -> None:
+    first, second = (world.pay(refund_of=settle(world, "safe", OK)) for _ in range(2))
+    world.safe.builds.append(ZeroDivisionError())
+    assert release_refunds(world.runtime) == 2
+    assert held(world, first)
+    assert world.payment(second)["hold_reason"] is None
+
+
+def test_a_held_payment_whose_adapter_fails_stays_held_and_stops_no_other(world: World) -> None:
+    world.safe.builds.extend([Hold(HoldReason.NO_ACCOUNT, "no account")] * 2)
+    first, second = world.pay(), world.pay()
+    world.safe.builds.append(ZeroDivisionError())
+    release_directory_holds(world.runtime, "safe")
+    assert [world.payment(i)["hold_reason"] for i in (first, second)] == ["no_account", None]
+
+
+def test_what_is_held_is_outside_limits_and_deadlines_and_released_by_what_it_waits_for(world: World) -> None:
+    world.safe.builds.append(Hold(HoldReason.NO_ACCOUNT, "no account"))
+    payment_id = world.pay()
+    world.advance(1_000_000)
+    assert world.dispatched() == []
+    send(world.runtime, payment_id)
+    assert (world.state(payment_id), world.safe.sent) == ("accepted", [])
+    release_directory_holds(world.runtime, "safe")
+    assert world.run() == [payment_id]
+    assert world.state(payment_id) == "succeeded"
