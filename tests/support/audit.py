@@ -86,6 +86,8 @@ def check_events(stack: Stack, source: str, timeout_s: float = 20) -> None:
     def all_there() -> bool:
         seen.clear()
         for event in stack.events():
+            if not event["type"].startswith("settlepipe.payment."):
+                continue
             seen.setdefault(event["subject"], {}).setdefault(event["id"], event)  # in order of first appearance
         return all(len(seen.get(subject, {})) >= len(ids) for subject, ids in wanted.items())
 
