@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from shared.flow.send import STALE_S
 from tests.support import audit, intents
 from tests.support.stack import LEASE_S, Stack, is_alive, wait_until
 from tests.support.traffic import Traffic, traffic
@@ -13,6 +14,7 @@ from tests.support.traffic import Traffic, traffic
 PROCESSES = ("worker-billcenter-1", "dispatcher", "intake", "relay", "valkey", "postgres")
 LATENCY_S = 0.1  # of the provider: something is always on the wire
 KILLS = 2
+FREEZE_S = max(LEASE_S, STALE_S) + 0.5  # every lease has run out, and every claim is too old to be used
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -54,7 +56,7 @@ def test_frozen_for_longer_than_a_lease(up: Stack, source: str, victim: str) -> 
     with traffic(up, source) as running:
         _let_some_be_under_way(up, source, 20)
         with up.frozen(victim):
-            time.sleep(LEASE_S + 1.5)  # the freeze
+            time.sleep(FREEZE_S)
         _let_some_be_under_way(up, source, len(running.sent))
     _all_is_well(up, source, running, broker_lost=victim == "valkey")
 
