@@ -32,9 +32,11 @@ class Limits:
     breaker_open_s: float
 
 
+# What the books said counts while an attempt is in doubt; else they are read again, just before the send.
 _CLAIM = f"""
 WITH claimed AS (
     UPDATE payments p SET state = 'sending', attempts = p.attempts + 1,
+        baseline = CASE WHEN p.in_doubt THEN p.baseline END,
         due_at = clock() + make_interval(secs => %(lease_s)s),
         deadline = coalesce(p.deadline, lane_clock(l) + make_interval(secs => %(deadline_s)s))
     FROM lanes l

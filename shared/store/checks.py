@@ -96,6 +96,7 @@ WHERE id = %(id)s AND state = 'unknown' AND checks = %(number)s RETURNING id
 _RESEND = f"""
 WITH {_KEEP}, claimed AS (
     UPDATE payments p SET state = 'sending', attempts = p.attempts + 1, in_doubt = %(in_doubt)s, resend_asked = false,
+        baseline = CASE WHEN %(in_doubt)s THEN p.baseline END,
         due_at = clock() + make_interval(secs => %(lease_s)s),
         deadline = coalesce(p.deadline, lane_clock(l) + make_interval(secs => %(deadline_s)s))
     FROM lanes l
