@@ -165,7 +165,8 @@ def _judge_refund(
         return Verdict.INCONCLUSIVE, "the invoice was not read before the refund"
     if paid == before - doubt.payment.amount_minor:
         return Verdict.APPLIED, "the invoice's amount_paid fell by exactly this amount"
-    unchanged = paid == before and invoice.updated_at == (doubt.payment.baseline or {}).get("updated_at")
+    changed_at = (doubt.payment.baseline or {}).get("updated_at")  # without it the same sum proves nothing
+    unchanged = paid == before and changed_at is not None and invoice.updated_at == changed_at
     if unchanged and doubt.window_passed and not known_id and books.knows("billcenter", REFUND_LOWERS):
         return Verdict.NOT_APPLIED, "the invoice is unchanged, and refunds are known to lower its amount_paid"
     return Verdict.INCONCLUSIVE, "the invoice does not tell whether the refund was made"
