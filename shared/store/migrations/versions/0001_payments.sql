@@ -318,9 +318,10 @@ BEGIN
         NEW.due_at := NULL;
         NEW.hold_reason := NULL;
         IF NEW.exclusive_key IS NOT NULL THEN  -- let the next one with this key go
+            -- one that somebody is changing is passed over: whoever waited would find it changed; the sweep finds it
             UPDATE payments SET hold_reason = NULL, detail = NULL, due_at = clock()
             WHERE id = (SELECT id FROM payments WHERE exclusive_key = NEW.exclusive_key AND id <> NEW.id
-                        AND hold_reason = 'invoice_busy' ORDER BY id LIMIT 1);
+                        AND hold_reason = 'invoice_busy' ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED);
         END IF;
         IF NEW.state = 'succeeded' AND NEW.receipt IS NOT NULL AND NEW.operation = 'settle' THEN
             INSERT INTO receipts (payment_id, provider) VALUES (NEW.id, NEW.provider) ON CONFLICT DO NOTHING;
