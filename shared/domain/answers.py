@@ -79,7 +79,8 @@ class Answer:
 class CheckResult:
     """A check's verdict with the evidence that it rests on (kept with the payment).
 
-    provider_down: the check itself could not be made because the provider is down.
+    unread: the check could not be made: it is INCONCLUSIVE, and says nothing of the payment or of the lane.
+    provider_down: it could not be made because the provider is down.
     """
 
     verdict: Verdict
@@ -87,3 +88,4 @@ class CheckResult:
     evidence: Mapping[str, Any] = field(default_factory=dict)
     provider_reference: str | None = None
     provider_down: bool = False
+    unread: bool = False

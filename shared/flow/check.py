@@ -47,19 +47,23 @@ def _follow(runtime: Runtime, claim: CheckClaim) -> None:
         if fresh or result.verdict is not Verdict.NOT_APPLIED:
             break
     else:
-        result = CheckResult(Verdict.INCONCLUSIVE, "the books take too long to read", provider_down=True)
+        result = CheckResult(Verdict.INCONCLUSIVE, "the books take too long to read", provider_down=True, unread=True)
     log.info("checked", verdict=result.verdict.value, reason=result.detail)
     if result.verdict is Verdict.APPLIED:
         _succeed(runtime, claim, result)
-    elif claim.resend_asked:
+    elif _to_be_sent(claim, result):
         _resend(runtime, claim, result)
     elif result.verdict is Verdict.NOT_APPLIED and claim.last_refusal is not None:
         with runtime.database.connection() as connection:
             checks.refused(connection, claim, result, runtime.limits)
-    elif result.verdict is Verdict.NOT_APPLIED and not claim.overdue:
-        _resend(runtime, claim, result)
     else:
         _wait(runtime, claim, result)
+
+
+def _to_be_sent(claim: CheckClaim, result: CheckResult) -> bool:
+    if claim.resend_asked:
+        return not result.unread  # a person asked to look first: where nobody could look, look again
+    return result.verdict is Verdict.NOT_APPLIED and claim.last_refusal is None and not claim.overdue
 
 
 def _ask(runtime: Runtime, claim: CheckClaim) -> CheckResult:
@@ -76,16 +80,16 @@ def _ask(runtime: Runtime, claim: CheckClaim) -> CheckResult:
             provider=claim.payment.provider,
             reason=str(error),
         )
-        return CheckResult(Verdict.INCONCLUSIVE, str(error), provider_down=True)
+        return CheckResult(Verdict.INCONCLUSIVE, str(error), provider_down=True, unread=True)
     except LoginUnavailable as error:
-        return CheckResult(Verdict.INCONCLUSIVE, str(error), provider_down=True)
+        return CheckResult(Verdict.INCONCLUSIVE, str(error), provider_down=True, unread=True)
     except Exception:  # a mistake in the adapter proves nothing about the payment
         alert(
             "adapter_failed",
             "the adapter failed on an answer; its payment stays unknown",
             provider=claim.payment.provider,
         )
-        return CheckResult(Verdict.INCONCLUSIVE, "the adapter failed while it checked")
+        return CheckResult(Verdict.INCONCLUSIVE, "the adapter failed while it checked", unread=True)
 
 
 def _believed(claim: CheckClaim, result: CheckResult) -> CheckResult:

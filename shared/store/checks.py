@@ -61,7 +61,7 @@ kept AS (
     UPDATE lanes l SET failures = CASE WHEN %(down)s THEN failures + 1 ELSE 0 END,
         open_until = CASE WHEN NOT %(down)s THEN NULL ELSE clock() + make_interval(secs => %(breaker_open_s)s) END,
         halted_at = CASE WHEN %(down)s THEN halted_at END, halted_reason = CASE WHEN %(down)s THEN halted_reason END
-    WHERE l.provider = %(provider)s AND probe_payment_id = %(id)s AND NOT running
+    WHERE l.provider = %(provider)s AND probe_payment_id = %(id)s AND NOT running AND (%(down)s OR NOT %(unread)s)
 )
 """
 
@@ -189,5 +189,6 @@ def _given(claim: CheckClaim, result: CheckResult, limits: Limits) -> dict[str, 
         "evidence": foreign.json_text(result.evidence),
         "provider_reference": foreign.text(result.provider_reference),
         "down": result.provider_down,
+        "unread": result.unread,
         "breaker_open_s": limits.breaker_open_s,
     }

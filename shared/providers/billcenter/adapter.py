@@ -67,7 +67,8 @@ class Billcenter:
         net = books.net_minor(doubt.exclusive_key or _exclusive_key(target.invoice_code))
         invoice = self._lookups.invoice(target, auth)
         if isinstance(invoice, Unread):
-            return CheckResult(Verdict.INCONCLUSIVE, invoice.detail, provider_down=invoice.provider_down)
+            down, unread = invoice.provider_down, not invoice.answered
+            return CheckResult(Verdict.INCONCLUSIVE, invoice.detail, provider_down=down, unread=unread)
         known_id = bool(self._duplicate and doubt.last_refusal and self._duplicate.search(doubt.last_refusal))
         judge = _judge_refund if payment.operation is Operation.REFUND else _judge_settle
         verdict, detail = judge(doubt, invoice.paid_minor, invoice, net, known_id, books)

@@ -25,10 +25,11 @@ Row = TypeVar("Row", Service, BankAccount)
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """The invoice could not be told. provider_down: because billcenter is down."""
+    """The invoice could not be told. provider_down: because billcenter is down. answered: it was looked for."""
 
     detail: str
     provider_down: bool = False
+    answered: bool = False
 
 
 class _OfInvoice(Protocol):
@@ -66,7 +67,8 @@ class Lookups:
         ]
         # More rows than ours means that the filters were not applied: then nothing says that this is the only one.
         if len(found) != 1 or page.count != 1:
-            return Unread(f"{len(found)} invoices of {page.count} found have this code and customer; one is needed")
+            detail = f"{len(found)} invoices of {page.count} found have this code and customer; one is needed"
+            return Unread(detail, answered=True)
         return found[0]
 
     def entries(self) -> Mapping[str, Lookup]:
