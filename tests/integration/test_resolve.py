@@ -1,0 +1,197 @@
+"""What a person may decide, on a real database: the legal ones are done and kept, the illegal ones change nothing."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+
+from shared.domain.answers import CheckResult, Verdict
+from shared.domain.payment import State
+from shared.flow.resolve import Unresolvable, cancel, resolve, resolve_receipt
+from shared.store import checks, views
+from shared.store.attempts import Limits
+from shared.store.engine import Connection, Database
+from tests.support.stored import add_payment, everything
+
+_ALL = list(State)
+_LIMITS = Limits(lease_s=60, deadline_s=1000, breaker_failures=10, breaker_open_s=30)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    pool = Database(database_url, pool_size=2)
+    yield pool
+    pool.dispose()
+
+
+@pytest.fixture
+def connection(database: Database) -> Iterator[Connection]:
+    with database.connection() as one:
+        yield one
+
+
+def _row(connection: Connection, number: int) -> dict[str, object]:
+    row = connection.execute("SELECT * FROM payments WHERE id = %s", (number,)).fetchone()
+    assert row is not None
+    return row
+
+
+@pytest.mark.parametrize("answer", ["succeeded", "refused"])
+def test_a_parked_payment_becomes_what_the_person_says(database: Database, connection: Connection, answer: str) -> None:
+    number = add_payment(connection, "p1", State.PARKED, possibly_sent=True)
+    resolve(database, "shop", "p1", answer, reason="the biller confirmed it by letter", by="operator-1")
+    assert _row(connection, number)["state"] == answer
+    told = views.payment(connection, number)["history"]
+    kept = [entry for entry in told if entry["what"] == "resolution"]
+    assert [(k["action"], k["from_state"], k["reason"], k["by"]) for k in kept] == [
+        (answer, "parked", "the biller confirmed it by letter", "operator-1")
+    ]
+    assert told[-1]["type"] == f"settlepipe.payment.{answer}"
+
+
+def test_a_succeeded_resolution_starts_the_receipt(database: Database, connection: Connection) -> None:
+    number = add_payment(connection, "p1", State.PARKED, receipt=True)
+    resolve(database, "shop", "p1", "succeeded", reason="r", by="b")
+    assert views.payment(connection, number)["history"][-1]["state"] == "waiting"
+
+
+def test_a_resend_is_due_at_once_for_a_look_and_its_old_deadline_is_gone(
+    database: Database, connection: Connection
+) -> None:
+    number = add_payment(connection, "p1", State.PARKED)
+    connection.execute("UPDATE payments SET deadline = clock() - interval '1 day', rung = 4 WHERE id = %s", (number,))
+    resolve(database, "shop", "p1", "resend", reason="r", by="b")
+    row = _row(connection, number)
+    assert (row["state"], row["resend_asked"], row["rung"], row["deadline"]) == ("unknown", True, 0, None)
+    due = connection.execute("SELECT due_at <= clock() AS due FROM payments WHERE id = %s", (number,)).fetchone()
+    assert due == {"due": True}
+
+
+def test_a_resend_whose_check_is_inconclusive_is_not_parked_by_the_old_deadline(
+    database: Database, connection: Connection
+) -> None:
+    number = add_payment(connection, "p1", State.PARKED)
+    connection.execute("UPDATE payments SET deadline = clock() - interval '1 day' WHERE id = %s", (number,))
+    resolve(database, "shop", "p1", "resend", reason="r", by="b")
+    claim = checks.claim(connection, number, 60, 0)
+    assert claim is not None
+    assert claim.resend_asked
+    checks.inconclusive(connection, claim, CheckResult(Verdict.INCONCLUSIVE, "not told"), [0, 10], _LIMITS)
+    assert _row(connection, number)["state"] == "unknown"
+
+
+@pytest.mark.parametrize("earlier", [None, "clock() + interval '5 minutes'"])
+def test_the_claim_of_a_resend_counts_the_deadline_from_there_only_where_none_is_set(
+    connection: Connection, earlier: str | None
+) -> None:
+    number = add_payment(connection, "p1", State.UNKNOWN)
+    connection.execute(f"UPDATE payments SET deadline = {earlier or 'NULL'} WHERE id = %s", (number,))
+    before = _row(connection, number)["deadline"]
+    key = 4711
+    connection.execute("SELECT pg_advisory_lock(%s)", (key,))  # the sender's sign of life
+    claim = checks.claim(connection, number, 60, 0)
+    assert claim is not None
+    resend = checks.resend(connection, claim, CheckResult(Verdict.NOT_APPLIED, "not there"), key, _LIMITS)
+    assert resend is not None
+    row = connection.execute(
+        "SELECT extract(epoch FROM deadline - clock())::float8 AS left_s, deadline FROM payments WHERE id = %s",
+        (number,),
+    ).fetchone()
+    assert row is not None
+    if earlier is None:
+        assert _LIMITS.deadline_s - 30 < row["left_s"] <= _LIMITS.deadline_s
+    else:
+        assert row["deadline"] == before
+
+
+def test_resolving_what_is_not_parked_changes_nothing(database: Database, connection: Connection) -> None:
+    for state in _ALL:
+        if state is State.PARKED:
+            continue
+        number = add_payment(connection, state, state)
+        before = everything(connection, number)
+        for answer in ("succeeded", "refused", "resend"):
+            with pytest.raises(Unresolvable, match=f"is {state}; only a parked payment"):
+                resolve(database, "shop", state, answer, reason="r", by="b")
+        assert everything(connection, number) == before
+
+
+@pytest.mark.parametrize("state", [State.ACCEPTED, State.DISPATCHED, State.WAITING])
+def test_what_never_reached_the_provider_is_cancelled(database: Database, connection: Connection, state: State) -> None:
+    number = add_payment(connection, "p1", state)
+    cancel(database, "shop", "p1", reason="the customer changed their mind", by="operator-1")
+    assert _row(connection, number)["state"] == "cancelled"
+    entries = views.payment(connection, number)["history"]
+    assert [e["action"] for e in entries if e["what"] == "resolution"] == ["cancelled"]
+    assert entries[-1]["type"] == "settlepipe.payment.cancelled"
+
+
+def test_cancelling_what_may_be_at_the_provider_or_is_final_changes_nothing(
+    database: Database, connection: Connection
+) -> None:
+    for state in _ALL:
+        if state in (State.ACCEPTED, State.DISPATCHED, State.WAITING):
+            continue
+        number = add_payment(connection, state, state)
+        before = everything(connection, number)
+        with pytest.raises(Unresolvable, match="only while accepted, dispatched, waiting"):
+            cancel(database, "shop", state, reason="r", by="b")
+        assert everything(connection, number) == before
+
+
+def test_cancelling_what_waits_after_an_ambiguous_attempt_changes_nothing(
+    database: Database, connection: Connection
+) -> None:
+    number = add_payment(connection, "p1", State.WAITING, possibly_sent=True)
+    before = everything(connection, number)
+    with pytest.raises(Unresolvable, match="may have reached its provider"):
+        cancel(database, "shop", "p1", reason="r", by="b")
+    assert everything(connection, number) == before
+
+
+@pytest.mark.parametrize(
+    ("answer", "becomes"), [("succeeded", "issued"), ("refused", "refused"), ("resend", "waiting")]
+)
+def test_a_parked_receipt_is_settled_and_its_payment_stays(
+    database: Database, connection: Connection, answer: str, becomes: str
+) -> None:
+    number = add_payment(connection, "p1", State.SUCCEEDED, receipt=True)
+    connection.execute("UPDATE receipts SET state = 'parked', due_at = NULL WHERE payment_id = %s", (number,))
+    before = _row(connection, number)
+    resolve_receipt(database, "shop", "p1", answer, reason="r", by="b")
+    assert _row(connection, number) == before
+    receipt = connection.execute("SELECT state FROM receipts WHERE payment_id = %s", (number,)).fetchone()
+    assert receipt == {"state": becomes}
+    kept = connection.execute("SELECT action FROM resolutions WHERE payment_id = %s", (number,)).fetchall()
+    assert kept == [{"action": f"receipt_{becomes}"}]
+
+
+@pytest.mark.parametrize("receipt", [True, False])
+def test_settling_a_receipt_that_is_not_parked_changes_nothing(
+    database: Database, connection: Connection, receipt: bool
+) -> None:
+    number = add_payment(connection, "p1", State.SUCCEEDED, receipt=receipt)
+    before = everything(connection, number)
+    with pytest.raises(Unresolvable, match="is waiting" if receipt else "does not exist"):
+        resolve_receipt(database, "shop", "p1", "succeeded", reason="r", by="b")
+    assert everything(connection, number) == before
+
+
+def test_a_payment_that_does_not_exist_is_said_so(database: Database) -> None:
+    for decide in (
+        partial(resolve, database, "shop", "nobody", "refused"),
+        partial(cancel, database, "shop", "nobody"),
+    ):
+        with pytest.raises(Unresolvable, match="there is no payment shop/nobody"):
+            decide(reason="r", by="b")
+
+
+@pytest.mark.parametrize(("answer", "reason", "by"), [("maybe", "r", "b"), ("refused", " ", "b"), ("refused", "r", "")])
+def test_a_decision_without_an_answer_a_reason_or_a_name_is_no_decision(
+    database: Database, connection: Connection, answer: str, reason: str, by: str
+) -> None:
+    number = add_payment(connection, "p1", State.PARKED)
+    before = everything(connection, number)
+    with pytest.raises(ValueError, match="must"):
+        resolve(database, "shop", "p1", answer, reason=reason, by=by)
+    assert everything(connection, number) == before
