@@ -348,7 +348,9 @@ def test_events_are_replayed_and_printed_as_cloud_events(run: Run, connection: C
     assert len(events.pending(connection, 100)) == 3
 
 
-def test_a_database_without_a_schema_is_told_from_one_that_is_away(run: Run, servers: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_without_a_schema_is_told_from_one_that_is_away(
+    run: Run, servers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SETTLEPIPE_DATABASE_URL", servers.database_url.rpartition("/")[0] + "/template1")
     status, _, err = run("payments")
     assert (status, "settlepipe db upgrade" in err) == (1, True)

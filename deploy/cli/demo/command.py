@@ -62,11 +62,15 @@ def demo(seed: Annotated[int, typer.Option(help="of the intents and of the fault
     begun_s = time.monotonic()
     home = Path(tempfile.mkdtemp(prefix="settlepipe-demo-"))
     output.note("starting PostgreSQL, Valkey, the workers and the sandbox …")
-    with _stack(home) as stack:
-        output.note(f"Flower, as long as this runs: {stack['flower_url']}")
-        _set_faults(stack["sandbox_url"], seed)
-        followed, found = _run(stack, seed)
-        _print(found, followed)
+    try:
+        with _stack(home) as stack:
+            output.note(f"Flower, as long as this runs: {stack['flower_url']}")
+            _set_faults(stack["sandbox_url"], seed)
+            followed, found = _run(stack, seed)
+            _print(found, followed)
+    except KeyboardInterrupt:
+        shutil.rmtree(home, ignore_errors=True)
+        raise
     counts = followed.counts()
     seconds = time.monotonic() - begun_s
     if counts["undecided"] or not found.agrees:
@@ -107,6 +111,7 @@ def _stack(home: Path) -> Iterator[dict[str, Any]]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SETTLEPIPE_")}
     environment |= {f"SETTLEPIPE_{name}": value for name, value in _QUICK.items()} | {"SETTLEPIPE_HOME": str(home)}
     command = [sys.executable, "-m", "deploy.cli.main", "up", "--sandbox"]
+    before = signal.signal(signal.SIGTERM, _interrupt)
     with (home / "up.log").open("wb") as log:
         up = subprocess.Popen(
             command,
@@ -116,7 +121,6 @@ def _stack(home: Path) -> Iterator[dict[str, Any]]:
             start_new_session=True,  # Ctrl-C reaches the demo alone, which stops it in order
             preexec_fn=tied_to_parent(signal.SIGTERM),  # noqa: PLW1509 - one thread, one C call
         )
-    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         _wait_ready(up, home)
         yield json.loads((home / "stack.json").read_text())
