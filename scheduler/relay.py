@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from shared.messaging import broker, streams
 from shared.settings import Settings, load_settings
 from shared.store import events
-from shared.store.engine import Connection, Database, driver_url
+from shared.store.engine import SESSION, Connection, Database, driver_url
 from shared.telemetry import process
 from shared.telemetry.logs import get_logger
 from shared.telemetry.ready import announce_ready
@@ -34,7 +34,7 @@ def main() -> None:
     announce_ready()
     while not stop.is_set():
         try:
-            with psycopg.connect(driver_url(url), autocommit=True, connect_timeout=5) as lock:
+            with psycopg.connect(driver_url(url), autocommit=True, **SESSION) as lock:
                 _wait_for_turn(lock, stop)
                 relay(Database(url, pool_size=1, application="settlepipe relay"), lock, client, settings, stop)
         except (psycopg.Error, SQLAlchemyError) as error:

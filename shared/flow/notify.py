@@ -59,6 +59,10 @@ def _ask(runtime: Runtime, claim: ReceiptClaim, follow_ups: FollowUps, request: 
         auth = provider.authorise()
     except LoginRefused as error:
         return Answer(kind="login_refused", meaning=Meaning.NOT_SENT, detail=str(error))
+    except AWAY:
+        return Answer(
+            kind="database_away", meaning=Meaning.NOT_SENT, detail="the database did not answer before sending"
+        )
     except LoginUnavailable as error:
         return Answer(kind="login_unavailable", meaning=Meaning.NOT_SENT, detail=str(error))
     if boot_time_s() - begun_s > STALE_S:

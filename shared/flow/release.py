@@ -7,7 +7,7 @@ from shared.domain.request import Built, Hold, Refusal, Request
 from shared.flow.prepare import prepare, refund_fits, unsupported
 from shared.flow.runtime import Runtime
 from shared.providers.base import RefreshFailed
-from shared.store import directory, holds, intake
+from shared.store import directory, holds, intake, receipts
 from shared.store.engine import AWAY, Connection
 from shared.store.holds import HeldRefund
 from shared.telemetry.logs import alert, get_logger
@@ -93,13 +93,14 @@ def refresh_wanted(runtime: Runtime, provider: str) -> list[int]:
     Empty when nothing waits or somebody is at it.
     """
     with runtime.database.transaction() as connection:
-        waiting = holds.directory_holds(connection, provider, after=0, limit=1)
+        waiting = [payment.id for payment in holds.directory_holds(connection, provider, after=0, limit=1)]
+        waiting += receipts.waiting(connection, provider)
         wanted = [
             kind
             for kind in runtime.connected[provider].refreshes
             if waiting and directory.lease_refresh(connection, provider, kind, REFRESH_LEASE_S, REFRESH_OLDER_S)
         ]
-    return [payment.id for payment in waiting] if wanted else []
+    return waiting[:1] if wanted else []
 
 
 def refresh(runtime: Runtime, provider: str, kind: str) -> tuple[int, int]:

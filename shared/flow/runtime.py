@@ -16,7 +16,7 @@ from shared.store import lanes
 from shared.store.attempts import Limits
 from shared.store.books import StoredBooks
 from shared.store.directory import CachedDirectory
-from shared.store.engine import Database, driver_url
+from shared.store.engine import SESSION, Database, driver_url
 from shared.store.tokens import StoredTokens
 from shared.telemetry import process
 from shared.telemetry.logs import get_logger
@@ -50,7 +50,7 @@ class SignOfLife:
             with (
                 contextlib.suppress(psycopg.Error),
                 psycopg.connect(
-                    self._url, autocommit=True, connect_timeout=5, application_name="settlepipe sign of life"
+                    self._url, autocommit=True, application_name="settlepipe sign of life", **SESSION
                 ) as connection,
             ):
                 connection.execute("SELECT pg_advisory_lock(%s)", (self.key,))

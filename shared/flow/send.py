@@ -133,10 +133,10 @@ def _outcome(runtime: Runtime, claim: Claim, answer: Answer, *, sent: bool) -> O
         doubt = doubt or leaves_doubt(meaning, resend_safe=claim.resend_safe)
     else:
         to = State.WAITING
-    if to is State.WAITING and meaning is not Meaning.REAUTH:
-        wait_s = next_wait(claim.attempt, settings.retry.base_s, settings.retry.cap_s, answer.retry_after_s)
-    else:
-        wait_s = settings.check.ladder_s[0] if to is State.UNKNOWN else 0.0
+    back_off_s = next_wait(claim.attempt, settings.retry.base_s, settings.retry.cap_s, answer.retry_after_s)
+    wait_s = back_off_s if to is State.WAITING else settings.check.ladder_s[0]
+    if meaning is Meaning.REAUTH:
+        wait_s = 0.0
     if answer.provider_down:
         signal = "down"
     else:
@@ -149,6 +149,7 @@ def _outcome(runtime: Runtime, claim: Claim, answer: Answer, *, sent: bool) -> O
         possibly_sent=sent and meaning is not Meaning.NOT_SENT,
         signal=signal,
         halt=(answer.detail or answer.kind) if meaning is Meaning.HALT else None,
+        again_s=back_off_s if meaning is Meaning.REAUTH else None,
     )
 
 

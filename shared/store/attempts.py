@@ -73,7 +73,13 @@ WITH attempt AS (
         detail = CASE WHEN moves THEN %(detail)s ELSE p.detail END,
         provider_reference = coalesce(%(provider_reference)s, p.provider_reference),
         hold_reason = CASE WHEN moves THEN NULL ELSE p.hold_reason END,
-        due_at = CASE WHEN moves THEN clock() + make_interval(secs => %(wait_s)s::float8) ELSE p.due_at END
+        due_at = CASE
+            WHEN NOT moves THEN p.due_at
+            WHEN %(again_s)s::float8 IS NOT NULL AND EXISTS (
+                SELECT FROM attempts a
+                WHERE a.payment_id = p.id AND a.number = %(attempt)s - 1 AND a.meaning = %(meaning)s)
+            THEN clock() + make_interval(secs => %(again_s)s::float8)
+            ELSE clock() + make_interval(secs => %(wait_s)s::float8) END
     FROM judged WHERE p.id = judged.id
     RETURNING judged.moves
 ), lane AS (
@@ -105,6 +111,7 @@ class Outcome:
     """What one attempt came to, decided before it is written.
 
     to: where the payment goes. wait_s: until it is due there; None in a final state.
+    again_s: the wait in place of wait_s when the attempt before this one ended the same way; None: no difference.
     signal: what it says of the provider: `down`, `alive`, or `none`. halt: the reason to halt the lane.
     """
 
@@ -115,6 +122,7 @@ class Outcome:
     possibly_sent: bool
     signal: str
     halt: str | None = None
+    again_s: float | None = None
 
 
 def claim(connection: Connection, payment_id: int, worker_key: int, limits: Limits) -> Claim | None:
@@ -153,6 +161,7 @@ def record(connection: Connection, claim: Claim, outcome: Outcome, limits: Limit
         "provider_reference": foreign.text(answer.provider_reference),
         "to": outcome.to.value,
         "wait_s": outcome.wait_s,
+        "again_s": outcome.again_s,
         "in_doubt": outcome.in_doubt,
         "possibly_sent": outcome.possibly_sent,
         "signal": outcome.signal,

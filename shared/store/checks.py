@@ -38,9 +38,9 @@ class CheckClaim:
 
 
 _CLAIM = f"""
-UPDATE payments p SET checks = p.checks + 1, due_at = clock() + make_interval(secs => %(lease_s)s)
+UPDATE payments p SET checks = p.checks + 1, check_due = false, due_at = clock() + make_interval(secs => %(lease_s)s)
 FROM lanes l
-WHERE p.id = %(id)s AND p.state = 'unknown' AND l.provider = p.provider
+WHERE p.id = %(id)s AND p.state = 'unknown' AND p.check_due AND l.provider = p.provider
     AND (l.running OR l.paused_at IS NULL AND l.probe_payment_id = p.id)
 RETURNING {PAYMENT_COLUMNS}, p.checks, p.attempts, p.rung, p.resend_safe, p.resend_asked, p.exclusive_key,
     (SELECT coalesce(a.detail, a.kind) FROM attempts a
@@ -115,7 +115,7 @@ SELECT * FROM claimed
 
 
 def claim(connection: Connection, payment_id: int, lease_s: float, window_s: float) -> CheckClaim | None:
-    """Claim the check of an unknown payment; None when it is not unknown or its lane stands still."""
+    """Claim the dispatched check of an unknown payment; None when it was claimed before or its lane stands still."""
     row = connection.execute(_CLAIM, {"id": payment_id, "lease_s": lease_s, "window_s": window_s}).fetchone()
     if row is None:
         return None

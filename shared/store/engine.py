@@ -19,6 +19,17 @@ Connection = psycopg.Connection[Row]
 
 STATEMENT_TIMEOUT_MS = 30_000
 CONNECT_TIMEOUT_S = 5
+# Both sides notice within half a minute that the other one is gone, also when its machine died without a word: a
+# dead worker's locks must not live on in PostgreSQL.
+SESSION: dict[str, Any] = {
+    "connect_timeout": CONNECT_TIMEOUT_S,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": STATEMENT_TIMEOUT_MS,
+    "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC -c tcp_keepalives_idle=10"
+    f" -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout={STATEMENT_TIMEOUT_MS}",
+}
 POOL_WAIT_S = 30
 
 # PostgreSQL can't be asked now: it is down, it ended the session, or what answers is a standby after a fail-over.
@@ -69,13 +80,8 @@ def _engine(url: str, pool_size: int, application: str) -> Engine:
             driver_url(url),
             autocommit=True,
             row_factory=dict_row,
-            connect_timeout=CONNECT_TIMEOUT_S,
             application_name=application,
-            options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC",
-            keepalives_idle=10,
-            keepalives_interval=5,
-            keepalives_count=3,
-            tcp_user_timeout=STATEMENT_TIMEOUT_MS,
+            **SESSION,
         )
 
     return create_engine(

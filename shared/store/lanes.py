@@ -83,7 +83,8 @@ WITH due AS (
         state = CASE WHEN busy OR j.state = 'unknown' THEN p.state ELSE 'dispatched' END,
         hold_reason = CASE WHEN busy THEN 'invoice_busy' END,
         detail = CASE WHEN busy THEN 'another payment on the same invoice is under way' ELSE p.detail END,
-        due_at = CASE WHEN NOT busy THEN clock() + make_interval(secs => %(lease_s)s) END
+        due_at = CASE WHEN NOT busy THEN clock() + make_interval(secs => %(lease_s)s) END,
+        check_due = j.state = 'unknown'
     FROM judged j WHERE p.id = j.id
     RETURNING p.id, j.state = 'unknown' AS check, busy
 )

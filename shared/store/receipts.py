@@ -94,6 +94,12 @@ def claim_due(connection: Connection, provider: str, room: int, lease_s: float) 
     return [row["payment_id"] for row in connection.execute(_DUE, given).fetchall()]
 
 
+def waiting(connection: Connection, provider: str) -> list[int]:
+    """A payment whose receipt waits (perhaps for the provider's lists), if there is one."""
+    statement = "SELECT payment_id FROM receipts WHERE provider = %s AND state = 'waiting' AND attempts > 0 LIMIT 1"
+    return [row["payment_id"] for row in connection.execute(statement, (provider,)).fetchall()]
+
+
 def park_lost(connection: Connection, provider: str) -> list[int]:
     """Receipts that were being asked for when their lease ran out: nobody knows, a person decides."""
     return [row["payment_id"] for row in connection.execute(_PARK_LOST, {"provider": provider}).fetchall()]

@@ -9,7 +9,7 @@ import psycopg
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from shared.domain.records import StoredToken
-from shared.store.engine import Database, Row, driver_url
+from shared.store.engine import SESSION, Database, Row, driver_url
 
 _READ = """
 SELECT version, token, refused, after_refusal, extract(epoch FROM clock() - saved_at)::float8 AS age_s
@@ -62,7 +62,7 @@ class StoredTokens:
 
         Gives a function that releases it, or None when someone else holds it. A killed holder frees it.
         """
-        connection = psycopg.connect(driver_url(self._url), autocommit=True, connect_timeout=5)
+        connection = psycopg.connect(driver_url(self._url), autocommit=True, **SESSION)
         key = zlib.crc32(f"settlepipe login {provider}".encode())
         try:
             row = connection.execute("SELECT pg_try_advisory_lock(715827, %s::int)", (key - (1 << 31),)).fetchone()

@@ -8,10 +8,10 @@ import pytest
 from shared.domain.answers import CheckResult, Verdict
 from shared.domain.payment import State
 from shared.flow.resolve import Unresolvable, cancel, resolve, resolve_receipt
-from shared.store import checks, views
+from shared.store import checks, lanes, views
 from shared.store.attempts import Limits
 from shared.store.engine import Connection, Database
-from tests.support.stored import add_payment, everything
+from tests.support.stored import PROVIDER, add_payment, everything
 
 _ALL = list(State)
 _LIMITS = Limits(lease_s=60, deadline_s=1000, breaker_failures=10, breaker_open_s=30)
@@ -73,6 +73,7 @@ def test_a_resend_whose_check_is_inconclusive_is_not_parked_by_the_old_deadline(
     number = add_payment(connection, "p1", State.PARKED)
     connection.execute("UPDATE payments SET deadline = clock() - interval '1 day' WHERE id = %s", (number,))
     resolve(database, "shop", "p1", "resend", reason="r", by="b")
+    assert [d.id for d in lanes.claim_due(connection, PROVIDER, 10, 60)] == [number]
     claim = checks.claim(connection, number, 60, 0)
     assert claim is not None
     assert claim.resend_asked
@@ -89,6 +90,7 @@ def test_the_claim_of_a_resend_counts_the_deadline_from_there_only_where_none_is
     before = _row(connection, number)["deadline"]
     key = 4711
     connection.execute("SELECT pg_advisory_lock(%s)", (key,))  # the sender's sign of life
+    assert [d.id for d in lanes.claim_due(connection, PROVIDER, 10, 60)] == [number]
     claim = checks.claim(connection, number, 60, 0)
     assert claim is not None
     resend = checks.resend(connection, claim, CheckResult(Verdict.NOT_APPLIED, "not there"), key, _LIMITS)

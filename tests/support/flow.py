@@ -4,6 +4,7 @@ The providers are scripted because the rules are about the flow and the database
 tested in tests/providers.
 """
 
+import contextlib
 import json
 import secrets
 import threading
@@ -162,6 +163,9 @@ class Life:
         return True
 
     def end(self) -> None:
+        # Closing alone frees the lock when the server notices; a test must see it free at once.
+        with contextlib.suppress(psycopg.OperationalError):  # some tests break this connection on purpose
+            self.connection.execute("SELECT pg_advisory_unlock_all()")
         self.connection.close()
 
 

@@ -88,7 +88,9 @@ class Billcenter:
         if payment.body is None:
             return Refusal("the settle was never sent by us, so there is no request to make a receipt from")
         services = directory.rows("services", str(payment.target["biller_service_id"]))
-        if not services or services[0].get("with_noat") is not True:
+        if not services:
+            return Hold(HoldReason.NO_ACCOUNT, "the list of services does not have this service (yet)")
+        if services[0].get("with_noat") is not True:
             return Refusal("this service gives no VAT receipts (with_noat is not true in the list of services)")
         receipt = payment.receipt or {}
         body = bodies.receipt_body(payment.body, receipt.get("register") or "", receipt.get("email") or "")

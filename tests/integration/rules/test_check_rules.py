@@ -118,10 +118,26 @@ def test_two_checks_at_once_resend_once(world: World) -> None:
 
     world.careful.verdicts.extend([absent_for_both] * 2)
     other = world.another()
-    together(lambda: check(world.runtime, payment_id), lambda: check(other, payment_id))
+
+    def second() -> None:  # the first one's lease ran out, so the dispatcher had it checked again
+        until(lambda: world.payment(payment_id)["checks"], 1)
+        world.execute("UPDATE payments SET check_due = true WHERE id = %s", payment_id)
+        check(other, payment_id)
+
+    together(lambda: check(world.runtime, payment_id), second)
     assert len(world.careful.bodies(payment_id)) == 2
     assert world.payment(payment_id)["attempts"] == 2
     assert world.state(payment_id) == "succeeded"
+
+
+def test_a_check_whose_message_comes_again_is_made_once(world: World) -> None:
+    payment_id = unknown(world)
+    world.dispatched("careful")
+    world.careful.verdicts.extend([UNCLEAR, UNCLEAR])
+    check(world.runtime, payment_id)
+    check(world.runtime, payment_id)
+    assert world.payment(payment_id)["checks"] == 1
+    assert world.payment(payment_id)["rung"] == 1
 
 
 def test_the_resend_is_claimed_by_the_statement_that_records_the_verdict(world: World) -> None:

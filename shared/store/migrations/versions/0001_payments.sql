@@ -82,6 +82,7 @@ CREATE TABLE payments (
     rung               integer NOT NULL DEFAULT 0,   -- of the ladder of waits between checks
     in_doubt           boolean NOT NULL DEFAULT false, -- an attempt may have been applied, no check ruled it out
     possibly_sent      boolean NOT NULL DEFAULT false, -- some attempt was not provably NOT_SENT
+    check_due          boolean NOT NULL DEFAULT false, -- a check was dispatched and nobody has claimed it
     resend_asked       boolean NOT NULL DEFAULT false, -- a person asked to resend: look, then send once
     due_at             timestamptz,                  -- when the dispatcher looks at it: accepted, waiting and
                                                      -- unknown are due then, dispatched and sending lose their lease

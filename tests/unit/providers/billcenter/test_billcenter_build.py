@@ -209,7 +209,11 @@ def test_a_receipt_for_a_person_has_an_empty_register() -> None:
     assert sent["noat_register"] == ""
 
 
-@pytest.mark.parametrize("rows", [[], [{"with_noat": False}], [{"with_noat": None}], [{}]])
+def test_a_receipt_waits_for_a_list_of_services_that_has_its_service() -> None:
+    assert isinstance(build_receipt(settled(receipt={}), services()), Hold)
+
+
+@pytest.mark.parametrize("rows", [[{"with_noat": False}], [{"with_noat": None}], [{}]])
 def test_a_service_without_vat_gives_no_receipt(rows: list[dict[str, Any]]) -> None:
     refused = build_receipt(settled(receipt={}), services(*rows))
     assert isinstance(refused, Refusal)

@@ -1,0 +1,38 @@
+"""Two dispatchers at once: never more refunds than was settled."""
+
+import threading
+
+from shared.flow import release
+from shared.store import holds
+from tests.support.pipeline import Pipeline, pipeline
+
+
+def test_two_dispatchers_do_not_release_more_refunds_than_was_settled(database_url: str) -> None:
+    with pipeline(database_url, {}, refund_id="own", partial_refunds=True) as made:
+        made.settled("order")
+        made.refund("back-1", "order")
+        waiting = threading.Event()
+        with made.runtime.database.transaction() as first:
+            held = holds.refunds(first, 60)
+            made.refund("back-2", "order")  # comes while the first dispatcher is at work
+            settle_id = held[0].settle_id
+            assert settle_id is not None
+            settle, refunded_minor = holds.settle(first, settle_id)  # the first dispatcher's lock
+            second = threading.Thread(target=lambda: (waiting.set(), release.release_refunds(made.runtime)))
+            second.start()
+            waiting.wait(5)
+            _until_blocked(made)
+            release._decide(made.runtime, first, held[0])
+            assert (settle.amount_minor, refunded_minor) == (10_000, 0)
+        second.join(20)
+        rows = made.sql("SELECT state, detail FROM payments WHERE operation = 'refund' ORDER BY id")
+        assert [row["state"] for row in rows] == ["accepted", "refused"], rows
+
+
+def _until_blocked(made: Pipeline) -> None:
+    """Wait until some session waits for a row lock of another."""
+    for _ in range(2000):
+        if made.sql("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"):
+            return
+        threading.Event().wait(0.005)
+    raise AssertionError("nobody waits")
