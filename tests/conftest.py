@@ -59,6 +59,11 @@ def template(servers: Servers) -> Iterator[str]:
 @pytest.fixture
 def database_url(servers: Servers, template: str) -> Iterator[str]:
     """A migrated database of this test's own."""
+    yield from migrated_copy(servers, template)
+
+
+def migrated_copy(servers: Servers, template: str) -> Iterator[str]:
+    """The URL of a new copy of the template, which is dropped at the end."""
     name = f"test_{os.getpid()}_{next(_numbers)}"
     # file_copy: with fsync off it is faster than writing the copy to the log
     copy = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")

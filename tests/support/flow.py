@@ -292,6 +292,8 @@ class World:
         """This process's sign of life ends."""
         life: Any = self.runtime.life
         life.end()
+        while self.value("SELECT worker_alive(%s)", life.key):  # the server notices the closed connection soon
+            pass
 
 
 def _connected_already(*_: Any) -> Connected:
@@ -327,11 +329,23 @@ def _runtime(
     )
 
 
+def _empty(connection: "psycopg.Connection[dict[str, Any]]") -> None:
+    """As the migrations left it."""
+    tables = connection.execute(
+        """SELECT string_agg(quote_ident(tablename), ', ') AS names FROM pg_tables
+        WHERE schemaname = 'public' AND tablename <> 'alembic_version'"""
+    ).fetchone()
+    assert tables is not None
+    connection.execute(f"TRUNCATE {tables['names']} RESTART IDENTITY".encode())
+    connection.execute("ALTER SEQUENCE payment_ids RESTART")
+
+
 @contextmanager
 def running_world(url: str, **settings: Any) -> Iterator[World]:
     """A World on a migrated database; settings: sections that differ from the defaults."""
     connection = psycopg.connect(driver_url(url), autocommit=True, row_factory=dict_row)
-    connection.execute("CREATE TABLE test_clock (shift interval NOT NULL)")
+    connection.execute("CREATE TABLE IF NOT EXISTS test_clock (shift interval NOT NULL)")
+    _empty(connection)
     connection.execute("INSERT INTO test_clock VALUES ('0')")
     connection.execute(
         """CREATE OR REPLACE FUNCTION clock() RETURNS timestamptz LANGUAGE sql STABLE AS

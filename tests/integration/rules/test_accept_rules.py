@@ -138,7 +138,8 @@ def test_two_intakes_with_the_same_batch_insert_it_once(world: World) -> None:
     assert quarantine(world) == []
 
 
-def test_a_row_that_postgresql_refuses_does_not_stop_the_others(world: World) -> None:
+def test_a_row_that_postgresql_refuses_does_not_stop_the_others(own_world: World) -> None:
+    world = own_world
     world.execute("ALTER TABLE payments ADD CHECK (intent_id <> 'poison')")
     documents = [world.document() for _ in range(5)]
     documents[3]["intent_id"] = "poison"
@@ -168,9 +169,9 @@ def test_a_database_that_is_away_while_building_acknowledges_nothing_and_blames_
     assert quarantine(world) == []
 
 
-def test_a_source_that_is_not_allowed_on_a_stream_goes_to_quarantine(database_url: str) -> None:
+def test_a_source_that_is_not_allowed_on_a_stream_goes_to_quarantine(rules_url: str) -> None:
     intake = {"sources": {STREAM: ["shop"], "other": ["*"]}}
-    with running_world(database_url, intake=intake) as world:
+    with running_world(rules_url, intake=intake) as world:
         good, bad = world.document(), world.document(source="intruder")
         assert world.accept(good, bad) == 1
         assert quarantine(world)[0]["reason"] == "this source may not use this stream"

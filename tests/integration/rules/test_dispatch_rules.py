@@ -19,8 +19,8 @@ def many(world: World, count: int, provider: str = "safe", **fields: object) -> 
     return [world.id_of(document) for document in documents]
 
 
-def test_what_is_dispatched_and_not_claimed_stays_within_in_flight(database_url: str) -> None:
-    with running_world(database_url, safe=ProviderSettings(base_url=ON, in_flight=3)) as world:
+def test_what_is_dispatched_and_not_claimed_stays_within_in_flight(rules_url: str) -> None:
+    with running_world(rules_url, safe=ProviderSettings(base_url=ON, in_flight=3)) as world:
         ids = many(world, 5)
         assert world.dispatched() == ids[:3]
         assert world.dispatched() == []
@@ -30,16 +30,16 @@ def test_what_is_dispatched_and_not_claimed_stays_within_in_flight(database_url:
         assert world.dispatched() == ids[3:]
 
 
-def test_nothing_is_published_to_a_queue_longer_than_in_flight(database_url: str) -> None:
-    with running_world(database_url, safe=ProviderSettings(base_url=ON, in_flight=3)) as world:
+def test_nothing_is_published_to_a_queue_longer_than_in_flight(rules_url: str) -> None:
+    with running_world(rules_url, safe=ProviderSettings(base_url=ON, in_flight=3)) as world:
         ids = many(world, 2)
         assert world.dispatched(queued=4) == []
         assert [world.state(i) for i in ids] == ["accepted"] * 2
         assert world.dispatched(queued=3) == ids
 
 
-def test_the_rate_is_a_bucket_of_one_second(database_url: str) -> None:
-    with running_world(database_url, safe=ProviderSettings(base_url=ON, rate_per_s=4)) as world:
+def test_the_rate_is_a_bucket_of_one_second(rules_url: str) -> None:
+    with running_world(rules_url, safe=ProviderSettings(base_url=ON, rate_per_s=4)) as world:
         many(world, 20)
         world.execute("UPDATE lanes SET rate_at = clock()")
         world.advance(3600)
@@ -51,8 +51,8 @@ def test_the_rate_is_a_bucket_of_one_second(database_url: str) -> None:
         assert len(world.dispatched()) == 1
 
 
-def test_a_slow_rate_lets_one_payment_through_at_a_time(database_url: str) -> None:
-    with running_world(database_url, safe=ProviderSettings(base_url=ON, rate_per_s=0.1)) as world:
+def test_a_slow_rate_lets_one_payment_through_at_a_time(rules_url: str) -> None:
+    with running_world(rules_url, safe=ProviderSettings(base_url=ON, rate_per_s=0.1)) as world:
         many(world, 3)
         world.advance(3600)
         assert len(world.dispatched()) == 1
@@ -62,8 +62,8 @@ def test_a_slow_rate_lets_one_payment_through_at_a_time(database_url: str) -> No
         assert len(world.dispatched()) == 1
 
 
-def test_two_dispatchers_at_once_never_dispatch_one_payment_twice(database_url: str) -> None:
-    with running_world(database_url, safe=ProviderSettings(base_url=ON, in_flight=40)) as world:
+def test_two_dispatchers_at_once_never_dispatch_one_payment_twice(rules_url: str) -> None:
+    with running_world(rules_url, safe=ProviderSettings(base_url=ON, in_flight=40)) as world:
         ids = many(world, 120)
         other = world.another()
         found: list[int] = []

@@ -200,7 +200,8 @@ def claimed(world: World, provider: str) -> None:
         world.run(provider)
 
 
-def test_an_outcome_is_tried_until_postgresql_answers_and_nothing_is_claimed_meanwhile(world: World) -> None:
+def test_an_outcome_is_tried_until_postgresql_answers_and_nothing_is_claimed_meanwhile(own_world: World) -> None:
+    world = own_world
     first, second = world.pay(), world.pay()
     world.dispatched()
 
@@ -240,7 +241,8 @@ def deny(world: World, denied: bool | None) -> None:
             connection.execute(end, (name,))
 
 
-def test_an_outcome_written_to_a_standby_is_written_again_when_there_is_a_primary(world: World) -> None:
+def test_an_outcome_written_to_a_standby_is_written_again_when_there_is_a_primary(own_world: World) -> None:
+    world = own_world
     payment_id = world.pay()
     world.dispatched()
 

@@ -35,7 +35,8 @@ def moved(world: World, payment_id: int, start: State, to: State) -> bool:
     return True
 
 
-def test_the_database_allows_exactly_the_transitions_of_the_table(world: World) -> None:
+def test_the_database_allows_exactly_the_transitions_of_the_table(own_world: World) -> None:
+    world = own_world
     payment_id = world.pay()
     pairs = [(start, to) for start in State for to in State if start is not to]
     allowed = {(start, to) for start, to in pairs if moved(world, payment_id, start, to)}
@@ -78,7 +79,8 @@ def test_a_final_payment_keeps_what_it_is(world: World, final: State) -> None:
 
 
 @pytest.mark.parametrize("amount", [0, -1])
-def test_the_database_refuses_an_amount_that_is_not_above_zero(world: World, amount: int) -> None:
+def test_the_database_refuses_an_amount_that_is_not_above_zero(own_world: World, amount: int) -> None:
+    world = own_world
     world.pay()
     world.execute("ALTER TABLE payments DISABLE TRIGGER USER")
     with pytest.raises(psycopg.errors.CheckViolation):

@@ -31,10 +31,10 @@ def test_missing_places_are_zeros(text: str, currency: str, minor: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    (
+    [
         *("", "0", "0.00", "-1", "+1", "01", "1.", ".5", "1e2", "1,00", " 1", "1 ", "1\n", "1_0", "NaN"),
         *("١", "１", "1.٠", "1.001", "1000000000000000", "1.0.0"),
-    ),
+    ],
 )
 def test_what_is_no_amount_of_mnt_is_refused_with_a_sentence(text: str) -> None:
     with pytest.raises(ValueError, match="amount"):
