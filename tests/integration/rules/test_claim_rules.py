@@ -172,20 +172,20 @@ def test_a_broken_sign_of_life_is_taken_again_under_the_same_key(own_world: Worl
     until(lambda: world.value("SELECT worker_alive(%s)", life.key), True)
 
 
-def test_the_books_are_read_just_before_each_send_while_nothing_is_in_doubt(world: World) -> None:
+def test_the_books_are_read_again_before_a_refund_that_was_not_sent(world: World) -> None:
     settle = world.document("careful")
     world.accept(settle)
     world.run("careful")
     refund = world.pay("careful", refund_of=settle["intent_id"])
     assert release_refunds(world.runtime) == 1
     world.careful.answers.extend([NOT_SENT, OK])
-    world.careful.baselines.extend([{"paid": "100.00"}, {"paid": "70.00"}])
+    world.careful.baselines.extend([{"paid": "100.00"}, {"paid": "200.00"}])
     world.run("careful")
-    assert world.payment(refund)["baseline"] == {"paid": "100.00"}
+    assert world.state(refund) == "waiting"
     world.advance(10)
     world.run("careful")
     assert world.state(refund) == "succeeded"
-    assert world.payment(refund)["baseline"] == {"paid": "70.00"}
+    assert world.payment(refund)["baseline"] == {"paid": "200.00"}
 
 
 def test_without_the_books_before_it_a_refund_is_not_sent(world: World) -> None:

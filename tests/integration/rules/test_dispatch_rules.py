@@ -19,15 +19,14 @@ def many(world: World, count: int, provider: str = "safe", **fields: object) -> 
     return [world.id_of(document) for document in documents]
 
 
-def test_what_is_dispatched_and_not_claimed_stays_within_in_flight(rules_url: str) -> None:
-    with running_world(rules_url, safe=ProviderSettings(base_url=ON, in_flight=3)) as world:
-        ids = many(world, 5)
-        assert world.dispatched() == ids[:3]
-        assert world.dispatched() == []
+def test_what_is_dispatched_and_not_claimed_stays_within_in_flight_and_is_refilled_at_half(rules_url: str) -> None:
+    with running_world(rules_url, safe=ProviderSettings(base_url=ON, in_flight=4)) as world:
+        ids = many(world, 8)
+        assert world.dispatched() == ids[:4]
         send(world.runtime, ids[0])
-        assert world.dispatched() == []  # more than half is still unclaimed: the senders have enough to do
+        assert world.dispatched() == []
         send(world.runtime, ids[1])
-        assert world.dispatched() == ids[3:]
+        assert world.dispatched() == ids[4:6]
 
 
 def test_nothing_is_published_to_a_queue_longer_than_in_flight(rules_url: str) -> None:
