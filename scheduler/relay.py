@@ -31,12 +31,13 @@ def main() -> None:
     stop = process.start("relay", settings)
     url = process.database_url(settings)
     client = broker.connect(process.broker_url(settings))
+    database = Database(url, pool_size=1, application="settlepipe relay")
     announce_ready()
     while not stop.is_set():
         try:
             with psycopg.connect(driver_url(url), autocommit=True, **SESSION) as lock:
                 _wait_for_turn(lock, stop)
-                relay(Database(url, pool_size=1, application="settlepipe relay"), lock, client, settings, stop)
+                relay(database, lock, client, settings, stop)
         except (psycopg.Error, SQLAlchemyError) as error:
             log.warning("PostgreSQL does not answer; trying again", reason=type(error).__name__)
         except redis.RedisError as error:

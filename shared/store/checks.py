@@ -103,8 +103,8 @@ WITH {_KEEP}, claimed AS (
     WHERE p.id = %(id)s AND p.state = 'unknown' AND p.checks = %(number)s AND l.provider = p.provider
         AND (l.running OR l.paused_at IS NULL AND l.probe_payment_id = p.id)
         AND worker_alive(%(worker_key)s)
-        AND (%(in_doubt)s OR NOT EXISTS (SELECT FROM attempts a WHERE a.payment_id = p.id AND a.ended_at IS NULL
-                                         AND worker_alive(a.worker_key)))
+        AND NOT EXISTS (SELECT FROM attempts a WHERE a.payment_id = p.id AND a.ended_at IS NULL
+                        AND worker_alive(a.worker_key))
     RETURNING {PAYMENT_COLUMNS}, p.attempts, p.resend_safe, p.exclusive_key, p.body_sha256, p.due_at
 ), begun AS (
     INSERT INTO attempts (payment_id, number, started_at, lease_until, worker_key, body_sha256)

@@ -28,21 +28,27 @@ UPDATE receipts r SET state = 'dispatched', due_at = clock() + make_interval(sec
 FROM due WHERE r.payment_id = due.payment_id RETURNING r.payment_id
 """
 
+# A receipt's events are numbered with its payment's: one order for all that is told of a payment.
 _EVENT = """
-INSERT INTO events (payment_id, event_id, type, subject, data)
-SELECT r.payment_id, r.payment_id || '-r' || r.event_seq, 'settlepipe.receipt.' || r.state,
-    p.source || '/' || p.intent_id,
-    json_build_object('source', p.source, 'intent_id', p.intent_id, 'state', r.state, 'detail', r.detail,
-                      'answer', r.answer)
-FROM moved r JOIN payments p ON p.id = r.payment_id WHERE r.state IN ('issued', 'refused', 'parked')
+numbered AS (
+    UPDATE payments p SET event_seq = p.event_seq + 1 FROM moved r
+    WHERE p.id = r.payment_id AND r.state IN ('issued', 'refused', 'parked')
+    RETURNING p.id, p.event_seq, p.source, p.intent_id
+), told AS (
+    INSERT INTO events (payment_id, event_id, type, subject, data)
+    SELECT p.id, p.id || '-' || p.event_seq, 'settlepipe.receipt.' || r.state, p.source || '/' || p.intent_id,
+        json_build_object('source', p.source, 'intent_id', p.intent_id, 'state', r.state, 'detail', r.detail,
+                          'answer', r.answer)
+    FROM numbered p JOIN moved r ON r.payment_id = p.id
+)
 """
 
 _PARK_LOST = f"""
 WITH moved AS (
-    UPDATE receipts SET state = 'parked', due_at = NULL, event_seq = event_seq + 1,
+    UPDATE receipts SET state = 'parked', due_at = NULL,
         detail = 'the receipt was asked for and no outcome was recorded'
     WHERE provider = %(provider)s AND state = 'sending' AND due_at <= clock() RETURNING *
-), told AS ({_EVENT})
+), {_EVENT}
 SELECT payment_id FROM moved
 """
 
@@ -68,22 +74,21 @@ _RECORD = f"""
 WITH moved AS (
     UPDATE receipts SET state = %(to)s, detail = %(detail)s, answer = %(answer)s::jsonb,
         due_at = clock() + make_interval(secs => %(wait_s)s::float8),
-        event_seq = event_seq + CASE WHEN %(to)s = 'waiting' THEN 0 ELSE 1 END,
         finished_at = CASE WHEN %(to)s IN ('issued', 'refused') THEN clock() END
     WHERE payment_id = %(id)s AND (state = 'sending' OR state = 'parked' AND %(to)s = 'issued')
         AND attempts = %(attempt)s
     RETURNING *
-), told AS ({_EVENT})
+), {_EVENT}
 SELECT payment_id FROM moved
 """
 
 _RESOLVE = f"""
 WITH moved AS (
-    UPDATE receipts SET state = %(to)s, detail = %(reason)s, event_seq = event_seq + 1,
+    UPDATE receipts SET state = %(to)s, detail = %(reason)s,
         due_at = CASE WHEN %(to)s = 'waiting' THEN clock() END,
         finished_at = CASE WHEN %(to)s IN ('issued', 'refused') THEN clock() END
     WHERE payment_id = %(id)s AND state = 'parked' RETURNING *
-), told AS ({_EVENT})
+), {_EVENT}
 SELECT payment_id FROM moved
 """
 

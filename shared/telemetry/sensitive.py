@@ -91,8 +91,10 @@ _CARD = re.compile(
 )
 _IBAN = re.compile(r"(?<![0-9A-Za-z])[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}(?![0-9A-Za-z])")
 _DIGITS = re.compile(r"\d[ ./()-]{0,2}\d{2,}[ ./()-]{0,2}\d{2}")  # enough in a row for a card, a phone or an account
+# PostgreSQL tells the whole row that broke a constraint.
+_ROW = re.compile(r"(Failing row contains )\(.*\)", re.DOTALL)
 # One cheap look at a text first: most hold nothing that any pattern could match.
-_SUSPECT = re.compile(r"[=:@]|eyJ|-----BEGIN|(?i:bearer|basic)|" + _DIGITS.pattern)
+_SUSPECT = re.compile(r"[=:@]|Failing row|eyJ|-----BEGIN|(?i:bearer|basic)|" + _DIGITS.pattern)
 
 
 @lru_cache(maxsize=2048)
@@ -120,6 +122,8 @@ def mask_patterns(text: str, identifier: bool) -> str:
         text = _PEM.sub(MASK, text)
     if "eyJ" in text:
         text = _JWT.sub(MASK, text)
+    if "Failing row" in text:
+        text = _ROW.sub(rf"\1({MASK})", text)
     if "@" in text:
         text = _EMAIL.sub(MASK, _USERINFO.sub(f"://{MASK}@", text))
     if "=" in text or ":" in text:

@@ -9,6 +9,7 @@ from shared.flow.check import check
 from shared.flow.runtime import boot_time_s
 from shared.providers.base import LoginRefused, LoginUnavailable
 from shared.store import attempts, lanes
+from tests.support.bank import until
 from tests.support.flow import ABSENT, AGAIN, APPLIED, DOWN, LOOK, NO, UNCLEAR, UNDOCUMENTED_NO, World, together
 
 WINDOW_S = 150

@@ -63,6 +63,7 @@ def masked(**event: Any) -> dict[str, Any]:
         ("register ТТ00000001 is unknown", "0000"),
         ("-----BEGIN PRIVATE KEY-----\nMIIs3cr3t\n-----END PRIVATE KEY-----", "MII"),
         ("input_value='s3cr3t', input_type=str", "s3cr3t"),
+        ("DETAIL:  Failing row contains (1, shop, (a), 9001400001).", "9001400001"),
     ],
 )
 def test_a_secret_in_a_text_is_masked(text: str, secret: str) -> None:

@@ -196,7 +196,6 @@ CREATE TABLE receipts (
     body_sha256 bytea CHECK (body_sha256 = sha256(body)),
     detail      text,
     answer      jsonb,
-    event_seq   integer NOT NULL DEFAULT 0,
     finished_at timestamptz
 );
 CREATE INDEX receipts_due ON receipts (provider, due_at) WHERE due_at IS NOT NULL;
