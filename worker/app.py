@@ -19,6 +19,7 @@ celery_logs.connect(settings)
 announce_when_celery_is_up()
 app = celery_app(process.broker_url(settings))
 app.conf.imports = ("worker.tasks",)
+app.conf.worker_consumer = "worker.consumer:Consumer"
 
 # Each sender thread borrows a connection for two short statements a payment; most of its time is the provider's.
 _POOL_SIZE = 8
