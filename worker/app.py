@@ -1,8 +1,7 @@
 """The Celery app of the lanes' workers, with one runtime and one set of sender threads in each process."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from functools import lru_cache, partial
 from typing import Any
 
@@ -13,6 +12,7 @@ from shared.messaging.tasks import celery_app
 from shared.settings import load_settings
 from shared.telemetry import celery_logs, process
 from shared.telemetry.ready import announce_when_celery_is_up
+from worker.senders import spread
 
 settings = load_settings()
 celery_logs.connect(settings)
@@ -20,6 +20,7 @@ announce_when_celery_is_up()
 app = celery_app(process.broker_url(settings))
 app.conf.imports = ("worker.tasks",)
 app.conf.worker_consumer = "worker.consumer:Consumer"
+app.conf.broker_transport = "worker.transport:Transport"
 
 # Each sender thread borrows a connection for two short statements a payment; most of its time is the provider's.
 _POOL_SIZE = 8
@@ -43,13 +44,12 @@ def _bell() -> Any:
     return broker.connect(app.conf.broker_url)
 
 
-def each(verb: Callable[[Runtime, int], None], payment_ids: Iterable[int]) -> None:
+def each(verb: Callable[[Runtime, int], None], payment_ids: Sequence[int]) -> None:
     """Run a verb for each id in the sender threads; return when all have an outcome, then ring for more work.
 
     A defect in one id's flow is raised after the others are done (Celery logs it; the lease recovers the payment).
     """
-    futures = [senders().submit(copy_context().run, partial(verb, runtime(), i)) for i in payment_ids]
-    failures = [error for error in (future.exception() for future in futures) if error is not None]
+    failures = spread(senders(), partial(verb, runtime()), payment_ids)
     broker.ring(_bell())
     if failures:
         raise failures[0]

@@ -62,7 +62,7 @@ def publish(app: Celery, provider: str, batches: Sequence[tuple[str, Sequence[in
 
 def split(ids: Sequence[int], idle_senders: int) -> list[Sequence[int]]:
     """Ids in messages: one a message while senders are idle, up to MAX_IDS as the backlog grows."""
-    size = 1 if len(ids) <= idle_senders else max(1, min(MAX_IDS, -(-len(ids) // 8)))
+    size = 1 if len(ids) <= max(idle_senders, 4) else min(MAX_IDS, -(-len(ids) // 4))
     return [ids[start : start + size] for start in range(0, len(ids), size)]
 
 

@@ -32,6 +32,7 @@ class Limits:
     breaker_open_s: float
 
 
+# coalesce: else the planner may walk all that is dispatched, dead entries included, to find one id.
 # What the books said counts while an attempt is in doubt; else they are read again, just before the send.
 _CLAIM = f"""
 WITH claimed AS (
@@ -40,7 +41,7 @@ WITH claimed AS (
         due_at = clock() + make_interval(secs => %(lease_s)s),
         deadline = coalesce(p.deadline, lane_clock(l) + make_interval(secs => %(deadline_s)s))
     FROM lanes l
-    WHERE p.id = %(id)s AND l.provider = p.provider AND p.state = 'dispatched' AND p.due_at > clock()
+    WHERE p.id = %(id)s AND l.provider = p.provider AND coalesce(p.state, '') = 'dispatched' AND p.due_at > clock()
         AND (l.running OR l.paused_at IS NULL AND l.probe_payment_id = p.id)
         AND CASE WHEN p.resend_safe THEN true ELSE worker_alive(%(worker_key)s) END
     RETURNING {PAYMENT_COLUMNS}, p.attempts, p.resend_safe, p.exclusive_key, p.body_sha256, p.due_at

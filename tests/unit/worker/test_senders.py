@@ -1,0 +1,34 @@
+"""A message's ids over the sender threads."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from worker.senders import spread
+
+
+def test_every_id_is_done_once_and_failures_come_back() -> None:
+    done: list[int] = []
+
+    def verb(payment_id: int) -> None:
+        done.append(payment_id)
+        if payment_id % 2:
+            raise ValueError(payment_id)
+
+    with ThreadPoolExecutor(8) as threads:
+        failures = spread(threads, verb, range(25))
+    assert sorted(done) == list(range(25))
+    assert sorted(str(failure) for failure in failures) == sorted(str(i) for i in range(1, 25, 2))
+
+
+@pytest.mark.timeout(20)
+def test_a_provider_that_takes_its_time_gets_as_many_threads_as_there_are_ids() -> None:
+    together = threading.Barrier(16)  # each waits until all sixteen are under way
+    with ThreadPoolExecutor(16) as threads:
+        assert spread(threads, lambda _: together.wait(15) and None, range(16)) == []
+
+
+def test_no_ids_are_nothing_to_do() -> None:
+    with ThreadPoolExecutor(1) as threads:
+        assert spread(threads, print, []) == []
