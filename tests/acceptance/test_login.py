@@ -16,6 +16,7 @@ def test_the_fleet_logs_in_once_for_each_revoked_token(up: Stack, source: str) -
     sent = []
     for number in range(1, ROUNDS + 1):
         batch = [intents.settle(source, number * 1000 + one) for one in range(A_ROUND)]
+        audit.prove_token(up, f"{source[:30]}.token.{number}")
         up.submit(batch)
         sent += batch
         at_work = number * A_ROUND - A_ROUND // 2

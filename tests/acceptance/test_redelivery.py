@@ -17,6 +17,8 @@ WORKERS = ("worker-billcenter-1", "worker-billcenter-2")
 @pytest.mark.timeout(90)
 def test_every_celery_message_delivered_three_times_changes_nothing(up: Stack, source: str) -> None:
     settles = [intents.settle(source, number) for number in range(1, COUNT + 1)]
+    refunds = [one for number in range(COUNT + 1, COUNT + 11) for one in intents.refundable(source, number)]
+    all_ = settles + refunds
     up.sandbox.options(latency_s=0.05)
     with up.broker() as broker:
         for worker in WORKERS:
@@ -30,15 +32,20 @@ def test_every_celery_message_delivered_three_times_changes_nothing(up: Stack, s
         finally:
             for worker in WORKERS:
                 up.signal_tree(worker, signal.SIGCONT)
-        audit.wait_ended(up, source, settles)
+        up.submit(refunds)
+        audit.wait_ended(up, source, all_)
         _wait_for_empty_lane(broker)
-        first = audit.check_all(up, source, settles)
-        assert audit.states(first) == {"succeeded": COUNT}
+        first = audit.check_all(up, source, all_)
+        assert audit.states(first) == {"succeeded": len(all_)}
         asked = up.sandbox.by_reference()
+        assert {asked[row["reference"]][row["operation"]]["requests"] for row in first.values()} == {1}, (
+            "sent once each"
+        )
+        assert {row["attempts"] for row in first.values()} == {1}
 
         _publish_again(up, [row["id"] for row in first.values()])
         _wait_for_empty_lane(broker)
-    assert audit.check_all(up, source, settles) == first
+    assert audit.check_all(up, source, all_) == first
     assert up.sandbox.by_reference() == asked, "nothing was sent for a payment that had ended"
 
 
@@ -51,7 +58,9 @@ def _publish_again(up: Stack, payment_ids: list[int]) -> None:
     """Send and check tasks for every payment, twice, some ids together and some alone."""
     app = tasks.celery_app(up.told["broker_url"])
     batches = [
-        (task, payment_ids[start : start + 25]) for task in (tasks.SEND, tasks.CHECK) for start in range(0, COUNT, 25)
+        (task, payment_ids[start : start + 25])
+        for task in (tasks.SEND, tasks.CHECK)
+        for start in range(0, len(payment_ids), 25)
     ]
     alone = [(task, [payment_id]) for task in (tasks.SEND, tasks.CHECK) for payment_id in payment_ids[:20]]
     tasks.publish(app, "billcenter", [*batches, *batches, *alone, *alone])

@@ -1,10 +1,11 @@
 """The audit after a test: our payments, the provider's ledger and the events must tell one story."""
 
+import itertools
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tests.support.intents import Intent
+from tests.support.intents import Intent, settle
 from tests.support.stack import Row, Stack, wait_until
 
 FINAL = ("succeeded", "refused", "cancelled")
@@ -108,6 +109,29 @@ def check_all(stack: Stack, source: str, intents: Iterable[Intent]) -> dict[str,
     found = payments(stack, source)
     assert found.keys() == {intent["intent_id"] for intent in intents}
     return found
+
+
+_PROVED = """
+SELECT count(DISTINCT a.worker_key) AS workers FROM attempts a, tokens t
+WHERE a.meaning = 'succeeded' AND a.started_at > t.saved_at AND worker_alive(a.worker_key)
+"""
+
+
+def prove_token(stack: Stack, source: str, workers: int = 2) -> None:
+    """Settle small payments of `source` until every worker has had a success with the token that the fleet has now.
+
+    Two dead tokens in a row say that the credentials are wrong, and the lane halts: so only a token that worked
+    may be revoked by a test.
+    """
+    numbers = itertools.count(1)
+
+    def proved() -> bool:
+        if stack.query(_PROVED)[0]["workers"] >= workers:
+            return True
+        stack.submit([settle(source, next(numbers)) for _ in range(8)])
+        return False
+
+    wait_until(proved, "every worker has used the new token", 20, pause_s=0.3)
 
 
 def states(found: Mapping[str, Row]) -> dict[str, int]:

@@ -36,3 +36,10 @@ def refund(source: str, number: int, **changed: Any) -> Intent:
         "currency": "MNT",
         "paid_at": "2026-11-22T03:24:12.133606Z",
     } | changed
+
+
+def refundable(source: str, number: int) -> list[Intent]:
+    """Two settles on one invoice and the refund of the second: a refund made twice would find the money for it."""
+    invoice = f"{source}-{number}"
+    other = settle(source, number, invoice=invoice, intent_id=f"o{number}", amount="5000.00")
+    return [other, settle(source, number, invoice=invoice), refund(source, number)]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tests.support.intents import Intent, refund, settle
+from tests.support.intents import Intent, refundable, settle
 from tests.support.stack import Stack
 
 REFUND_EVERY = 6
@@ -23,7 +23,7 @@ class Traffic:
 
 @contextmanager
 def traffic(stack: Stack, source: str) -> Iterator[Traffic]:
-    """Settles, and every few of them a refund of one, until the block ends. Each has an invoice of its own."""
+    """Settles, and every few of them a refund of one, until the block ends."""
     running, stop = Traffic(), threading.Event()
 
     def feed() -> None:
@@ -33,9 +33,7 @@ def traffic(stack: Stack, source: str) -> Iterator[Traffic]:
                 batch = []
                 for _ in range(A_TIME):
                     number += 1
-                    batch.append(settle(source, number))
-                    if number % REFUND_EVERY == 0:
-                        batch.append(refund(source, number))
+                    batch += [settle(source, number)] if number % REFUND_EVERY else refundable(source, number)
                 stack.submit(batch)
                 running.sent += batch
                 stop.wait(PAUSE_S)
