@@ -49,7 +49,7 @@ def test_a_third_of_all_requests_fail_in_all_ways_and_every_payment_ends_as_it_s
     for start in range(0, len(all_), 100):
         audit.prove_token(up, f"{source[:30]}.token.{start}")
         up.submit(all_[start : start + 100])
-        sandbox.call("POST", "billcenter/revoke", {})
+        audit.revoke_token(up)
     found = audit.wait_ended(up, source, all_, 80)
 
     audit.check_all(up, source, all_)

@@ -134,6 +134,15 @@ def prove_token(stack: Stack, source: str, workers: int = 2) -> None:
     wait_until(proved, "every worker has used the new token", 20, pause_s=0.3)
 
 
+def revoke_token(stack: Stack) -> None:
+    """Revoke the token under way and return when the fleet has a new one. Somebody must be sending meanwhile."""
+    before = stack.query("SELECT version FROM tokens")[0]["version"]
+    stack.sandbox.call("POST", "billcenter/revoke", {})
+    wait_until(
+        lambda: stack.query("SELECT version FROM tokens")[0]["version"] > before, "the fleet logged in again", 20
+    )
+
+
 def states(found: Mapping[str, Row]) -> dict[str, int]:
     """How many payments are in each state."""
     counted: dict[str, int] = {}
