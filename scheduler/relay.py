@@ -63,22 +63,26 @@ def relay(
     """Carry events while the lock's connection lives. Raises what the servers raise."""
     while not stop.is_set():
         with database.connection() as connection:
-            _replay_if_wiped(connection, client, settings)
             batch = events.pending(connection, _BATCH)
+            position = events.position(connection)
             if batch:
                 lock.execute("SELECT 1")  # still ours: else a successor may be writing
-                entry_id = streams.publish(client, batch, settings.events_keep_s)
+                entry_id, whole = streams.publish(client, batch, settings.events_keep_s, after=position)
                 events.carried(connection, [event["id"] for event in batch], entry_id)
+            else:
+                whole = position is None or streams.holds(client, position)
+            if not whole:
+                _replay(connection, settings, forget=not batch)
         if len(batch) < _BATCH:
             stop.wait(_IDLE_S)
 
 
-def _replay_if_wiped(connection: Connection, client: "redis.Redis", settings: Settings) -> None:
-    position = events.position(connection)
-    if position is not None and not streams.holds(client, position):
-        replayed = events.replay_last(connection, settings.events_replay_s)
+def _replay(connection: Connection, settings: Settings, *, forget: bool) -> None:
+    """The stream was wiped. forget: and nothing was written to it since, so there is no last entry."""
+    replayed = events.replay_last(connection, settings.events_replay_s)
+    if forget:
         events.forget_position(connection)
-        log.warning("the events stream lost its last entry; replaying", events=replayed)
+    log.warning("the events stream lost its last entry; replaying", events=replayed)
 
 
 if __name__ == "__main__":

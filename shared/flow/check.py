@@ -5,6 +5,7 @@ resend is claimed by the statement that records the verdict. APPLIED is believed
 """
 
 from shared.domain.answers import CheckResult, Verdict
+from shared.domain.backoff import next_wait
 from shared.flow.disputes import dispute_evidence
 from shared.flow.runtime import Runtime, boot_time_s
 from shared.flow.send import deliver
@@ -119,5 +120,8 @@ def _resend(runtime: Runtime, claim: CheckClaim, result: CheckResult) -> None:
 
 
 def _wait(runtime: Runtime, claim: CheckClaim, result: CheckResult) -> None:
+    retry = runtime.settings.retry
+    back_off_s = next_wait(claim.number, retry.base_s, retry.cap_s)
+    ladder_s = runtime.settings.check.ladder_s
     with runtime.database.connection() as connection:
-        checks.inconclusive(connection, claim, result, runtime.settings.check.ladder_s, runtime.limits)
+        checks.inconclusive(connection, claim, result, ladder_s, runtime.limits, back_off_s=back_off_s)

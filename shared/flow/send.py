@@ -111,19 +111,21 @@ def _call(runtime: Runtime, claim: Claim, auth: Auth) -> Answer:
             status=answer.http_status,
         )
     if answer.http_status == 401:
-        _forget(provider, auth)
-        if auth.fresh_after_refusal and answer.meaning is Meaning.REAUTH:
+        wrong_credentials = _forget(provider, auth)
+        if wrong_credentials and answer.meaning is Meaning.REAUTH:
             detail = "two tokens in a row were refused; check the credentials, then `settlepipe lanes resume`"
             return dataclasses.replace(answer, meaning=Meaning.HALT, detail=detail)
     return answer
 
 
-def _forget(provider: Provider, auth: Auth) -> None:
-    """This token got a 401. Where the database is away the fleet learns of it from the next 401."""
+def _forget(provider: Provider, auth: Auth) -> bool:
+    """This token got a 401; True when the credentials must be wrong. Where the database is away the fleet learns of
+    it from the next 401."""
     try:
-        provider.forget(auth)
+        return provider.forget(auth)
     except AWAY:
         log.warning("the refused token could not be marked as refused; PostgreSQL does not answer")
+        return False
 
 
 def _outcome(runtime: Runtime, claim: Claim, answer: Answer, *, sent: bool) -> Outcome:

@@ -89,14 +89,20 @@ def submit(client: "redis.Redis", stream: str, intents: Sequence[bytes]) -> None
     pipeline.execute()
 
 
-def publish(client: "redis.Redis", events: Sequence[Mapping[str, Any]], keep_s: float) -> str:
-    """Add events (rows of the outbox) in order and trim what is too old; the id of the last entry."""
+def publish(
+    client: "redis.Redis", events: Sequence[Mapping[str, Any]], keep_s: float, after: str | None = None
+) -> tuple[str, bool]:
+    """Add events (rows of the outbox) in order and trim what is too old: the id of the last entry, and whether the
+    stream still held entry `after` (None: there is none to hold) at that very moment."""
     oldest = f"{int((datetime.now(UTC).timestamp() - keep_s) * 1000)}-0"
     pipeline = client.pipeline(transaction=True)
+    if after is not None:
+        pipeline.xrange(EVENTS, after, after, count=1)
     for event in events:
         pipeline.xadd(EVENTS, {EVENT_FIELD: cloud_event(event)})
     pipeline.xtrim(EVENTS, minid=oldest, approximate=True)
-    return str(pipeline.execute()[len(events) - 1].decode())
+    answers = pipeline.execute()
+    return str(answers[-2].decode()), after is None or bool(answers[0])
 
 
 def holds(client: "redis.Redis", entry_id: str) -> bool:

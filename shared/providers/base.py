@@ -101,8 +101,9 @@ class Provider(Protocol):
         """What a call needs to be let in; may log in. Raises LoginRefused, LoginUnavailable."""
         ...
 
-    def forget(self, auth: Auth) -> None:
-        """This auth got a 401: never use it again."""
+    def forget(self, auth: Auth) -> bool:
+        """This auth got a 401: never use it again. True when that shows that the credentials themselves are wrong:
+        it was fresh after a refusal, and no call of the whole fleet has succeeded with it."""
         ...
 
     def send(self, payment: Payment, auth: Auth) -> Answer:
@@ -188,6 +189,10 @@ class TokenStore(Protocol):
 
     def invalidate(self, provider: str, version: int) -> None:
         """Version `version` got a 401. Does nothing when a newer one is there."""
+        ...
+
+    def prove(self, provider: str, version: int) -> None:
+        """A call succeeded with this version: it no longer counts as `after_refusal`."""
         ...
 
     def try_login_lock(self, provider: str) -> Callable[[], None] | None:

@@ -5,6 +5,7 @@ one process makes while the others wait for its row. Renewed ahead of its end, a
 processes. Works for every provider whose credentials end: what a login is comes as a function.
 """
 
+import contextlib
 import random
 import threading
 import time
@@ -87,17 +88,33 @@ class TokenSource:
                 self._lock.release()
         return self._as_auth(held)
 
-    def forget(self, auth: Auth) -> None:
-        """This token got a 401: it is not used again, here or elsewhere. Newer ones are left alone."""
+    def forget(self, auth: Auth) -> bool:
+        """This token got a 401: it is not used again, here or elsewhere. Newer ones are left alone.
+
+        True when it was fetched because its predecessor was refused, is young, and nobody in the fleet has succeeded
+        with it: then the credentials are wrong, not the token. Judged now, not when the call began: others may have
+        succeeded meanwhile.
+        """
+        hopeless = auth.fresh_after_refusal and auth.version > self._worked
+        if hopeless:
+            row = self._store.read(self._provider)
+            hopeless = row is not None and row.version == auth.version and row.after_refusal
         self._forgotten = max(self._forgotten, auth.version)
         held = self._held
         if held is not None and held.auth.version <= auth.version:
             self._held = None
         self._store.invalidate(self._provider, auth.version)
+        return hopeless
 
     def worked(self, auth: Auth) -> None:
         """A call was let in with this token: a 401 from now on is about the token, not the credentials."""
-        self._worked = max(self._worked, auth.version)
+        if auth.version <= self._worked:
+            return
+        self._worked = auth.version
+        held = self._held
+        if held is not None and held.auth.version == auth.version and held.after_refusal:
+            with contextlib.suppress(Exception):  # unsaid, another process may halt a little early: no reason to fail
+                self._store.prove(self._provider, auth.version)
 
     def _as_auth(self, held: _Held) -> Auth:
         if not held.after_refusal or held.auth.version <= self._worked:

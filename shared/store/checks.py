@@ -141,17 +141,23 @@ def applied(connection: Connection, claim: CheckClaim, result: CheckResult, limi
 
 
 def inconclusive(
-    connection: Connection, claim: CheckClaim, result: CheckResult, ladder_s: Sequence[float], limits: Limits
+    connection: Connection,
+    claim: CheckClaim,
+    result: CheckResult,
+    ladder_s: Sequence[float],
+    limits: Limits,
+    *,
+    back_off_s: float = 0.0,
 ) -> None:
-    """Climb the ladder of waits; its end, or the deadline, is parked. A check that could not be made stays on its
-    rung: it says nothing, and waits the rung's time (at least a minute) again."""
+    """Climb the ladder of waits; its end, or the deadline, is parked. A check that could not be made because the
+    provider is down stays on its rung and waits `back_off_s`: it says nothing."""
     climb = 0 if result.provider_down else 1
     rung = claim.rung + climb
     wait_s = ladder_s[rung] if rung < len(ladder_s) else 0
     given = _given(claim, result, limits) | {
         "climb": climb,
         "rungs": len(ladder_s),
-        "wait_s": max(wait_s, 60.0) if result.provider_down else wait_s,
+        "wait_s": back_off_s if result.provider_down else wait_s,
     }
     connection.execute(_INCONCLUSIVE, given)
 

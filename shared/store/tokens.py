@@ -57,6 +57,13 @@ class StoredTokens:
                 "UPDATE tokens SET refused = true WHERE provider = %s AND version = %s", (provider, version)
             )
 
+    def prove(self, provider: str, version: int) -> None:
+        """A call succeeded with this version: it no longer counts as `after_refusal`, for the whole fleet."""
+        with self._database.connection() as connection:
+            connection.execute(
+                "UPDATE tokens SET after_refusal = false WHERE provider = %s AND version = %s", (provider, version)
+            )
+
     def try_login_lock(self, provider: str) -> Callable[[], None] | None:
         """The fleet's log-in lock, on a connection of its own so that no pool or transaction waits on HTTP.
 

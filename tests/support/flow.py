@@ -115,8 +115,9 @@ class Scripted:
         auth: Auth = _next(self.auths, Auth())
         return auth
 
-    def forget(self, auth: Auth) -> None:
+    def forget(self, auth: Auth) -> bool:
         self.forgotten.append(auth)
+        return auth.fresh_after_refusal
 
     def send(self, payment: Payment, _auth: Auth) -> Answer:
         assert payment.body is not None

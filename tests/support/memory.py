@@ -42,6 +42,12 @@ class MemoryTokens:
                 saved, row = self._rows[-1]
                 self._rows[-1] = (saved, replace(row, refused=True))
 
+    def prove(self, _provider: str, version: int) -> None:
+        with self._guard:
+            if self._rows and self._rows[-1][1].version == version:
+                saved, row = self._rows[-1]
+                self._rows[-1] = (saved, replace(row, after_refusal=False))
+
     def try_login_lock(self, _provider: str) -> Callable[[], None] | None:
         return self._login.release if self._login.acquire(blocking=False) else None
 

@@ -49,8 +49,8 @@ class Billcenter:
     def authorise(self) -> Auth:
         return self._tokens.authorise()
 
-    def forget(self, auth: Auth) -> None:
-        self._tokens.forget(auth)
+    def forget(self, auth: Auth) -> bool:
+        return self._tokens.forget(auth)
 
     def send(self, payment: Payment, auth: Auth) -> Answer:
         if payment.path is None or payment.body is None:

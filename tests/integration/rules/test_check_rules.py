@@ -204,17 +204,18 @@ def test_inconclusive_climbs_the_ladder_into_parked(world: World) -> None:
 
 
 @pytest.mark.parametrize("fault", [DOWN, LoginUnavailable("no token"), LoginRefused("refused")])
-def test_a_check_that_could_not_be_made_does_not_climb_and_waits_a_minute(world: World, fault: object) -> None:
+def test_a_check_that_could_not_be_made_does_not_climb_and_backs_off(world: World, fault: object) -> None:
     payment_id = unknown(world)
-    for _ in range(8):
+    retry = world.runtime.settings.retry
+    for number in range(1, 9):
         if isinstance(fault, Exception):
             world.careful.auths.append(fault)
         world.execute("UPDATE lanes SET halted_at = NULL")
         look(world, *([fault] if fault is DOWN else []))
         payment = world.payment(payment_id)
         assert (payment["state"], payment["rung"]) == ("unknown", 0)
-        assert 59 < payment["due_in"].total_seconds() <= 60
-        world.advance(61)
+        assert payment["due_in"].total_seconds() <= min(retry.cap_s, retry.base_s * 2**number)
+        world.advance(retry.cap_s)
 
 
 def test_a_login_that_is_refused_during_a_check_halts_the_lane(world: World) -> None:

@@ -194,3 +194,14 @@ def test_events_can_be_replayed_since_a_time(world: World, client: "redis.Redis"
     with world.runtime.database.connection() as connection:
         assert events.replay(connection, since) == 2
     assert [e["id"] for e in carried(world, client)] == ["1-1", "1-2"] * 2
+
+
+def test_a_wipe_between_the_look_and_the_writing_is_noticed(world: World, broker_url: str) -> None:
+    world.settled("safe")
+    with redis.Redis.from_url(broker_url) as client, world.runtime.database.connection() as connection:
+        batch = events.pending(connection, 10)
+        first, whole = streams.publish(client, batch, 600)
+        assert whole
+        assert streams.publish(client, batch, 600, after=first)[1]
+        client.flushall()
+        assert not streams.publish(client, batch, 600, after=first)[1]

@@ -98,7 +98,7 @@ def test_a_second_refused_token_in_a_row_at_a_check_provider_is_checked(world: W
 
 
 def test_a_token_that_can_not_be_invalidated_does_not_lose_the_answer(world: World) -> None:
-    def forget(_auth: Auth) -> None:
+    def forget(_auth: Auth) -> bool:
         raise psycopg.OperationalError("gone")
 
     world.careful.forget = forget  # type: ignore[method-assign]

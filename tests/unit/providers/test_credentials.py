@@ -219,6 +219,31 @@ def test_a_token_fetched_after_a_401_is_fresh_until_it_worked() -> None:
     assert not mine.authorise().fresh_after_refusal
 
 
+def test_a_second_401_in_a_row_says_that_the_credentials_are_wrong() -> None:
+    mine = source(MemoryTokens(), Logins())
+    assert not mine.forget(mine.authorise())
+    assert mine.forget(mine.authorise())
+
+
+def test_a_401_says_nothing_of_the_credentials_once_anybody_in_the_fleet_succeeded_with_the_token() -> None:
+    store, login = MemoryTokens(), Logins()
+    mine, other = source(store, login), source(store, login)
+    mine.forget(mine.authorise())
+    under_way = mine.authorise()  # a call begins with the fresh token …
+    assert under_way.fresh_after_refusal
+    other.worked(other.authorise())  # … meanwhile another process succeeds with it …
+    assert not mine.forget(under_way)  # … and then it is revoked
+
+
+def test_a_late_401_of_an_older_token_says_nothing_of_the_credentials() -> None:
+    mine = source(MemoryTokens(), Logins())
+    mine.forget(mine.authorise())
+    second = mine.authorise()
+    assert mine.forget(second)
+    mine.authorise()
+    assert not mine.forget(second)
+
+
 def test_a_token_fetched_after_a_401_is_fresh_for_a_minute_only() -> None:
     store, login = MemoryTokens(), Logins()
     mine = source(store, login)
