@@ -67,21 +67,21 @@ def relay(
             position = events.position(connection)
             if batch:
                 lock.execute("SELECT 1")  # still ours: else a successor may be writing
-                entry_id, whole = streams.publish(client, batch, settings.events_keep_s, after=position)
-                events.carried(connection, [event["id"] for event in batch], entry_id)
+                entry_id = streams.publish(client, batch, settings.events_keep_s, after=position)
+                if entry_id is not None:
+                    events.carried(connection, [event["id"] for event in batch], entry_id)
             else:
-                whole = position is None or streams.holds(client, position)
-            if not whole:
-                _replay(connection, settings, forget=not batch)
+                entry_id = position if position is None or streams.holds(client, position) else None
+            if position is not None and entry_id is None:
+                _replay(connection, settings)
         if len(batch) < _BATCH:
             stop.wait(_IDLE_S)
 
 
-def _replay(connection: Connection, settings: Settings, *, forget: bool) -> None:
-    """The stream was wiped. forget: and nothing was written to it since, so there is no last entry."""
+def _replay(connection: Connection, settings: Settings) -> None:
+    """The stream was wiped: what it held lately comes again, in order, before what is new."""
     replayed = events.replay_last(connection, settings.events_replay_s)
-    if forget:
-        events.forget_position(connection)
+    events.forget_position(connection)
     log.warning("the events stream lost its last entry; replaying", events=replayed)
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from shared.domain.intent import BadIntent, Intent, parse_intent
 from shared.domain.payment import Payment
 from shared.domain.reference import new_reference
-from shared.flow.prepare import prepare, resend_safe
+from shared.flow.prepare import prepare, rule_of
 from shared.flow.runtime import Runtime
 from shared.messaging.streams import Entry
 from shared.store import intake
@@ -113,7 +113,8 @@ def _build(
             subject = f"{intent.source}/{intent.intent_id}"
             rejected.append(_quarantined(entry, "its request could not be built: a mistake in the adapter", subject))
             continue
-        rows.append(NewPayment(intent, payment.sent_reference, resend_safe(runtime, payment), built))
+        rule = rule_of(runtime, payment)
+        rows.append(NewPayment(intent, payment.sent_reference, rule.resend_safe, built, rule.needs_baseline))
     return rows
 
 

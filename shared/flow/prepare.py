@@ -4,6 +4,7 @@ from shared.domain.money import format_amount
 from shared.domain.payment import HoldReason, Operation, Payment
 from shared.domain.request import Built, Hold, Refusal
 from shared.flow.runtime import Runtime
+from shared.providers.base import OperationRule
 
 
 def prepare(runtime: Runtime, payment: Payment) -> Built:
@@ -28,10 +29,10 @@ def unsupported(runtime: Runtime, payment: Payment) -> Refusal | None:
     return None
 
 
-def resend_safe(runtime: Runtime, payment: Payment) -> bool:
-    """Does the provider's document promise that this operation may be sent again?"""
-    rule = runtime.registrations[payment.provider].operations.get(payment.operation)
-    return rule is not None and rule.resend_safe
+def rule_of(runtime: Runtime, payment: Payment) -> OperationRule:
+    """What the provider's document says of this operation; where it has none, the strictest rule."""
+    rules = runtime.registrations[payment.provider].operations
+    return rules.get(payment.operation, OperationRule(resend_safe=False))
 
 
 def refund_fits(settle: Payment, refund: Payment, refunded_minor: int) -> Refusal | None:

@@ -91,18 +91,24 @@ def submit(client: "redis.Redis", stream: str, intents: Sequence[bytes]) -> None
 
 def publish(
     client: "redis.Redis", events: Sequence[Mapping[str, Any]], keep_s: float, after: str | None = None
-) -> tuple[str, bool]:
-    """Add events (rows of the outbox) in order and trim what is too old: the id of the last entry, and whether the
-    stream still held entry `after` (None: there is none to hold) at that very moment."""
+) -> str | None:
+    """Add events (rows of the outbox) in order and trim what is too old; the id of the last entry.
+
+    None, and nothing is written, when the stream has lost entry `after`: older events have to come before these.
+    Raises redis.WatchError when the stream changes hands meanwhile; nothing is written then either.
+    """
     oldest = f"{int((datetime.now(UTC).timestamp() - keep_s) * 1000)}-0"
-    pipeline = client.pipeline(transaction=True)
-    if after is not None:
-        pipeline.xrange(EVENTS, after, after, count=1)
-    for event in events:
-        pipeline.xadd(EVENTS, {EVENT_FIELD: cloud_event(event)})
-    pipeline.xtrim(EVENTS, minid=oldest, approximate=True)
-    answers = pipeline.execute()
-    return str(answers[-2].decode()), after is None or bool(answers[0])
+    with client.pipeline(transaction=True) as pipeline:
+        if after is not None:
+            # A wipe after this look, or a new connection, makes the transaction fail.
+            pipeline.watch(EVENTS)  # type: ignore[no-untyped-call]
+            if not pipeline.xrange(EVENTS, after, after, count=1):
+                return None
+            pipeline.multi()
+        for event in events:
+            pipeline.xadd(EVENTS, {EVENT_FIELD: cloud_event(event)})
+        pipeline.xtrim(EVENTS, minid=oldest, approximate=True)
+        return str(pipeline.execute()[len(events) - 1].decode())
 
 
 def holds(client: "redis.Redis", entry_id: str) -> bool:

@@ -21,6 +21,7 @@ class NewPayment:
     sent_reference: str
     resend_safe: bool
     built: Built
+    reads_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,11 @@ WITH incoming AS (
         %(source)s::text[], %(intent_id)s::text[], %(digest)s::bytea[], %(provider)s::text[], %(operation)s::text[],
         %(amount_minor)s::bigint[], %(currency)s::text[], %(places)s::smallint[], %(paid_at)s::timestamptz[],
         %(target)s::text[], %(refund_of)s::text[], %(receipt)s::text[], %(notify)s::text[], %(metadata)s::text[],
-        %(hold_reason)s::text[], %(detail)s::text[], %(resend_safe)s::boolean[], %(sent_reference)s::text[],
-        %(path)s::text[], %(body)s::bytea[], %(exclusive_key)s::text[])
+        %(hold_reason)s::text[], %(detail)s::text[], %(resend_safe)s::boolean[], %(reads_first)s::boolean[],
+        %(sent_reference)s::text[], %(path)s::text[], %(body)s::bytea[], %(exclusive_key)s::text[])
     AS t(source, intent_id, digest, provider, operation, amount_minor, currency, places, paid_at, target, refund_of,
-         receipt, notify, metadata, hold_reason, detail, resend_safe, sent_reference, path, body, exclusive_key)
+         receipt, notify, metadata, hold_reason, detail, resend_safe, reads_first, sent_reference, path, body,
+         exclusive_key)
 ), keys AS (
     -- in one order, so that two intakes with the same keys wait for each other and don't deadlock
     INSERT INTO intent_keys (source, intent_id, digest, payment_id)
@@ -61,11 +63,12 @@ WITH incoming AS (
     ON CONFLICT DO NOTHING RETURNING payment_id
 )
 INSERT INTO payments (id, source, intent_id, provider, operation, amount_minor, currency, places, paid_at, target,
-    refund_of, receipt, notify, metadata, hold_reason, detail, due_at, resend_safe, sent_reference, path, body,
-    body_sha256, exclusive_key)
+    refund_of, receipt, notify, metadata, hold_reason, detail, due_at, resend_safe, reads_first, sent_reference,
+    path, body, body_sha256, exclusive_key)
 SELECT id, source, intent_id, provider, operation, amount_minor, currency, places, paid_at, target::jsonb,
     refund_of, receipt::jsonb, notify::jsonb, metadata::jsonb, hold_reason, detail,
-    CASE WHEN hold_reason IS NULL THEN clock() END, resend_safe, sent_reference, path, body, sha256(body), exclusive_key
+    CASE WHEN hold_reason IS NULL THEN clock() END, resend_safe, reads_first, sent_reference, path, body,
+    sha256(body), exclusive_key
 FROM incoming JOIN keys ON payment_id = id ORDER BY id
 RETURNING id, source, intent_id
 """
@@ -178,6 +181,7 @@ def _column_values(row: NewPayment) -> dict[str, Any]:
         "hold_reason": built.reason.value if isinstance(built, Hold) else None,
         "detail": built.detail if isinstance(built, Hold) else None,
         "resend_safe": row.resend_safe,
+        "reads_first": row.reads_first,
         "sent_reference": row.sent_reference,
         "path": request.path if request else None,
         "body": request.body if request else None,

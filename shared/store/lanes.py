@@ -38,15 +38,22 @@ SELECT l.running, (l.open_until IS NULL) = false AS open,
 FROM lanes l WHERE provider = %(provider)s FOR NO KEY UPDATE SKIP LOCKED
 """
 
-# A lease that ran out is an ambiguous attempt like any other.
+# A lease that ran out is an ambiguous attempt like any other, but for one whose baseline was not kept: the send comes
+# after that, so nothing was sent.
 _RECOVER = """
 WITH late AS (
-    SELECT id FROM payments WHERE provider = %(provider)s AND due_at <= clock() AND state = 'sending'
+    SELECT id, attempts, reads_first AND baseline IS NULL AS unsent FROM payments
+    WHERE provider = %(provider)s AND due_at <= clock() AND state = 'sending'
     ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), ended AS (
+    UPDATE attempts a SET ended_at = clock(), meaning = 'not_sent', kind = 'lease_lost' FROM late
+    WHERE late.unsent AND a.payment_id = late.id AND a.number = late.attempts
 )
-UPDATE payments p SET state = CASE WHEN resend_safe THEN 'waiting' ELSE 'unknown' END, in_doubt = true,
-    possibly_sent = true, rung = 0, detail = 'no outcome was recorded before the lease ran out',
-    due_at = clock() + make_interval(secs => CASE WHEN resend_safe THEN random() * %(base_s)s ELSE %(check_s)s END)
+UPDATE payments p SET state = CASE WHEN resend_safe OR unsent THEN 'waiting' ELSE 'unknown' END,
+    in_doubt = in_doubt OR NOT unsent, possibly_sent = possibly_sent OR NOT unsent, rung = 0,
+    detail = 'no outcome was recorded before the lease ran out',
+    due_at = clock() + make_interval(
+        secs => CASE WHEN resend_safe OR unsent THEN random() * %(base_s)s ELSE %(check_s)s END)
 FROM late WHERE p.id = late.id
 RETURNING p.id, p.state
 """

@@ -77,7 +77,8 @@ def product(run: Run, broker_url: str) -> Iterator["redis.Redis"]:
             connection.execute("UPDATE payments SET state = 'succeeded' WHERE state = 'accepted'")
             batch = events.pending(connection, 100)
             if batch:
-                entry_id, _ = streams.publish(client, batch, settings.events_keep_s)
+                entry_id = streams.publish(client, batch, settings.events_keep_s)
+                assert entry_id is not None
                 events.carried(connection, [event["id"] for event in batch], entry_id)
 
     def work() -> None:

@@ -9,6 +9,7 @@ import pytest
 from shared.domain.answers import Answer
 from shared.domain.payment import State
 from shared.flow.disputes import dispute
+from shared.flow.release import release_refunds
 from shared.flow.send import send
 from shared.providers.base import Auth, LoginRefused
 from shared.store import attempts
@@ -187,6 +188,32 @@ def test_a_lost_lease_is_unknown_where_a_resend_is_not_safe(world: World) -> Non
     payment = world.payment(payment_id)
     assert (payment["state"], payment["in_doubt"], payment["possibly_sent"]) == ("unknown", True, True)
     assert world.events(payment_id) == ["accepted", "unknown"]
+
+
+def test_a_lost_lease_before_the_books_were_kept_is_not_sent(world: World) -> None:
+    """The send comes after the books are kept: without them nothing went out, and there is nothing to look for."""
+    settle = world.document("careful")
+    world.accept(settle)
+    world.run("careful")
+    refund = world.pay("careful", refund_of=settle["intent_id"])
+    assert release_refunds(world.runtime) == 1
+    sent = len(world.careful.sent)
+
+    def dies() -> None:
+        raise Died
+
+    world.careful.baselines.append(dies)
+    with pytest.raises(Died):
+        world.run("careful")
+    world.advance(61)
+    world.batches("careful")
+    payment = world.payment(refund)
+    assert (payment["state"], payment["in_doubt"], payment["possibly_sent"]) == ("waiting", False, False)
+    assert world.attempt(refund)["meaning"] == "not_sent"
+    world.advance(10)
+    world.run("careful")
+    assert world.state(refund) == "succeeded"
+    assert len(world.careful.sent) == sent + 1
 
 
 class Died(BaseException):

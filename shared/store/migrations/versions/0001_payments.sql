@@ -89,6 +89,7 @@ CREATE TABLE payments (
     deadline           timestamptz,                  -- in lane time, from the first claim
 
     resend_safe        boolean NOT NULL DEFAULT false,
+    reads_first        boolean NOT NULL DEFAULT false, -- nothing is sent before its baseline is kept
     sent_reference     text NOT NULL UNIQUE,
     provider_reference text,
     path               text,
