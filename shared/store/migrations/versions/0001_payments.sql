@@ -136,7 +136,7 @@ CREATE TABLE attempts (
     refusal     boolean NOT NULL DEFAULT false,   -- the provider said no, documented or not
     facts       jsonb,
     PRIMARY KEY (payment_id, number)
-);
+) WITH (fillfactor = 70);             -- room for the end beside the beginning, without new index entries
 
 CREATE TABLE checks (
     payment_id bigint NOT NULL REFERENCES payments,
