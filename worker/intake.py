@@ -3,9 +3,7 @@
 import os
 import time
 
-import psycopg
 import redis
-from sqlalchemy.exc import SQLAlchemyError
 
 from shared.flow import runtime as flow_runtime
 from shared.flow.accept import accept
@@ -13,6 +11,7 @@ from shared.flow.runtime import Runtime
 from shared.messaging import broker
 from shared.messaging.streams import Entry, Intake
 from shared.settings import load_settings
+from shared.store.engine import AWAY
 from shared.telemetry import process
 from shared.telemetry.logs import get_logger
 from shared.telemetry.ready import announce_ready
@@ -46,7 +45,7 @@ def main() -> None:
         except redis.RedisError as error:
             log.warning("the broker does not answer; trying again", reason=type(error).__name__)
             stop.wait(_AWAY_S)
-        except (psycopg.OperationalError, SQLAlchemyError) as error:
+        except AWAY as error:
             # nothing was acknowledged: the entries stay pending and are reclaimed
             log.warning("PostgreSQL does not answer; the entries stay pending", reason=type(error).__name__)
             stop.wait(_AWAY_S)

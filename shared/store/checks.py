@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from shared.domain.answers import CheckResult
 from shared.domain.payment import Payment
@@ -25,15 +24,12 @@ class CheckClaim:
 
     payment: Payment
     number: int
-    attempt: int
     rung: int
-    resend_safe: bool
     resend_asked: bool
     exclusive_key: str | None
     last_refusal: str | None
     window_passed: bool
     sender_alive: bool
-    first_sent_at: datetime | None
     overdue: bool
 
 
@@ -42,14 +38,13 @@ UPDATE payments p SET checks = p.checks + 1, check_due = false, due_at = clock()
 FROM lanes l
 WHERE p.id = %(id)s AND p.state = 'unknown' AND p.check_due AND l.provider = p.provider
     AND (l.running OR l.paused_at IS NULL AND l.probe_payment_id = p.id)
-RETURNING {PAYMENT_COLUMNS}, p.checks, p.attempts, p.rung, p.resend_safe, p.resend_asked, p.exclusive_key,
+RETURNING {PAYMENT_COLUMNS}, p.checks, p.rung, p.resend_asked, p.exclusive_key,
     (SELECT coalesce(a.detail, a.kind) FROM attempts a
      WHERE a.payment_id = p.id AND a.number = p.attempts AND a.refusal) AS last_refusal,
     coalesce((SELECT max(coalesce(a.ended_at, a.lease_until)) FROM attempts a WHERE a.payment_id = p.id)
         + make_interval(secs => %(window_s)s) <= clock(), true) AS window_passed,
     (SELECT coalesce(bool_or(worker_alive(a.worker_key)), false) FROM attempts a
      WHERE a.payment_id = p.id AND a.ended_at IS NULL) AS sender_alive,
-    (SELECT min(a.started_at) FROM attempts a WHERE a.payment_id = p.id) AS first_sent_at,
     coalesce(p.deadline <= lane_clock(l), false) AS overdue
 """
 
@@ -122,15 +117,12 @@ def claim(connection: Connection, payment_id: int, lease_s: float, window_s: flo
     return CheckClaim(
         payment=payment(row),
         number=row["checks"],
-        attempt=row["attempts"],
         rung=row["rung"],
-        resend_safe=row["resend_safe"],
         resend_asked=row["resend_asked"],
         exclusive_key=row["exclusive_key"],
         last_refusal=row["last_refusal"],
         window_passed=row["window_passed"],
         sender_alive=row["sender_alive"],
-        first_sent_at=row["first_sent_at"],
         overdue=row["overdue"],
     )
 

@@ -15,7 +15,6 @@ class Lane:
     provider: str
     running: bool
     may_probe: bool  # stopped, but one payment may be tried
-    open: bool  # the circuit breaker is what stops it
     rate_tokens: float  # payments that the rate allows now; infinite without a rate
 
 
@@ -29,7 +28,7 @@ class Dispatched:
 
 # NO KEY: an intake's inserts refer to the lane (a foreign key), and must neither wait for this lock nor hide the lane.
 _LOCK = """
-SELECT l.running, (l.open_until IS NULL) = false AS open,
+SELECT l.running,
     l.paused_at IS NULL AND NOT l.running AND coalesce(l.open_until <= clock(), true)
         AND (l.halted_at IS NULL OR coalesce(l.probe_at <= clock(), true)) AS may_probe,
     CASE WHEN %(rate)s::float8 IS NULL THEN 'Infinity'::float8
@@ -121,7 +120,7 @@ def lock(connection: Connection, provider: str, rate_per_s: float | None) -> Lan
     row = connection.execute(_LOCK, {"provider": provider, "rate": rate_per_s}).fetchone()
     if row is None:
         return None
-    return Lane(provider, row["running"], row["may_probe"], row["open"], row["tokens"])
+    return Lane(provider, row["running"], row["may_probe"], row["tokens"])
 
 
 def recover(connection: Connection, provider: str, base_s: float, check_s: float, limit: int = 500) -> list[Row]:
