@@ -8,7 +8,7 @@ from shared.domain.answers import CheckResult, Verdict
 from shared.domain.backoff import next_wait
 from shared.flow.disputes import dispute_evidence
 from shared.flow.runtime import Runtime, boot_time_s
-from shared.flow.send import deliver
+from shared.flow.send import alert_halt, deliver
 from shared.providers.base import Doubt, LoginRefused, LoginUnavailable
 from shared.store import checks, lanes
 from shared.store.checks import CheckClaim
@@ -75,12 +75,7 @@ def _ask(runtime: Runtime, claim: CheckClaim) -> CheckResult:
     except LoginRefused as error:
         with runtime.database.connection() as connection:
             lanes.halt(connection, claim.payment.provider, str(error))
-        alert(
-            "lane_halted",
-            "the lane is halted; mend the cause, then `settlepipe lanes resume`",
-            provider=claim.payment.provider,
-            reason=str(error),
-        )
+        alert_halt(claim.payment.provider, str(error))
         return CheckResult(Verdict.INCONCLUSIVE, str(error), provider_down=True, unread=True)
     except LoginUnavailable as error:
         return CheckResult(Verdict.INCONCLUSIVE, str(error), provider_down=True, unread=True)

@@ -155,6 +155,12 @@ def _outcome(runtime: Runtime, claim: Claim, answer: Answer, *, sent: bool) -> O
     )
 
 
+def alert_halt(provider: str, reason: str) -> None:
+    """Tell people that a lane stands still until its cause is mended."""
+    text = "the lane is halted; mend the cause, then `settlepipe lanes resume`"
+    alert("lane_halted", text, provider=provider, reason=reason)
+
+
 def _learn(runtime: Runtime, claim: Claim) -> None:
     """Let the adapter see what an explicit success did to the books, where later checks rest on it."""
     connected = runtime.connected[claim.payment.provider]
@@ -177,12 +183,7 @@ def _record(runtime: Runtime, claim: Claim, outcome: Outcome) -> None:
         with runtime.gate.closed():
             moved = _write_until_done(runtime, claim, outcome)
     if outcome.halt:
-        alert(
-            "lane_halted",
-            "the lane is halted; mend the cause, then `settlepipe lanes resume`",
-            provider=claim.payment.provider,
-            reason=outcome.halt,
-        )
+        alert_halt(claim.payment.provider, outcome.halt)
     if not moved and outcome.answer.meaning is Meaning.SUCCEEDED:
         dispute(runtime, claim)
     log.info(
