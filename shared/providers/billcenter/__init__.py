@@ -29,7 +29,7 @@ REGISTRATION = Registration(
     target=Target,
     operations={
         Operation.SETTLE: OperationRule(resend_safe=True),
-        Operation.REFUND: OperationRule(resend_safe=False, needs_baseline=True),
+        Operation.REFUND: OperationRule(resend_safe=False, needs_baseline=True, learns=True),
     },
     answers=ANSWERS,
     connect=_connect,

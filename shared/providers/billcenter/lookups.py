@@ -13,7 +13,8 @@ from shared.providers.billcenter.catalogue import READS, Read
 from shared.providers.billcenter.records import BankAccount, Invoice, Page, Service
 from shared.providers.credentials import TokenSource
 from shared.providers.http import Http
-from shared.providers.outcomes import Fault, HttpAnswer, HttpFault, parse_json
+from shared.providers.kinds import DOWN_FAULTS
+from shared.providers.outcomes import HttpAnswer, HttpFault, parse_json
 
 PREFIX = "/api/third_party/"
 PAGE_SIZE = 100  # asked for; the server may give less, the end is told by `count`
@@ -50,7 +51,7 @@ class Lookups:
         params = {"invoice_code": of.invoice_code, "bs_customer_code": of.bs_customer_code}
         outcome = self._http.read("GET", PREFIX + "invoices/", headers=auth.headers, params=params)
         if isinstance(outcome, HttpFault):
-            return Unread(f"the invoice could not be read: {outcome.kind}", outcome.kind in _DOWN_FAULTS)
+            return Unread(f"the invoice could not be read: {outcome.kind}", outcome.kind in DOWN_FAULTS)
         if outcome.status == 401:
             self._tokens.forget(auth)
         if outcome.status != 200:
@@ -167,7 +168,6 @@ class Lookups:
 _INVOICES = TypeAdapter(Page[Invoice])
 _ACCOUNTS = TypeAdapter(Page[BankAccount])
 _SERVICES = TypeAdapter(Page[Service])
-_DOWN_FAULTS = (Fault.NOT_CONNECTED, Fault.TIME_OUT, Fault.RESET)
 
 
 def _row(record: Service | BankAccount, key: str) -> DirectoryRow:

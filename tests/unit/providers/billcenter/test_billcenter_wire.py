@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from shared.domain.answers import Meaning
 from shared.domain.payment import Operation
 from shared.providers.billcenter.bodies import RECEIPT
-from shared.providers.billcenter.wire import ANSWERS, Kind, read
+from shared.providers.billcenter.wire import ANSWERS, Said, read
+from shared.providers.kinds import Kind
 from shared.providers.outcomes import Fault, HttpAnswer, HttpFault
 
 SETTLE, REFUND = Operation.SETTLE, Operation.REFUND
@@ -28,7 +29,7 @@ def broken(kind: Fault) -> HttpFault:
 
 
 def test_the_table_is_total() -> None:
-    assert set(ANSWERS) == {(operation, kind) for operation in (SETTLE, REFUND, RECEIPT) for kind in Kind}
+    assert set(ANSWERS) == {(operation, kind) for operation in (SETTLE, REFUND, RECEIPT) for kind in (*Kind, *Said)}
 
 
 INVOICE = {"id": 7, "invoice_code": "900000001", "amount_paid": "1000.00", "status": "PARTIALLY_PAID"}

@@ -1,0 +1,114 @@
+"""The kinds of answer that any API over HTTP can give, whatever its document says, and how one is told.
+
+An adapter's table is total over these and over what its document adds: kinds of success, of refusal. Pure.
+"""
+
+import re
+from collections.abc import Mapping, Set
+from enum import StrEnum
+from typing import Any
+
+from shared.domain.answers import Answer, Meaning
+from shared.domain.payment import Operation
+from shared.providers.outcomes import Fault, HttpAnswer, HttpFault, parse_json
+
+
+class Kind(StrEnum):
+    """What a fault or a status says by itself. A 200 and a 400 say nothing without their bodies."""
+
+    UNAUTHORISED = "unauthorised"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not_found"
+    NOT_ALLOWED = "not_allowed"
+    REQUEST_TIME_OUT = "request_time_out"
+    TOO_MANY = "too_many"
+    SERVER_ERROR = "server_error"
+    GATEWAY_ERROR = "gateway_error"  # 502, 503, 504
+    OTHER_5XX = "other_5xx"
+    NOT_CONNECTED = "not_connected"  # the only fault of which it is sure that no byte was written
+    TIME_OUT = "time_out"
+    RESET = "reset"
+    SHORT_BODY = "short_body"
+    TOO_LARGE = "too_large"
+    MALFORMED = "malformed"
+    UNLISTED = "unlisted"
+
+
+# What holds for every provider: a call that never was, credentials, and what nobody has described.
+COMMON: Mapping[str, Meaning] = {
+    Kind.UNAUTHORISED: Meaning.REAUTH,
+    Kind.FORBIDDEN: Meaning.HALT,
+    Kind.TOO_MANY: Meaning.NOT_SENT,
+    Kind.NOT_CONNECTED: Meaning.NOT_SENT,
+    Kind.UNLISTED: Meaning.CHECK,
+}
+# What says that the provider itself is down. Not a 500: that can be one bill's fault.
+DOWN: Set[str] = frozenset({Kind.NOT_CONNECTED, Kind.TIME_OUT, Kind.RESET, Kind.GATEWAY_ERROR})
+DOWN_FAULTS: Set[Fault] = frozenset({Fault.NOT_CONNECTED, Fault.TIME_OUT, Fault.RESET})
+
+_STATUSES = {
+    401: Kind.UNAUTHORISED,
+    403: Kind.FORBIDDEN,
+    404: Kind.NOT_FOUND,
+    405: Kind.NOT_ALLOWED,
+    408: Kind.REQUEST_TIME_OUT,
+    429: Kind.TOO_MANY,
+    500: Kind.SERVER_ERROR,
+    502: Kind.GATEWAY_ERROR,
+    503: Kind.GATEWAY_ERROR,
+    504: Kind.GATEWAY_ERROR,
+}
+_MAX_TEXT = 500
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+
+AnswerTable = Mapping[tuple[Operation | str, str], Meaning]
+
+
+def kind_of(outcome: HttpAnswer | HttpFault) -> Kind:
+    """The kind that a fault or a status has by itself; UNLISTED for every other status."""
+    if isinstance(outcome, HttpAnswer):
+        other = Kind.OTHER_5XX if 500 <= outcome.status <= 599 else Kind.UNLISTED
+        return _STATUSES.get(outcome.status, other)
+    if not outcome.written:
+        return Kind.NOT_CONNECTED
+    # "Not connected" of a call with written bytes would be a defect: never take it for not sent.
+    return Kind.RESET if outcome.kind is Fault.NOT_CONNECTED else Kind(outcome.kind)
+
+
+def answer(
+    table: AnswerTable,
+    operation: Operation | str,
+    kind: str,
+    outcome: HttpAnswer | HttpFault,
+    detail: str | None = None,
+    *,
+    refusals: Set[str] = frozenset(),
+) -> Answer:
+    """One attempt's answer by the adapter's table. refusals: the kinds that are an explicit no, documented or not."""
+    if isinstance(outcome, HttpFault):
+        detail = f"{kind}: {outcome.detail}"
+    return Answer(
+        kind=str(kind),
+        meaning=table[operation, kind],
+        http_status=outcome.status if isinstance(outcome, HttpAnswer) else None,
+        detail=detail,
+        retry_after_s=outcome.retry_after_s if isinstance(outcome, HttpAnswer) else None,
+        provider_down=kind in DOWN,
+        listed=kind != Kind.UNLISTED,
+        refusal=kind in refusals,
+    )
+
+
+def document(outcome: HttpAnswer) -> Any:
+    """The body's JSON value; None for an empty body, HTML, half a document. Decimals are Decimal."""
+    try:
+        return parse_json(outcome.body)
+    except ValueError:
+        return None
+
+
+def plain(value: Any) -> str | None:
+    """A provider's text fit for people: no control characters, at most 500 characters; None for what is no text."""
+    if not isinstance(value, str):
+        return None
+    return _CONTROL.sub(" ", value).strip()[:_MAX_TEXT] or None
