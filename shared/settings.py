@@ -90,6 +90,44 @@ class BillcenterSettings(ProviderSettings):
     confirm_changed_accounts: bool = Field(True, description="hold payments to a changed account until confirmed")
 
 
+class UbillSettings(ProviderSettings):
+    api_key: SecretStr = Field(SecretStr(""), description="sent in the header `key`")
+    pay_system: str = Field("WEB", max_length=64, description="`paySystem` of a payment")
+    utc_offset_h: float = Field(4, ge=-12, le=14, description="zone of the dates in its lists (our reading: Georgia)")
+    brand_id: int | None = Field(
+        None, gt=0, description="brand that text messages are sent under; unset: none are sent"
+    )
+    sms_text: str = Field(
+        "Paid $amount $currency. Reference $intent_id.",
+        max_length=1000,
+        description="a payment's text message; may name $amount, $currency, $intent_id, $source",
+    )
+    sms_max_age_s: Seconds = Field(86_400, description="a message that could not go out for so long is not sent")
+    callback_key: SecretStr | None = Field(
+        None, min_length=16, description="key of the delivery callbacks; unset: they are not received"
+    )
+    callback_host: str = Field("127.0.0.1", description="address that the callback's receiver listens on")
+    callback_port: int = Field(8480, ge=0, le=65535, description="port that the callback's receiver listens on")
+    callback_cert_file: Path | None = Field(None, description="PEM certificate; unset: HTTP, for a proxy in front")
+    callback_cert_key_file: Path | None = Field(None, description="PEM key of the certificate")
+
+
+class MtnSettings(ProviderSettings):
+    api_key: SecretStr | None = Field(None, description="sent in `X-API-Key`, where set")
+    client_id: str | None = Field(None, description="OAuth2 client credentials, where set")
+    client_secret: SecretStr | None = Field(None, description="OAuth2 client credentials, where set")
+    country_code: str | None = Field(None, pattern="^[A-Z]{3}$", description="`countryCode` (ISO 3166-1 alpha-3)")
+    target_system: str | None = Field(None, pattern="^(ZSmart|CLM|DCBS|CS)$", description="`targetSystem`")
+
+
+class InvoicepaymentSettings(ProviderSettings):
+    pass
+
+
+class BmmsSettings(ProviderSettings):
+    pass
+
+
 class Settings(BaseSettings):
     """All settings. Frozen: a process reads them once, at start."""
 
@@ -117,6 +155,10 @@ class Settings(BaseSettings):
     breaker: BreakerSettings = BreakerSettings()
     intake: IntakeSettings = IntakeSettings()
     billcenter: BillcenterSettings = BillcenterSettings()
+    ubill: UbillSettings = UbillSettings()
+    mtn: MtnSettings = MtnSettings()
+    invoicepayment: InvoicepaymentSettings = InvoicepaymentSettings()
+    bmms: BmmsSettings = BmmsSettings()
 
     def provider(self, name: str) -> ProviderSettings:
         """The section of provider `name`. Raises KeyError when there is none."""

@@ -81,6 +81,7 @@ class CheckResult:
 
     unread: the check could not be made: it is INCONCLUSIVE, and says nothing of the payment or of the lane.
     provider_down: it could not be made because the provider is down.
+    for_person: the books contradict us: more checks won't mend it, the payment is parked at once.
     """
 
     verdict: Verdict
@@ -89,3 +90,4 @@ class CheckResult:
     provider_reference: str | None = None
     provider_down: bool = False
     unread: bool = False
+    for_person: bool = False

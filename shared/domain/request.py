@@ -12,11 +12,13 @@ class Request:
 
     exclusive_key: payments with the same key can't be told apart in the provider's books, so at most one of
     them may be at the provider at a time; None where they can.
+    books_key: payments with the same key stand in the same list of the provider's books (an account's payments).
     """
 
     path: str
     body: bytes = field(repr=False)  # holds account numbers
     exclusive_key: str | None = None
+    books_key: str | None = None
 
     @property
     def sha256(self) -> bytes:

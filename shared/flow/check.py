@@ -68,8 +68,8 @@ def _to_be_sent(claim: CheckClaim, result: CheckResult) -> bool:
 
 
 def _ask(runtime: Runtime, claim: CheckClaim) -> CheckResult:
-    provider = runtime.connected[claim.payment.provider].provider
-    doubt = Doubt(claim.payment, claim.exclusive_key, claim.last_refusal, claim.window_passed)
+    provider = runtime.provider(claim.payment.provider)
+    doubt = Doubt(claim.payment, claim.exclusive_key, claim.last_refusal, claim.window_passed, claim.first_sent_at)
     try:
         return provider.check(doubt, runtime.books, provider.authorise())
     except LoginRefused as error:

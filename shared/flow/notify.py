@@ -54,7 +54,7 @@ def _frozen(runtime: Runtime, claim: ReceiptClaim, follow_ups: FollowUps) -> Req
 
 
 def _ask(runtime: Runtime, claim: ReceiptClaim, follow_ups: FollowUps, request: Request, begun_s: float) -> Answer:
-    provider = runtime.connected[claim.payment.provider].provider
+    provider = runtime.provider(claim.payment.provider)
     try:
         auth = provider.authorise()
     except LoginRefused as error:

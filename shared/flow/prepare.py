@@ -14,7 +14,7 @@ def prepare(runtime: Runtime, payment: Payment) -> Built:
         return impossible
     if payment.operation is Operation.REFUND and payment.settled is None:
         return Hold(HoldReason.SETTLE_PENDING, f"waits for its settle {payment.refund_of} to be final")
-    return runtime.connected[payment.provider].provider.build(payment, runtime.directories[payment.provider])
+    return runtime.provider(payment.provider).build(payment, runtime.directories[payment.provider])
 
 
 def unsupported(runtime: Runtime, payment: Payment) -> Refusal | None:
@@ -23,10 +23,18 @@ def unsupported(runtime: Runtime, payment: Payment) -> Refusal | None:
     if payment.provider not in runtime.connected:
         return Refusal(f"provider {payment.provider} is off: no base URL is set")
     if payment.operation not in registration.operations:
-        return Refusal(f"{payment.operation} is not supported for {payment.provider}: its document has no such call")
+        return _undocumented(runtime, payment)
     if registration.currency and payment.currency != registration.currency:
         return Refusal(f"{payment.provider} takes {registration.currency}, not {payment.currency}")
     return None
+
+
+def _undocumented(runtime: Runtime, payment: Payment) -> Refusal:
+    """Refused in any case; where the provider's lists show more that is wrong, that is said too."""
+    said = f"{payment.operation} is not documented for {payment.provider}, so it is not supported"
+    examine = runtime.connected[payment.provider].examine
+    mistakes = examine(payment, runtime.directories[payment.provider]) if examine else ()
+    return Refusal("; ".join((said, *mistakes)))
 
 
 def rule_of(runtime: Runtime, payment: Payment) -> OperationRule:

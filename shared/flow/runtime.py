@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import psycopg
 
 from shared.providers import registry
-from shared.providers.base import Connected, Registration
+from shared.providers.base import Connected, Provider, Registration
 from shared.settings import Settings
 from shared.store import lanes
 from shared.store.attempts import Limits
@@ -97,6 +97,13 @@ class Runtime:
     limits: Limits
     life: SignOfLife | None = None
     gate: ClaimGate = field(default_factory=ClaimGate)
+
+    def provider(self, name: str) -> Provider:
+        """The verbs of a provider that is on and has an operation. Raises LookupError for any other."""
+        verbs = self.connected[name].provider
+        if verbs is None:
+            raise LookupError(f"{name} has look-ups only")
+        return verbs
 
     @property
     def worker_key(self) -> int:

@@ -71,7 +71,7 @@ def _attempt(runtime: Runtime, claim: Claim, begun_s: float) -> Outcome:
 
 def _ready(runtime: Runtime, claim: Claim, begun_s: float) -> tuple[Auth, float]:
     """What the call needs, and since when the claim is good: reading the baseline renews it."""
-    provider = runtime.connected[claim.payment.provider].provider
+    provider = runtime.provider(claim.payment.provider)
     rule = runtime.registrations[claim.payment.provider].operations[claim.payment.operation]
     try:
         auth = provider.authorise()
@@ -92,7 +92,7 @@ def _ready(runtime: Runtime, claim: Claim, begun_s: float) -> tuple[Auth, float]
 
 
 def _call(runtime: Runtime, claim: Claim, auth: Auth) -> Answer:
-    provider = runtime.connected[claim.payment.provider].provider
+    provider = runtime.provider(claim.payment.provider)
     try:
         answer = provider.send(claim.payment, auth)
     except Exception:  # a mistake in the adapter: what the provider did is unknown, and must stay so
@@ -165,12 +165,14 @@ def _learn(runtime: Runtime, claim: Claim) -> None:
     """Let the adapter see what an explicit success did to the books, where later checks rest on it."""
     connected = runtime.connected[claim.payment.provider]
     rule = runtime.registrations[claim.payment.provider].operations[claim.payment.operation]
-    if connected.learn is None or not rule.needs_baseline:
+    if connected.learn is None or not rule.learns:
         return
     try:
-        with runtime.database.connection() as connection:
-            payment = attempts.current(connection, claim.payment.id)
-        connected.learn(payment, runtime.books, connected.provider.authorise())
+        payment = claim.payment
+        if rule.needs_baseline:  # kept after the claim
+            with runtime.database.connection() as connection:
+                payment = attempts.current(connection, payment.id)
+        connected.learn(payment, runtime.books, runtime.provider(payment.provider).authorise())
     except Exception as error:  # best effort: the payment's outcome is recorded already
         log.warning("nothing could be learnt from this success", reason=type(error).__name__)
 

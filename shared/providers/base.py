@@ -6,8 +6,9 @@ an answer that says what is known. Nothing here knows the database; what an adap
 the two small protocols `Directory` and `Books`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 from pydantic import BaseModel
@@ -34,8 +35,12 @@ class Books(Protocol):
         """Succeeded settles less succeeded refunds under this key, in minor units."""
         ...
 
-    def successes(self, provider: str, target: Mapping[str, Any]) -> Sequence[Payment]:
-        """Succeeded payments whose target contains `target`."""
+    def succeeded(self, books_key: str) -> Set[str]:
+        """References of our succeeded payments under this key (see `Request.books_key`)."""
+        ...
+
+    def ours(self, references: Set[str]) -> Set[str]:
+        """Those of these texts that are references of payments of ours, whatever became of them."""
         ...
 
     def knows(self, provider: str, fact: str) -> bool:
@@ -44,6 +49,10 @@ class Books(Protocol):
 
     def learn(self, provider: str, fact: str) -> None:
         """Keep a fact about the provider that evidence showed (e.g. "refund_lowers_amount_paid")."""
+        ...
+
+    def unlearn(self, provider: str, fact: str) -> None:
+        """Evidence showed that the fact does not hold (any more)."""
         ...
 
 
@@ -82,12 +91,14 @@ class Doubt:
 
     last_refusal: the `detail` of an explicit no that followed the ambiguous attempt, if there was one.
     window_passed: the settle window is over, so NOT_APPLIED can be believed.
+    first_sent_at: when its first attempt began, by the database's clock.
     """
 
     payment: Payment
     exclusive_key: str | None
     last_refusal: str | None
     window_passed: bool
+    first_sent_at: datetime | None = None
 
 
 class Provider(Protocol):
@@ -137,10 +148,12 @@ class OperationRule:
 
     resend_safe: the document promises that the same request may be sent again.
     needs_baseline: the provider's books are read before the first send.
+    learns: `Connected.learn` is called after each explicit success.
     """
 
     resend_safe: bool
     needs_baseline: bool = False
+    learns: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +170,7 @@ class Lookup:
 
 Refresh = Callable[[], Iterable[DirectoryRow]]
 Learn = Callable[[Payment, Books, Auth], None]
+Examine = Callable[[Payment, Directory], Sequence[str]]
 AnswerTable = Mapping[tuple[Operation | str, str], Meaning]
 
 
@@ -164,16 +178,19 @@ AnswerTable = Mapping[tuple[Operation | str, str], Meaning]
 class Connected:
     """A provider ready for use in this process.
 
+    provider: None where the document has neither a settle nor a refund.
     refreshes: list name (e.g. `bank_accounts`) to a function that fetches all of it or raises RefreshFailed.
-    learn: called once after an explicit success of an operation that needs a baseline: reads the provider's books
-    and keeps with `Books.learn` what they show. Best effort; raises nothing.
+    learn: called after an explicit success of an operation whose rule says so: reads the provider's books and keeps
+    with `Books.learn` what they show. Best effort; a later check rests on it, the success does not.
+    examine: what is wrong with a payment that is refused anyway because its operation is not documented.
     """
 
-    provider: Provider
+    provider: Provider | None = None
     lookups: Mapping[str, Lookup] = field(default_factory=dict)
     refreshes: Mapping[str, Refresh] = field(default_factory=dict)
     follow_ups: FollowUps | None = None
     learn: Learn | None = None
+    examine: Examine | None = None
 
 
 class TokenStore(Protocol):
@@ -204,13 +221,14 @@ class TokenStore(Protocol):
 class Registration:
     """All that the rest of the product knows about a provider.
 
-    currency: the ISO 4217 code it takes. operations: the supported ones; all else is refused as not supported.
+    currency: the ISO 4217 code it takes; None where a request names its own.
+    operations: the supported ones; all else is refused as not supported.
     answers: the total table from (operation, kind of answer) to what it means.
     """
 
     name: str
     title: str
-    currency: str
+    currency: str | None
     target: type[BaseModel]
     operations: Mapping[Operation, OperationRule]
     answers: AnswerTable

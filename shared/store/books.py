@@ -1,12 +1,8 @@
 """Our own books, as far as an adapter's check needs them."""
 
-import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Set
 
-from shared.domain.payment import Payment
 from shared.store.engine import Database
-from shared.store.rows import PAYMENT_COLUMNS, payment
 
 
 class StoredBooks:
@@ -25,15 +21,22 @@ class StoredBooks:
             ).fetchone()
         return int(row["net"]) if row else 0
 
-    def successes(self, provider: str, target: Mapping[str, Any]) -> Sequence[Payment]:
-        """Succeeded payments whose target contains `target`."""
+    def succeeded(self, books_key: str) -> frozenset[str]:
+        """References of our succeeded payments under this key."""
         with self._database.connection() as connection:
             rows = connection.execute(
-                f"""SELECT {PAYMENT_COLUMNS} FROM payments p
-                WHERE p.provider = %s AND p.state = 'succeeded' AND p.target @> %s::jsonb ORDER BY p.id""",
-                (provider, json.dumps(target)),
+                "SELECT sent_reference FROM payments WHERE books_key = %s AND state = 'succeeded'", (books_key,)
             ).fetchall()
-        return [payment(row) for row in rows]
+        return frozenset(row["sent_reference"] for row in rows)
+
+    def ours(self, references: Set[str]) -> frozenset[str]:
+        """Those of these texts that are references of payments of ours."""
+        texts = [text for text in references if "\0" not in text]  # PostgreSQL takes none with NUL, nor do we send one
+        with self._database.connection() as connection:
+            rows = connection.execute(
+                "SELECT sent_reference FROM payments WHERE sent_reference = ANY(%s)", (texts,)
+            ).fetchall()
+        return frozenset(row["sent_reference"] for row in rows)
 
     def knows(self, provider: str, fact: str) -> bool:
         """Has this fact about the provider been seen?"""
@@ -49,3 +52,8 @@ class StoredBooks:
             connection.execute(
                 "INSERT INTO provider_facts (provider, fact) VALUES (%s, %s) ON CONFLICT DO NOTHING", (provider, fact)
             )
+
+    def unlearn(self, provider: str, fact: str) -> None:
+        """Evidence showed that a fact does not hold (any more)."""
+        with self._database.connection() as connection:
+            connection.execute("DELETE FROM provider_facts WHERE provider = %s AND fact = %s", (provider, fact))

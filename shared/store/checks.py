@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from shared.domain.answers import CheckResult
 from shared.domain.payment import Payment
@@ -16,6 +17,7 @@ class CheckClaim:
     """The right to check an unknown payment once. number fences the verdict.
 
     last_refusal: the provider's reason when the last attempt was an explicit no, else None.
+    first_sent_at: when its first attempt began.
     window_passed: the settle window since the end of the last doubtful call (or of its lease) is over.
     sender_alive: a process whose attempt has no recorded end still lives.
     resend_asked: a person decided to send again; the check only looks first.
@@ -28,6 +30,7 @@ class CheckClaim:
     resend_asked: bool
     exclusive_key: str | None
     last_refusal: str | None
+    first_sent_at: datetime | None
     window_passed: bool
     sender_alive: bool
     overdue: bool
@@ -41,6 +44,7 @@ WHERE p.id = %(id)s AND p.state = 'unknown' AND p.check_due AND l.provider = p.p
 RETURNING {PAYMENT_COLUMNS}, p.checks, p.rung, p.resend_asked, p.exclusive_key,
     (SELECT coalesce(a.detail, a.kind) FROM attempts a
      WHERE a.payment_id = p.id AND a.number = p.attempts AND a.refusal) AS last_refusal,
+    (SELECT min(a.started_at) FROM attempts a WHERE a.payment_id = p.id) AS first_sent_at,
     coalesce((SELECT max(coalesce(a.ended_at, a.lease_until)) FROM attempts a WHERE a.payment_id = p.id)
         + make_interval(secs => %(window_s)s) <= clock(), true) AS window_passed,
     (SELECT coalesce(bool_or(worker_alive(a.worker_key)), false) FROM attempts a
@@ -121,6 +125,7 @@ def claim(connection: Connection, payment_id: int, lease_s: float, window_s: flo
         resend_asked=row["resend_asked"],
         exclusive_key=row["exclusive_key"],
         last_refusal=row["last_refusal"],
+        first_sent_at=row["first_sent_at"],
         window_passed=row["window_passed"],
         sender_alive=row["sender_alive"],
         overdue=row["overdue"],
@@ -141,9 +146,12 @@ def inconclusive(
     *,
     back_off_s: float = 0.0,
 ) -> None:
-    """Climb the ladder of waits; its end, or the deadline, is parked. A check that could not be made because the
-    provider is down stays on its rung and waits `back_off_s`: it says nothing."""
+    """Climb the ladder of waits; its end, or the deadline, is parked, and so is what only a person can settle. A
+    check that could not be made because the provider is down stays on its rung and waits `back_off_s`: it says
+    nothing."""
     climb = 0 if result.provider_down else 1
+    if result.for_person:
+        climb = len(ladder_s)
     rung = claim.rung + climb
     wait_s = ladder_s[rung] if rung < len(ladder_s) else 0
     given = _given(claim, result, limits) | {

@@ -44,7 +44,7 @@ FROM payments p WHERE p.id = %(id)s
 # A refund goes out one settle window after its settle's last doubtful attempt at the earliest.
 _RELEASE = """
 UPDATE payments p SET path = %(path)s, body = %(body)s, body_sha256 = sha256(%(body)s),
-    exclusive_key = %(exclusive_key)s,
+    exclusive_key = %(exclusive_key)s, books_key = %(books_key)s,
     settle_id = coalesce(%(settle_id)s::bigint, p.settle_id), target = coalesce(s.target, p.target),
     hold_reason = NULL, detail = NULL,
     due_at = greatest(clock(), (
@@ -99,6 +99,7 @@ def release(
         "path": request.path,
         "body": request.body,
         "exclusive_key": request.exclusive_key,
+        "books_key": request.books_key,
         "settle_id": settle_id,
         "window_s": window_s,
     }

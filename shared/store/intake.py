@@ -52,10 +52,11 @@ WITH incoming AS (
         %(amount_minor)s::bigint[], %(currency)s::text[], %(places)s::smallint[], %(paid_at)s::timestamptz[],
         %(target)s::text[], %(refund_of)s::text[], %(receipt)s::text[], %(notify)s::text[], %(metadata)s::text[],
         %(hold_reason)s::text[], %(detail)s::text[], %(resend_safe)s::boolean[], %(reads_first)s::boolean[],
-        %(sent_reference)s::text[], %(path)s::text[], %(body)s::bytea[], %(exclusive_key)s::text[])
+        %(sent_reference)s::text[], %(path)s::text[], %(body)s::bytea[], %(exclusive_key)s::text[],
+        %(books_key)s::text[])
     AS t(source, intent_id, digest, provider, operation, amount_minor, currency, places, paid_at, target, refund_of,
          receipt, notify, metadata, hold_reason, detail, resend_safe, reads_first, sent_reference, path, body,
-         exclusive_key)
+         exclusive_key, books_key)
 ), keys AS (
     -- in one order, so that two intakes with the same keys wait for each other and don't deadlock
     INSERT INTO intent_keys (source, intent_id, digest, payment_id)
@@ -64,11 +65,11 @@ WITH incoming AS (
 )
 INSERT INTO payments (id, source, intent_id, provider, operation, amount_minor, currency, places, paid_at, target,
     refund_of, receipt, notify, metadata, hold_reason, detail, due_at, resend_safe, reads_first, sent_reference,
-    path, body, body_sha256, exclusive_key)
+    path, body, body_sha256, exclusive_key, books_key)
 SELECT id, source, intent_id, provider, operation, amount_minor, currency, places, paid_at, target::jsonb,
     refund_of, receipt::jsonb, notify::jsonb, metadata::jsonb, hold_reason, detail,
     CASE WHEN hold_reason IS NULL THEN clock() END, resend_safe, reads_first, sent_reference, path, body,
-    sha256(body), exclusive_key
+    sha256(body), exclusive_key, books_key
 FROM incoming JOIN keys ON payment_id = id ORDER BY id
 RETURNING id, source, intent_id
 """
@@ -186,6 +187,7 @@ def _column_values(row: NewPayment) -> dict[str, Any]:
         "path": request.path if request else None,
         "body": request.body if request else None,
         "exclusive_key": request.exclusive_key if request else None,
+        "books_key": request.books_key if request else None,
     }
 
 

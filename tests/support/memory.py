@@ -4,7 +4,7 @@ import base64
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -70,18 +70,26 @@ class MemoryDirectory:
 class MemoryBooks:
     net: dict[str, int] = field(default_factory=dict)
     facts: set[tuple[str, str]] = field(default_factory=set)
+    succeeded_references: dict[str, set[str]] = field(default_factory=dict)
+    references: set[str] = field(default_factory=set)
 
     def net_minor(self, exclusive_key: str) -> int:
         return self.net.get(exclusive_key, 0)
 
-    def successes(self, _provider: str, _target: Mapping[str, Any]) -> Sequence[Payment]:
-        return []
+    def succeeded(self, books_key: str) -> frozenset[str]:
+        return frozenset(self.succeeded_references.get(books_key, ()))
+
+    def ours(self, references: Set[str]) -> frozenset[str]:
+        return frozenset(references & self.references)
 
     def knows(self, provider: str, fact: str) -> bool:
         return (provider, fact) in self.facts
 
     def learn(self, provider: str, fact: str) -> None:
         self.facts.add((provider, fact))
+
+    def unlearn(self, provider: str, fact: str) -> None:
+        self.facts.discard((provider, fact))
 
 
 def jwt(expires_in_s: float, **claims: Any) -> str:
