@@ -111,7 +111,7 @@ def test_quarantine_keeps_each_digest_once_and_reemits_its_event(world: World) -
     ("fields", "detail"),
     [
         ({"provider": "off"}, "provider off is off"),
-        ({"provider": "narrow", "refund_of": "ord-0"}, "refund is not supported for narrow"),
+        ({"provider": "narrow", "refund_of": "ord-0"}, "refund is not documented for narrow, so it is not supported"),
         ({"currency": "EUR"}, "safe takes MNT, not EUR"),
     ],
 )
