@@ -28,6 +28,7 @@ class Struck:
     later: Callable[[float, Callable[[], Reply]], None]
     revoke: Callable[[], None]
     duplicate: Callable[[], Reply]
+    refuse: Callable[[], Reply]
     gone: asyncio.Future[None]
 
 
@@ -144,6 +145,10 @@ async def _duplicate(struck: Struck) -> Outcome:
     return struck.duplicate()
 
 
+async def _refuse(struck: Struck) -> Outcome:
+    return struck.refuse()
+
+
 async def _late(struck: Struck) -> Outcome:
     struck.later(1.0 if struck.delay_s is None else struck.delay_s, struck.apply)
     return detail(500, "Server error")
@@ -168,6 +173,7 @@ EFFECTS: Mapping[str, Effect] = {
     "revoked_token": _revoked,
     "refuse_400": _instead(detail(400, "The biller does not accept this payment")),
     "refuse_400_without_detail": _instead(as_json({}, 400)),
+    "refuse": _refuse,
     "duplicate_400": _duplicate,
     "redirect_302": _instead(Reply(302, b"", HTML, b"Location: /redirected/\r\n")),
     "hang_before": _hang,

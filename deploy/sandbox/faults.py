@@ -31,6 +31,7 @@ KINDS: Mapping[str, str] = {
     "revoked_token": "401, and the token is dead from now on; not applied",
     "refuse_400": "400 with a detail; not applied",
     "refuse_400_without_detail": "400 with an empty JSON object; not applied",
+    "refuse": "the provider's own undocumented no; not applied",
     "duplicate_400": "400 as for an id that was applied before; not applied",
     "redirect_302": "302 to another path; not applied",
     "hang_before": "no answer for delay_s (default: until the client goes), then closed; not applied",

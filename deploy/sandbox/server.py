@@ -137,6 +137,7 @@ class Sandbox:
             later=self._later,
             revoke=lambda: provider.revoke(seen),
             duplicate=lambda: provider.duplicate(reference),
+            refuse=provider.refusal,
             gone=self.factory.lost(request.protocol),
         )
         return self._end(row, request, await EFFECTS[row.fault](struck))

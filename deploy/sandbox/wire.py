@@ -130,6 +130,10 @@ class Provider(Protocol):
         """The answer to an id that was applied before."""
         ...
 
+    def refusal(self) -> Reply:
+        """The provider's own no, in the form that its document leaves open."""
+        ...
+
     def control(self, what: str, data: Any) -> Any:
         """`POST /control/<name>/<what>`. Raises LookupError for an unknown `what`, ValueError for wrong data."""
         ...

@@ -24,6 +24,7 @@ NOT_APPLIED = {
     "error_403": 403,
     "error_404": 404,
     "revoked_token": 401,
+    "refuse": 400,
     "refuse_400": 400,
     "refuse_400_without_detail": 400,
     "duplicate_400": 400,
@@ -89,6 +90,7 @@ def test_answers_are_wrong_in_the_way_that_was_asked_for(bank: Bank) -> None:
     assert bank.strike("error_503", delay_s=7).headers["Retry-After"] == "7"
     assert bank.strike("error_429", delay_s=7).headers["Retry-After"] == "7"
     assert "Retry-After" not in bank.strike("error_429", delay_s=None).headers
+    assert bank.strike("refuse").json()["detail"]
     assert bank.strike("refuse_400").json()["detail"]
     assert "detail" not in bank.strike("refuse_400_without_detail").json()
     assert "p-1 already exists" in bank.strike("duplicate_400").json()["detail"]

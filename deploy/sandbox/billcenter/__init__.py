@@ -117,6 +117,9 @@ class Billcenter:
     def duplicate(self, reference: str) -> Reply:
         return money.duplicate(reference)
 
+    def refusal(self) -> Reply:
+        return detail(400, "The biller does not accept this payment")
+
     def control(self, what: str, data: Any) -> Any:
         if what == "revoke":
             self._tokens.revoke_all()
