@@ -24,7 +24,12 @@ WORKER_MARGIN_S = 15  # beside the HTTP deadline: recording the outcome
 FLOWER_SAVE_INTERVAL_MS = 10_000
 FLOWER_MAX_TASKS = 10_000
 # What the sandbox takes, for each provider in it; each may be overridden.
-SANDBOX_CREDENTIALS = {"billcenter": {"USERNAME": "sandbox", "PASSWORD": "sandbox", "BANK_CODE": "50004"}}
+SANDBOX_CREDENTIALS = {
+    "billcenter": {"USERNAME": "sandbox", "PASSWORD": "sandbox", "BANK_CODE": "50004"},
+    "ubill": {"API_KEY": "sandbox", "BRAND_ID": "1"},
+}
+# What follows the provider's prefix in its base URL.
+SANDBOX_PATHS = {"ubill": "/v1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,8 @@ def environment(stack: Stack) -> dict[str, str]:
 def sandbox_settings(provider: str, url: str) -> Mapping[str, str]:
     """What points a provider at the sandbox at `url`: variable to value."""
     module = importlib.import_module(f"deploy.sandbox.{provider}")
-    values = {"BASE_URL": f"{url}/{provider}", **SANDBOX_CREDENTIALS.get(provider, {})}
+    base_url = f"{url}/{provider}{SANDBOX_PATHS.get(provider, '')}"
+    values = {"BASE_URL": base_url, **SANDBOX_CREDENTIALS.get(provider, {})}
     if hasattr(module, "DUPLICATE_PATTERN"):
         values["DUPLICATE_PATTERN"] = module.DUPLICATE_PATTERN
     return {f"{PREFIX}{provider.upper()}__{name}": value for name, value in values.items()}

@@ -51,7 +51,7 @@ def _after(answer: Callable[[Struck, Reply], Awaitable[Outcome]]) -> Effect:
 
     async def effect(struck: Struck) -> Outcome:
         reply = struck.apply()
-        return await answer(struck, reply) if reply.status == 200 else reply
+        return reply if reply.refused or reply.status != 200 else await answer(struck, reply)
 
     return effect
 

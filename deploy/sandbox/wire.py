@@ -37,12 +37,16 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer before a fault touches it. extra: further header lines, each ended with CRLF."""
+    """An answer before a fault touches it.
+
+    extra: further header lines, each ended with CRLF. refused: nothing was done, whatever the status says.
+    """
 
     status: int
     body: bytes = b""
     content_type: bytes = JSON
     extra: bytes = b""
+    refused: bool = False
 
 
 def as_json(data: Any, status: int = 200) -> Reply:
