@@ -19,11 +19,12 @@ from deploy.sandbox.control import Control
 from deploy.sandbox.effects import EFFECTS, Struck
 from deploy.sandbox.faults import Faults
 from deploy.sandbox.ledger import Ledger, LedgerFull, LoggedRequest
+from deploy.sandbox.ubill import Ubill
 from deploy.sandbox.wire import Provider, Raw, Reply, Seen, detail, head
 
 MAX_LATE = 100_000  # requests that wait to be applied late
 
-PROVIDERS: tuple[Callable[[Ledger], Provider], ...] = (Billcenter,)
+PROVIDERS: tuple[Callable[[Ledger], Provider], ...] = (Billcenter, Ubill)
 
 
 class _Connections(web.Server):
