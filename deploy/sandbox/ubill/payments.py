@@ -2,6 +2,7 @@
 
 import json
 from decimal import Decimal
+from json.encoder import encode_basestring
 from typing import Any
 
 from deploy.sandbox.ubill.accounts import account_id_of, id_in_path
@@ -12,12 +13,11 @@ MAX_TEXT_CHARACTERS = 255
 _MAX_SUM = Decimal(10) ** 13
 _CURRENCY = "GEL"  # our reading
 _TYPES = {1: "დამატება", 2: "კორექტირება", 5: "ჩარიცხვა"}
-# Thousands of rows an answer: a template costs a third of an object that is encoded.
+# There are thousands of rows in an answer: filling a template costs about half of encoding an object.
 _ROW = (
     '{"id":"%d","accountID":%s,"balance":"%s","sum":"%s","comment":%s,"transactionID":%s,"paySystem":%s,'
     '"apiStatus":"0","typeID":"%d","typeName":"%s","admin":%s,"date":"%s"}'
 )
-_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def comment_of(data: dict[str, Any] | None) -> str:
@@ -113,9 +113,9 @@ def _row(payment: Payment, listed: Comments, start: tuple[int, str, str, str]) -
         comment = mangled(comment, listed)
     return _ROW % (
         *start,
-        "null" if comment is None else _encode(comment),
-        "null" if payment.transaction_id is None else _encode(payment.transaction_id),
-        "null" if payment.pay_system is None else _encode(payment.pay_system),
+        "null" if comment is None else encode_basestring(comment),
+        "null" if payment.transaction_id is None else encode_basestring(payment.transaction_id),
+        "null" if payment.pay_system is None else encode_basestring(payment.pay_system),
         payment.type_id,
         _TYPES[payment.type_id],
         "null" if payment.type_id == 5 else '"sandbox"',
