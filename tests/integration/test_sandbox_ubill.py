@@ -348,11 +348,13 @@ def test_a_refusal_inside_a_200_is_told_even_when_a_fault_would_come_after(calle
     assert caller.add(total=0)["statusID"] == 20
 
 
-def test_what_is_applied_late_is_listed_late(caller: Caller) -> None:
-    caller.strike("applied_late", delay_s=0.5)
+def test_what_is_applied_late_is_listed_late_and_dated_then(caller: Caller) -> None:
+    caller.strike("applied_late", delay_s=1.5)
     assert caller.post("payments/add", {"accountID": ACCOUNT, "sum": 1, "comment": "m1"}).status_code == 500
     assert caller.listed() == []
+    caller.control("pay", account_id=5, amount="1.00")
     until(lambda: [row["comment"] for row in caller.listed()], ["m1"])
+    assert caller.listed()[0]["date"] > caller.listed(5)[0]["date"]
 
 
 # --- text messages

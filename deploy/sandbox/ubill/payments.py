@@ -1,6 +1,7 @@
 """Adding and listing payments. Both lists keep the quirks that the document shows."""
 
 import json
+import time
 from decimal import Decimal
 from json.encoder import encode_basestring
 from typing import Any
@@ -40,7 +41,7 @@ def settle(state: State, seen: Seen) -> Reply:
         ("ubill", "settle", comment), seen, invoice_code=str(account.id), amount=_two(amount), currency=_CURRENCY
     )
     kept, kind = mangled(comment, state.options.comments), state.options.added_type
-    payment = state.add(account, amount, kept, kind, seen.at, pay_system=data.get("paySystem"))
+    payment = state.add(account, amount, kept, kind, time.time(), pay_system=data.get("paySystem"))
     return as_json({"statusID": 0, "message": "Success", "data": {"id": str(payment.listed_id)}})
 
 
