@@ -4,7 +4,10 @@ For providers that promise nothing about a repeated request but give back a text
 `referenceId`). Matched by the marker alone, never by amount and date: those only ever keep a verdict from being given.
 """
 
-from collections.abc import Sequence, Set
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,6 +16,8 @@ from shared.domain.payment import Payment
 from shared.providers.base import Books, Doubt
 
 _OLD = timedelta(days=1)  # more than any two clocks and time zones that we mistake for each other differ
+_KNOWN_S = 60.0  # what is known is not asked of the database again for so long
+_PAUSE_S = 1.0  # between two read-backs in one process
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +75,55 @@ def judge(
     return CheckResult(Verdict.NOT_APPLIED, "not listed, though it would be", evidence)
 
 
-def learn(payment: Payment, lines: Sequence[Line], expected: Set[str], books: Books, gives_back: str) -> None:
-    """Keep that markers are given back, if this success and all the earlier ones can be read back."""
-    markers = {line.marker for line in lines}
+def fact(*books: object) -> str:
+    """The name of the fact that markers are given back. books: what decides whose books are read and how (base URL,
+    credential, …): with any other it has to be shown again. The name holds no credential, only a digest."""
+    digest = hashlib.sha256("\0".join(map(str, books)).encode()).hexdigest()
+    return f"gives_markers_back:{digest[:12]}"
+
+
+class Learner:
+    """Reads a success back, once, to learn that markers are given back. Thread-safe.
+
+    Best effort: one thread at a time, and for one fact at most one read-back a second; the others go on, and the next
+    success tries again.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._reading = threading.Lock()
+        self._look_at: dict[str, float] = {}
+
+    def learn(
+        self, payment: Payment, books: Books, gives_back: str, books_key: str, read: Callable[[], Sequence[Line] | None]
+    ) -> None:
+        """Keep `gives_back`, if this success and all the earlier ones under `books_key` can be read back.
+
+        read: the lines of the provider's list; None where it could not be read or is not whole.
+        """
+        if self._clock() < self._look_at.get(gives_back, 0.0) or not self._reading.acquire(blocking=False):
+            return
+        known = False
+        try:
+            known = books.knows(payment.provider, gives_back) or _read_back(payment, books, gives_back, books_key, read)
+        finally:
+            self._look_at[gives_back] = self._clock() + (_KNOWN_S if known else _PAUSE_S)
+            self._reading.release()
+
+
+def _read_back(
+    payment: Payment, books: Books, gives_back: str, books_key: str, read: Callable[[], Sequence[Line] | None]
+) -> bool:
+    expected = books.succeeded(books_key)  # before the list: what succeeds meanwhile need not stand in it
+    lines = read()
+    if lines is None:
+        return False
     own = [line for line in lines if line.marker == payment.sent_reference]
-    if len(own) == 1 and own[0].amount_minor == payment.amount_minor and expected <= markers:
+    once = len(own) == 1 and own[0].amount_minor == payment.amount_minor
+    shown = once and expected <= {line.marker for line in lines}
+    if shown:
         books.learn(payment.provider, gives_back)
+    return shown
 
 
 def _found(payment: Payment, own: Sequence[Line], evidence: dict[str, int]) -> CheckResult:
