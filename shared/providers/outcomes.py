@@ -51,6 +51,8 @@ def parse_json(body: bytes) -> Any:
         return json.loads(body, parse_float=Decimal, parse_constant=_no_constant)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    except ArithmeticError:
+        raise ValueError("a number is out of all bounds") from None
 
 
 def _no_constant(text: str) -> Any:
