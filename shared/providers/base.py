@@ -126,7 +126,7 @@ class Provider(Protocol):
         ...
 
     def check(self, doubt: Doubt, books: Books, auth: Auth) -> CheckResult:
-        """Was it applied? Reads only."""
+        """Was it applied? Reads only. Raises LoginRefused where the read shows that a static key is refused."""
         ...
 
 

@@ -1,0 +1,29 @@
+"""ubill (Georgia): adds payments to its accounts. See the README beside this file."""
+
+from shared.domain.payment import Operation
+from shared.providers.base import Connected, OperationRule, Registration, TokenStore
+from shared.providers.http import Http
+from shared.providers.ubill import lookups
+from shared.providers.ubill.adapter import Ubill
+from shared.providers.ubill.bodies import CURRENCY, Target
+from shared.providers.ubill.wire import ANSWERS
+from shared.settings import ProviderSettings, Settings, UbillSettings
+
+
+def _connect(settings: Settings, section: ProviderSettings, _tokens: TokenStore) -> Connected:
+    if not isinstance(section, UbillSettings) or section.base_url is None:
+        raise ValueError("ubill needs its own settings section, with a base URL")
+    http = Http(section.base_url, settings.http)
+    adapter = Ubill(section, http)
+    return Connected(adapter, lookups.entries(http, section), learn=adapter.learn)
+
+
+REGISTRATION = Registration(
+    name="ubill",
+    title="UBill, Georgia",
+    currency=CURRENCY,
+    target=Target,
+    operations={Operation.SETTLE: OperationRule(resend_safe=False, learns=True)},
+    answers=ANSWERS,
+    connect=_connect,
+)

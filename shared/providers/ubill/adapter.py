@@ -1,0 +1,99 @@
+"""ubill's verbs. What requests and answers look like is in `bodies` and `wire`, why in the README beside this file."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta, timezone
+from typing import Any
+
+from shared.domain.answers import Answer, CheckResult, Verdict
+from shared.domain.payment import Payment
+from shared.domain.request import Built, Request
+from shared.providers import kinds, markers
+from shared.providers.base import Auth, Books, Directory, Doubt, LoginRefused
+from shared.providers.http import Http
+from shared.providers.kinds import DOWN, DOWN_FAULTS
+from shared.providers.markers import Learner, Line
+from shared.providers.outcomes import HttpFault
+from shared.providers.ubill import bodies, key, wire
+from shared.providers.ubill.listing import Listed, listed
+from shared.settings import UbillSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """The account's payments could not be read. provider_down: because ubill is down."""
+
+    detail: str
+    provider_down: bool = False
+
+
+class Ubill:
+    """The verbs of `Provider`."""
+
+    def __init__(self, settings: UbillSettings, http: Http) -> None:
+        self._settings, self._http = settings, http
+        self._zone = timezone(timedelta(hours=settings.utc_offset_h))
+        # Another key may not be given its markers back: it has to show it itself.
+        self._gives_back = markers.fact(settings.api_key.get_secret_value())
+        self._learner = Learner()
+
+    def build(self, payment: Payment, directory: Directory) -> Built:
+        account_id = _account_id(payment)
+        comment, pay_system = payment.sent_reference, self._settings.pay_system
+        body = bodies.settle_body(account_id, payment.amount_minor, comment, pay_system)
+        return Request(bodies.ADD, body, books_key=_books_key(account_id))
+
+    def authorise(self) -> Auth:
+        return key.auth(self._settings)
+
+    def forget(self, auth: Auth) -> bool:
+        return True  # there is no other key to try
+
+    def send(self, payment: Payment, auth: Auth) -> Answer:
+        if payment.path is None or payment.body is None:
+            raise ValueError(f"payment {payment.id} has no frozen request; build it before sending")
+        outcome = self._http.call("POST", payment.path, headers=auth.headers, body=payment.body)
+        return wire.read(payment.operation, outcome)
+
+    def baseline(self, payment: Payment, auth: Auth) -> Mapping[str, Any] | None:
+        return None  # no operation needs one
+
+    def check(self, doubt: Doubt, books: Books, auth: Auth) -> CheckResult:
+        account_id = _account_id(doubt.payment)
+        expected = books.succeeded(_books_key(account_id))  # before the list: what succeeds meanwhile may be in neither
+        found = self._listed(account_id, auth)
+        if isinstance(found, Unread):
+            down = found.provider_down
+            return CheckResult(Verdict.INCONCLUSIVE, found.detail, provider_down=down, unread=True)
+        return markers.judge(doubt, found.lines, expected, books, self._gives_back, whole=found.whole)
+
+    def learn(self, payment: Payment, books: Books, auth: Auth) -> None:
+        """After an explicit success, until it is known: does this key get its markers back?"""
+        account_id = _account_id(payment)
+
+        def read() -> Sequence[Line] | None:
+            found = self._listed(account_id, auth)
+            return found.lines if isinstance(found, Listed) and found.whole else None
+
+        self._learner.learn(payment, books, self._gives_back, _books_key(account_id), read)
+
+    def _listed(self, account_id: int, auth: Auth) -> Listed | Unread:
+        """The account's payments, by one read. Raises LoginRefused for a 401 or 403."""
+        outcome = self._http.read("GET", f"/payments/account/{account_id}", headers=auth.headers)
+        if isinstance(outcome, HttpFault):
+            return Unread(f"the payments could not be read: {outcome.kind}", outcome.kind in DOWN_FAULTS)
+        if outcome.status in (401, 403):
+            raise LoginRefused(f"ubill refused the API key (HTTP {outcome.status}); check SETTLEPIPE_UBILL__API_KEY")
+        if outcome.status != 200:
+            down = kinds.kind_of(outcome) in DOWN
+            return Unread(f"the payments could not be read: HTTP {outcome.status}", down)
+        found = listed(kinds.document(outcome), account_id, self._zone)
+        return found or Unread("the payments could not be read: the answer is not as documented")
+
+
+def _account_id(payment: Payment) -> int:
+    return bodies.Target.model_validate(dict(payment.target)).account_id
+
+
+def _books_key(account_id: int) -> str:
+    return f"ubill:{account_id}"
