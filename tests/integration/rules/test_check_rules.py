@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from shared.domain.answers import CheckResult, Verdict
 from shared.flow import check as check_module
 from shared.flow.check import check
 from shared.flow.runtime import boot_time_s
@@ -203,6 +204,28 @@ def test_inconclusive_climbs_the_ladder_into_parked(world: World) -> None:
     assert [row["number"] for row in world.rows("SELECT number FROM checks ORDER BY number")] == [1, 2, 3, 4, 5]
 
 
+def test_what_only_a_person_can_settle_is_parked_at_once(world: World) -> None:
+    payment_id = unknown(world)
+    look(world, CheckResult(Verdict.INCONCLUSIVE, "its marker stands 2 times", {"own": 2}, for_person=True))
+    assert (world.state(payment_id), world.payment(payment_id)["detail"]) == ("parked", "its marker stands 2 times")
+    assert world.events(payment_id) == ["accepted", "unknown", "parked"]
+    assert len(world.careful.doubts) == 1
+    world.advance(100_000)
+    assert world.run("careful") == []
+
+
+def test_a_check_knows_when_the_first_attempt_began_and_not_a_later_one(world: World) -> None:
+    payment_id = unknown(world)
+    look(world, UNCLEAR)
+    world.careful.answers.append(LOOK)
+    world.advance(WINDOW_S + 100)
+    look(world, ABSENT, UNCLEAR)
+    look(world)
+    first, second = (world.attempt(payment_id, number)["started_at"] for number in (1, 2))
+    assert second > first
+    assert [doubt.first_sent_at for doubt in world.careful.doubts] == [first] * 3
+
+
 @pytest.mark.parametrize("fault", [DOWN, LoginUnavailable("no token"), LoginRefused("refused")])
 def test_a_check_that_could_not_be_made_does_not_climb_and_backs_off(world: World, fault: object) -> None:
     payment_id = unknown(world)
@@ -223,6 +246,14 @@ def test_a_login_that_is_refused_during_a_check_halts_the_lane(world: World) -> 
     world.careful.auths.append(LoginRefused("the credentials are refused"))
     look(world)
     assert world.lane("careful")["halted_reason"] == "the credentials are refused"
+
+
+def test_a_key_that_is_refused_by_the_read_of_a_check_halts_the_lane(world: World) -> None:
+    payment_id = unknown(world)
+    world.advance(WINDOW_S + 1)
+    look(world, LoginRefused("the key is refused"))
+    assert world.lane("careful")["halted_reason"] == "the key is refused"
+    assert (world.state(payment_id), world.payment(payment_id)["rung"]) == ("unknown", 0)
 
 
 def test_an_adapter_that_fails_in_a_check_proves_nothing(world: World) -> None:

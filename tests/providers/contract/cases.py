@@ -43,4 +43,13 @@ CASES: Mapping[str, Case] = {
         },
         refusals={Operation.SETTLE: [_REASON], Operation.REFUND: [_REASON]},
     ),
+    "ubill": Case(
+        settings={"api_key": "made-up-key"},
+        directory=MemoryDirectory(),
+        payments={
+            Operation.SETTLE: replace(SETTLE, provider="ubill", currency="GEL", target={"account_id": 900001}),
+        },
+        successes={Operation.SETTLE: [(200, b'{"statusID": 0, "message": "Success", "data": {"id": "4001"}}')]},
+        refusals={Operation.SETTLE: []},  # none is documented
+    ),
 }
