@@ -36,7 +36,11 @@ class Books(Protocol):
         ...
 
     def succeeded(self, books_key: str) -> Set[str]:
-        """References of our succeeded payments under this key (see `Request.books_key`)."""
+        """References of our payments under this key (see `Request.books_key`) that the provider said it applied."""
+        ...
+
+    def latest_success(self, provider: str) -> Payment | None:
+        """The last payment with a `books_key` that the provider said, or showed, it applied."""
         ...
 
     def ours(self, references: Set[str]) -> Set[str]:

@@ -75,6 +75,32 @@ def judge(
     return CheckResult(Verdict.NOT_APPLIED, "not listed, though it would be", evidence)
 
 
+def confirm(
+    result: CheckResult,
+    payment: Payment,
+    books: Books,
+    gives_back: str,
+    read: Callable[[Payment], Sequence[Line] | None],
+) -> CheckResult:
+    """Believe a NOT_APPLIED only if the list of another payment's account shows that one now.
+
+    The last success is read back: a provider that has begun to leave out what is newest, or to drop markers, would
+    leave it out as well. Other verdicts stay as they are. read: the lines of that payment's list; None: unread.
+    """
+    if result.verdict is not Verdict.NOT_APPLIED:
+        return result
+    latest = books.latest_success(payment.provider)
+    lines = read(latest) if latest else None
+    if latest is None or lines is None:
+        return CheckResult(
+            Verdict.INCONCLUSIVE, "not listed, but no earlier success could be read back", result.evidence
+        )
+    if any(line.marker == latest.sent_reference for line in lines):
+        return result
+    books.unlearn(payment.provider, gives_back)
+    return CheckResult(Verdict.INCONCLUSIVE, "not listed, but neither is our last success", result.evidence)
+
+
 def fact(*books: object) -> str:
     """The name of the fact that markers are given back. books: what decides whose books are read and how (base URL,
     credential, …): with any other it has to be shown again. The name holds no credential, only a digest."""

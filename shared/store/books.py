@@ -2,7 +2,17 @@
 
 from collections.abc import Set
 
+from shared.domain.payment import Payment
 from shared.store.engine import Database
+from shared.store.rows import PAYMENT_COLUMNS, payment
+
+# What only a person says succeeded need not stand in the provider's books.
+_BY_PROVIDER = """p.state = 'succeeded' AND p.books_key IS NOT NULL
+    AND NOT EXISTS (SELECT FROM resolutions r WHERE r.payment_id = p.id AND r.action = 'succeeded')"""
+_SUCCEEDED = f"SELECT p.sent_reference FROM payments p WHERE p.books_key = %s AND {_BY_PROVIDER}"
+_LATEST_SUCCESS = f"""
+SELECT {PAYMENT_COLUMNS} FROM payments p WHERE p.provider = %s AND {_BY_PROVIDER} ORDER BY p.finished_at DESC LIMIT 1
+"""
 
 
 class StoredBooks:
@@ -22,12 +32,16 @@ class StoredBooks:
         return int(row["net"]) if row else 0
 
     def succeeded(self, books_key: str) -> frozenset[str]:
-        """References of our succeeded payments under this key."""
+        """References of our payments under this key that the provider said, or showed, it applied."""
         with self._database.connection() as connection:
-            rows = connection.execute(
-                "SELECT sent_reference FROM payments WHERE books_key = %s AND state = 'succeeded'", (books_key,)
-            ).fetchall()
+            rows = connection.execute(_SUCCEEDED, (books_key,)).fetchall()
         return frozenset(row["sent_reference"] for row in rows)
+
+    def latest_success(self, provider: str) -> Payment | None:
+        """The last payment that the provider said, or showed, it applied; of those filed under a key."""
+        with self._database.connection() as connection:
+            row = connection.execute(_LATEST_SUCCESS, (provider,)).fetchone()
+        return payment(row) if row else None
 
     def ours(self, references: Set[str]) -> frozenset[str]:
         """Those of these texts that are references of payments of ours."""

@@ -26,7 +26,9 @@ HANG: Route = lambda c: c.hang()  # noqa: E731
 def known(**changes: Any) -> MemoryBooks:
     """One earlier success, and a key that is known to get its markers back."""
     succeeded = {BOOKS_KEY: {"sp-0"}}
-    return MemoryBooks(**{"facts": {FACT}, "succeeded_references": succeeded, "references": {"sp-0"}, **changes})
+    latest = replace(PAYMENT, sent_reference="sp-0")
+    kept = {"facts": {FACT}, "succeeded_references": succeeded, "references": {"sp-0"}, "latest": latest}
+    return MemoryBooks(**{**kept, **changes})
 
 
 def check(answered: Route, books: MemoryBooks | None = None, *, passed: bool = True, **changes: Any) -> CheckResult:

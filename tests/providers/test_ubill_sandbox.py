@@ -59,7 +59,7 @@ def send(connected: Connected, payment: Payment = FIRST) -> Answer:
 def learnt(connected: Connected) -> MemoryBooks:
     """Our books after FIRST has succeeded and was read back."""
     assert send(connected).meaning is Meaning.SUCCEEDED
-    books = MemoryBooks(succeeded_references={KEY: {"sp-1"}}, references={"sp-1", "sp-2"})
+    books = MemoryBooks(succeeded_references={KEY: {"sp-1"}}, references={"sp-1", "sp-2"}, latest=FIRST)
     assert connected.learn is not None
     connected.learn(FIRST, books, verbs(connected).authorise())
     return books

@@ -72,12 +72,16 @@ class MemoryBooks:
     facts: set[tuple[str, str]] = field(default_factory=set)
     succeeded_references: dict[str, set[str]] = field(default_factory=dict)
     references: set[str] = field(default_factory=set)
+    latest: Payment | None = None
 
     def net_minor(self, exclusive_key: str) -> int:
         return self.net.get(exclusive_key, 0)
 
     def succeeded(self, books_key: str) -> frozenset[str]:
         return frozenset(self.succeeded_references.get(books_key, ()))
+
+    def latest_success(self, _provider: str) -> Payment | None:
+        return self.latest
 
     def ours(self, references: Set[str]) -> frozenset[str]:
         return frozenset(references & self.references)

@@ -65,17 +65,18 @@ class Ubill:
         if isinstance(found, Unread):
             down = found.provider_down
             return CheckResult(Verdict.INCONCLUSIVE, found.detail, provider_down=down, unread=True)
-        return markers.judge(doubt, found.lines, expected, books, self._gives_back, whole=found.whole)
+        result = markers.judge(doubt, found.lines, expected, books, self._gives_back, whole=found.whole)
+        return markers.confirm(result, doubt.payment, books, self._gives_back, lambda other: self._lines(other, auth))
 
     def learn(self, payment: Payment, books: Books, auth: Auth) -> None:
         """After an explicit success, until it is known: does this key get its markers back?"""
-        account_id = _account_id(payment)
+        books_key = _books_key(_account_id(payment))
+        self._learner.learn(payment, books, self._gives_back, books_key, lambda: self._lines(payment, auth))
 
-        def read() -> Sequence[Line] | None:
-            found = self._listed(account_id, auth)
-            return found.lines if isinstance(found, Listed) and found.whole else None
-
-        self._learner.learn(payment, books, self._gives_back, _books_key(account_id), read)
+    def _lines(self, payment: Payment, auth: Auth) -> Sequence[Line] | None:
+        """What the list of this payment's account holds; None where it could not be read whole."""
+        found = self._listed(_account_id(payment), auth)
+        return found.lines if isinstance(found, Listed) and found.whole else None
 
     def _listed(self, account_id: int, auth: Auth) -> Listed | Unread:
         """The account's payments, by one read. Raises LoginRefused for a 401 or 403."""
