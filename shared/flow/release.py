@@ -106,11 +106,27 @@ def refresh_wanted(runtime: Runtime, provider: str) -> list[int]:
 def refresh(runtime: Runtime, provider: str, kind: str) -> tuple[int, int]:
     """Fetch one of the provider's lists, all of it or nothing; (opened, closed) rows.
 
-    Raises what the adapter raises when the list could not be read whole; the kept list stays as it was.
+    Raises what the adapter raises when the list could not be read whole, and RefreshFailed when an empty list comes
+    in place of one with rows: the kept list stays as it was. Changes of bank accounts are told (event, warning).
     """
+    with runtime.database.connection() as connection:
+        before = directory.fetched_at(connection, provider, kind)
     rows = list(runtime.connected[provider].refreshes[kind]())
     with runtime.database.transaction() as connection:
-        opened, closed = directory.replace(connection, provider, kind, rows)
+        if directory.lock(connection, provider, kind) != before:
+            # Which of the two lists is the newer one can't be told.
+            raise RefreshFailed(f"{provider} {kind}: it was refreshed by somebody else at the same time; try again")
+        if not rows and not directory.is_empty(connection, provider, kind):
+            raise RefreshFailed(f"{provider} {kind}: an empty list is not believed where there were rows")
+        opened, closed, changes = directory.replace(connection, provider, kind, rows)
+    for change in changes:
+        log.warning(
+            "a bank account changed: compare it with the biller's own word, then `settlepipe accounts confirm`",
+            provider=provider,
+            biller_service=change["service"],
+            change=change["change"],
+            row=change["id"],
+        )
     log.info("a list was refreshed", provider=provider, kind=kind, rows=len(rows), opened=opened, closed=closed)
     return opened, closed
 

@@ -24,7 +24,10 @@ class Directory(Protocol):
     """The provider's refreshed lists (bank accounts, services, …) as the store last kept them."""
 
     def rows(self, kind: str, key: str) -> Sequence[Mapping[str, Any]]:
-        """The open rows of list `kind` filed under `key`."""
+        """The open rows of list `kind` filed under `key`.
+
+        A bank account that waits for a person's confirmation has `confirmed` false.
+        """
         ...
 
 

@@ -3,12 +3,14 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from threading import Lock
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 from shared.domain.records import DirectoryRow
-from shared.store.engine import Connection, Database
+from shared.store import accounts
+from shared.store.engine import Connection, Database, Row
 
 _REPLACE = """
 WITH fresh AS (
@@ -38,11 +40,55 @@ WHERE (l.fetched_at IS NULL OR l.fetched_at < clock() - make_interval(secs => %(
 RETURNING provider
 """
 
+# An account that nobody kept is not confirmed either: a process of an older version may have replaced the list.
+_ROWS = """
+SELECT r.kind, r.key, CASE WHEN r.kind = %(accounts)s AND NOT EXISTS (
+        SELECT FROM bank_accounts a WHERE (a.provider, a.service) = (r.provider, r.key) AND a.closed_at IS NULL
+            AND NOT a.to_confirm AND a.account = r.data ->> 'account'
+            AND a.khut_type = coalesce(r.data ->> 'khut_type', '')
+            AND a.bank_code = coalesce(r.data ->> 'bank_code', ''))
+    THEN r.data || '{"confirmed": false}' ELSE r.data END AS data
+FROM directory_rows r WHERE r.provider = %(provider)s AND r.closed_at IS NULL ORDER BY r.item_id
+"""
 
-def replace(connection: Connection, provider: str, kind: str, rows: Iterable[DirectoryRow]) -> tuple[int, int]:
-    """Make these the list's open rows, in the caller's transaction; (opened, closed) rows.
 
-    A changed row is closed and opened again, so the history keeps both.
+class Replaced(NamedTuple):
+    """What a refresh did: rows opened and closed, and the changes of bank accounts that wait for a person."""
+
+    opened: int
+    closed: int
+    changes: Sequence[Row] = ()
+
+
+def lock(connection: Connection, provider: str, kind: str) -> datetime | None:
+    """When the list was fetched last; nobody replaces it until the caller's transaction ends."""
+    row = connection.execute(
+        """INSERT INTO directory_lists AS l (provider, kind) VALUES (%s, %s)
+        ON CONFLICT (provider, kind) DO UPDATE SET version = l.version RETURNING fetched_at""",
+        (provider, kind),
+    ).fetchone()
+    return row["fetched_at"] if row else None
+
+
+def fetched_at(connection: Connection, provider: str, kind: str) -> datetime | None:
+    """When the list was fetched last, by the database's clock; None: never."""
+    row = connection.execute(
+        "SELECT fetched_at FROM directory_lists WHERE provider = %s AND kind = %s", (provider, kind)
+    ).fetchone()
+    return row["fetched_at"] if row else None
+
+
+def is_empty(connection: Connection, provider: str, kind: str) -> bool:
+    """Has the list no open row?"""
+    statement = "SELECT FROM directory_rows WHERE provider = %s AND kind = %s AND closed_at IS NULL LIMIT 1"
+    return connection.execute(statement, (provider, kind)).fetchone() is None
+
+
+def replace(connection: Connection, provider: str, kind: str, rows: Iterable[DirectoryRow]) -> Replaced:
+    """Make these the list's open rows, in the caller's transaction.
+
+    A changed row is closed and opened again, so the history keeps both. What that means for bank accounts is kept
+    and told in the same transaction.
     """
     rows = list(rows)
     given: dict[str, Any] = {
@@ -59,7 +105,8 @@ def replace(connection: Connection, provider: str, kind: str, rows: Iterable[Dir
     )
     closed = connection.execute(_REPLACE, given).fetchone()
     opened = connection.execute(_OPEN, given).rowcount
-    return opened, int(closed["n"]) if closed else 0
+    changes = accounts.follow(connection, provider) if kind == accounts.KIND else ()
+    return Replaced(opened, int(closed["n"]) if closed else 0, changes)
 
 
 def lease_refresh(connection: Connection, provider: str, kind: str, lease_s: float, older_s: float) -> bool:
@@ -78,15 +125,16 @@ def lease_again(connection: Connection, provider: str, kind: str, wait_s: float)
 
 
 def versions(connection: Connection) -> dict[tuple[str, str], int]:
-    """The version of each list; it grows with each refresh."""
+    """The version of each list; it grows with each refresh, and when one of its accounts is confirmed."""
     rows = connection.execute("SELECT provider, kind, version FROM directory_lists").fetchall()
     return {(row["provider"], row["kind"]): row["version"] for row in rows}
 
 
 class CachedDirectory:
-    """One provider's open rows, kept in the process and read again when a refresh changed them.
+    """One provider's open rows, kept in the process and read again when a refresh, or a person, changed them.
 
-    Thread-safe. At most `fresh_s` seconds behind the database.
+    A bank account that waits for a person has `confirmed` false. Thread-safe. At most `fresh_s` seconds behind the
+    database.
     """
 
     def __init__(self, database: Database, provider: str, fresh_s: float = 1.0) -> None:
@@ -113,10 +161,7 @@ class CachedDirectory:
 
 
 def _read(connection: Connection, provider: str) -> Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]:
-    rows = connection.execute(
-        "SELECT kind, key, data FROM directory_rows WHERE provider = %s AND closed_at IS NULL ORDER BY item_id",
-        (provider,),
-    ).fetchall()
+    rows = connection.execute(_ROWS, {"provider": provider, "accounts": accounts.KIND}).fetchall()
     filed: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
     for row in rows:
         filed[row["kind"], row["key"]].append(row["data"])
