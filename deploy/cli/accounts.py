@@ -33,7 +33,7 @@ app = typer.Typer(
 
 @app.command("list")
 def listed(
-    provider: Annotated[str | None, typer.Argument(metavar="[PROVIDER]", help="none: every provider's")] = None,
+    provider: Annotated[str | None, typer.Argument(metavar="PROVIDER", help="none: every provider's")] = None,
     history: Annotated[bool, typer.Option("--history", help="also closed ones, and what happened when")] = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -50,11 +50,11 @@ def listed(
     elif history:
         told = [(entry["at"], row, _words(entry)) for row in rows for entry in _history(row)]
         told.sort(key=lambda entry: entry[0])
-        columns = ("at (UTC)", "service", "khut_type", "account", "bank", "what")
-        output.table(columns, ((at[:19] + "Z", *_which(row), words) for at, row, words in told))
+        columns = ("at (UTC)", "=service", "khut_type", "=account", "bank", "what")
+        output.table(columns, ((at[:19] + "Z", *_which(row, provider), words) for at, row, words in told))
     else:
-        columns = ("service", "khut_type", "account", "bank", "since", "state")
-        output.table(columns, ((*_which(row), row["since"][:10], row["state"]) for row in rows))
+        columns = ("=service", "khut_type", "=account", "bank", "since", "state")
+        output.table(columns, ((*_which(row, provider), row["since"][:10], row["state"]) for row in rows))
 
 
 @app.command()
@@ -97,9 +97,10 @@ def _words(entry: dict[str, Any]) -> str:
     return f"{entry['what']} by {entry['by']}" if "by" in entry else str(entry["what"])
 
 
-def _which(row: dict[str, Any]) -> tuple[str, ...]:
+def _which(row: dict[str, Any], asked_for: str | None) -> tuple[str, ...]:
+    service = row["service"] if asked_for else f"{row['provider']} {row['service']}"
     bank = " ".join(part for part in (row["bank_code"], row["bank_name"]) if part)
-    return f"{row['provider']} {row['service']}", row["khut_type"] or "-", row["account"], bank or "-"
+    return service, row["khut_type"] or "-", row["account"], bank or "-"
 
 
 def _must_be_known(provider: str) -> None:

@@ -38,7 +38,10 @@ def console(stderr: bool = False) -> "Console":
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table; columns whose name starts with `>` are aligned right. Cells are folded, never cut."""
+    """A table; columns whose name starts with `>` are aligned right.
+
+    Cells are folded, never cut; those of a column that starts with `=` are not even folded, for people to compare.
+    """
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -46,7 +49,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
         justify = "right" if name.startswith(">") else "left"
-        shown.add_column(name.removeprefix(">"), justify=justify, overflow="fold")  # type: ignore[arg-type]
+        whole = name.startswith("=")
+        shown.add_column(name.lstrip(">="), justify=justify, overflow="fold", no_wrap=whole)  # type: ignore[arg-type]
     for row in rows:
         shown.add_row(*(Text(safe(cell)) for cell in row))
     console().print(shown)

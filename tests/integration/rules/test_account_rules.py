@@ -118,6 +118,22 @@ def test_a_change_waits_until_it_is_confirmed_whatever_else_changes_in_its_row(w
     assert waiting(world) == []
 
 
+@pytest.mark.parametrize("other", [{"khut_type": "9"}, {"bank_code": "60000"}], ids=["branch", "bank"])
+def test_the_same_number_is_trusted_only_where_it_was(world: World, other: dict[str, str]) -> None:
+    trusted = BRANCHES[0]
+    listed(world, trusted)
+    listed(world, trusted, DirectoryRow("20", "1", {**trusted.data, **other}))
+    copy = directory.CachedDirectory(world.runtime.database, "safe")
+    assert [r.get("confirmed", True) for r in copy.rows("bank_accounts", "1")] == [True, False]
+
+
+def test_an_account_of_one_service_is_not_trusted_for_another(world: World) -> None:
+    others = [row(), row(SECOND, "2", 7)]
+    listed(world, *others)
+    listed(world, *others, row(SECOND, "3"))
+    assert waiting(world) == [SECOND]
+
+
 def test_the_event_of_a_change_has_no_number(world: World) -> None:
     listed(world, *BRANCHES)
     listed(world, *BRANCHES[1:], row(SECOND, "11", 1, khut_type="1"))
@@ -280,16 +296,18 @@ def test_an_empty_list_is_believed_only_where_there_was_none(world: World) -> No
     assert kept(world) == before
 
 
-def test_confirming_waits_for_a_refresh_that_closes_the_account(world: World) -> None:
+@pytest.mark.parametrize(("account", "outcome"), [(SECOND, "this account is closed"), (THIRD, "confirmed")])
+def test_confirming_waits_for_a_refresh_that_goes_on(world: World, account: str, outcome: str) -> None:
     listed(world, row())
     listed(world, row(SECOND))
-    failures: list[str] = []
+    outcomes: list[str] = []
 
     def try_to_confirm() -> None:
         try:
-            confirmed(world, SECOND)
+            confirmed(world, account)
+            outcomes.append("confirmed")
         except Unconfirmable as error:
-            failures.append(str(error))
+            outcomes.append(str(error).partition(" at ")[0])
 
     with world.runtime.database.transaction() as connection:
         directory.replace(connection, "safe", "bank_accounts", [row(THIRD)])
@@ -297,8 +315,8 @@ def test_confirming_waits_for_a_refresh_that_closes_the_account(world: World) ->
         thread.start()
         until(lambda: waits_for_lock(world.connection), True)
     thread.join(10)
-    assert [failure.partition(" at ")[0] for failure in failures] == ["this account is closed"]
-    assert waiting(world) == [THIRD]
+    assert outcomes == [outcome]
+    assert waiting(world) == ([] if outcome == "confirmed" else [THIRD])
 
 
 def test_the_accounts_of_an_older_database_are_known(world: World) -> None:

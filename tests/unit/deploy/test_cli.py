@@ -40,6 +40,8 @@ _WRONG = [
     ["resolve", "p1", "--as", "refused", "--reason", "r", "--by", "b"],
     ["cancel", "shop/p1", "--reason", "r"],
     ["lanes", "pause", "billcenter"],
+    ["accounts", "mars"],
+    ["accounts", "confirm", "billcenter", "140", "7000000001"],
     ["lookup", "mars"],
     ["refresh", "everything"],
     ["refresh", "bank-accounts", "--provider", "mars"],
