@@ -4,13 +4,14 @@ import asyncio
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deploy.sandbox.faults import MAX_DELAY_S
-from deploy.sandbox.wire import HTML, JSON, Reply, as_json, detail, head
+from deploy.sandbox.wire import HTML, JSON, Reply, as_json, head
 
 BIG_BODY_BYTES = 64 * 1024**2
 _CHUNK = b"x" * 65536
+_BAD_TOKEN = "Given token not valid for any token type"  # noqa: S105 - what is said of one
 _PAGE = b"<html><head><title>%d</title></head><body><h1>%s</h1><hr>nginx</body></html>"
 
 
@@ -19,7 +20,7 @@ class Struck:
     """A request that a fault strikes, with all that an effect may do to it.
 
     apply: what the provider would do and answer. later: do something after that many seconds, client or not.
-    gone: done when the client's connection is lost.
+    error: that status in the provider's words. gone: done when the client's connection is lost.
     """
 
     transport: asyncio.Transport
@@ -29,6 +30,7 @@ class Struck:
     revoke: Callable[[], None]
     duplicate: Callable[[], Reply]
     refuse: Callable[[], Reply]
+    error: Callable[[int, str], Reply]
     gone: asyncio.Future[None]
 
 
@@ -42,6 +44,15 @@ def _instead(reply: Reply) -> Effect:
 
     async def effect(struck: Struck) -> Outcome:
         return reply
+
+    return effect
+
+
+def _error(status: int, text: str) -> Effect:
+    """Not applied, this status in the provider's words."""
+
+    async def effect(struck: Struck) -> Outcome:
+        return struck.error(status, text)
 
     return effect
 
@@ -65,6 +76,10 @@ def _then(change: Callable[[Reply], Reply]) -> Effect:
     return _after(answer)
 
 
+async def _server_error(struck: Struck, reply: Reply) -> Outcome:
+    return struck.error(500, "Server error")
+
+
 def _page(status: int, title: bytes) -> Reply:
     return Reply(status, _PAGE % (status, title), HTML)
 
@@ -72,7 +87,7 @@ def _page(status: int, title: bytes) -> Reply:
 def _retry_after(status: int, text: str) -> Effect:
     async def effect(struck: Struck) -> Outcome:
         extra = b"" if struck.delay_s is None else b"Retry-After: %d\r\n" % round(struck.delay_s)
-        return Reply(status, detail(status, text).body, JSON, extra)
+        return replace(struck.error(status, text), extra=extra)
 
     return effect
 
@@ -138,7 +153,7 @@ async def _big_body(struck: Struck, reply: Reply) -> Outcome:
 
 async def _revoked(struck: Struck) -> Outcome:
     struck.revoke()
-    return detail(401, "Given token not valid for any token type")
+    return struck.error(401, _BAD_TOKEN)
 
 
 async def _duplicate(struck: Struck) -> Outcome:
@@ -151,7 +166,7 @@ async def _refuse(struck: Struck) -> Outcome:
 
 async def _late(struck: Struck) -> Outcome:
     struck.later(1.0 if struck.delay_s is None else struck.delay_s, struck.apply)
-    return detail(500, "Server error")
+    return struck.error(500, "Server error")
 
 
 async def _slow(struck: Struck) -> Outcome:
@@ -161,17 +176,17 @@ async def _slow(struck: Struck) -> Outcome:
 
 
 EFFECTS: Mapping[str, Effect] = {
-    "error_500_before": _instead(detail(500, "Server error")),
-    "error_500_after": _then(lambda _: detail(500, "Server error")),
+    "error_500_before": _error(500, "Server error"),
+    "error_500_after": _after(_server_error),
     "error_502": _instead(_page(502, b"Bad Gateway")),
     "error_503": _retry_after(503, "Service temporarily unavailable"),
     "error_504_after": _then(lambda _: _page(504, b"Gateway Time-out")),
     "error_429": _retry_after(429, "Request was throttled"),
-    "error_401": _instead(detail(401, "Given token not valid for any token type")),
-    "error_403": _instead(detail(403, "You do not have permission to perform this action")),
-    "error_404": _instead(detail(404, "Not found")),
+    "error_401": _error(401, _BAD_TOKEN),
+    "error_403": _error(403, "You do not have permission to perform this action"),
+    "error_404": _error(404, "Not found"),
     "revoked_token": _revoked,
-    "refuse_400": _instead(detail(400, "The biller does not accept this payment")),
+    "refuse_400": _error(400, "The biller does not accept this payment"),
     "refuse_400_without_detail": _instead(as_json({}, 400)),
     "refuse": _refuse,
     "duplicate_400": _duplicate,

@@ -9,6 +9,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -20,7 +21,7 @@ from deploy.sandbox.effects import EFFECTS, Struck
 from deploy.sandbox.faults import Faults
 from deploy.sandbox.ledger import Ledger, LedgerFull, LoggedRequest
 from deploy.sandbox.ubill import Ubill
-from deploy.sandbox.wire import Provider, Raw, Reply, Seen, detail, head
+from deploy.sandbox.wire import OwnErrors, Provider, Raw, Reply, Seen, detail, head
 
 MAX_LATE = 100_000  # requests that wait to be applied late
 
@@ -139,6 +140,7 @@ class Sandbox:
             revoke=lambda: provider.revoke(seen),
             duplicate=lambda: provider.duplicate(reference),
             refuse=provider.refusal,
+            error=partial(provider.error, seen) if isinstance(provider, OwnErrors) else detail,
             gone=self.factory.lost(request.protocol),
         )
         return self._end(row, request, await EFFECTS[row.fault](struck))

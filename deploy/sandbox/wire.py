@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
@@ -144,4 +144,13 @@ class Provider(Protocol):
 
     def reset(self) -> None:
         """As if just started. Issued credentials stay valid."""
+        ...
+
+
+@runtime_checkable
+class OwnErrors(Protocol):
+    """A provider whose document gives errors another body than `{"detail": …}`."""
+
+    def error(self, seen: Seen, status: int, text: str) -> Reply:
+        """That status, in the provider's words."""
         ...
