@@ -27,9 +27,10 @@ FLOWER_MAX_TASKS = 10_000
 SANDBOX_CREDENTIALS = {
     "billcenter": {"USERNAME": "sandbox", "PASSWORD": "sandbox", "BANK_CODE": "50004"},
     "ubill": {"API_KEY": "sandbox", "BRAND_ID": "1"},
+    "mtn": {"CLIENT_ID": "sandbox", "CLIENT_SECRET": "sandbox", "COUNTRY_CODE": "GHA"},
 }
 # What follows the provider's prefix in its base URL.
-SANDBOX_PATHS = {"ubill": "/v1"}
+SANDBOX_PATHS = {"ubill": "/v1", "mtn": "/v1"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,16 +16,19 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from deploy.sandbox.billcenter import Billcenter
+from deploy.sandbox.bmms import Bmms
 from deploy.sandbox.control import Control
 from deploy.sandbox.effects import EFFECTS, Struck
 from deploy.sandbox.faults import Faults
+from deploy.sandbox.invoicepayment import Invoicepayment
 from deploy.sandbox.ledger import Ledger, LedgerFull, LoggedRequest
+from deploy.sandbox.mtn import Mtn
 from deploy.sandbox.ubill import Ubill
 from deploy.sandbox.wire import OwnErrors, Provider, Raw, Reply, Seen, detail, head
 
 MAX_LATE = 100_000  # requests that wait to be applied late
 
-PROVIDERS: tuple[Callable[[Ledger], Provider], ...] = (Billcenter, Ubill)
+PROVIDERS: tuple[Callable[[Ledger], Provider], ...] = (Billcenter, Ubill, Mtn, Invoicepayment, Bmms)
 
 
 class _Connections(web.Server):
