@@ -6,9 +6,9 @@ Units are last in the names. The README's table is generated from this module.
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "SETTLEPIPE_"
@@ -118,6 +118,15 @@ class MtnSettings(ProviderSettings):
     client_secret: SecretStr | None = Field(None, description="OAuth2 client credentials, where set")
     country_code: str | None = Field(None, pattern="^[A-Z]{3}$", description="`countryCode` (ISO 3166-1 alpha-3)")
     target_system: str | None = Field(None, pattern="^(ZSmart|CLM|DCBS|CS)$", description="`targetSystem`")
+
+    @model_validator(mode="after")
+    def _usable(self) -> Self:
+        if (self.client_id is None) is not (self.client_secret is None):
+            raise ValueError("client_id and client_secret belong together: set both or neither")
+        key = self.api_key.get_secret_value() if self.api_key else ""
+        if not (key.isascii() and key.isprintable()):
+            raise ValueError("api_key holds characters that no header can carry")
+        return self
 
 
 class InvoicepaymentSettings(ProviderSettings):

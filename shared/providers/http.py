@@ -55,8 +55,8 @@ class Http:
     ) -> HttpAnswer | HttpFault:
         """One request, once. Takes `deadline_s` at most (the settings' total time-out if None), DNS included.
 
-        A body is sent as JSON. Raises nothing for what the network or the server does; ValueError for headers that
-        can't be sent.
+        A body is sent as JSON unless the headers name another type. Raises nothing for what the network or the server
+        does; ValueError for headers that can't be sent.
         """
         request = self._prepare(method, path, headers or {}, body, params)
         total_s = deadline_s or self._limits.total_timeout_s
@@ -131,7 +131,7 @@ class Http:
         request.hooks = {}
         request.body = body
         if body is not None:
-            request.headers["Content-Type"] = "application/json"
+            request.headers.setdefault("Content-Type", "application/json")
             request.headers["Content-Length"] = str(len(body))
         elif method != "GET":
             request.headers["Content-Length"] = "0"

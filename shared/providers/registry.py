@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from shared.providers import billcenter, ubill
+from shared.providers import billcenter, mtn, ubill
 from shared.providers.base import Connected, Registration, TokenStore
 from shared.settings import Settings
 
-_ALL = (billcenter.REGISTRATION, ubill.REGISTRATION)
+_ALL = (billcenter.REGISTRATION, ubill.REGISTRATION, mtn.REGISTRATION)
 
 REGISTRATIONS: Mapping[str, Registration] = {registration.name: registration for registration in _ALL}
 

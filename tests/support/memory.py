@@ -117,3 +117,11 @@ SETTLE = Payment(
     target={"invoice_code": "900000001", "bs_customer_code": "300001", "biller_service_id": 140, "bank_code": "70001"},
     sent_reference="sp-1",
 )
+
+MTN_SETTLE = replace(
+    SETTLE,
+    provider="mtn",
+    currency="ZAR",
+    target={"id_type": "Account Number", "id": "700001", "customer_type": 2},
+    sent_reference="bhh3qve5w26w3jsedefr",
+)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from shared.domain.payment import Operation, Payment
-from tests.support.memory import SETTLE, MemoryDirectory
+from tests.support.memory import MTN_SETTLE, SETTLE, MemoryDirectory
 
 Body = tuple[int, bytes]
 
@@ -22,6 +22,8 @@ class Case:
 
 
 _REASON = (400, '{"detail": "төлбөр"}'.encode())
+_ERROR = b"""{"timestamp": "2026-11-21T03:24:13Z", "status": "%d", "error": "made up", "message": "made up",
+    "path": "/v1/customerBill/700001"}"""
 
 CASES: Mapping[str, Case] = {
     "billcenter": Case(
@@ -51,5 +53,17 @@ CASES: Mapping[str, Case] = {
         },
         successes={Operation.SETTLE: [(200, b'{"statusID": 0, "message": "Success", "data": {"id": "4001"}}')]},
         refusals={Operation.SETTLE: []},  # none is documented
+    ),
+    "mtn": Case(
+        settings={"client_id": "made-up-client", "client_secret": "made-up-secret"},
+        directory=MemoryDirectory(),
+        payments={Operation.SETTLE: MTN_SETTLE},
+        successes={
+            Operation.SETTLE: [
+                (200, b'{"resultCode": "0000", "resultDescription": "done", "data": {"idType": "Account Number"}}'),
+                (200, b'{"result": {"resultCode": "0000", "resultDescription": "done"}, "data": {}}'),
+            ]
+        },
+        refusals={Operation.SETTLE: [(status, _ERROR % status) for status in (400, 404, 405)]},
     ),
 }

@@ -511,3 +511,12 @@ def test_a_fault_says_nothing_of_the_request() -> None:
 def test_what_is_not_json_is_a_value_error(text: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
         parse_json(text)
+
+
+def test_a_body_is_json_unless_the_headers_name_another_type() -> None:
+    with raw_server(answering(answer())) as server:
+        http = Http(server.url, LIMITS)
+        http.call("POST", "/", headers={"content-type": "application/x-www-form-urlencoded"}, body=b"a=1")
+        http.call("POST", "/", body=b"{}")
+    types = [[line for line in r.lower().split(b"\r\n") if line.startswith(b"content-type")] for r in server.requests]
+    assert types == [[b"content-type: application/x-www-form-urlencoded"], [b"content-type: application/json"]]

@@ -1,0 +1,137 @@
+"""mtn's answers as data: every kind, and what it means. Pure.
+
+Rules and traps are named in the README beside this file.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from shared.domain.answers import Answer, Meaning
+from shared.domain.payment import Operation
+from shared.providers import kinds
+from shared.providers.kinds import Kind
+from shared.providers.outcomes import HttpAnswer, HttpFault
+
+OK_CODE = "0000"
+
+
+class Said(StrEnum):
+    """What mtn's own document adds to the kinds that every API has."""
+
+    OK = "ok"  # 200 with resultCode 0000
+    NO = "no"  # 200 with any other resultCode: a no that is not documented
+    OK_OTHER = "ok_other"  # 200 without a resultCode, or with two that differ
+    REFUSED = "refused"  # 400, 404 or 405 with the documented `Error`
+    BAD_REQUEST = "bad_request"  # 400 without it
+    KEY_REFUSED = "key_refused"  # 401 where there is an API key alone: no log-in could mend that
+
+
+_ALL = frozenset[str]({*Kind, *Said})
+# Nothing is stated about a repeated request: all that is ambiguous is looked at first.
+_SETTLE: Mapping[str, Meaning] = (
+    dict.fromkeys(_ALL, Meaning.CHECK)
+    | dict(kinds.COMMON)
+    | {Said.OK: Meaning.SUCCEEDED, Said.REFUSED: Meaning.REFUSED, Said.KEY_REFUSED: Meaning.HALT}
+)
+ANSWERS: kinds.AnswerTable = {(Operation.SETTLE, str(kind)): meaning for kind, meaning in _SETTLE.items()}
+
+_REFUSALS = frozenset[str]({Said.NO, Said.REFUSED})
+_KEY_REFUSED = "mtn refused the API key; check SETTLEPIPE_MTN__API_KEY"
+_MAX_FACT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What an answer with status 200 says of itself. code: "0000" for success; nothing else is documented."""
+
+    code: str
+    description: str | None
+    transaction_id: str | None
+    data: Any
+
+    @property
+    def ok(self) -> bool:
+        return self.code == OK_CODE
+
+    @property
+    def shown(self) -> str:
+        """The code, fit for people."""
+        return (kinds.plain(self.code) or "?")[:_MAX_FACT]
+
+    @property
+    def reason(self) -> str:
+        """For people; the description is mtn's own text."""
+        return f"resultCode {self.shown}: {self.description or 'no description'}"
+
+
+def result_of(document: Any) -> Result | None:
+    """The result, at the top level or under `result`: the document has it in both places. None where there is no
+    resultCode or where two differ."""
+    if not isinstance(document, dict):
+        return None
+    inner = document.get("result")
+    places = [document, *([inner] if isinstance(inner, dict) else [])]
+    codes = {place["resultCode"] for place in places if isinstance(place.get("resultCode"), str)}
+    if len(codes) != 1:
+        return None
+    descriptions, ids = (
+        [text for place in places if (text := kinds.plain(place.get(name)))]
+        for name in ("resultDescription", "transactionId")
+    )
+    return Result(
+        codes.pop(),
+        descriptions[0] if descriptions else None,
+        ids[0][:_MAX_FACT] if ids else None,
+        document.get("data"),
+    )
+
+
+def refusal_of(document: Any) -> str | None:
+    """The reason in an `Error` as documented: `status` and `message` are required. None for any other body."""
+    if not isinstance(document, dict) or not isinstance(document.get("status"), str | int):
+        return None
+    return kinds.plain(document.get("message"))
+
+
+def read(outcome: HttpAnswer | HttpFault, *, key_alone: bool) -> Answer:
+    """What the outcome of a settle means. Total: whatever is not described is CHECK with listed=False.
+
+    key_alone: there is no OAuth2 client, so no new token could be had.
+    """
+    if isinstance(outcome, HttpFault):
+        return kinds.answer(ANSWERS, Operation.SETTLE, kinds.kind_of(outcome), outcome)
+    document = kinds.document(outcome)
+    result, refusal = result_of(document), refusal_of(document)
+    kind = _kind(outcome, result, refusal, key_alone)
+    detail = _KEY_REFUSED if kind == Said.KEY_REFUSED else result.reason if kind == Said.NO and result else refusal
+    answer = kinds.answer(ANSWERS, Operation.SETTLE, kind, outcome, detail, refusals=_REFUSALS)
+    if result is None or outcome.status != 200:
+        return answer
+    return replace(answer, facts=_facts(result), provider_reference=result.transaction_id if result.ok else None)
+
+
+def _kind(outcome: HttpAnswer, result: Result | None, refusal: str | None, key_alone: bool) -> str:
+    if outcome.status == 200:
+        if result is None:
+            return Said.OK_OTHER
+        return Said.OK if result.ok else Said.NO
+    if outcome.status in (400, 404, 405) and refusal is not None:
+        return Said.REFUSED
+    if outcome.status == 400:
+        return Said.BAD_REQUEST
+    if outcome.status == 401 and key_alone:
+        return Said.KEY_REFUSED
+    return kinds.kind_of(outcome)
+
+
+def _facts(result: Result) -> dict[str, str]:
+    """What is worth keeping as evidence; nothing that names a customer."""
+    facts = {"result_code": result.shown}
+    if isinstance(result.data, dict):
+        for name, key in (("amount_paid", "amountPaid"), ("advance_payment", "advancePayment")):
+            money = result.data.get(key)
+            if isinstance(money, dict) and (amount := kinds.plain(money.get("amount"))):
+                facts[name] = f"{amount} {kinds.plain(money.get('unit')) or ''}".strip()[:_MAX_FACT]
+    return facts
