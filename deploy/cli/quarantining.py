@@ -63,22 +63,31 @@ def replay(
     numbers: Annotated[list[int] | None, typer.Argument(metavar="ID…", help="which ones")] = None,
     everything: Annotated[bool, typer.Option("--all", help="all that did not leave quarantine since")] = False,
 ) -> None:
-    """Put the kept bytes on the intake queue again, once what was wrong is mended."""
+    """Put the kept bytes on the intake queue again, once what was wrong is mended.
+
+    Bytes that held card data were kept redacted: they are no intent any more, and stay.
+    """
     if bool(numbers) == everything:
         raise WrongUse("name what to replay: numbers from `settlepipe quarantine`, or --all")
+    from shared.domain.cards import is_redacted
     from shared.messaging import streams
     from shared.store import quarantine
 
-    count = 0
+    count, redacted = 0, 0
     with stack.connection() as connection, stack.broker() as client:
         for batch in quarantine.kept(connection, None if everything else [_in_range(n) for n in numbers or ()]):
-            for entry in batch:
+            whole = [entry for entry in batch if not is_redacted(bytes(entry["raw"]))]
+            for entry in whole:
                 streams.submit(client, entry["stream"], [bytes(entry["raw"])])
-            quarantine.replayed(connection, [entry["id"] for entry in batch])
-            count += len(batch)
+            quarantine.replayed(connection, [entry["id"] for entry in whole])
+            count += len(whole)
+            redacted += len(batch) - len(whole)
+    left = f"{redacted} held card data, kept redacted: their upstream has to send them anew, without it"
+    if numbers and redacted:
+        raise Failed(f"{count} were replayed; {left}")
     if numbers and count < len(set(numbers)):
         raise Failed(f"{count} were replayed; the other numbers are not in quarantine, see `settlepipe quarantine`")
-    print(f"{count} replayed")
+    print(f"{count} replayed" + (f"; {left}" if redacted else ""))
 
 
 def _replayed(row: dict[str, Any]) -> str:

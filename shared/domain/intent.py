@@ -11,6 +11,7 @@ from typing import Annotated, Any, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from shared.domain.cards import holds_card_data, names_card_data
 from shared.domain.money import parse_amount
 from shared.domain.payment import Operation
 
@@ -90,6 +91,8 @@ def parse_intent(raw: bytes, targets: Mapping[str, type[BaseModel]]) -> Intent:
     """
     document = _load(raw)
     subject = _subject(document)
+    if names_card_data(raw) and holds_card_data(document):
+        raise BadIntent("card data is not accepted: leave cardNumber and cvv out, wherever they stand", subject)
     try:
         wire = _Wire.model_validate(document)
         return _normalise(wire, targets)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
+from shared.domain.cards import redacted
 from shared.domain.intent import BadIntent, Intent, parse_intent
 from shared.domain.payment import Payment
 from shared.domain.reference import new_reference
@@ -136,7 +137,8 @@ def _payment(intent: Intent) -> Payment:
 
 
 def _quarantined(entry: Entry, reason: str, subject: str | None, conflict_of: int | None = None) -> Quarantined:
-    raw = entry.raw if entry.raw is not None else _flat(entry.fields)
+    # card data is never kept, nor a digest of it: the few digits of a cvv could be guessed
+    raw = redacted(entry.raw if entry.raw is not None else _flat(entry.fields))
     return Quarantined(
         sha256=hashlib.sha256(raw).digest(),
         raw=raw,

@@ -26,7 +26,8 @@ class NewPayment:
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """What can't be accepted, with its bytes and the reason. conflict_of: the payment that has its id."""
+    """What can't be accepted, with its bytes (free of card data) and the reason. conflict_of: the payment that has
+    its id."""
 
     sha256: bytes
     raw: bytes

@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
+from shared.domain.cards import is_card_key
+
 MASK = "***"
 
 # Keys are compared in lower snake case: these names exactly …
@@ -24,6 +26,8 @@ _SENSITIVE = frozenset(
         "full_name",
         "customer_name",
         "subscriber_name",
+        "name_on_card",
+        "cheque_number",
         "jwt",
         "auth",
         "cookie",
@@ -35,6 +39,7 @@ _SENSITIVE = frozenset(
         "receipt",
         "notify",
         "target",
+        "payment_method",
         "input_value",
     }
 )
@@ -103,7 +108,7 @@ def is_sensitive(key: str) -> bool:
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key).replace("-", "_").lower()
     if name in _HARMLESS or name.endswith(_HARMLESS_ENDINGS):
         return False
-    if name in _SENSITIVE or name.rstrip("0123456789").endswith(_SENSITIVE_ENDINGS):
+    if is_card_key(key) or name in _SENSITIVE or name.rstrip("0123456789").endswith(_SENSITIVE_ENDINGS):
         return True
     return any(word in _SENSITIVE_WORDS or word.removesuffix("s") in _SENSITIVE_WORDS for word in name.split("_"))
 

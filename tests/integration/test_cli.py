@@ -15,6 +15,7 @@ from cryptography.fernet import Fernet
 
 from deploy.cli import following
 from deploy.cli.main import main
+from shared.domain.cards import redacted
 from shared.domain.payment import State
 from shared.flow.accept import accept
 from shared.flow.runtime import start
@@ -273,6 +274,29 @@ def test_replayed_bytes_are_the_kept_ones_on_their_own_stream(
     assert run("quarantine", "replay", "--all")[1] == "0 replayed\n"  # it did not come back
     with redis.Redis.from_url(broker_url) as client:
         assert [fields for _, fields in client.xrange("other")] == [{b"intent": b"\x00raw"}]
+
+
+def test_what_was_kept_redacted_is_never_put_on_the_queue_again(
+    run: Run, connection: Connection, broker_url: str
+) -> None:
+    number, other = [
+        connection.execute(
+            """INSERT INTO quarantine (sha256, raw, reason, stream, entry_id)
+            VALUES (sha256(%s), %s, 'r', 'cards', '1-1') RETURNING id""",
+            (raw, raw),
+        ).fetchone()["id"]  # type: ignore[index]
+        for raw in (redacted(b'{"cvv": "987"}'), b"[]")
+    ]
+    code, out, err = run("quarantine", "replay", str(number))
+    assert (code, out) == (1, "")
+    assert "0 were replayed; 1 held card data, kept redacted: their upstream has to send them anew" in err
+    code, out, _ = run("quarantine", "replay", "--all")
+    assert code == 0
+    assert out.startswith("1 replayed; 1 held card data")
+    with redis.Redis.from_url(broker_url) as client:
+        assert [fields for _, fields in client.xrange("cards")] == [{b"intent": b"[]"}]
+    replayed = connection.execute("SELECT id FROM quarantine WHERE replayed_at IS NOT NULL").fetchall()
+    assert [row["id"] for row in replayed] == [other]
 
 
 def test_what_a_person_may_not_decide_is_said_in_one_sentence(run: Run, connection: Connection) -> None:

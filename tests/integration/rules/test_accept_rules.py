@@ -11,6 +11,8 @@ from shared.flow.accept import accept
 from shared.messaging.streams import Entry
 from tests.support.flow import STREAM, World, running_world, together
 
+NUMBER = "4000000000000002"  # made up
+
 
 def quarantine(world: World) -> list[dict[str, Any]]:
     return world.rows("SELECT * FROM quarantine ORDER BY id")
@@ -90,6 +92,31 @@ def test_what_cannot_be_parsed_is_kept_with_its_bytes_and_the_reason_and_told(wo
     assert event["subject"] == "-"
     assert set(event["data"]) == {"quarantine_id", "reason", "sha256", "stream", "entry_id"}
     assert event["data"]["sha256"] == hashlib.sha256(raw).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("make", "kept"),
+    [
+        (lambda d: json.dumps(d | {"metadata": {"card_number": NUMBER, "c\u0076v": "987"}}), "cardNumber and cvv"),
+        (lambda d: json.dumps(d | {"target": {"invoice": "i", "details": {"cardNumber": NUMBER}}}), "cardNumber and"),
+        (lambda d: json.dumps(d | {"metadata": {"cvv": NUMBER}})[:-1], "not JSON"),
+        (lambda d: json.dumps(d | {"metadata": {"cvv": NUMBER, "x": "x" * 65_536}}), "the limit is 65536"),
+        (lambda d: json.dumps(d)[:-1] + ', "cvv": "' + NUMBER + '", "cvv": "1"}', "a key twice"),
+    ],
+)
+def test_card_data_is_kept_nowhere_and_its_digest_is_of_what_is_kept(world: World, make: Any, kept: str) -> None:
+    raw = make(world.document()).encode()
+    assert accept(world.runtime, [world.entry(raw), Entry(STREAM, b"2-0", None, {b"intent": raw, b"x": b"1"})]) == 0
+    rows = quarantine(world)
+    assert kept in rows[0]["reason"]
+    assert len(rows) == 2
+    events = json.dumps([event["data"] for event in world.rows("SELECT data FROM events")])
+    for row in rows:
+        assert NUMBER.encode() not in bytes(row["raw"])
+        assert b"987" not in bytes(row["raw"])
+        assert bytes(row["sha256"]) == hashlib.sha256(row["raw"]).digest()
+        assert bytes(row["sha256"]).hex() in events
+    assert hashlib.sha256(raw).hexdigest() not in events
 
 
 def test_an_entry_without_the_one_field_goes_to_quarantine(world: World) -> None:

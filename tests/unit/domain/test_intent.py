@@ -127,6 +127,24 @@ def test_nothing_but_bad_intent_is_ever_raised(raw: bytes) -> None:
         parse(raw)
 
 
+@pytest.mark.parametrize("key", ["cardNumber", "CARD_NUMBER", "card-number", "cvv", "CVV"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        lambda card: {"target": {"account": 7, **card}},
+        lambda card: {"target": {"account": 7, "payment_method": {"details": {"bankCard": card}}}},
+        lambda card: {"target": {"account": 7, "a": [{"b": [card]}]}},
+        lambda card: {"metadata": {"a": [card]}},
+        lambda card: card,
+    ],
+)
+def test_card_data_is_rejected_wherever_it_stands(key: str, place: Any) -> None:
+    with pytest.raises(BadIntent, match="leave cardNumber and cvv out") as caught:
+        parse(SETTLE | place({key: "4000000000000002"}))
+    assert caught.value.subject == "shop/ord-1"
+    assert "4000" not in caught.value.reason
+
+
 def test_no_reason_holds_a_value_of_the_intent() -> None:
     with pytest.raises(BadIntent) as caught:
         parse(SETTLE | {"notify": {"sms": "5550001-secret"}, "amount": 5})

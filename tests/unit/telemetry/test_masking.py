@@ -248,3 +248,18 @@ def test_a_secret_across_the_cut_is_masked_whole() -> None:
     traceback = "frame\n" * 500 + f"ValueError: {'x' * 300} eyJ{'a' * 900}\n" + "frame\n" * 300
     assert "aaa" not in mask_text(traceback, keep_end=True)
     assert "endless" in mask_text("one endless line " * 500, keep_end=True)
+
+
+@pytest.mark.parametrize(
+    "key", ["cardNumber", "CARD_NUMBER", "card-number", "Card Number", "CARDNUMBER", "cvv", "CVV", "c_v_v", "ｃｖｖ"]
+)
+def test_card_data_is_masked_under_every_spelling_of_its_key(key: str) -> None:
+    assert is_sensitive(key)
+    for value in ("12", 12, ["12"], {"x": "12"}):
+        assert masked(**{key: value}) == {key: MASK}
+        assert masked(details=[{"card": {key: value}}]) == {"details": [{"card": {key: MASK}}]}
+
+
+@pytest.mark.parametrize("text", ["cardNumber=12 34", '{"cvv": "12"}', "card_number: '12 34'", '{\\"CVV\\": \\"12\\"}'])
+def test_card_data_is_masked_inside_texts(text: str) -> None:
+    assert "12" not in mask_text(text)
