@@ -10,7 +10,7 @@ import pytest
 
 from shared.domain.answers import CheckResult, Verdict
 from shared.domain.payment import Payment
-from shared.providers.base import Doubt
+from shared.providers.base import Doubt, LoginRefused
 from shared.providers.registry import connect
 from shared.settings import MtnSettings, Settings
 from tests.support.memory import MTN_SETTLE, MemoryBooks
@@ -176,7 +176,6 @@ def test_a_check_asks_for_paid_bills_and_never_filters_by_date() -> None:
         (reply({"resultCode": "1001", "data": bill(paid())}), False, False),
         (answer(404), True, False),
         (error(401), True, False),
-        (error(403), True, False),
         (answer(429), True, False),
         (error(500), True, False),
         (answer(502), True, True),
@@ -193,6 +192,25 @@ def test_a_check_asks_for_paid_bills_and_never_filters_by_date() -> None:
 def test_a_list_that_cannot_be_read_is_inconclusive(answered: bytes, unread: bool, down: bool) -> None:
     result = check(answered)
     assert (result.verdict, result.unread, result.provider_down) == (Verdict.INCONCLUSIVE, unread, down)
+
+
+@pytest.mark.parametrize(("status", "credentials"), [(403, OAUTH), (403, KEY), (401, KEY)])
+def test_a_check_that_is_not_let_in_halts_the_lane(status: int, credentials: dict[str, str]) -> None:
+    with mtn({"read": error(status)}, **credentials) as (connected, _, _server):
+        doubt = Doubt(MTN_SETTLE, None, None, True, SENT_AT)
+        auth = connected.provider.authorise()
+        with pytest.raises(LoginRefused, match=f"HTTP {status}"):
+            connected.provider.check(doubt, Books(), auth)
+
+
+def test_a_401_at_a_check_forgets_the_token() -> None:
+    with mtn({"read": error(401)}) as (connected, fake, _):
+        auth = connected.provider.authorise()
+        doubt = Doubt(MTN_SETTLE, None, None, True, SENT_AT)
+        assert connected.provider.check(doubt, Books(), auth).unread
+        row = fake.tokens.read("mtn")
+        assert row is not None
+        assert row.refused
 
 
 def test_no_answer_at_all_says_that_mtn_is_down() -> None:

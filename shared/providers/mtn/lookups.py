@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from shared.providers import kinds
 from shared.providers.base import Auth, LoginRefused, LoginUnavailable, Lookup, LookupFailed
 from shared.providers.http import Http
-from shared.providers.kinds import DOWN_FAULTS
+from shared.providers.kinds import DOWN, DOWN_FAULTS
 from shared.providers.mtn import wire
 from shared.providers.mtn.bodies import PATH, Target
 from shared.providers.mtn.login import Door
@@ -75,15 +75,20 @@ class Lookups:
         self._http, self._door, self._headers = http, door, headers
 
     def paid(self, target: Target, auth: Auth) -> Paid | Unread:
-        """The account's payments, all of them: never filtered by date. One read; a 401 forgets `auth`."""
+        """The account's payments, all of them: never filtered by date. One read; a 401 forgets `auth`.
+
+        Raises LoginRefused for a 403, and for a 401 where there is an API key alone.
+        """
         params = {"customerType": target.customer_type, "queryType": "paidBill"}
         outcome = self._get(target.path, params, auth)
         if isinstance(outcome, HttpFault):
             return Unread(f"the payments could not be read: {outcome.kind}", outcome.kind in DOWN_FAULTS)
+        if outcome.status == 403 or (outcome.status == 401 and self._door.key_alone):
+            raise LoginRefused(f"mtn lets no reads in (HTTP {outcome.status}); check the credentials and their rights")
         document = kinds.document(outcome)
         if outcome.status != 200:
             answered = outcome.status in (400, 404, 405) and wire.refusal_of(document) is not None
-            down = outcome.status in (502, 503, 504)
+            down = kinds.kind_of(outcome) in DOWN
             return Unread(f"the payments could not be read: HTTP {outcome.status}", down, answered)
         result = wire.result_of(document)
         if result is None:
