@@ -164,3 +164,9 @@ def test_what_is_kept_holds_no_control_characters_and_is_cut() -> None:
         text.encode()
         assert "\x00" not in text
         assert len(text) <= 1000
+
+
+@pytest.mark.parametrize("other", ["1", "0", "1001", ""])
+def test_two_codes_that_differ_are_neither_a_yes_nor_a_no(other: str) -> None:
+    got = read(answer(200, {**DONE, "result": {"resultCode": other}}), key_alone=False)
+    assert (got.kind, got.meaning, got.refusal) == ("ok_other", C, False)
