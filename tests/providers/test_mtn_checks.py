@@ -14,11 +14,18 @@ from shared.providers.base import Doubt, LoginRefused
 from shared.providers.registry import connect
 from shared.settings import MtnSettings, Settings
 from tests.support.memory import MTN_SETTLE, MemoryBooks
-from tests.support.mtn import EARLIER, KEY, OAUTH, OTHERS, OWN, bill, error, listed, mtn, paid, reply
+from tests.support.mtn import EARLIER, KEY, OAUTH, OTHERS, OWN, Handler, Seen, bill, error, listed, mtn, paid, reply
 from tests.support.raw_server import answer
 
 BOOKS_KEY = "mtn:2:700001"
 SENT_AT = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
+# our last success, on an account of its own
+LATEST = replace(MTN_SETTLE, sent_reference=EARLIER, target={**MTN_SETTLE.target, "id": "700002"})
+
+
+def answering(answered: bytes, latest: bytes | None = None) -> Handler:
+    """Lists `answered`, and on the account of our last success that one."""
+    return lambda seen: (latest or listed(paid(EARLIER))) if "700002" in seen.target else answered
 
 
 class Books(MemoryBooks):
@@ -26,7 +33,7 @@ class Books(MemoryBooks):
 
     def __init__(self, *succeeded: str, known: bool = True) -> None:
         references = {*succeeded, OTHERS, OWN}
-        super().__init__(succeeded_references={BOOKS_KEY: set(succeeded)}, references=references)
+        super().__init__(succeeded_references={BOOKS_KEY: set(succeeded)}, references=references, latest=LATEST)
         self.known = known
 
     def knows(self, provider: str, fact: str) -> bool:
@@ -43,8 +50,9 @@ def check(
     passed: bool = True,
     payment: Payment = MTN_SETTLE,
     first_sent_at: datetime | None = SENT_AT,
+    latest: bytes | None = None,
 ) -> CheckResult:
-    with mtn({"read": answered}, total_timeout_s=1) as (connected, _, _server):
+    with mtn({"read": answering(answered, latest)}, total_timeout_s=1) as (connected, _, _server):
         doubt = Doubt(payment, None, None, passed, first_sent_at)
         return connected.provider.check(doubt, books or Books(), connected.provider.authorise())
 
@@ -143,13 +151,26 @@ def test_a_payment_that_was_sent_days_after_it_was_paid_is_looked_for_at_its_own
     assert check(listed(paid(None, day="2025-01-01")), first_sent_at=None).verdict is Verdict.INCONCLUSIVE
 
 
+@pytest.mark.parametrize(
+    ("latest", "known"),
+    [(listed(), False), (listed(paid(OTHERS)), False), (listed(paid(EARLIER), 7), True), (answer(500), True)],
+)
+def test_not_applied_is_believed_only_while_our_last_success_can_be_read_back(latest: bytes, known: bool) -> None:
+    books = Books()
+    assert check(listed(), books, latest=latest).verdict is Verdict.INCONCLUSIVE
+    assert books.known is known
+    books = Books()
+    books.latest = None
+    assert check(listed(), books).verdict is Verdict.INCONCLUSIVE
+
+
 def test_our_successes_are_read_before_the_list() -> None:
     """One that is recorded while the list is on its way need not stand in it."""
     books = Books()
 
-    def read(_seen: object) -> bytes:
+    def read(seen: Seen) -> bytes:
         books.succeeded_references[BOOKS_KEY].add(EARLIER)
-        return listed()
+        return listed(paid(EARLIER)) if "700002" in seen.target else listed()
 
     with mtn({"read": read}) as (connected, _, _server):
         doubt = Doubt(MTN_SETTLE, None, None, True, SENT_AT)
@@ -162,7 +183,7 @@ def test_a_check_asks_for_paid_bills_and_never_filters_by_date() -> None:
     with mtn({"read": listed()}, country_code="ZAF", target_system="CLM") as (connected, fake, _):
         auth = connected.provider.authorise()
         connected.provider.check(Doubt(payment, None, None, True, SENT_AT), Books(), auth)
-    (seen,) = fake.asked("GET")
+    seen = fake.asked("GET")[0]
     assert seen.target == "/v1/customerBill/INV%2F7%208?customerType=3&queryType=paidBill"
     assert (seen.headers["countrycode"], seen.headers["targetsystem"]) == ("ZAF", "CLM")
     assert seen.headers["transactionid"] not in ("", OWN), "that one is what the payment is reconciled by"
@@ -260,7 +281,7 @@ def test_what_is_known_is_not_read_back_again() -> None:
 )  # fmt: skip
 def test_what_one_credential_or_system_gives_back_is_not_known_of_another(changes: dict[str, str]) -> None:
     with mtn({"read": listed(paid(EARLIER), paid())}) as (first, fake, server):
-        books = MemoryBooks(references={OWN, EARLIER})
+        books = MemoryBooks(references={OWN, EARLIER}, latest=MTN_SETTLE)
         first.learn(MTN_SETTLE, books, first.provider.authorise())
         assert "made-up" not in json.dumps(sorted(books.facts))
         other = replace(MTN_SETTLE, sent_reference=OTHERS)

@@ -58,18 +58,20 @@ class Mtn:
             down, unread = found.provider_down, not found.answered
             return CheckResult(Verdict.INCONCLUSIVE, found.detail, provider_down=down, unread=unread)
         told = statement(found.data, payment.currency)
-        return markers.judge(_dated(doubt), told.lines, expected, books, self._gives_back(payment), whole=told.whole)
+        gives_back = self._gives_back(payment)
+        result = markers.judge(_dated(doubt), told.lines, expected, books, gives_back, whole=told.whole)
+        return markers.confirm(result, payment, books, gives_back, lambda other: self._lines(other, auth))
 
     def learn(self, payment: Payment, books: Books, auth: Auth) -> None:
         """After an explicit success: does the list of payments give our reference back, as a check has to rely on?"""
+        books_key = target_of(payment).books_key
+        self._learner.learn(payment, books, self._gives_back(payment), books_key, lambda: self._lines(payment, auth))
 
-        def read() -> Sequence[Line] | None:
-            found = self._lookups.paid(target, auth)
-            told = None if isinstance(found, Unread) else statement(found.data, payment.currency)
-            return told.lines if told and told.whole else None
-
-        target = target_of(payment)
-        self._learner.learn(payment, books, self._gives_back(payment), target.books_key, read)
+    def _lines(self, payment: Payment, auth: Auth) -> Sequence[Line] | None:
+        """What the list of this payment's account holds; None where it could not be read whole."""
+        found = self._lookups.paid(target_of(payment), auth)
+        told = None if isinstance(found, Unread) else statement(found.data, payment.currency)
+        return told.lines if told and told.whole else None
 
     def _gives_back(self, payment: Payment) -> str:
         """One fact for each system behind the API and each level: what one gives back another may not."""
