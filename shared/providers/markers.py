@@ -16,7 +16,7 @@ from shared.domain.payment import Payment
 from shared.providers.base import Books, Doubt
 
 _OLD = timedelta(days=1)  # more than any two clocks and time zones that we mistake for each other differ
-_KNOWN_S = 60.0  # what is known is not asked of the database again for so long
+_KNOWN_S = 5.0  # what is known is not asked of the database again for so long
 _PAUSE_S = 1.0  # between two read-backs in one process
 
 
