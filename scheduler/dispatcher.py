@@ -50,7 +50,7 @@ class Releases:
         with runtime.database.connection() as connection:
             holds.free_invoices(connection)
             versions = directory.versions(connection)
-        for provider in runtime.connected:
+        for provider in runtime.lanes:
             if any(versions[key] != self._versions.get(key) for key in versions if key[0] == provider):
                 self._changed_at[provider] = self._swept_at
             if self._due(provider):
@@ -82,7 +82,7 @@ def main() -> None:
             if broker.wait_for_ring(client, settings.dispatch_interval_s):
                 stop.wait(max(0.0, _PACE_S - (time.monotonic() - looked_at)))
             looked_at = time.monotonic()
-            for provider in runtime.connected:
+            for provider in runtime.lanes:
                 look(runtime, provider, client, app)
             releases.look(runtime, app)
         except (redis.RedisError, BrokerError, OSError) as error:

@@ -35,7 +35,7 @@ def runtime() -> Runtime:
 @lru_cache(maxsize=1)
 def senders() -> ThreadPoolExecutor:
     """This process's sender threads: as many as the largest CONCURRENCY of the lanes that are on."""
-    threads = max((settings.provider(name).concurrency for name in runtime().connected), default=1)
+    threads = max((settings.provider(name).concurrency for name in runtime().lanes), default=1)
     return ThreadPoolExecutor(threads, thread_name_prefix="sender")
 
 

@@ -28,7 +28,7 @@ def listed(as_json: JsonFlag = False) -> None:
     from shared.store import lanes
 
     with stack.connection() as connection:
-        rows = [shown(row) for row in lanes.overview(connection)]
+        rows = [shown(row) for row in lanes.overview(connection) if not _looks_up_only(row["provider"])]
     if as_json:
         output.json_lines(json.dumps(row, ensure_ascii=False) for row in rows)
         return
@@ -45,6 +45,7 @@ def pause(provider: Provider, by: Annotated[str, typer.Option(help="who pauses i
 
     if not by.strip() or len(by) > 100:
         raise WrongUse("--by must have 1 to 100 characters: who pauses it")
+    _must_have_a_lane(provider)
     with stack.connection() as connection:
         if not lanes.pause(connection, provider, by.strip()):
             raise _unknown(provider)
@@ -58,6 +59,7 @@ def resume(provider: Provider) -> None:
     from shared.store import lanes
     from shared.telemetry.logs import get_logger
 
+    _must_have_a_lane(provider)
     with stack.connection() as connection:
         if not lanes.resume(connection, provider):
             raise _unknown(provider)
@@ -85,6 +87,17 @@ def shown(row: Mapping[str, Any]) -> dict[str, Any]:
         "failures": row["failures"],
         "payments": row["states"],
     }
+
+
+def _looks_up_only(provider: str) -> bool:
+    from shared.providers.registry import REGISTRATIONS
+
+    return provider in REGISTRATIONS and not REGISTRATIONS[provider].operations
+
+
+def _must_have_a_lane(provider: str) -> None:
+    if _looks_up_only(provider):
+        raise WrongUse(f"{provider} has look-ups only and no lane; see `settlepipe lookup {provider}`")
 
 
 def _unknown(provider: str) -> Failed | WrongUse:

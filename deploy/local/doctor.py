@@ -122,9 +122,10 @@ def providers(settings: Settings) -> Iterator[Check]:
     """Which lanes are on? One that is off is no fault: its intents are refused with that reason."""
     from shared.providers import registry  # noqa: PLC0415 - imports every adapter
 
-    for name in registry.REGISTRATIONS:
+    for name, registration in registry.REGISTRATIONS.items():
         on = settings.provider(name).base_url is not None
-        sentence = "on" if on else f"off; set {PREFIX}{name.upper()}__BASE_URL to turn it on"
+        said = "on" if registration.operations else "on, for look-ups only"
+        sentence = said if on else f"off; set {PREFIX}{name.upper()}__BASE_URL to turn it on"
         yield Check(f"provider {name}", True, sentence)
 
 

@@ -6,6 +6,7 @@ What is secret goes through the environment: `ps` shows everybody what is on a c
 import base64
 import http.client
 import importlib
+import importlib.util
 import json
 import os
 import sys
@@ -35,12 +36,16 @@ SANDBOX_PATHS = {"ubill": "/v1", "mtn": "/v1"}
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """What is known when the servers are up: enough to say which processes to run and how."""
+    """What is known when the servers are up: enough to say which processes to run and how.
+
+    providers: those that are on. lanes: those of them that take payments; the others have look-ups only.
+    """
 
     home: Path
     settings: Settings
     kept: Kept
     servers: Servers
+    providers: tuple[str, ...]
     lanes: tuple[str, ...]
     sandbox: bool
     workers: int
@@ -83,17 +88,18 @@ def environment(stack: Stack) -> dict[str, str]:
     found[f"{PREFIX}BROKER_URL"] = stack.servers.broker_url
     if not stack.settings.secret_keys:
         found[f"{PREFIX}SECRET_KEYS"] = json.dumps([stack.kept.secret_key])
-    for lane in stack.lanes:
-        if stack.sandbox:
-            for name, value in sandbox_settings(lane, stack.kept.sandbox_url).items():
-                found[name] = found.get(name) or value
-        if stack.concurrency is not None:
-            found[f"{PREFIX}{lane.upper()}__CONCURRENCY"] = str(stack.concurrency)
+    for provider in stack.providers if stack.sandbox else ():
+        for name, value in sandbox_settings(provider, stack.kept.sandbox_url).items():
+            found[name] = found.get(name) or value
+    for lane in stack.lanes if stack.concurrency is not None else ():
+        found[f"{PREFIX}{lane.upper()}__CONCURRENCY"] = str(stack.concurrency)
     return found
 
 
 def sandbox_settings(provider: str, url: str) -> Mapping[str, str]:
-    """What points a provider at the sandbox at `url`: variable to value."""
+    """What points a provider at the sandbox at `url`: variable to value. Nothing for one that the sandbox lacks."""
+    if importlib.util.find_spec(f"deploy.sandbox.{provider}") is None:
+        return {}
     module = importlib.import_module(f"deploy.sandbox.{provider}")
     base_url = f"{url}/{provider}{SANDBOX_PATHS.get(provider, '')}"
     values = {"BASE_URL": base_url, **SANDBOX_CREDENTIALS.get(provider, {})}

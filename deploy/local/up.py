@@ -38,7 +38,7 @@ def up(
     the servers and the sandbox.
     """
     configure(settings)  # stderr: stdout is for the line `ready`
-    lanes = _lanes(settings, sandbox)
+    on = _providers(settings, sandbox)
     if wrong := _wrong_use(settings, sandbox, workers, concurrency):
         print(f"settlepipe up: {wrong}", file=sys.stderr)
         return 2
@@ -51,7 +51,7 @@ def up(
             planned(home, settings) as plan,
         ):
             kept = _ports_of_processes(home, plan.kept, sandbox)
-            stack = Stack(home, settings, kept, plan.servers, lanes, sandbox, workers, concurrency)
+            stack = Stack(home, settings, kept, plan.servers, on, _lanes(on), sandbox, workers, concurrency)
             _run(stack, plan, table, supervisor)
     except LocalError as error:
         print(f"settlepipe up: {error}", file=sys.stderr)
@@ -117,10 +117,17 @@ def _nobody(_: Mapping[str, int]) -> None:
     """While it starts and stops, stack.json tells nothing."""
 
 
-def _lanes(settings: Settings, sandbox: bool) -> tuple[str, ...]:
+def _providers(settings: Settings, sandbox: bool) -> tuple[str, ...]:
     from shared.providers import registry  # noqa: PLC0415 - imports every adapter
 
     return tuple(name for name in registry.REGISTRATIONS if sandbox or settings.provider(name).base_url)
+
+
+def _lanes(providers: tuple[str, ...]) -> tuple[str, ...]:
+    """Those that take payments: a provider with look-ups only has nothing for a worker to do."""
+    from shared.providers import registry  # noqa: PLC0415 - imports every adapter
+
+    return tuple(name for name in providers if registry.REGISTRATIONS[name].operations)
 
 
 def _wrong_use(settings: Settings, sandbox: bool, workers: int, concurrency: int | None) -> str | None:
@@ -128,7 +135,7 @@ def _wrong_use(settings: Settings, sandbox: bool, workers: int, concurrency: int
         return "--workers must be at least 1"
     if concurrency is not None and concurrency < 1:
         return "--concurrency must be at least 1"
-    real = [name for name in _lanes(settings, False) if sandbox]
+    real = [name for name in _providers(settings, False) if sandbox]
     if real:
         names = ", ".join(f"{PREFIX}{name.upper()}__BASE_URL" for name in real)
         return f"--sandbox points every provider at the sandbox; unset {names}, or leave --sandbox out"

@@ -4,7 +4,7 @@ import contextlib
 import secrets
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import psycopg
@@ -97,6 +97,11 @@ class Runtime:
     limits: Limits
     life: SignOfLife | None = None
     gate: ClaimGate = field(default_factory=ClaimGate)
+
+    @property
+    def lanes(self) -> Sequence[str]:
+        """The providers that are on and take payments; the others have look-ups only."""
+        return [name for name in self.connected if self.registrations[name].operations]
 
     def provider(self, name: str) -> Provider:
         """The verbs of a provider that is on and has an operation. Raises LookupError for any other."""

@@ -51,7 +51,8 @@ def table(stack: Stack) -> Sequence[Child]:
 
 if __name__ == "__main__":
     # One lane, whatever providers there are.
-    one = types.SimpleNamespace(REGISTRATIONS={"billcenter": None})
+    pays = types.SimpleNamespace(operations={"settle": None})
+    one = types.SimpleNamespace(REGISTRATIONS={"billcenter": pays})
     sys.modules["shared.providers.registry"] = one  # type: ignore[assignment]
     from deploy.local.up import up
     from shared.settings import load_settings
