@@ -3,18 +3,20 @@
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
 WIDTH = 80
 JsonFlag = Annotated[bool, typer.Option("--json", help="for programs: JSON, in lists an object a line")]
 
-# Text from outside must not steer the terminal, nor turn what is read around.
-_UNSAFE = [*range(32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+# Text from outside must not steer the terminal, nor turn what is read around; half a surrogate pair can't be written.
+_UNSAFE = [*range(32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A), *range(0xD800, 0xE000)]
 _ESCAPES = {code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" for code in _UNSAFE}
 
 
@@ -26,7 +28,8 @@ def safe(text: object) -> str:
 def json_lines(rows: Iterable[str]) -> None:
     """Each row is one JSON text."""
     for row in rows:
-        sys.stdout.write(row + "\n")
+        # Half a surrogate pair can't be written; its escape says the same in JSON.
+        sys.stdout.write(row.encode("utf-8", "backslashreplace").decode() + "\n")
 
 
 def console(stderr: bool = False) -> "Console":
@@ -44,16 +47,61 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """
     from rich import box
     from rich.table import Table
-    from rich.text import Text
 
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
-        justify = "right" if name.startswith(">") else "left"
-        whole = name.startswith("=")
-        shown.add_column(name.lstrip(">="), justify=justify, overflow="fold", no_wrap=whole)  # type: ignore[arg-type]
+        shown.add_column(name.lstrip(">="), justify=_justify(name), overflow="fold", no_wrap=name.startswith("="))
     for row in rows:
-        shown.add_row(*(Text(safe(cell)) for cell in row))
+        shown.add_row(*(_cell(cell) for cell in row))
     console().print(shown)
+
+
+def titled(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A dense table under a line of its own. Only texts of several words are wrapped; where that is not narrow enough
+    for the screen, each row is a block of lines instead."""
+    cells = [[_cell(cell) for cell in row] for row in rows]
+    screen = console()
+    screen.print(safe(title), overflow="fold")
+    if cells:
+        shown = _dense(columns, cells)
+        least = screen.measure(shown, options=screen.options.update(max_width=10_000)).minimum
+        for part in [shown] if least <= screen.width else [_block(columns, row) for row in cells]:
+            screen.print(part)
+            screen.print()
+
+
+def _dense(columns: Sequence[str], cells: "Sequence[Sequence[Text]]") -> "Table":
+    from rich import box
+    from rich.table import Table
+
+    shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for place, name in enumerate(columns):
+        one_word = not any(" " in row[place].plain for row in cells)
+        shown.add_column(name.removeprefix(">"), justify=_justify(name), overflow="fold", no_wrap=one_word)
+    for row in cells:
+        shown.add_row(*row)
+    return shown
+
+
+def _justify(column: str) -> Literal["left", "right"]:
+    return "right" if column.startswith(">") else "left"
+
+
+def _block(columns: Sequence[str], row: "Sequence[Text]") -> "Table":
+    from rich.table import Table
+
+    shown = Table(box=None, show_header=False, pad_edge=False)
+    shown.add_column(overflow="fold")
+    shown.add_column(overflow="fold")
+    for name, cell in zip(columns, row, strict=True):
+        shown.add_row(name.removeprefix(">"), cell)
+    return shown
+
+
+def _cell(value: object) -> "Text":
+    from rich.text import Text
+
+    return Text("\n".join(safe(item) for item in value) if isinstance(value, list | tuple) else safe(value))
 
 
 def note(text: str) -> None:

@@ -36,11 +36,16 @@ def lookup(
             known = ", ".join(lookups) or "nothing"
             raise WrongUse(f"{provider} has no look-up {output.safe(name)}; it has {known}")
         answer = lookups[name].call(**arguments(name, lookups[name], given or []))
-    if not as_json:
-        print(output.safe(json.dumps(answer, ensure_ascii=False, indent=2)).replace("\\x0a", "\n"))
+    if as_json:
+        rows = answer if isinstance(answer, list) else [answer]
+        output.json_lines(json.dumps(row, ensure_ascii=False) for row in rows)
         return
-    rows = answer if isinstance(answer, list) else [answer]
-    output.json_lines(json.dumps(row, ensure_ascii=False) for row in rows)
+    show = lookups[name].show
+    if show is None:
+        print("\n".join(output.safe(line) for line in json.dumps(answer, ensure_ascii=False, indent=2).split("\n")))
+        return
+    for shown in show(answer):
+        output.titled(shown.title, shown.columns, shown.rows)
 
 
 def refresh(

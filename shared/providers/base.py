@@ -30,6 +30,10 @@ class Directory(Protocol):
         """
         ...
 
+    def fetched(self, kind: str) -> bool:
+        """Has list `kind` ever been fetched?"""
+        ...
+
 
 class Books(Protocol):
     """Our own books, as far as a check needs them. Each call is one read."""
@@ -164,15 +168,29 @@ class OperationRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """A table for people under a line of its own.
+
+    columns: those whose name starts with `>` are aligned right. rows: a cell that is a list has a line for each item.
+    """
+
+    title: str
+    columns: Sequence[str] = ()
+    rows: Sequence[Sequence[object]] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Lookup:
     """A read that people and programs reach with `settlepipe lookup PROVIDER NAME key=value …`.
 
-    parameters: name to (type, required, help). call gets them by keyword and returns plain JSON data.
+    parameters: name to (type, required, help). call gets them by keyword and returns plain JSON data or raises
+    LookupFailed. show: what of that people see, as tables; None: all of it, as it is.
     """
 
     help: str
     parameters: Mapping[str, tuple[type, bool, str]]
     call: Callable[..., Any]
+    show: Callable[[Any], Sequence[Shown]] | None = None
 
 
 Refresh = Callable[[], Iterable[DirectoryRow]]
