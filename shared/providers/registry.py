@@ -2,11 +2,17 @@
 
 from collections.abc import Mapping
 
-from shared.providers import billcenter, mtn, ubill
+from shared.providers import billcenter, bmms, invoicepayment, mtn, ubill
 from shared.providers.base import Connected, Registration, TokenStore
 from shared.settings import Settings
 
-_ALL = (billcenter.REGISTRATION, ubill.REGISTRATION, mtn.REGISTRATION)
+_ALL = (
+    billcenter.REGISTRATION,
+    ubill.REGISTRATION,
+    mtn.REGISTRATION,
+    invoicepayment.REGISTRATION,
+    bmms.REGISTRATION,
+)
 
 REGISTRATIONS: Mapping[str, Registration] = {registration.name: registration for registration in _ALL}
 

@@ -147,9 +147,18 @@ class CachedDirectory:
     def rows(self, kind: str, key: str) -> Sequence[Mapping[str, Any]]:
         """The open rows of list `kind` filed under `key`."""
         with self._lock:
-            if monotonic() - self._looked_at > self._fresh_s:
-                self._look()
+            self._look_if_stale()
             return self._rows.get((kind, key), ())
+
+    def fetched(self, kind: str) -> bool:
+        """Has list `kind` ever been fetched?"""
+        with self._lock:
+            self._look_if_stale()
+            return self._versions.get((self._provider, kind), 0) > 0  # 0: somebody is only about to
+
+    def _look_if_stale(self) -> None:
+        if monotonic() - self._looked_at > self._fresh_s:
+            self._look()
 
     def _look(self) -> None:
         with self._database.connection() as connection:

@@ -65,6 +65,9 @@ class MemoryDirectory:
     def rows(self, kind: str, key: str) -> Sequence[Mapping[str, Any]]:
         return self.lists.get((kind, key), [])
 
+    def fetched(self, kind: str) -> bool:
+        return any(listed == kind for listed, _ in self.lists)
+
 
 @dataclass
 class MemoryBooks:
