@@ -6,12 +6,15 @@ Units are last in the names. The README's table is generated from this module.
 
 import os
 from pathlib import Path
+from string import Template
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "SETTLEPIPE_"
+
+SMS_NAMES = ("amount", "currency", "intent_id", "source")  # what a payment's text message may name
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -99,6 +102,7 @@ class UbillSettings(ProviderSettings):
     )
     sms_text: str = Field(
         "Paid $amount $currency. Reference $intent_id.",
+        min_length=1,
         max_length=1000,
         description="a payment's text message; may name $amount, $currency, $intent_id, $source",
     )
@@ -110,6 +114,25 @@ class UbillSettings(ProviderSettings):
     callback_port: int = Field(8480, ge=0, le=65535, description="port that the callback's receiver listens on")
     callback_cert_file: Path | None = Field(None, description="PEM certificate; unset: HTTP, for a proxy in front")
     callback_cert_key_file: Path | None = Field(None, description="PEM key of the certificate")
+
+    @field_validator("sms_text")
+    @classmethod
+    def _template(cls, value: str) -> str:
+        template = Template(value)
+        if not value.strip():
+            raise ValueError("must say something")
+        if not template.is_valid():
+            raise ValueError("holds a $ that begins no name; write $$ for a dollar sign")
+        unknown = [f"${name}" for name in template.get_identifiers() if name not in SMS_NAMES]
+        if unknown:
+            raise ValueError(f"{', '.join(unknown)} is none of ${', $'.join(SMS_NAMES)}")
+        return value
+
+    @model_validator(mode="after")
+    def _certificate_with_key(self) -> Self:
+        if (self.callback_cert_file is None) != (self.callback_cert_key_file is None):
+            raise ValueError("callback_cert_file and callback_cert_key_file belong together: set both or neither")
+        return self
 
 
 class MtnSettings(ProviderSettings):

@@ -1,4 +1,4 @@
-"""The Celery tasks: get the flow, call it with the ids, return. A message carries payment ids and nothing else."""
+"""The Celery tasks: get the flow, call it with the ids, return. A message carries ids and nothing else."""
 
 from shared.flow import check, notify, send
 from shared.flow.release import refresh_for
@@ -18,10 +18,10 @@ def check_payments(ids: list[int]) -> None:
     each(check.check, ids)
 
 
-@app.task(name=tasks.RECEIPT)  # type: ignore[untyped-decorator]
-def issue_receipts(ids: list[int]) -> None:
-    """Ask for these payments' receipts."""
-    each(notify.receipt, ids)
+@app.task(name=tasks.FOLLOW_UP)  # type: ignore[untyped-decorator]
+def send_follow_ups(ids: list[int]) -> None:
+    """Ask for these follow-ups (receipts, text messages)."""
+    each(notify.follow_up, ids)
 
 
 @app.task(name=tasks.REFRESH)  # type: ignore[untyped-decorator]

@@ -66,6 +66,7 @@ class Payment:
     target: Mapping[str, Any] = field(repr=False)
     sent_reference: str  # our id at the provider; chosen once, before anything is built
     receipt: Mapping[str, Any] | None = field(default=None, repr=False)
+    notify: Mapping[str, Any] | None = field(default=None, repr=False)
     refund_of: str | None = None
     body: bytes | None = field(default=None, repr=False)  # the request's exact bytes, frozen before the first send
     path: str | None = None

@@ -1,4 +1,4 @@
-"""What the store keeps of a provider besides payments: rows of its lists, and its token."""
+"""What the store keeps of a provider besides payments: rows of its lists, its token, reports of delivery."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,3 +26,14 @@ class StoredToken:
     refused: bool
     after_refusal: bool
     age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryReport:
+    """What is said of one number of a sent message.
+
+    status: 0 sent, 1 received, 2 not delivered, 3 awaited, 4 error; 1, 2 and 4 are final.
+    """
+
+    number: str = field(repr=False)
+    status: int

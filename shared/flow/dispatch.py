@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from shared.flow.runtime import Runtime
 from shared.messaging import tasks
 from shared.settings import ProviderSettings
-from shared.store import lanes, receipts
+from shared.store import follow_ups, lanes
 from shared.store.engine import Connection
 from shared.store.lanes import Dispatched, Lane
 from shared.telemetry.logs import get_logger
@@ -36,10 +36,10 @@ def dispatch(runtime: Runtime, provider: str, queue_length: Callable[[], int]) -
             return []
         due = lanes.claim_due(connection, provider, room, runtime.settings.dispatch_lease_s)
         _account(runtime, connection, lane, section, due)
-        receipt_ids = []
-        if lane.running:  # the one payment that a stopped lane lets through is not a receipt
-            receipt_ids = receipts.claim_due(connection, provider, room, runtime.settings.dispatch_lease_s)
-    return _messages(due, receipt_ids, section.concurrency - unclaimed)
+        following = []
+        if lane.running:  # the one payment that a stopped lane lets through is not a receipt or a message
+            following = follow_ups.claim_due(connection, provider, room, runtime.settings.dispatch_lease_s)
+    return _messages(due, following, section.concurrency - unclaimed)
 
 
 def _housekeeping(runtime: Runtime, connection: Connection, provider: str) -> None:
@@ -48,8 +48,8 @@ def _housekeeping(runtime: Runtime, connection: Connection, provider: str) -> No
         log.warning("a lease ran out", payment_id=row["id"], state=row["state"])
     for payment_id in lanes.park_overdue(connection, provider):
         log.warning("parked past its deadline", payment_id=payment_id)
-    for payment_id in receipts.park_lost(connection, provider):
-        log.warning("a receipt without an outcome is parked", payment_id=payment_id)
+    for follow_up_id, kind in follow_ups.park_lost(connection, provider):
+        log.warning("a follow-up without an outcome is parked", follow_up_id=follow_up_id, kind=kind)
 
 
 def _room(lane: Lane, section: ProviderSettings, unclaimed: int) -> int:
@@ -72,11 +72,11 @@ def _account(
         lanes.probe(connection, lane.provider, due[0].id, runtime.settings.breaker.open_s)
 
 
-def _messages(due: Sequence[Dispatched], receipt_ids: Sequence[int], idle_senders: int) -> Batches:
+def _messages(due: Sequence[Dispatched], following: Sequence[int], idle_senders: int) -> Batches:
     sends = [d.id for d in due if not d.check]
     checked = [d.id for d in due if d.check]
     return (
         [(tasks.SEND, ids) for ids in tasks.split(sends, idle_senders)]
         + [(tasks.CHECK, ids) for ids in tasks.split(checked, idle_senders)]
-        + [(tasks.RECEIPT, [payment_id]) for payment_id in receipt_ids]
+        + [(tasks.FOLLOW_UP, [follow_up_id]) for follow_up_id in following]
     )

@@ -7,7 +7,7 @@ from shared.domain.request import Built, Hold, Refusal, Request
 from shared.flow.prepare import prepare, refund_fits, unsupported
 from shared.flow.runtime import Runtime
 from shared.providers.base import RefreshFailed
-from shared.store import directory, holds, intake, receipts
+from shared.store import directory, follow_ups, holds, intake
 from shared.store.engine import AWAY, Connection
 from shared.store.holds import HeldRefund
 from shared.telemetry.logs import alert, get_logger
@@ -94,7 +94,7 @@ def refresh_wanted(runtime: Runtime, provider: str) -> list[int]:
     """
     with runtime.database.transaction() as connection:
         waiting = [payment.id for payment in holds.directory_holds(connection, provider, after=0, limit=1)]
-        waiting += receipts.waiting(connection, provider)
+        waiting += follow_ups.waiting(connection, provider)
         wanted = [
             kind
             for kind in runtime.connected[provider].refreshes

@@ -4,7 +4,7 @@ Dying before the commit changes nothing; after it there is nothing left to do.
 """
 
 from shared.domain.payment import State
-from shared.store import receipts, resolutions
+from shared.store import follow_ups, resolutions
 from shared.store.engine import Database
 from shared.store.resolutions import Decision, Found
 from shared.telemetry.logs import get_logger
@@ -14,7 +14,8 @@ log = get_logger(__name__)
 MAX_REASON_CHARACTERS = 500
 MAX_BY_CHARACTERS = 100
 ANSWERS = ("succeeded", "refused", "resend")
-_RECEIPT_STATES = {"succeeded": "issued", "refused": "refused", "resend": "waiting"}
+_FOLLOW_UP_STATES = {"succeeded": "issued", "refused": "refused", "resend": "waiting"}
+FOLLOW_UPS = {"receipt": "receipt", "sms": "text message"}
 _CANCELLABLE = (State.ACCEPTED, State.DISPATCHED, State.WAITING)
 
 
@@ -45,23 +46,26 @@ def resolve(database: Database, source: str, intent_id: str, answer: str, *, rea
     log.info("resolved", payment_id=found.id, action=answer)
 
 
-def resolve_receipt(database: Database, source: str, intent_id: str, answer: str, *, reason: str, by: str) -> None:
-    """Settle a parked receipt; its payment stays as it is. `resend` asks the provider again, without looking first.
+def resolve_follow_up(
+    database: Database, source: str, intent_id: str, kind: str, answer: str, *, reason: str, by: str
+) -> None:
+    """Settle a parked receipt or text message; its payment stays as it is. `resend` asks the provider again, without
+    looking first: there is nothing to look into.
 
-    Raises as `resolve` does.
+    kind: one of FOLLOW_UPS. Raises as `resolve` does.
     """
     _must_be_answer(answer)
-    decision = _decision(f"receipt_{_RECEIPT_STATES[answer]}", reason, by)
+    to = _FOLLOW_UP_STATES[answer]
+    decision = _decision(f"{kind}_{to}", reason, by)
     with database.transaction() as connection:
         found = _existing(resolutions.lock(connection, source, intent_id), source, intent_id)
         detail = f"decided by a person: {decision.reason}"
-        if not receipts.resolve(connection, found.id, _RECEIPT_STATES[answer], detail):
-            is_now = f"is {found.receipt_state}" if found.receipt_state else "does not exist"
-            raise Unresolvable(
-                f"the receipt of {source}/{intent_id} {is_now}; only a parked one is resolved, nothing was changed"
-            )
+        if not follow_ups.resolve(connection, found.id, kind, to, detail):
+            is_now = f"is {found.follow_ups[kind]}" if kind in found.follow_ups else "does not exist"
+            what = f"the {FOLLOW_UPS[kind]} of {source}/{intent_id}"
+            raise Unresolvable(f"{what} {is_now}; only a parked one is resolved, nothing was changed")
         resolutions.keep(connection, found.id, "parked", decision)
-    log.info("receipt resolved", payment_id=found.id, action=decision.action)
+    log.info("follow-up resolved", payment_id=found.id, action=decision.action)
 
 
 def cancel(database: Database, source: str, intent_id: str, *, reason: str, by: str) -> None:

@@ -10,7 +10,7 @@ VISIBILITY_TIMEOUT_S = 300
 
 SEND = "settlepipe.send"
 CHECK = "settlepipe.check"
-RECEIPT = "settlepipe.receipt"
+FOLLOW_UP = "settlepipe.follow_up"
 REFRESH = "settlepipe.refresh"
 
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from shared.domain.answers import Answer, CheckResult, Meaning
 from shared.domain.payment import Operation, Payment
-from shared.domain.records import DirectoryRow, StoredToken
+from shared.domain.records import DeliveryReport, DirectoryRow, StoredToken
 from shared.domain.request import Built, Request
 from shared.settings import ProviderSettings, Settings
 
@@ -141,16 +141,19 @@ class Provider(Protocol):
         ...
 
 
-class FollowUps(Protocol):
-    """A provider that issues receipts (a follow-up of its own; it never changes its payment)."""
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """Something that follows a success and never changes its payment: a receipt, a text message.
 
-    def build_receipt(self, payment: Payment, directory: Directory) -> Built:
-        """The receipt's request. Pure."""
-        ...
+    build: the request. Pure. The payment is not always one of this provider's.
+    send: asks for it once. SUCCEEDED (provider_reference: the provider's id of it), REFUSED, NOT_SENT or REAUTH (it is
+    asked for again); all else: a person decides.
+    max_age_s: seconds since the success after which it is refused instead; None: never.
+    """
 
-    def send_receipt(self, request: Request, auth: Auth) -> Answer:
-        """Ask for the receipt once. SUCCEEDED, REFUSED, NOT_SENT, REAUTH or HALT; CHECK: a person decides."""
-        ...
+    build: Callable[[Payment, Directory], Built]
+    send: Callable[[Request, Auth], Answer]
+    max_age_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +199,7 @@ class Lookup:
 Refresh = Callable[[], Iterable[DirectoryRow]]
 Learn = Callable[[Payment, Books, Auth], None]
 Examine = Callable[[Payment, Directory], Sequence[str]]
+Reports = Callable[[str], Sequence[DeliveryReport]]
 AnswerTable = Mapping[tuple[Operation | str, str], Meaning]
 
 
@@ -208,14 +212,17 @@ class Connected:
     learn: called after an explicit success of an operation whose rule says so: reads the provider's books and keeps
     with `Books.learn` what they show. Best effort; a later check rests on it, the success does not.
     examine: what is wrong with a payment that is refused anyway because its operation is not documented.
+    follow_ups: kind (`receipt`, `sms`) to how it is asked for.
+    reports: what is said of the delivery of a sent message, by the provider's id of it. Raises LookupFailed.
     """
 
     provider: Provider | None = None
     lookups: Mapping[str, Lookup] = field(default_factory=dict)
     refreshes: Mapping[str, Refresh] = field(default_factory=dict)
-    follow_ups: FollowUps | None = None
+    follow_ups: Mapping[str, FollowUp] = field(default_factory=dict)
     learn: Learn | None = None
     examine: Examine | None = None
+    reports: Reports | None = None
 
 
 class TokenStore(Protocol):

@@ -1,5 +1,6 @@
 """What a person decides: locked, judged, kept and done in the caller's one transaction. Append only."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shared.store.engine import Connection
@@ -16,16 +17,17 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A locked payment. receipt_state: None when there is no receipt."""
+    """A locked payment. follow_ups: kind (`receipt`, `sms`) to the state of those that it has."""
 
     id: int
     state: str
     possibly_sent: bool
-    receipt_state: str | None
+    follow_ups: Mapping[str, str]
 
 
 _LOCK = """
-SELECT p.id, p.state, p.possibly_sent, (SELECT r.state FROM receipts r WHERE r.payment_id = p.id) AS receipt_state
+SELECT p.id, p.state, p.possibly_sent,
+    (SELECT coalesce(json_object_agg(f.kind, f.state), '{}') FROM follow_ups f WHERE f.payment_id = p.id) AS follow_ups
 FROM payments p WHERE p.source = %s AND p.intent_id = %s
     AND p.id = (SELECT payment_id FROM intent_keys WHERE source = %s AND intent_id = %s)
 FOR UPDATE OF p
@@ -48,7 +50,7 @@ WHERE id = %(id)s
 def lock(connection: Connection, source: str, intent_id: str) -> Found | None:
     """The payment of this intent, locked until the transaction ends; None when there is none."""
     row = connection.execute(_LOCK, (source, intent_id, source, intent_id)).fetchone()
-    return None if row is None else Found(row["id"], row["state"], row["possibly_sent"], row["receipt_state"])
+    return None if row is None else Found(row["id"], row["state"], row["possibly_sent"], row["follow_ups"])
 
 
 def keep(connection: Connection, payment_id: int, from_state: str, decision: Decision) -> None:

@@ -7,7 +7,7 @@ from shared.store.engine import Row
 
 # The columns that make a Payment; statements select these from their row `p`.
 PAYMENT_COLUMNS = """p.id, p.source, p.intent_id, p.provider, p.operation, p.amount_minor, p.currency, p.paid_at,
-    p.target, p.sent_reference, p.receipt, p.refund_of, p.body, p.path, p.baseline, p.in_doubt"""
+    p.target, p.sent_reference, p.receipt, p.notify, p.refund_of, p.body, p.path, p.baseline, p.in_doubt"""
 
 
 def payment(row: Row, settled: Payment | None = None) -> Payment:
@@ -24,6 +24,7 @@ def payment(row: Row, settled: Payment | None = None) -> Payment:
         target=row["target"],
         sent_reference=row["sent_reference"],
         receipt=row["receipt"],
+        notify=row["notify"],
         refund_of=row["refund_of"],
         body=_bytes(row["body"]),
         path=row["path"],

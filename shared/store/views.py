@@ -44,11 +44,12 @@ SELECT entry FROM (
         'state', e.data ->> 'state', 'detail', e.data ->> 'detail')
     FROM events e WHERE e.payment_id = %(id)s
     UNION ALL
-    SELECT coalesce(r.finished_at, clock()), 5, 0, json_build_object(
-        'at', utc_text(coalesce(r.finished_at, clock())), 'what', 'receipt', 'state', r.state,
-        'attempts', r.attempts, 'request_sha256', encode(r.body_sha256, 'hex'), 'detail', r.detail,
-        'answer', r.answer)
-    FROM receipts r WHERE r.payment_id = %(id)s
+    SELECT coalesce(f.finished_at, clock()), 5, f.id, json_build_object(
+        'at', utc_text(coalesce(f.finished_at, clock())), 'what', f.kind,
+        'state', coalesce(f.delivery, CASE WHEN f.kind = 'sms' AND f.state = 'issued' THEN 'sent' ELSE f.state END),
+        'attempts', f.attempts, 'request_sha256', encode(f.body_sha256, 'hex'), 'detail', f.detail,
+        'answer', f.answer)
+    FROM follow_ups f WHERE f.payment_id = %(id)s
 ) AS told ORDER BY at, place, number
 """
 

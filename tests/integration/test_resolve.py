@@ -7,7 +7,7 @@ import pytest
 
 from shared.domain.answers import CheckResult, Verdict
 from shared.domain.payment import State
-from shared.flow.resolve import Unresolvable, cancel, resolve, resolve_receipt
+from shared.flow.resolve import Unresolvable, cancel, resolve, resolve_follow_up
 from shared.store import checks, lanes, views
 from shared.store.attempts import Limits
 from shared.store.engine import Connection, Database
@@ -151,32 +151,35 @@ def test_cancelling_what_waits_after_an_ambiguous_attempt_changes_nothing(
     assert everything(connection, number) == before
 
 
+@pytest.mark.parametrize("kind", ["receipt", "sms"])
 @pytest.mark.parametrize(
     ("answer", "becomes"), [("succeeded", "issued"), ("refused", "refused"), ("resend", "waiting")]
 )
-def test_a_parked_receipt_is_settled_and_its_payment_stays(
-    database: Database, connection: Connection, answer: str, becomes: str
+def test_a_parked_follow_up_is_settled_and_its_payment_and_its_sibling_stay(
+    database: Database, connection: Connection, kind: str, answer: str, becomes: str
 ) -> None:
-    number = add_payment(connection, "p1", State.SUCCEEDED, receipt=True)
-    connection.execute("UPDATE receipts SET state = 'parked', due_at = NULL WHERE payment_id = %s", (number,))
+    number = add_payment(connection, "p1", State.SUCCEEDED, receipt=True, sms=True)
+    connection.execute("UPDATE follow_ups SET state = 'parked', due_at = NULL WHERE payment_id = %s", (number,))
     before = _row(connection, number)
-    resolve_receipt(database, "shop", "p1", answer, reason="r", by="b")
-    told = 0 if becomes == "waiting" else 1  # a receipt's event is numbered with its payment's
+    resolve_follow_up(database, "shop", "p1", kind, answer, reason="r", by="b")
+    told = 0 if becomes == "waiting" else 1  # a follow-up's event is numbered with its payment's
     assert _row(connection, number) == {**before, "event_seq": before["event_seq"] + told}
-    receipt = connection.execute("SELECT state FROM receipts WHERE payment_id = %s", (number,)).fetchone()
-    assert receipt == {"state": becomes}
+    rows = connection.execute("SELECT kind, state FROM follow_ups WHERE payment_id = %s", (number,)).fetchall()
+    sibling = "sms" if kind == "receipt" else "receipt"
+    assert {row["kind"]: row["state"] for row in rows} == {kind: becomes, sibling: "parked"}
     kept = connection.execute("SELECT action FROM resolutions WHERE payment_id = %s", (number,)).fetchall()
-    assert kept == [{"action": f"receipt_{becomes}"}]
+    assert kept == [{"action": f"{kind}_{becomes}"}]
 
 
-@pytest.mark.parametrize("receipt", [True, False])
-def test_settling_a_receipt_that_is_not_parked_changes_nothing(
-    database: Database, connection: Connection, receipt: bool
+@pytest.mark.parametrize("kind", ["receipt", "sms"])
+@pytest.mark.parametrize("there", [True, False])
+def test_settling_a_follow_up_that_is_not_parked_changes_nothing(
+    database: Database, connection: Connection, kind: str, there: bool
 ) -> None:
-    number = add_payment(connection, "p1", State.SUCCEEDED, receipt=receipt)
+    number = add_payment(connection, "p1", State.SUCCEEDED, receipt=there, sms=there)
     before = everything(connection, number)
-    with pytest.raises(Unresolvable, match="is waiting" if receipt else "does not exist"):
-        resolve_receipt(database, "shop", "p1", "succeeded", reason="r", by="b")
+    with pytest.raises(Unresolvable, match="is waiting" if there else "does not exist"):
+        resolve_follow_up(database, "shop", "p1", kind, "succeeded", reason="r", by="b")
     assert everything(connection, number) == before
 
 

@@ -202,10 +202,9 @@ def test_a_receipt_is_issued_once_paid(sandbox: SandboxClient) -> None:
     connected = adapter(sandbox)
     settle = built(connected, replace(SETTLE, receipt={"register": "", "email": "a@example.com"}))
     send(connected, settle)
-    assert connected.follow_ups is not None
-    request = connected.follow_ups.build_receipt(settle, directory(connected))
+    request = connected.follow_ups["receipt"].build(settle, directory(connected))
     assert isinstance(request, Request), request
-    got = connected.follow_ups.send_receipt(request, connected.provider.authorise())
+    got = connected.follow_ups["receipt"].send(request, connected.provider.authorise())
     assert got.meaning is Meaning.SUCCEEDED
     assert {"lottery", "qrdt", "vat", "mail", "pdf_url"} <= got.facts.keys()
 

@@ -20,17 +20,18 @@ from pydantic import BaseModel, ConfigDict
 
 from shared.domain.answers import Answer, CheckResult, Meaning, Verdict
 from shared.domain.payment import Operation, Payment
+from shared.domain.records import DeliveryReport
 from shared.domain.request import Built, Request
 from shared.flow.accept import accept
 from shared.flow.check import check
 from shared.flow.dispatch import dispatch
-from shared.flow.notify import receipt
+from shared.flow.notify import follow_up
 from shared.flow.runtime import Runtime
 from shared.flow.send import send
 from shared.messaging import tasks
 from shared.messaging.streams import Entry
-from shared.providers.base import Auth, Books, Connected, Directory, Doubt, OperationRule, Registration
-from shared.settings import ProviderSettings, Settings
+from shared.providers.base import Auth, Books, Connected, Directory, Doubt, FollowUp, OperationRule, Registration
+from shared.settings import ProviderSettings, Settings, UbillSettings
 from shared.store import lanes
 from shared.store.attempts import Limits
 from shared.store.books import StoredBooks
@@ -39,6 +40,7 @@ from shared.store.engine import Database, driver_url
 
 STREAM = "settlepipe:intake"
 OK = Answer("ok", Meaning.SUCCEEDED, http_status=200, provider_reference="P-1")
+SENT = Answer("sent", Meaning.SUCCEEDED, http_status=200, provider_reference="71", facts={"sms_id": "71"})
 NO = Answer("no", Meaning.REFUSED, http_status=400, detail="unknown customer", refusal=True)
 UNDOCUMENTED_NO = Answer("odd_no", Meaning.CHECK, http_status=400, detail="an odd no", refusal=True)
 AGAIN = Answer("server_error", Meaning.RESEND, http_status=500)
@@ -69,12 +71,14 @@ class Off(ProviderSettings):
 
 
 class FlowSettings(Settings):
-    """`safe` promises that a settle may be sent again, `careful` does not; `narrow` only settles; `off` is off."""
+    """`safe` promises that a settle may be sent again, `careful` does not; `narrow` only settles; `off` is off;
+    `ubill` sends text messages."""
 
     safe: ProviderSettings = ProviderSettings(base_url="http://127.0.0.1:1", in_flight=200)
     careful: ProviderSettings = ProviderSettings(base_url="http://127.0.0.1:1")
     narrow: ProviderSettings = ProviderSettings(base_url="http://127.0.0.1:1")
     off: ProviderSettings = ProviderSettings()
+    ubill: UbillSettings = UbillSettings(base_url="http://127.0.0.1:1", brand_id=1)
 
 
 _RULES = {
@@ -82,6 +86,7 @@ _RULES = {
     "careful": {Operation.SETTLE: OperationRule(False), Operation.REFUND: OperationRule(False, needs_baseline=True)},
     "narrow": {Operation.SETTLE: OperationRule(True)},
     "off": {Operation.SETTLE: OperationRule(True)},
+    "ubill": {Operation.SETTLE: OperationRule(False)},
 }
 
 
@@ -99,6 +104,9 @@ class Scripted:
         self.sent: list[tuple[int, bytes]] = []
         self.doubts: list[Doubt] = []
         self.receipts_sent: list[bytes] = []
+        self.messages: deque[Step] = deque()
+        self.messages_sent: list[bytes] = []
+        self.reports: dict[str, Step] = {}
         self.forgotten: list[Auth] = []
 
     def bodies(self, payment_id: int) -> list[bytes]:
@@ -143,6 +151,28 @@ class Scripted:
         answer: Answer = _next(self.receipts, OK)
         return answer
 
+    def build_message(self, payment: Payment, _directory: Directory) -> Built:
+        assert payment.notify is not None
+        built: Built = _next(self.builds, Request("/sms", f"{payment.notify['sms']} {payment.intent_id}".encode()))
+        return built
+
+    def send_message(self, request: Request, _auth: Auth) -> Answer:
+        self.messages_sent.append(request.body)
+        answer: Answer = _next(self.messages, SENT)
+        return answer
+
+    def report(self, sms_id: str) -> Sequence[DeliveryReport]:
+        found: Sequence[DeliveryReport] = _next(deque([self.reports[sms_id]]), None)
+        return found
+
+    def connected(self, settings: Settings) -> Connected:
+        if self.name == "safe":
+            return Connected(self, follow_ups={"receipt": FollowUp(self.build_receipt, self.send_receipt)})
+        if self.name == "ubill":
+            sms = FollowUp(self.build_message, self.send_message, settings.ubill.sms_max_age_s)
+            return Connected(self, follow_ups={"sms": sms}, reports=self.report)
+        return Connected(self)
+
 
 def _next(script: "deque[Step]", default: Step) -> Any:
     step = script.popleft() if script else default
@@ -184,6 +214,10 @@ class World:
     @property
     def safe(self) -> Scripted:
         return self.providers["safe"]
+
+    @property
+    def ubill(self) -> Scripted:
+        return self.providers["ubill"]
 
     @property
     def careful(self) -> Scripted:
@@ -270,7 +304,7 @@ class World:
 
     def run(self, provider: str = "safe") -> list[int]:
         """One look at the lane, and its messages delivered at once; the ids."""
-        verbs = {tasks.SEND: send, tasks.CHECK: check, tasks.RECEIPT: receipt}
+        verbs = {tasks.SEND: send, tasks.CHECK: check, tasks.FOLLOW_UP: follow_up}
         done = []
         for task, ids in self.batches(provider):
             for payment_id in ids:
@@ -317,7 +351,7 @@ def _runtime(
         settings=settings,
         database=database,
         registrations=registrations,
-        connected={name: Connected(p, follow_ups=p if name == "safe" else None) for name, p in providers.items()},
+        connected={name: p.connected(settings) for name, p in providers.items() if settings.provider(name).base_url},
         directories={name: CachedDirectory(database, name) for name in registrations},
         books=StoredBooks(database),
         limits=Limits(
@@ -352,7 +386,7 @@ def running_world(url: str, **settings: Any) -> Iterator[World]:
         """CREATE OR REPLACE FUNCTION clock() RETURNS timestamptz LANGUAGE sql STABLE AS
         $$ SELECT now() + shift FROM public.test_clock $$"""
     )
-    providers = {name: Scripted(name) for name in ("safe", "careful", "narrow")}
+    providers = {name: Scripted(name) for name in ("safe", "careful", "narrow", "ubill")}
     closing: list[Callable[[], None]] = [connection.close]
     runtime = _runtime(url, FlowSettings(**settings), providers, closing)
     try:

@@ -23,7 +23,7 @@ from tests.support.billcenter import Billcenter, Handler, page, reply
 from tests.support.memory import jwt
 from tests.support.raw_server import answer, raw_server
 
-_VERBS = {tasks.SEND: send.send, tasks.CHECK: check.check, tasks.RECEIPT: notify.receipt}
+_VERBS = {tasks.SEND: send.send, tasks.CHECK: check.check, tasks.FOLLOW_UP: notify.follow_up}
 INVOICE = "900000001"
 SETTLE: dict[str, Any] = {
     "source": "shop",

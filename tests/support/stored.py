@@ -31,6 +31,7 @@ def add_payment(
     *,
     possibly_sent: bool = False,
     receipt: bool = False,
+    sms: bool = False,
     resend_safe: bool = True,
 ) -> int:
     """A settle of `shop/<intent_id>` in this state; its id."""
@@ -46,7 +47,7 @@ def add_payment(
         target={"invoice_code": intent_id, "bs_customer_code": "1", "biller_service_id": 140},
         refund_of=None,
         receipt={"register": "", "email": ""} if receipt else None,
-        notify=None,
+        notify={"sms": "995500000001"} if sms else None,
         metadata=None,
         digest=intent_id.encode().ljust(32, b"\0")[:32],
     )
@@ -63,13 +64,13 @@ def add_payment(
 
 
 def everything(connection: Connection, number: int) -> list[object]:
-    """The payment, its events, resolutions and receipt: what an illegal request must leave as it is."""
+    """The payment, its events, resolutions and follow-ups: what an illegal request must leave as it is."""
     return [
         connection.execute(f"SELECT * FROM {table} WHERE {key} = %s ORDER BY 1", (number,)).fetchall()
         for table, key in (
             ("payments", "id"),
             ("events", "payment_id"),
             ("resolutions", "payment_id"),
-            ("receipts", "payment_id"),
+            ("follow_ups", "payment_id"),
         )
     ]

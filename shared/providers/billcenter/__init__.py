@@ -1,9 +1,9 @@
 """billcenter (Mongolia): settles, refunds and VAT receipts of bills. See the README beside this file."""
 
 from shared.domain.payment import Operation
-from shared.providers.base import Connected, OperationRule, Registration, TokenStore
+from shared.providers.base import Connected, FollowUp, OperationRule, Registration, TokenStore
 from shared.providers.billcenter.adapter import Billcenter
-from shared.providers.billcenter.bodies import CURRENCY, Target
+from shared.providers.billcenter.bodies import CURRENCY, RECEIPT, Target
 from shared.providers.billcenter.login import login
 from shared.providers.billcenter.lookups import Lookups
 from shared.providers.billcenter.wire import ANSWERS
@@ -19,7 +19,8 @@ def _connect(settings: Settings, section: ProviderSettings, tokens: TokenStore) 
     source = TokenSource("billcenter", tokens, login(http, section), wait_s=settings.http.total_timeout_s)
     lookups = Lookups(http, source)
     adapter = Billcenter(section, http, source, lookups)
-    return Connected(adapter, lookups.entries(), lookups.refreshes(), follow_ups=adapter, learn=adapter.learn)
+    follow_ups = {RECEIPT: FollowUp(adapter.build_receipt, adapter.send_receipt)}
+    return Connected(adapter, lookups.entries(), lookups.refreshes(), follow_ups=follow_ups, learn=adapter.learn)
 
 
 REGISTRATION = Registration(

@@ -20,7 +20,7 @@ REFUND_LOWERS = "refund_lowers_amount_paid"  # learnt from an explicit refund; a
 
 
 class Billcenter:
-    """The verbs of `Provider` and `FollowUps`."""
+    """The verbs of `Provider`, and of the receipt that follows a payment."""
 
     def __init__(self, settings: BillcenterSettings, http: Http, tokens: TokenSource, lookups: Lookups) -> None:
         self._settings, self._http, self._tokens, self._lookups = settings, http, tokens, lookups

@@ -7,14 +7,14 @@ import pytest
 from shared.domain.answers import Answer
 from shared.domain.payment import HoldReason
 from shared.domain.request import Hold, Refusal
-from shared.flow.notify import receipt
+from shared.flow.notify import follow_up
 from tests.support.flow import AGAIN, LOOK, NO, NOT_SENT, OK, REAUTH, World
 
 WANTED = {"register": "", "email": "a@example.com"}
 
 
 def kept(world: World) -> dict[str, Any]:
-    (row,) = world.rows("SELECT r.*, due_at - clock() AS due_in FROM receipts r")
+    (row,) = world.rows("SELECT f.*, due_at - clock() AS due_in FROM follow_ups f")
     return row
 
 
@@ -25,12 +25,12 @@ def told(world: World) -> list[str]:
 @pytest.mark.parametrize("answer", [NO, AGAIN, LOOK, NOT_SENT])
 def test_a_receipt_follows_success_only(world: World, answer: Answer) -> None:
     world.settled("safe", answer, receipt=WANTED)
-    assert world.rows("SELECT * FROM receipts") == []
+    assert world.rows("SELECT * FROM follow_ups") == []
 
 
 def test_nothing_follows_a_success_that_asked_for_no_receipt(world: World) -> None:
     world.settled("safe", OK)
-    assert world.rows("SELECT * FROM receipts") == []
+    assert world.rows("SELECT * FROM follow_ups") == []
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_whatever_becomes_of_a_receipt_its_payment_stays_as_it_is(
     payment_id = world.settled("safe", OK, receipt=WANTED)
     before = world.payment(payment_id)
     world.safe.receipts.append(answer)
-    assert world.run() == [payment_id]
+    assert world.run() == [kept(world)["id"]]
     assert kept(world)["state"] == state
     assert told(world) == events
     after = world.payment(payment_id)
@@ -71,12 +71,12 @@ def test_a_receipt_is_asked_for_with_the_same_bytes_again_only_when_it_was_not_s
 
 
 def test_a_parked_receipt_is_not_asked_for_again(world: World) -> None:
-    payment_id = world.settled("safe", OK, receipt=WANTED)
+    world.settled("safe", OK, receipt=WANTED)
     world.safe.receipts.append(LOOK)
     world.run()
     world.advance(1_000_000)
     assert world.run() == []
-    receipt(world.runtime, payment_id)
+    follow_up(world.runtime, kept(world)["id"])
     assert len(world.safe.receipts_sent) == 1
 
 
@@ -99,9 +99,9 @@ def test_a_lost_receipt_is_parked_and_told(world: World) -> None:
 
 
 def test_a_redelivered_message_asks_for_a_receipt_once(world: World) -> None:
-    payment_id = world.settled("safe", OK, receipt=WANTED)
+    world.settled("safe", OK, receipt=WANTED)
     world.run()
-    receipt(world.runtime, payment_id)
+    follow_up(world.runtime, kept(world)["id"])
     assert len(world.safe.receipts_sent) == 1
 
 
@@ -130,8 +130,8 @@ def test_no_receipt_is_claimed_while_an_outcome_waits_to_be_written(world: World
 
 
 def test_no_receipt_is_claimed_in_a_lane_that_stands_still(world: World) -> None:
-    payment_id = world.settled("safe", OK, receipt=WANTED)
+    world.settled("safe", OK, receipt=WANTED)
     world.dispatched()
     world.execute("UPDATE lanes SET paused_at = clock()")
-    receipt(world.runtime, payment_id)
+    follow_up(world.runtime, kept(world)["id"])
     assert kept(world)["state"] == "dispatched"

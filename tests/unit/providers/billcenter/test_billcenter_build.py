@@ -188,9 +188,7 @@ def services(*rows: dict[str, Any]) -> MemoryDirectory:
 
 
 def build_receipt(payment: Payment, directory: MemoryDirectory):
-    follow_ups = connected().follow_ups
-    assert follow_ups is not None
-    return follow_ups.build_receipt(payment, directory)
+    return connected().follow_ups["receipt"].build(payment, directory)
 
 
 def test_a_receipt_is_the_settle_with_its_register_and_mail() -> None:

@@ -1,0 +1,178 @@
+"""Follow-ups of a success (VAT receipts, text messages), with states of their own. What is ambiguous is a person's."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from shared.domain.payment import Payment
+from shared.domain.request import Request
+from shared.store import foreign
+from shared.store.engine import Connection
+from shared.store.rows import PAYMENT_COLUMNS, payment
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUpClaim:
+    """The right to ask for a follow-up once.
+
+    kind: `receipt` or `sms`. provider: whose lane it goes through. age_s: since it was asked for.
+    request: None until it is built.
+    """
+
+    id: int
+    kind: str
+    provider: str
+    payment: Payment
+    attempt: int
+    age_s: float
+    request: Request | None
+
+
+_DUE = """
+WITH due AS (
+    SELECT f.id FROM follow_ups f WHERE f.provider = %(provider)s AND f.due_at <= clock()
+        AND f.state IN ('waiting', 'dispatched') ORDER BY f.due_at LIMIT %(room)s FOR UPDATE SKIP LOCKED
+)
+UPDATE follow_ups f SET state = 'dispatched', due_at = clock() + make_interval(secs => %(lease_s)s)
+FROM due WHERE f.id = due.id RETURNING f.id
+"""
+
+# A follow-up's events are numbered with its payment's: one order for all that is told of a payment. A payment may
+# have several that move at once. Only a message is `sent`; a receipt is `issued`.
+_EVENT = """
+ended AS (
+    SELECT *, CASE WHEN kind = 'sms' AND state = 'issued' THEN 'sent' ELSE state END AS told,
+        row_number() OVER (PARTITION BY payment_id ORDER BY id) AS place, count(*) OVER (PARTITION BY payment_id) AS n
+    FROM moved WHERE state IN ('issued', 'refused', 'parked')
+), numbered AS (
+    UPDATE payments p SET event_seq = p.event_seq + e.n FROM ended e WHERE p.id = e.payment_id AND e.place = 1
+    RETURNING p.id, p.event_seq - e.n AS before, p.source, p.intent_id
+), told AS (
+    INSERT INTO events (payment_id, event_id, type, subject, data)
+    SELECT p.id, p.id || '-' || (p.before + e.place), 'settlepipe.' || e.kind || '.' || e.told,
+        p.source || '/' || p.intent_id,
+        json_build_object('source', p.source, 'intent_id', p.intent_id, 'state', e.told, 'detail', e.detail,
+                          'answer', e.answer)
+    FROM numbered p JOIN ended e ON e.payment_id = p.id ORDER BY p.id, e.place
+)
+"""
+
+_PARK_LOST = f"""
+WITH moved AS (
+    UPDATE follow_ups SET state = 'parked', due_at = NULL,
+        detail = CASE kind WHEN 'sms' THEN 'the message' ELSE 'the receipt' END
+            || ' was asked for and no outcome was recorded'
+    WHERE provider = %(provider)s AND state = 'sending' AND due_at <= clock() RETURNING *
+), {_EVENT}
+SELECT id, kind FROM moved
+"""
+
+_CLAIM = f"""
+WITH claimed AS (
+    UPDATE follow_ups f SET state = 'sending', attempts = attempts + 1,
+        due_at = clock() + make_interval(secs => %(lease_s)s)
+    FROM lanes l
+    WHERE f.id = %(id)s AND state = 'dispatched' AND due_at > clock() AND l.provider = f.provider AND l.running
+    RETURNING f.*
+)
+SELECT {PAYMENT_COLUMNS}, c.id AS follow_up_id, c.kind, c.provider AS lane, c.attempts AS attempt,
+    c.path AS own_path, c.body AS own_body, extract(epoch FROM clock() - c.asked_at)::float8 AS age_s
+FROM claimed c JOIN payments p ON p.id = c.payment_id
+"""
+
+_FREEZE = """
+UPDATE follow_ups SET path = %(path)s, body = %(body)s, body_sha256 = sha256(%(body)s)
+WHERE id = %(id)s AND state = 'sending' AND attempts = %(attempt)s AND due_at > clock() RETURNING id
+"""
+
+_RECORD = f"""
+WITH moved AS (
+    UPDATE follow_ups SET state = %(to)s, detail = %(detail)s, answer = %(answer)s::jsonb,
+        reference = coalesce(%(reference)s, reference),
+        due_at = clock() + make_interval(secs => %(wait_s)s::float8),
+        finished_at = CASE WHEN %(to)s IN ('issued', 'refused') THEN clock() END
+    WHERE id = %(id)s AND (state = 'sending' OR state = 'parked' AND %(to)s = 'issued') AND attempts = %(attempt)s
+    RETURNING *
+), {_EVENT}
+SELECT id FROM moved
+"""
+
+# A person who asks again begins a new age: what they ask for now is not old.
+_RESOLVE = f"""
+WITH moved AS (
+    UPDATE follow_ups SET state = %(to)s, detail = %(reason)s,
+        due_at = CASE WHEN %(to)s = 'waiting' THEN clock() END,
+        asked_at = CASE WHEN %(to)s = 'waiting' THEN clock() ELSE asked_at END,
+        finished_at = CASE WHEN %(to)s IN ('issued', 'refused') THEN clock() END
+    WHERE payment_id = %(payment_id)s AND kind = %(kind)s AND state = 'parked' RETURNING *
+), {_EVENT}
+SELECT id FROM moved
+"""
+
+
+def claim_due(connection: Connection, provider: str, room: int, lease_s: float) -> list[int]:
+    """Ids of follow-ups that are due in this lane, marked dispatched with a lease."""
+    given = {"provider": provider, "room": room, "lease_s": lease_s}
+    return [row["id"] for row in connection.execute(_DUE, given).fetchall()]
+
+
+def waiting(connection: Connection, provider: str) -> list[int]:
+    """A payment whose receipt waits (perhaps for the provider's lists), if there is one."""
+    statement = """SELECT payment_id FROM follow_ups
+        WHERE provider = %s AND kind = 'receipt' AND state = 'waiting' AND attempts > 0 LIMIT 1"""
+    return [row["payment_id"] for row in connection.execute(statement, (provider,)).fetchall()]
+
+
+def park_lost(connection: Connection, provider: str) -> list[tuple[int, str]]:
+    """(id, kind) of what was being asked for when its lease ran out: nobody knows, a person decides."""
+    rows = connection.execute(_PARK_LOST, {"provider": provider}).fetchall()
+    return [(row["id"], row["kind"]) for row in rows]
+
+
+def claim(connection: Connection, follow_up_id: int, lease_s: float) -> FollowUpClaim | None:
+    """Claim a dispatched follow-up whose lease is alive, in a lane that runs."""
+    row = connection.execute(_CLAIM, {"id": follow_up_id, "lease_s": lease_s}).fetchone()
+    if row is None:
+        return None
+    body = row["own_body"]
+    request = None if body is None else Request(row["own_path"], bytes(body))
+    return FollowUpClaim(
+        row["follow_up_id"], row["kind"], row["lane"], payment(row), row["attempt"], row["age_s"], request
+    )
+
+
+def freeze(connection: Connection, claim: FollowUpClaim, request: Request) -> bool:
+    """Keep the request before its first send. False when the claim ran out."""
+    given = {"id": claim.id, "attempt": claim.attempt, "path": request.path, "body": request.body}
+    return connection.execute(_FREEZE, given).fetchone() is not None
+
+
+def record(
+    connection: Connection,
+    claim: FollowUpClaim,
+    to: str,
+    *,
+    detail: str | None,
+    answer: dict[str, Any] | None = None,
+    reference: str | None = None,
+    wait_s: float | None = None,
+) -> None:
+    """Write what came of it: `issued`, `refused`, `parked`, or `waiting` for another try. Safe to repeat.
+
+    reference: the provider's own id of it.
+    """
+    given = {
+        "id": claim.id,
+        "attempt": claim.attempt,
+        "to": to,
+        "detail": foreign.text(detail),
+        "answer": foreign.json_text(answer) if answer else None,
+        "reference": foreign.text(reference),
+        "wait_s": wait_s,
+    }
+    connection.execute(_RECORD, given)
+
+
+def resolve(connection: Connection, payment_id: int, kind: str, to: str, reason: str) -> bool:
+    """A person settles a parked follow-up. False when it is not parked."""
+    given = {"payment_id": payment_id, "kind": kind, "to": to, "reason": reason}
+    return connection.execute(_RESOLVE, given).fetchone() is not None
