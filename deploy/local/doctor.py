@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import time
@@ -45,6 +46,9 @@ def examine(settings: Settings) -> Iterator[Check]:
     if settings.broker_url is None:
         yield valkey_binary()
     yield from providers(settings)
+    yield text_messages(settings)
+    if settings.ubill.callback_key is not None:
+        yield callback(settings)
     try:
         found = connected(settings)
     except LocalError as error:
@@ -127,6 +131,29 @@ def providers(settings: Settings) -> Iterator[Check]:
         said = "on" if registration.operations else "on, for look-ups only"
         sentence = said if on else f"off; set {PREFIX}{name.upper()}__BASE_URL to turn it on"
         yield Check(f"provider {name}", True, sentence)
+
+
+def text_messages(settings: Settings) -> Check:
+    """Can a payment's text message be sent? That none can is no fault: it is refused, or waits, with that reason."""
+    if settings.ubill.base_url is None:
+        return Check("text messages", True, "none are sent: ubill is off")
+    if settings.ubill.brand_id is None:
+        return Check("text messages", True, f"each is refused: set {PREFIX}UBILL__BRAND_ID to send them")
+    return Check("text messages", True, f"sent under brand {settings.ubill.brand_id}")
+
+
+def callback(settings: Settings) -> Check:
+    """Can delivery callbacks be received, and over what?"""
+    ubill = settings.ubill
+    where = f"on {ubill.callback_host}:{ubill.callback_port}"
+    if ubill.callback_cert_file is None or ubill.callback_cert_key_file is None:
+        return Check("sms callback", True, f"HTTP {where}; ubill calls https alone: a proxy has to stand in front")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(ubill.callback_cert_file, ubill.callback_cert_key_file)
+    except OSError as error:  # ssl.SSLError is one
+        reason = f"the certificate and its key can't be used ({type(error).__name__})"
+        return Check("sms callback", False, f"{reason}; both must be readable PEM files that fit each other")
+    return Check("sms callback", True, f"HTTPS {where}")
 
 
 def database(url: str) -> Iterator[Check]:

@@ -65,7 +65,8 @@ def sandbox(stack: Stack) -> Sequence[Child]:
 
 
 def product(stack: Stack) -> Sequence[Child]:
-    """Everything else: workers for each lane that is on, intake, dispatcher, relay, beat, Flower."""
+    """Everything else: workers for each lane that is on, intake, dispatcher, relay, beat, Flower, and the receiver of
+    delivery callbacks where its key is set."""
     common = environment(stack)
     singles = {
         "intake": _python("worker.intake"),
@@ -73,6 +74,8 @@ def product(stack: Stack) -> Sequence[Child]:
         "relay": _python("scheduler.relay"),
         "beat": _python("celery", "-A", "scheduler.beat", "beat", "-s", str(stack.home / "beat-schedule")),
     }
+    if stack.settings.ubill.callback_key is not None:
+        singles["sms-callback"] = _python("worker.callback")
     return (
         *(_worker(stack, common, lane, number) for lane in stack.lanes for number in range(1, stack.workers + 1)),
         *(Child(name, command, common, stack.home, grace_s=SINGLE_GRACE_S) for name, command in singles.items()),
