@@ -1,11 +1,12 @@
-"""ubill (Georgia): adds payments to its accounts. See the README beside this file."""
+"""ubill (Georgia): adds payments to its accounts, sends text messages. See the README beside this file."""
 
 from shared.domain.payment import Operation
 from shared.providers.base import Connected, OperationRule, Registration, TokenStore
 from shared.providers.http import Http
-from shared.providers.ubill import lookups
+from shared.providers.ubill import lookups, sms_lookups, sms_wire
 from shared.providers.ubill.adapter import Ubill
 from shared.providers.ubill.bodies import CURRENCY, Target
+from shared.providers.ubill.sms import Sms
 from shared.providers.ubill.wire import ANSWERS
 from shared.settings import ProviderSettings, Settings, UbillSettings
 
@@ -14,8 +15,14 @@ def _connect(settings: Settings, section: ProviderSettings, _tokens: TokenStore)
     if not isinstance(section, UbillSettings) or section.base_url is None:
         raise ValueError("ubill needs its own settings section, with a base URL")
     http = Http(section.base_url, settings.http)
-    adapter = Ubill(section, http)
-    return Connected(adapter, lookups.entries(http, section), learn=adapter.learn)
+    adapter, sms = Ubill(section, http), Sms(section, http)
+    return Connected(
+        adapter,
+        {**lookups.entries(http, section), **sms_lookups.entries(http, section)},
+        follow_ups={sms_wire.OPERATION: sms.follow_up()},
+        learn=adapter.learn,
+        reports=sms.reports,
+    )
 
 
 REGISTRATION = Registration(
