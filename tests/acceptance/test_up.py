@@ -3,21 +3,26 @@
 import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
 
+from deploy.local.home import free_ports
 from tests.support import audit, intents, stack
 from tests.support.stack import UP, wait_until
 
 DONE, OPEN = 10, 20
+CALLBACK_KEY = "made-up-callback-key"
 
 
 @pytest.mark.timeout(150)
 def test_ctrl_c_leaves_no_process_and_the_next_up_goes_on_with_what_was_accepted(tmp_path: Path, source: str) -> None:
     home = tmp_path / "home"
-    first = stack.start(home, workers=1)
+    [port] = free_ports(1)
+    first = stack.start(home, workers=1, UBILL__CALLBACK_KEY=CALLBACK_KEY, UBILL__CALLBACK_PORT=str(port))
     try:
+        _receives_callbacks(first, port)
         done = [intents.settle(source, number) for number in range(1, DONE + 1)]
         first.submit(done)
         audit.wait_ended(first, source, done)
@@ -35,7 +40,7 @@ def test_ctrl_c_leaves_no_process_and_the_next_up_goes_on_with_what_was_accepted
     finally:
         status = first.stop(signal.SIGINT)
     assert status == 0
-    assert first.left() == {}
+    assert first.left() == {}, "the receiver of callbacks included"
     assert not [pid for pid in pids if stack.is_alive(pid)]
     assert not (home / "stack.json").exists()
 
@@ -56,6 +61,15 @@ def test_ctrl_c_leaves_no_process_and_the_next_up_goes_on_with_what_was_accepted
         status = second.stop(signal.SIGINT)
     assert status == 0
     assert second.left() == {}
+
+
+def _receives_callbacks(up: stack.Stack, port: int) -> None:
+    assert "sms-callback" in up.told["processes"]
+    url = f"http://127.0.0.1:{port}"
+    query = f"smsID=71&number=995500000001&statusID=1&date=2027-01-31+12:02:02&key={CALLBACK_KEY}"
+    for path in ("/healthz", f"/callback?{query}"):
+        with urllib.request.urlopen(url + path, timeout=10) as answer:  # noqa: S310 - our own server
+            assert answer.read() == b"OK"
 
 
 def _tried(up: stack.Stack, source: str) -> int:

@@ -299,18 +299,33 @@ def test_what_was_kept_redacted_is_never_put_on_the_queue_again(
     assert [row["id"] for row in replayed] == [other]
 
 
+@pytest.mark.parametrize(("kind", "called"), [("receipt", "receipt"), ("sms", "text message")])
+def test_a_parked_follow_up_is_settled_and_shown(run: Run, connection: Connection, kind: str, called: str) -> None:
+    add_payment(connection, "p1", State.SUCCEEDED, receipt=True, sms=True)
+    connection.execute("UPDATE follow_ups SET state = 'parked', due_at = NULL")
+    given = ("resolve", "shop/p1", f"--{kind}", "--reason", "a look", "--by", "operator-1")
+    assert run(*given, "--as", "resend")[:2] == (0, f"the {called} of shop/p1 will be asked for again\n")
+    connection.execute("UPDATE follow_ups SET state = 'parked', due_at = NULL")
+    assert run(*given, "--as", "succeeded")[:2] == (0, f"the {called} of shop/p1 is succeeded\n")
+    [shown] = _lines(run("payment", "shop/p1", "--json")[1])
+    states = {entry["what"]: entry["state"] for entry in shown["history"] if entry["what"] in ("receipt", "sms")}
+    assert states == {"receipt": "parked", "sms": "parked"} | {kind: "sent" if kind == "sms" else "issued"}
+
+
 def test_what_a_person_may_not_decide_is_said_in_one_sentence(run: Run, connection: Connection) -> None:
     number = add_payment(connection, "p1", State.SENDING)
     before = everything(connection, number)
     for given in (
         ("resolve", "shop/p1", "--as", "refused", "--reason", "r", "--by", "b"),
         ("resolve", "shop/p1", "--as", "refused", "--reason", "r", "--by", "b", "--receipt"),
+        ("resolve", "shop/p1", "--as", "refused", "--reason", "r", "--by", "b", "--sms"),
         ("cancel", "shop/p1", "--reason", "r", "--by", "b"),
         ("cancel", "shop/nobody", "--reason", "r", "--by", "b"),
     ):
         status, out, err = run(*given)
         assert (status, out, err.count("\n")) == (1, "", 1)
     assert run("resolve", "shop/p1", "--as", "maybe", "--reason", "r", "--by", "b")[0] == 2
+    assert run("resolve", "shop/p1", "--as", "refused", "--reason", "r", "--by", "b", "--sms", "--receipt")[0] == 2
     assert everything(connection, number) == before
     add_payment(connection, "p2", State.ACCEPTED)
     assert run("cancel", "shop/p2", "--reason", "r", "--by", "b")[:2] == (0, "shop/p2 is cancelled\n")

@@ -74,6 +74,33 @@ def test_a_key_that_is_none_is_seen_and_not_shown(settings: Settings) -> None:
     assert not doctor.secret_keys(settings.model_copy(update={"secret_keys": ()})).ok
 
 
+@pytest.mark.parametrize(
+    ("ubill", "says"),
+    [
+        ({}, "ubill is off"),
+        ({"base_url": "http://127.0.0.1:1"}, "set SETTLEPIPE_UBILL__BRAND_ID"),
+        ({"base_url": "http://127.0.0.1:1", "brand_id": 7}, "under brand 7"),
+    ],
+)
+def test_it_says_whether_text_messages_are_sent(ubill: dict[str, object], says: str) -> None:
+    check = doctor.text_messages(Settings.model_validate({"ubill": ubill}))
+    assert check.ok
+    assert says in check.sentence
+
+
+def test_it_looks_at_what_callbacks_come_over(tmp_path: Path) -> None:
+    (tmp_path / "cert.pem").touch()
+    key = "made-up-callback-key"
+    plain = doctor.callback(Settings.model_validate({"ubill": {"callback_key": key}}))
+    assert plain.ok
+    assert "a proxy has to stand in front" in plain.sentence
+    for name in ("cert.pem", "none.pem"):
+        given = {"callback_key": key, "callback_cert_file": tmp_path / name, "callback_cert_key_file": tmp_path / name}
+        bad = doctor.callback(Settings.model_validate({"ubill": given}))
+        assert not bad.ok
+        assert key not in bad.sentence
+
+
 def test_a_home_that_is_a_file_is_seen(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert not doctor.home_writable(tmp_path / "file").ok
