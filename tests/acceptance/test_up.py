@@ -3,8 +3,8 @@
 import signal
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +13,7 @@ from tests.support import audit, intents, stack
 from tests.support.stack import UP, wait_until
 
 DONE, OPEN = 10, 20
-CALLBACK_KEY = "made-up-callback-key"
+CALLBACK_KEY, NUMBER = "made-up-callback-key", "995500000001"
 
 
 @pytest.mark.timeout(150)
@@ -22,12 +22,12 @@ def test_ctrl_c_leaves_no_process_and_the_next_up_goes_on_with_what_was_accepted
     [port] = free_ports(1)
     first = stack.start(home, workers=1, UBILL__CALLBACK_KEY=CALLBACK_KEY, UBILL__CALLBACK_PORT=str(port))
     try:
-        _receives_callbacks(first, port)
         done = [intents.settle(source, number) for number in range(1, DONE + 1)]
         first.submit(done)
         audit.wait_ended(first, source, done)
         ended = audit.check_all(first, source, done)
         assert audit.states(ended) == {"succeeded": DONE}
+        _tells_deliveries(first, source, port)
         _second_up_is_refused(first)
 
         first.sandbox.set_faults({"operation": "settle", "fault": "error_500_before"})
@@ -63,13 +63,24 @@ def test_ctrl_c_leaves_no_process_and_the_next_up_goes_on_with_what_was_accepted
     assert second.left() == {}
 
 
-def _receives_callbacks(up: stack.Stack, port: int) -> None:
+def _tells_deliveries(up: stack.Stack, source: str, port: int) -> None:
+    """A text message follows a success, and what ubill calls back is told."""
     assert "sms-callback" in up.told["processes"]
-    url = f"http://127.0.0.1:{port}"
-    query = f"smsID=71&number=995500000001&statusID=1&date=2027-01-31+12:02:02&key={CALLBACK_KEY}"
-    for path in ("/healthz", f"/callback?{query}"):
-        with urllib.request.urlopen(url + path, timeout=10) as answer:  # noqa: S310 - our own server
-            assert answer.read() == b"OK"
+    url = f"http://127.0.0.1:{port}/callback"
+    up.sandbox.call("POST", "ubill/options", {"callback_url": url, "callback_key": CALLBACK_KEY})
+    intent = intents.settle(f"{source}-sms", 1) | {"notify": {"sms": NUMBER}}
+    up.submit([intent])
+    sms_id = wait_until(lambda: _follow_up(up, "reference"), "the message is sent", 20)
+    up.sandbox.call("POST", "ubill/deliver", {"smsID": int(sms_id), "number": NUMBER, "statusID": 1})
+    wait_until(lambda: _follow_up(up, "delivery") == "delivered", "its delivery is told", 20)
+    wait_until(lambda: up.sandbox.call("POST", "ubill/callbacks", {})["done"], "the callback was answered", 5)
+    [called] = up.sandbox.call("POST", "ubill/callbacks", {})["done"]
+    assert (called["status"], called["answer"]) == (200, "OK")
+
+
+def _follow_up(up: stack.Stack, column: str) -> Any:
+    rows = up.query(f"SELECT {column} AS value FROM follow_ups WHERE kind = 'sms'")
+    return rows[0]["value"] if rows else None
 
 
 def _tried(up: stack.Stack, source: str) -> int:
