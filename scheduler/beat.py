@@ -1,5 +1,12 @@
-"""Celery beat with the schedule of periodic jobs: a table of job, when and why. It is still empty."""
+"""Celery beat. It only ticks: what is due is decided by PostgreSQL, so any number of beats may run.
 
+`scheduler.schedule` is the table of jobs. A tick that nobody took while it was fresh is dropped: the next one does
+the same.
+"""
+
+from datetime import timedelta
+
+from shared.messaging import tasks
 from shared.messaging.tasks import celery_app
 from shared.settings import load_settings
 from shared.telemetry import celery_logs, process
@@ -9,4 +16,10 @@ settings = load_settings()
 celery_logs.connect(settings)
 announce_when_celery_is_up()
 app = celery_app(process.broker_url(settings), "settlepipe-beat")
-app.conf.beat_schedule = {}
+app.conf.beat_schedule = {
+    "tick": {
+        "task": tasks.TICK,
+        "schedule": timedelta(seconds=settings.jobs_tick_s),
+        "options": {"queue": tasks.JOBS_QUEUE, "expires": max(60.0, 2 * settings.jobs_tick_s)},
+    }
+}

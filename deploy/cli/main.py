@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import typer
 
-from deploy.cli import accounts, deciding, events, lanes, providers, quarantining, reading, running, submitting
+from deploy.cli import accounts, deciding, events, jobs, lanes, providers, quarantining, reading, running, submitting
 from deploy.cli.demo.command import demo
 from deploy.cli.failures import FAILURE, INTERRUPTED, explain
 
@@ -19,7 +19,15 @@ app = typer.Typer(
 )
 for command in (
     *(running.up, demo, submitting.submit, reading.payments, reading.payment, reading.export),
-    *(deciding.resolve, deciding.cancel, providers.lookup, providers.refresh, running.sandbox, running.doctor),
+    *(
+        deciding.resolve,
+        deciding.cancel,
+        providers.lookup,
+        providers.refresh,
+        running.sandbox,
+        running.doctor,
+        jobs.jobs,
+    ),
 ):
     app.command(command.__name__)(command)
 for name, group in (

@@ -18,10 +18,12 @@ from pathlib import Path
 from deploy.local.children import Child
 from deploy.local.embedded import Servers
 from deploy.local.home import Kept
+from shared.messaging.tasks import JOBS_QUEUE
 from shared.settings import PREFIX, Settings
 
 SINGLE_GRACE_S = 10
 WORKER_MARGIN_S = 15  # beside the HTTP deadline: recording the outcome
+JOBS_AT_ONCE = 3  # one of them free for ticks while two jobs take long
 FLOWER_SAVE_INTERVAL_MS = 10_000
 FLOWER_MAX_TASKS = 10_000
 # What the sandbox takes, for each provider in it; each may be overridden.
@@ -78,6 +80,8 @@ def product(stack: Stack) -> Sequence[Child]:
         singles["sms-callback"] = _python("worker.callback")
     return (
         *(_worker(stack, common, lane, number) for lane in stack.lanes for number in range(1, stack.workers + 1)),
+        # Prefork: a job that hangs is ended by killing its process.
+        Child("worker-jobs", _jobs_worker(stack), common, stack.home, grace_s=SINGLE_GRACE_S, stop_stage=1),
         *(Child(name, command, common, stack.home, grace_s=SINGLE_GRACE_S) for name, command in singles.items()),
         _flower(stack, common),
     )
@@ -120,6 +124,11 @@ def _worker(stack: Stack, common: Mapping[str, str], lane: str, number: int) -> 
     command += ("-P", "threads", "-c", str(concurrency), "-E", "--loglevel", stack.settings.log_level)
     grace_s = stack.settings.http.total_timeout_s + WORKER_MARGIN_S
     return Child(f"worker-{lane}-{number}", command, common, stack.home, grace_s=grace_s, stop_stage=1)
+
+
+def _jobs_worker(stack: Stack) -> tuple[str, ...]:
+    command = _python("celery", "-A", "scheduler.runner", "worker", "-Q", JOBS_QUEUE, "-n", "jobs@%h")
+    return (*command, "-P", "prefork", "-c", str(JOBS_AT_ONCE), "-E", "--loglevel", stack.settings.log_level)
 
 
 def _flower(stack: Stack, common: Mapping[str, str]) -> Child:

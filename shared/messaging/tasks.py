@@ -12,6 +12,9 @@ SEND = "settlepipe.send"
 CHECK = "settlepipe.check"
 FOLLOW_UP = "settlepipe.follow_up"
 REFRESH = "settlepipe.refresh"
+TICK = "settlepipe.tick"
+RUN_JOB = "settlepipe.job"
+JOBS_QUEUE = "jobs"
 
 
 def lane_queue(provider: str) -> str:

@@ -1,0 +1,43 @@
+"""The Celery app of the jobs' worker. Prefork: a job that hangs is ended by killing its process at its deadline."""
+
+from functools import lru_cache
+
+from scheduler import runs
+from scheduler.schedule import Job, jobs_of
+from shared.flow import runtime as flow_runtime
+from shared.flow.runtime import Runtime
+from shared.messaging import tasks
+from shared.messaging.tasks import celery_app
+from shared.settings import load_settings
+from shared.telemetry import celery_logs, process
+from shared.telemetry.ready import announce_when_celery_is_up
+
+settings = load_settings()
+celery_logs.connect(settings)
+announce_when_celery_is_up()
+app = celery_app(process.broker_url(settings), "settlepipe-jobs")
+app.conf.worker_max_tasks_per_child = 500
+
+
+@lru_cache(maxsize=1)
+def runtime() -> Runtime:
+    """This process's runtime, connected at first use: never before the fork."""
+    return flow_runtime.start(settings, pool_size=3)
+
+
+def table() -> tuple[Job, ...]:
+    """The jobs of the providers that are on."""
+    return jobs_of(runtime().connected.keys())
+
+
+@app.task(name=tasks.TICK)  # type: ignore[untyped-decorator]
+def tick() -> None:
+    """Have run what is due."""
+    for run_id, job in runs.tick(runtime(), table()):
+        app.send_task(tasks.RUN_JOB, args=(run_id,), queue=tasks.JOBS_QUEUE, time_limit=job.deadline_s, retry=False)
+
+
+@app.task(name=tasks.RUN_JOB)  # type: ignore[untyped-decorator]
+def run(run_id: int) -> None:
+    """Do one run of a job."""
+    runs.run(runtime(), run_id, table())

@@ -1,0 +1,63 @@
+"""The table of periodic jobs: what, when (in the provider's time zone), why, and what becomes of a missed slot."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import time
+from enum import StrEnum
+
+from scheduler import jobs
+from scheduler.slots import Daily, When
+from shared.flow.runtime import Runtime
+
+ULAANBAATAR, TBILISI, TASHKENT = "Asia/Ulaanbaatar", "Asia/Tbilisi", "Asia/Tashkent"
+
+
+class CatchUp(StrEnum):
+    """What becomes of slots that were missed, e.g. while everything was down."""
+
+    EACH = "each"  # every one is made up for, oldest first
+    LATEST = "latest"  # the newest does the work of all
+    NONE = "none"  # only one that is still on time is run
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One row. do: gets the runtime, returns one sentence on what it did, raises to be tried again.
+
+    deadline_s: a run that takes longer is ended. provider: the job is there while this provider is on.
+    """
+
+    name: str
+    when: When
+    why: str
+    catch_up: CatchUp
+    deadline_s: float
+    do: Callable[[Runtime], str]
+    provider: str | None = None
+
+
+SCHEDULE = (
+    Job(
+        "billcenter-services",
+        Daily(time(3, 50), ULAANBAATAR),
+        "which services there are, and which give VAT receipts",
+        CatchUp.LATEST,
+        600,
+        jobs.refresh("billcenter", "services"),
+        "billcenter",
+    ),
+    Job(
+        "billcenter-bank-accounts",
+        Daily(time(4, 0), ULAANBAATAR),
+        "where the money of each service goes; once a day is enough, says billcenter",
+        CatchUp.LATEST,
+        600,
+        jobs.refresh("billcenter", "bank_accounts"),
+        "billcenter",
+    ),
+)
+
+
+def jobs_of(providers: Collection[str]) -> tuple[Job, ...]:
+    """The rows that are there while these providers are on."""
+    return tuple(job for job in SCHEDULE if job.provider is None or job.provider in providers)
