@@ -17,7 +17,7 @@ from scheduler import slots
 from scheduler.schedule import CatchUp, Job
 from shared.domain.backoff import next_wait
 from shared.flow.runtime import Runtime
-from shared.providers.base import LookupFailed, RefreshFailed
+from shared.providers.base import LoginRefused, LoginUnavailable, LookupFailed, RefreshFailed
 from shared.store import jobs as store
 from shared.store.engine import AWAY
 from shared.store.jobs import Planned, Run
@@ -30,6 +30,7 @@ _BEAT_S = 8.0
 _MOST_SLOTS = 62  # planned at once: two months of nights
 _ON_TIME = timedelta(minutes=5)
 _RETRY_BASE_S, _RETRY_CAP_S = 30.0, 3600.0
+_TOLD = (RefreshFailed, LookupFailed, LoginRefused, LoginUnavailable)  # what they say is for people
 _ALERT_AFTER = 3  # failed attempts at one slot
 
 
@@ -96,7 +97,7 @@ def run(runtime: Runtime, run_id: int, table: Sequence[Job]) -> None:
 
 def _failed(runtime: Runtime, claimed: Run, error: Exception) -> None:
     # What a provider or the database did is told in a sentence; anything else is a defect, told by its class.
-    told = isinstance(error, RefreshFailed | LookupFailed)
+    told = isinstance(error, _TOLD)
     outcome = str(error) if told else f"it failed: {type(error).__name__}"
     if not told and not isinstance(error, AWAY):
         log.error("a job failed", exc_info=error)

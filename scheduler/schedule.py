@@ -6,7 +6,7 @@ from datetime import time
 from enum import StrEnum
 
 from scheduler import jobs
-from scheduler.slots import Daily, When
+from scheduler.slots import Daily, Every, When
 from shared.flow.runtime import Runtime
 
 ULAANBAATAR, TBILISI, TASHKENT = "Asia/Ulaanbaatar", "Asia/Tbilisi", "Asia/Tashkent"
@@ -36,7 +36,19 @@ class Job:
     provider: str | None = None
 
 
+_HOUR_S = 3600
+_AHEAD_S = 2.0 * _HOUR_S  # so that the hourly look comes in time, and once more if that one fails
+
 SCHEDULE = (
+    Job(
+        "billcenter-token",
+        Every(_HOUR_S),
+        "renewed ahead of its end, so that no payment waits for a log-in",
+        CatchUp.LATEST,
+        120,
+        jobs.renew("billcenter", _AHEAD_S),
+        "billcenter",
+    ),
     Job(
         "billcenter-services",
         Daily(time(3, 50), ULAANBAATAR),

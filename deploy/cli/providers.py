@@ -1,7 +1,8 @@
 """lookup, refresh: reads at the providers."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -57,16 +58,30 @@ def refresh(
         raise WrongUse(f"{output.safe(what)} can't be refreshed; name one of {', '.join(_LISTS)}")
     if provider is not None:
         _must_be_known(provider)
-    from shared.flow.release import refresh as refresh_list
-
     with stack.runtime() as runtime:
         on = [provider] if provider else list(runtime.connected)
-        wanted = [(p, kind) for p in on for kind in _LISTS[what] if kind in _connected(runtime, p).refreshes]
+        wanted = [step for name in on for step in _steps(runtime, name, what)]
         if not wanted:
             raise Failed(_unsupported(what, on))
-        for done in _with_progress(wanted):
-            opened, closed = refresh_list(runtime, *done)
-            print(f"{done[0]} {done[1]}: {opened} new or changed, {closed} closed")
+        for name, do in _with_progress(wanted):
+            print(f"{name}: {do()}")
+
+
+def _steps(runtime: "Runtime", provider: str, what: str) -> list[tuple[str, Callable[[], str]]]:
+    """What there is to refresh at a provider: a name, and what does it and tells what it did."""
+    from shared.flow.release import refresh as refresh_list
+
+    connected = _connected(runtime, provider)
+    renew = connected.renew
+    if what == "tokens" and renew is not None:
+        return [(f"{provider} token", lambda: "renewed" if renew(None) else "as it was")]
+
+    def fetch(kind: str) -> str:
+        opened, closed = refresh_list(runtime, provider, kind)
+        return f"{opened} new or changed, {closed} closed"
+
+    kinds = (kind for kind in _LISTS[what] if kind in connected.refreshes)
+    return [(f"{provider} {kind}", partial(fetch, kind)) for kind in kinds]
 
 
 def arguments(name: str, of: "Lookup", given: list[str]) -> dict[str, Any]:
@@ -135,11 +150,10 @@ def _must_be_known(provider: str) -> None:
 def _unsupported(what: str, on: list[str]) -> str:
     if not on:
         return "no provider is on; set SETTLEPIPE_<PROVIDER>__BASE_URL to turn one on"
-    why = "their tokens are renewed when they are needed" if what == "tokens" else "they have none"
-    return f"refresh {what} is not supported for the providers that are on ({', '.join(on)}): {why}"
+    return f"refresh {what} is not supported for the providers that are on ({', '.join(on)}): they have none"
 
 
-def _with_progress(wanted: list[tuple[str, str]]) -> Any:
+def _with_progress(wanted: list[tuple[str, Callable[[], str]]]) -> Iterable[tuple[str, Callable[[], str]]]:
     from rich.progress import track
 
     console = output.console(stderr=True)

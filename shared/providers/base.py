@@ -198,6 +198,7 @@ class Lookup:
 
 Refresh = Callable[[], Iterable[DirectoryRow]]
 Learn = Callable[[Payment, Books, Auth], None]
+Renew = Callable[[float | None], bool]
 Examine = Callable[[Payment, Directory], Sequence[str]]
 Reports = Callable[[str], Sequence[DeliveryReport]]
 AnswerTable = Mapping[tuple[Operation | str, str], Meaning]
@@ -211,6 +212,8 @@ class Connected:
     refreshes: list name (e.g. `bank_accounts`) to a function that fetches all of it or raises RefreshFailed.
     learn: called after an explicit success of an operation whose rule says so: reads the provider's books and keeps
     with `Books.learn` what they show. Best effort; a later check rests on it, the success does not.
+    renew: for a provider with tokens: fetches a new one for the fleet if the shared one ends within these seconds
+    (None: in any case); was there need? Raises LoginRefused, LoginUnavailable.
     examine: what is wrong with a payment that is refused anyway because its operation is not documented.
     follow_ups: kind (`receipt`, `sms`) to how it is asked for.
     reports: what is said of the delivery of a sent message, by the provider's id of it. Raises LookupFailed.
@@ -221,6 +224,7 @@ class Connected:
     refreshes: Mapping[str, Refresh] = field(default_factory=dict)
     follow_ups: Mapping[str, FollowUp] = field(default_factory=dict)
     learn: Learn | None = None
+    renew: Renew | None = None
     examine: Examine | None = None
     reports: Reports | None = None
 

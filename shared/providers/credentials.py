@@ -22,6 +22,7 @@ _FAILURE_HOLDS_S = 5.0  # those who waited for a login that failed do not each t
 _MIN_USE_S = 60.0  # a new token is used this long whatever its end says: our clocks may be wrong
 _LEAD = 0.1  # renewed in the last tenth of its life, an hour at most before the end
 _MAX_LEAD_S = 3600.0
+_LIVES = 4  # a token worth renewing for nobody in particular lives so many times the lead
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,21 @@ class TokenSource:
             finally:
                 self._lock.release()
         return self._as_auth(held)
+
+    def renew(self, ahead_s: float | None = None) -> bool:
+        """Fetch a new token for the fleet if the shared one ends within `ahead_s` seconds; None: in any case.
+
+        False when there was no need. A token that lives for less than four times `ahead_s` is left to those who use
+        it: renewing it all the time would be logging in for nobody. Raises LoginRefused, LoginUnavailable.
+        """
+        with self._lock:
+            row = self._usable(self._store.read(self._provider), newer_than=0)
+            if row is not None and ahead_s is not None:
+                left_s = _grant(row).expires_at - time.time()
+                if left_s > ahead_s or left_s + row.age_s < _LIVES * ahead_s:
+                    return False
+            self._shared_or_login(row.version if row else 0, self._wait_s)
+            return True
 
     def forget(self, auth: Auth) -> bool:
         """This token got a 401: it is not used again, here or elsewhere. Newer ones are left alone.

@@ -19,8 +19,14 @@ def _connect(settings: Settings, section: ProviderSettings, tokens: TokenStore) 
     source = TokenSource("billcenter", tokens, login(http, section), wait_s=settings.http.total_timeout_s)
     lookups = Lookups(http, source)
     adapter = Billcenter(section, http, source, lookups)
-    follow_ups = {RECEIPT: FollowUp(adapter.build_receipt, adapter.send_receipt)}
-    return Connected(adapter, lookups.entries(), lookups.refreshes(), follow_ups=follow_ups, learn=adapter.learn)
+    return Connected(
+        adapter,
+        lookups.entries(),
+        lookups.refreshes(),
+        follow_ups={RECEIPT: FollowUp(adapter.build_receipt, adapter.send_receipt)},
+        learn=adapter.learn,
+        renew=source.renew,
+    )
 
 
 REGISTRATION = Registration(
