@@ -64,6 +64,11 @@ class IntakeSettings(_Section):
     reclaim_idle_s: Seconds = Field(60, description="entries a dead consumer held are taken over after this")
 
 
+class RetentionSettings(_Section):
+    keep_days: int = Field(400, ge=1, le=36_500, description="age at which finished payments go to the archive")
+    batch: int = Field(1000, gt=0, le=10_000, description="payments looked at, and moved, in one transaction")
+
+
 class ProviderSettings(_Section):
     """What every provider has. One without a base URL is off."""
 
@@ -187,6 +192,7 @@ class Settings(BaseSettings):
     lease: LeaseSettings = LeaseSettings()
     breaker: BreakerSettings = BreakerSettings()
     intake: IntakeSettings = IntakeSettings()
+    retention: RetentionSettings = RetentionSettings()
     billcenter: BillcenterSettings = BillcenterSettings()
     ubill: UbillSettings = UbillSettings()
     mtn: MtnSettings = MtnSettings()

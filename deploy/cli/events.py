@@ -25,7 +25,10 @@ def replay(
 
     with stack.connection() as connection:
         count = events.replay(connection, moment)
+        archived = events.archived_since(connection, moment)
     print(f"{count} events are replayed")
+    if archived:
+        output.note("those of payments in the archive are not; resend an intent to get its payment's last event again")
 
 
 @app.command()

@@ -5,7 +5,7 @@ from typing import Any
 
 from shared.domain.payment import State
 from shared.flow.runtime import Runtime
-from shared.store import events, foreign
+from shared.store import archive, events, foreign
 from shared.store.attempts import Claim
 from shared.telemetry.logs import alert, get_logger
 
@@ -13,8 +13,9 @@ log = get_logger(__name__)
 
 _FIND = """
 SELECT p.state, p.provider, p.resend_safe,
-    (SELECT count(*) FROM attempts a WHERE a.payment_id = p.id AND a.meaning = 'succeeded') AS successes
-FROM payments p WHERE p.id = %s FOR UPDATE
+    (SELECT count(*) FROM attempts a WHERE a.payment_id = p.id
+     AND (a.meaning = 'succeeded' OR a.number = %(succeeded)s)) AS successes
+FROM payments p WHERE p.id = %(id)s FOR UPDATE
 """
 
 _KEEP = """
@@ -26,13 +27,23 @@ ON CONFLICT (identity) DO UPDATE SET last_seen = clock() RETURNING d.first_seen 
 
 def dispute(runtime: Runtime, claim: Claim) -> None:
     """An attempt succeeded after its payment was final: a discrepancy, an event and an alert where it is one."""
-    dispute_evidence(runtime, claim.payment.id, {"attempt": claim.attempt, "says": "succeeded"})
+    dispute_evidence(runtime, claim.payment.id, {"attempt": claim.attempt, "says": "succeeded"}, attempt=claim.attempt)
 
 
-def dispute_evidence(runtime: Runtime, payment_id: int, evidence: Mapping[str, Any]) -> None:
-    """Evidence says that this final payment was applied; kept unless that is what its state says."""
+def dispute_evidence(
+    runtime: Runtime, payment_id: int, evidence: Mapping[str, Any], attempt: int | None = None
+) -> None:
+    """Evidence says that this final payment was applied; kept unless that is what its state says.
+
+    attempt: the number of the one that succeeded late. A payment in the archive comes back, and stays while the
+    discrepancy is open.
+    """
     with runtime.database.transaction() as connection:
-        row = connection.execute(_FIND, (payment_id,)).fetchone()
+        sought = {"id": payment_id, "succeeded": attempt}
+        row = connection.execute(_FIND, sought).fetchone()
+        if row is None:
+            archive.recall(connection, [payment_id])
+            row = connection.execute(_FIND, sought).fetchone()
         if row is None:
             return
         if row["state"] in (State.REFUSED, State.CANCELLED):

@@ -3,20 +3,22 @@
 from collections.abc import Set
 
 from shared.domain.payment import Payment
+from shared.store.archive import every
 from shared.store.engine import Database
 from shared.store.rows import PAYMENT_COLUMNS, payment
 
+_PAYMENTS = every("payments")
 # What only a person says succeeded need not stand in the provider's books.
-_BY_PROVIDER = """p.state = 'succeeded' AND p.books_key IS NOT NULL
-    AND NOT EXISTS (SELECT FROM resolutions r WHERE r.payment_id = p.id AND r.action = 'succeeded')"""
-_SUCCEEDED = f"SELECT p.sent_reference FROM payments p WHERE p.books_key = %s AND {_BY_PROVIDER}"
+_BY_PROVIDER = f"""p.state = 'succeeded' AND p.books_key IS NOT NULL
+    AND NOT EXISTS (SELECT FROM {every("resolutions")} r WHERE r.payment_id = p.id AND r.action = 'succeeded')"""
+_SUCCEEDED = f"SELECT p.sent_reference FROM {_PAYMENTS} p WHERE p.books_key = %s AND {_BY_PROVIDER}"
 _LATEST_SUCCESS = f"""
-SELECT {PAYMENT_COLUMNS} FROM payments p WHERE p.provider = %s AND {_BY_PROVIDER} ORDER BY p.finished_at DESC LIMIT 1
+SELECT {PAYMENT_COLUMNS} FROM {_PAYMENTS} p WHERE p.provider = %s AND {_BY_PROVIDER} ORDER BY p.finished_at DESC LIMIT 1
 """
 
 
 class StoredBooks:
-    """Reads of our own payments for checks. Thread-safe; each call is one read."""
+    """Reads of our own payments for checks, however old. Thread-safe; each call is one read."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -25,8 +27,8 @@ class StoredBooks:
         """Succeeded settles less succeeded refunds under this key, in minor units."""
         with self._database.connection() as connection:
             row = connection.execute(
-                """SELECT coalesce(sum(CASE operation WHEN 'settle' THEN amount_minor ELSE -amount_minor END), 0) AS net
-                FROM payments WHERE exclusive_key = %s AND state = 'succeeded'""",
+                f"""SELECT coalesce(sum(CASE operation WHEN 'settle' THEN amount_minor ELSE -amount_minor END), 0)
+                AS net FROM {_PAYMENTS} p WHERE exclusive_key = %s AND state = 'succeeded'""",
                 (exclusive_key,),
             ).fetchone()
         return int(row["net"]) if row else 0
@@ -48,7 +50,7 @@ class StoredBooks:
         texts = [text for text in references if "\0" not in text]  # PostgreSQL takes none with NUL, nor do we send one
         with self._database.connection() as connection:
             rows = connection.execute(
-                "SELECT sent_reference FROM payments WHERE sent_reference = ANY(%s)", (texts,)
+                f"SELECT sent_reference FROM {_PAYMENTS} p WHERE sent_reference = ANY(%s)", (texts,)
             ).fetchall()
         return frozenset(row["sent_reference"] for row in rows)
 

@@ -55,7 +55,8 @@ RETURNING {PAYMENT_COLUMNS}, p.checks, p.rung, p.resend_asked, p.exclusive_key,
 _KEEP = """
 kept AS (
     INSERT INTO checks (payment_id, number, verdict, detail, evidence)
-    VALUES (%(id)s, %(number)s, %(verdict)s, %(detail)s, %(evidence)s::jsonb) ON CONFLICT DO NOTHING
+    SELECT id, %(number)s, %(verdict)s, %(detail)s, %(evidence)s::jsonb
+    FROM payments WHERE id = %(id)s ON CONFLICT DO NOTHING  -- a check that slept for very long may find it archived
 ), lane AS (
     UPDATE lanes l SET failures = CASE WHEN %(down)s THEN failures + 1 ELSE 0 END,
         open_until = CASE WHEN NOT %(down)s THEN NULL ELSE clock() + make_interval(secs => %(breaker_open_s)s) END,

@@ -46,7 +46,7 @@ def forget_position(connection: Connection) -> None:
 
 
 def replay(connection: Connection, since: datetime) -> int:
-    """Put everything since then on the stream again; how many events that is."""
+    """Put everything since then on the stream again, but for the archive's; how many events that is."""
     return connection.execute("UPDATE events SET pending = true WHERE created_at >= %s", (since,)).rowcount
 
 
@@ -54,6 +54,13 @@ def replay_last(connection: Connection, seconds: float) -> int:
     """Like `replay`, counted back from now."""
     statement = "UPDATE events SET pending = true WHERE created_at >= clock() - make_interval(secs => %s)"
     return connection.execute(statement, (seconds,)).rowcount
+
+
+def archived_since(connection: Connection, since: datetime) -> bool:
+    """Does the archive hold events since then? Those are not replayed."""
+    statement = "SELECT EXISTS (SELECT FROM archive.events WHERE created_at >= %s) AS found"
+    row = connection.execute(statement, (since,)).fetchone()
+    return bool(row and row["found"])
 
 
 def disputed(connection: Connection, payment_id: int) -> None:

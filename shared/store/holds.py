@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from shared.domain.payment import HoldReason, Payment
 from shared.domain.request import Request
+from shared.store import archive
 from shared.store.engine import Connection
 from shared.store.rows import PAYMENT_COLUMNS, payment
 
@@ -26,13 +27,15 @@ SELECT {PAYMENT_COLUMNS}, s.id AS settle_id, s.state AS settle_state,
     p.created_at + make_interval(secs => %(wait_s)s) <= clock() AS waited_out
 FROM payments p
     LEFT JOIN intent_keys k ON k.source = p.source AND k.intent_id = p.refund_of
-    LEFT JOIN payments s ON s.id = k.payment_id
+    LEFT JOIN {archive.every("payments")} s ON s.id = k.payment_id
 WHERE p.hold_reason = 'settle_pending'
     AND (s.state IN ('succeeded', 'refused', 'cancelled')
          OR s.id IS NULL AND p.created_at + make_interval(secs => %(wait_s)s) <= clock()
          OR s.operation <> 'settle')
 ORDER BY p.id LIMIT %(limit)s FOR UPDATE OF p SKIP LOCKED
 """
+
+_LOCK = "SELECT id FROM payments WHERE id = %s FOR UPDATE"
 
 _SETTLE = f"""
 SELECT {PAYMENT_COLUMNS},
@@ -84,9 +87,11 @@ def settle(connection: Connection, settle_id: int) -> tuple[Payment, int]:
     """The settle, locked, and how many minor units its refunds hold already (pending and unknown ones too)."""
     # The lock first, in a statement of its own: one that waits for it still sees what was there before it waited,
     # and would not count the refund that the other transaction has just released.
-    connection.execute("SELECT FROM payments WHERE id = %s FOR UPDATE", (settle_id,))
+    if connection.execute(_LOCK, (settle_id,)).fetchone() is None:  # long settled: it comes back with its refunds
+        archive.recall(connection, [settle_id])
+        connection.execute(_LOCK, (settle_id,))
     row = connection.execute(_SETTLE, {"id": settle_id}).fetchone()
-    assert row is not None  # noqa: S101 - payments are never deleted while a refund names them
+    assert row is not None  # noqa: S101 - payments are never deleted, and this one is locked
     return payment(row), row["refunded_minor"]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from shared.domain.intent import Intent
 from shared.domain.money import places
 from shared.domain.request import Built, Hold, Refusal, Request
+from shared.store import archive
 from shared.store.engine import Connection
 
 Key = tuple[str, str]  # (source, intent_id)
@@ -90,6 +91,7 @@ _REEMIT = """
 UPDATE events SET pending = true WHERE id IN (
     SELECT (SELECT max(id) FROM events WHERE payment_id = t.id AND type LIKE 'settlepipe.payment.%%')
     FROM unnest(%(ids)s::bigint[]) AS t(id))
+RETURNING payment_id
 """
 
 _QUARANTINE = """
@@ -151,9 +153,14 @@ def known(connection: Connection, keys: Sequence[Key]) -> dict[Key, Known]:
 
 
 def reemit(connection: Connection, payment_ids: Sequence[int]) -> None:
-    """Put each payment's last event on the stream again, verbatim."""
-    if payment_ids:
-        connection.execute(_REEMIT, {"ids": list(payment_ids)})
+    """Put each payment's last event on the stream again, verbatim. A payment in the archive comes back for it."""
+    if not payment_ids:
+        return
+    again = {row["payment_id"] for row in connection.execute(_REEMIT, {"ids": list(payment_ids)}).fetchall()}
+    archived = [payment_id for payment_id in payment_ids if payment_id not in again]
+    if archived:
+        archive.recall(connection, archived)
+        connection.execute(_REEMIT, {"ids": archived})
 
 
 def quarantine(connection: Connection, rows: Sequence[Quarantined]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from shared.store import archive
 from shared.store.engine import Connection
 
 
@@ -25,12 +26,12 @@ class Found:
     follow_ups: Mapping[str, str]
 
 
+_KEY = "SELECT payment_id FROM intent_keys WHERE source = %s AND intent_id = %s"
+
 _LOCK = """
 SELECT p.id, p.state, p.possibly_sent,
     (SELECT coalesce(json_object_agg(f.kind, f.state), '{}') FROM follow_ups f WHERE f.payment_id = p.id) AS follow_ups
-FROM payments p WHERE p.source = %s AND p.intent_id = %s
-    AND p.id = (SELECT payment_id FROM intent_keys WHERE source = %s AND intent_id = %s)
-FOR UPDATE OF p
+FROM payments p WHERE p.id = %s FOR UPDATE OF p
 """
 
 _FINISH = """
@@ -48,8 +49,17 @@ WHERE id = %(id)s
 
 
 def lock(connection: Connection, source: str, intent_id: str) -> Found | None:
-    """The payment of this intent, locked until the transaction ends; None when there is none."""
-    row = connection.execute(_LOCK, (source, intent_id, source, intent_id)).fetchone()
+    """The payment of this intent, locked until the transaction ends; None when there is none.
+
+    One in the archive comes back, unless the caller decides nothing and rolls back.
+    """
+    key = connection.execute(_KEY, (source, intent_id)).fetchone()
+    if key is None:
+        return None
+    row = connection.execute(_LOCK, (key["payment_id"],)).fetchone()
+    if row is None:
+        archive.recall(connection, [key["payment_id"]])
+        row = connection.execute(_LOCK, (key["payment_id"],)).fetchone()
     return None if row is None else Found(row["id"], row["state"], row["possibly_sent"], row["follow_ups"])
 
 

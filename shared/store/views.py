@@ -1,11 +1,14 @@
 """What people and programs read: export rows, one payment's history, the quarantine. Nothing here changes anything.
 
+The archive is read with the hot tables: nobody has to know which payments are in it.
+
 Rows come as JSON text that PostgreSQL wrote (`payment_row`), so that every way of reading shows the same.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
+from shared.store.archive import FOLLOW_UPS, every
 from shared.store.engine import Connection, Row
 
 EXPORT_COLUMNS = (
@@ -15,50 +18,53 @@ EXPORT_COLUMNS = (
 )
 _PAGE = 1000
 
-_PAYMENTS = """
-SELECT payment_row(p)::text AS row FROM payments p
+# Every payment p, with its export row.
+_ROW, _FROM = "payment_row(ROW(p.*)::payments)", f"FROM {every('payments')} p"
+
+_PAYMENTS = f"""
+SELECT {_ROW}::text AS row {_FROM}
 WHERE (%(state)s::text IS NULL OR p.state = %(state)s) AND (%(provider)s::text IS NULL OR p.provider = %(provider)s)
     AND (%(source)s::text IS NULL OR p.source = %(source)s)
 """
 
-_HISTORY = """
+_HISTORY = f"""
 SELECT entry FROM (
     SELECT a.started_at AS at, 1 AS place, a.number::bigint AS number, json_build_object(
         'at', utc_text(a.started_at), 'what', 'attempt', 'number', a.number, 'ended_at', utc_text(a.ended_at),
         'lease_until', utc_text(a.lease_until), 'request_sha256', encode(a.body_sha256, 'hex'), 'meaning', a.meaning,
         'answer', a.kind, 'http_status', a.http_status, 'detail', a.detail, 'facts', a.facts) AS entry
-    FROM attempts a WHERE a.payment_id = %(id)s
+    FROM {every("attempts")} a WHERE a.payment_id = %(id)s
     UNION ALL
     SELECT c.checked_at, 2, c.number, json_build_object(
         'at', utc_text(c.checked_at), 'what', 'check', 'number', c.number, 'verdict', c.verdict, 'detail', c.detail,
         'evidence', c.evidence)
-    FROM checks c WHERE c.payment_id = %(id)s
+    FROM {every("checks")} c WHERE c.payment_id = %(id)s
     UNION ALL
     SELECT r.resolved_at, 3, r.id, json_build_object(
         'at', utc_text(r.resolved_at), 'what', 'resolution', 'action', r.action, 'from_state', r.from_state,
         'reason', r.reason, 'by', r.by_whom)
-    FROM resolutions r WHERE r.payment_id = %(id)s
+    FROM {every("resolutions")} r WHERE r.payment_id = %(id)s
     UNION ALL
     SELECT e.created_at, 4, e.id, json_build_object(
         'at', utc_text(e.created_at), 'what', 'event', 'id', e.event_id, 'type', e.type,
         'state', e.data ->> 'state', 'detail', e.data ->> 'detail')
-    FROM events e WHERE e.payment_id = %(id)s
+    FROM {every("events")} e WHERE e.payment_id = %(id)s
     UNION ALL
     SELECT coalesce(f.finished_at, clock()), 5, f.id, json_build_object(
         'at', utc_text(coalesce(f.finished_at, clock())), 'what', f.kind,
         'state', coalesce(f.delivery, CASE WHEN f.kind = 'sms' AND f.state = 'issued' THEN 'sent' ELSE f.state END),
         'attempts', f.attempts, 'request_sha256', encode(f.body_sha256, 'hex'), 'detail', f.detail,
         'answer', f.answer)
-    FROM follow_ups f WHERE f.payment_id = %(id)s
+    FROM {every(FOLLOW_UPS)} f WHERE f.payment_id = %(id)s
 ) AS told ORDER BY at, place, number
 """
 
-_QUARANTINE = """
+_QUARANTINE = f"""
 SELECT q.id, json_build_object(
     'id', q.id, 'reason', q.reason, 'subject', q.subject, 'sha256', encode(q.sha256, 'hex'), 'bytes', length(q.raw),
     'stream', q.stream, 'entry_id', q.entry_id, 'seen', q.seen, 'first_seen', utc_text(q.first_seen),
     'last_seen', utc_text(q.last_seen), 'replayed_at', utc_text(q.replayed_at),
-    'conflict_of', (SELECT p.source || '/' || p.intent_id FROM payments p WHERE p.id = q.conflict_of))::text AS row
+    'conflict_of', (SELECT p.source || '/' || p.intent_id {_FROM} WHERE p.id = q.conflict_of))::text AS row
 FROM quarantine q
 """
 
@@ -78,7 +84,7 @@ def payments(
 
 def export(connection: Connection) -> Iterator[str]:
     """Every payment's export row (JSON text) as of one moment, the oldest first, in constant memory."""
-    return _streamed(connection, "SELECT payment_row(p)::text AS row FROM payments p ORDER BY p.id", {})
+    return _streamed(connection, f"SELECT {_ROW}::text AS row {_FROM} ORDER BY p.id", {})
 
 
 def payment_id(connection: Connection, source: str, intent_id: str) -> int | None:
@@ -91,7 +97,7 @@ def payment_id(connection: Connection, source: str, intent_id: str) -> int | Non
 
 def payment(connection: Connection, number: int) -> dict[str, Any]:
     """A payment's export row with `history`: everything that was done about it, in order of time."""
-    row = connection.execute("SELECT payment_row(p) AS row FROM payments p WHERE id = %s", (number,)).fetchone()
+    row = connection.execute(f"SELECT {_ROW} AS row {_FROM} WHERE p.id = %s", (number,)).fetchone()
     assert row is not None  # noqa: S101 - payments are never deleted
     history = connection.execute(_HISTORY, {"id": number}).fetchall()
     shown: dict[str, Any] = row["row"]
@@ -107,7 +113,7 @@ def quarantined(connection: Connection, number: int) -> Row | None:
     """One entry of the quarantine: `row` (JSON text), its bytes `raw`, and the payment it conflicts with, or None."""
     return connection.execute(
         f"""SELECT shown.row, q.raw,
-            (SELECT payment_row(p) FROM payments p WHERE p.id = q.conflict_of) AS conflict
+            (SELECT {_ROW} {_FROM} WHERE p.id = q.conflict_of) AS conflict
         FROM ({_QUARANTINE}) AS shown JOIN quarantine q USING (id) WHERE id = %s""",
         (number,),
     ).fetchone()

@@ -367,8 +367,8 @@ def _runtime(
 def _empty(connection: "psycopg.Connection[dict[str, Any]]") -> None:
     """As the migrations left it."""
     tables = connection.execute(
-        """SELECT string_agg(quote_ident(tablename), ', ') AS names FROM pg_tables
-        WHERE schemaname = 'public' AND tablename <> 'alembic_version'"""
+        """SELECT string_agg(format('%I.%I', schemaname, tablename), ', ') AS names FROM pg_tables
+        WHERE schemaname IN ('public', 'archive') AND tablename <> 'alembic_version'"""
     ).fetchone()
     assert tables is not None
     connection.execute(f"TRUNCATE {tables['names']} RESTART IDENTITY".encode())
