@@ -1,0 +1,149 @@
+"""The archive beside the hot tables: the same columns, the same rows to whoever reads."""
+
+import json
+from typing import Any
+
+import psycopg
+import pytest
+
+from shared.flow import resolve
+from shared.flow.retire import retire
+from shared.store import archive, events, views
+from shared.store.archive import BELONGING, FOLLOW_UPS, TABLES
+from shared.store.books import StoredBooks
+from tests.support.archived import (
+    DAY_S,
+    KEEP_S,
+    intent_of,
+    many,
+    places,
+    relayed,
+    rich,
+    small_batches,
+    whole,
+    years_later,
+)
+from tests.support.flow import LOOK, NO, OK, World
+
+
+def columns(world: World, schema: str, table: str) -> list[tuple[Any, ...]]:
+    rows = world.rows(
+        """SELECT attname, atttypid::regtype::text AS type, atttypmod, attnotnull, attgenerated::text AS generated
+        FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum""",
+        f"{schema}.{table}",
+    )
+    return [tuple(row.values()) for row in rows]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_table_and_its_twin_have_the_same_columns_in_the_same_order(world: World, table: str) -> None:
+    assert columns(world, "public", table) == columns(world, "archive", table) != []
+
+
+def test_whatever_refers_to_payments_by_key_moves_with_them(world: World) -> None:
+    rows = world.rows(
+        "SELECT conrelid::regclass::text AS name FROM pg_constraint WHERE confrelid = 'payments'::regclass"
+    )
+    assert {row["name"] for row in rows} <= set(TABLES)
+    assert {row["name"] for row in rows} >= {"attempts", "resolutions"}
+
+
+def test_every_table_that_holds_rows_of_a_payment_is_known_here(world: World) -> None:
+    rows = world.rows(
+        """SELECT c.relname AS name FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+        WHERE a.attname = 'payment_id' AND c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace"""
+    )
+    stay = {"intent_keys", "discrepancies"}  # they name a payment wherever it is
+    assert {row["name"] for row in rows} == set(BELONGING) | stay
+
+
+def test_the_archive_takes_nothing_that_is_open(world: World) -> None:
+    payment_id = world.settled("safe", LOOK)
+    with pytest.raises(psycopg.errors.CheckViolation, match="finished"):
+        world.execute("INSERT INTO archive.payments SELECT * FROM payments WHERE id = %s", payment_id)
+    with pytest.raises(psycopg.errors.CheckViolation, match="relayed"):
+        world.execute("INSERT INTO archive.events SELECT * FROM events WHERE payment_id = %s", payment_id)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "exclusive_key = 'k' AND state = 'succeeded'",
+        "books_key = 'k' AND state = 'succeeded'",
+        "sent_reference = ANY('{a,b}')",
+        "id = 7",
+    ],
+)
+def test_a_read_of_both_uses_the_indexes_of_both(own_world: World, condition: str) -> None:
+    many(own_world, 1000)
+    own_world.advance(KEEP_S + DAY_S)
+    small_batches(own_world, 300)
+    assert 0 < retire(own_world.runtime, 2) < 1000
+    own_world.execute("ANALYZE payments, archive.payments")
+    rows = own_world.rows(f"EXPLAIN SELECT amount_minor FROM {archive.every('payments')} p WHERE {condition}")
+    plan = "\n".join(row["QUERY PLAN"] for row in rows)
+    assert "Seq Scan" not in plan
+    assert plan.count("Index") >= 2
+
+
+def test_the_books_of_a_check_hold_what_is_archived(world: World) -> None:
+    old = world.settled("safe", OK, target={"invoice": "i-1", "shared": True})
+    world.execute("UPDATE payments SET books_key = 'account-1'")
+    assert years_later(world) == 1
+    new = world.settled("safe", OK, target={"invoice": "i-1", "shared": True})
+    world.execute("UPDATE payments SET books_key = 'account-1'")
+    both = {str(whole(world, i)["payments"][0]["sent_reference"]) for i in (old, new)}
+    books: StoredBooks = world.runtime.books
+    assert books.net_minor("safe:i-1") == 20_000
+    assert books.succeeded("account-1") == both
+    assert books.ours(both | {"somebody-else"}) == both
+
+
+def test_export_and_history_show_the_same_before_and_after(world: World) -> None:
+    old = rich(world)
+    refused = world.settled("safe", NO)
+    relayed(world)
+
+    def shown() -> tuple[list[str], list[str], object]:
+        with world.runtime.database.connection() as connection:
+            return list(views.export(connection)), list(views.payments(connection)), views.payment(connection, old)
+
+    before = shown()
+    assert years_later(world) == 2
+    new = world.settled("safe", OK)
+    exported, listed, history = shown()
+    assert exported[:2] == before[0]
+    assert [json.loads(row)["intent_id"] for row in exported] == [intent_of(world, i) for i in (old, refused, new)]
+    assert listed[1:] == before[1]
+    assert history == before[2]
+    with world.runtime.database.connection() as connection:
+        assert [json.loads(r)["state"] for r in views.payments(connection, state="refused")] == ["refused"]
+        assert [json.loads(r)["intent_id"] for r in views.payments(connection, limit=1)] == [intent_of(world, new)]
+
+
+def test_replayed_events_are_those_of_the_hot_tables_and_the_archives_are_told_of(world: World) -> None:
+    start = world.value("SELECT clock()")
+    world.settled("safe", OK)
+    assert years_later(world) == 1
+    world.settled("safe", OK)
+    relayed(world)
+    now = world.value("SELECT clock() - interval '1 day'")
+    with world.runtime.database.connection() as connection:
+        assert events.archived_since(connection, start)
+        assert not events.archived_since(connection, now)
+        assert events.replay(connection, start) == 2
+
+
+def test_what_is_archived_is_final_for_those_who_decide(world: World) -> None:
+    payment_id = world.settled("safe", OK, receipt={"register": "", "email": "a@example.com"})
+    world.run()
+    assert years_later(world) == 1
+    database, intent_id = world.runtime.database, intent_of(world, payment_id)
+    decided = {"reason": "because", "by": "Ann"}
+    with pytest.raises(resolve.Unresolvable, match="is succeeded; only a parked payment"):
+        resolve.resolve(database, "shop", intent_id, "refused", **decided)
+    with pytest.raises(resolve.Unresolvable, match="is succeeded; it can be cancelled only"):
+        resolve.cancel(database, "shop", intent_id, **decided)
+    with pytest.raises(resolve.Unresolvable, match="is issued; only a parked one"):
+        resolve.resolve_receipt(database, "shop", intent_id, "resend", **decided)
+    assert {places(world, payment_id, table) for table in ("payments", "events", FOLLOW_UPS)} == {"archived"}
