@@ -43,10 +43,13 @@ def test_what_is_not_finished_stays_however_old(world: World, provider: str) -> 
     assert {places(world, i) for i in (held, accepted, parked)} == {"hot"}
 
 
-def test_a_pending_event_keeps_its_payment_hot(world: World) -> None:
-    payment_id = world.settled("safe", OK)
+def test_a_pending_event_keeps_its_payment_hot_and_no_other(world: World) -> None:
+    payment_id, other = world.settled("safe", OK), world.settled("safe", OK)
+    relayed(world)
+    world.execute("UPDATE events SET pending = true WHERE event_id = %s", f"{payment_id}-2")
     world.advance(KEEP_S + DAY_S)
-    assert retire(world.runtime, 10) == 0
+    assert retire(world.runtime, 10) == 1
+    assert (places(world, payment_id), places(world, other)) == ("hot", "archived")
     relayed(world)
     assert retire(world.runtime, 10) == 1
     assert places(world, payment_id) == "archived"

@@ -4,11 +4,13 @@ import json
 
 import pytest
 
+from shared.domain.request import Request
 from shared.flow.disputes import dispute_evidence
 from shared.flow.release import release_refunds
 from shared.flow.retire import retire
 from shared.flow.send import deliver
-from shared.store import archive, attempts, intake, views
+from shared.store import archive, attempts, holds, intake, views
+from shared.store.engine import Connection
 from tests.support.archived import (
     DAY_S,
     KEEP_S,
@@ -173,6 +175,33 @@ def test_two_releases_that_meet_at_an_archived_settle_wait_for_each_other(world:
     done()
     assert [world.state(i) for i in wanted] == ["accepted", "refused"]
     assert places(world, settle) == "hot"
+
+
+def test_a_release_locks_a_settle_that_another_one_has_just_brought_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle = world.settled("safe", OK)
+    assert years_later(world) == 1
+    mine, theirs = (world.pay(refund_of=intent_of(world, settle), amount="60.00") for _ in range(2))
+    recall = archive.recall
+    with world.another().database.connection() as other:
+
+        def meets(connection: Connection, ids: list[int]) -> None:
+            recall(other, ids)
+            other.execute("COMMIT; BEGIN")
+            assert holds.settle(other, settle)[1] == 0
+            holds.release(other, theirs, Request("/refund", b"{}"), settle)
+            recall(connection, ids)
+
+        monkeypatch.setattr(archive, "recall", meets)
+        other.execute("BEGIN")
+        other.execute("SELECT FROM payments WHERE id = %s FOR UPDATE", (theirs,))
+        done = meanwhile(lambda: release_refunds(world.runtime))
+        until(lambda: waits_for_lock(world.connection), True)
+        other.execute("COMMIT")
+        done()
+    assert (world.state(theirs), world.state(mine)) == ("accepted", "refused")
+    assert "(40.00 MNT)" in world.payment(mine)["detail"]
 
 
 def test_a_release_that_meets_the_move_of_its_settle_brings_it_back(world: World) -> None:
