@@ -22,7 +22,7 @@ from shared.flow.runtime import start
 from shared.messaging import streams
 from shared.messaging.streams import EVENTS, Intake
 from shared.settings import load_settings
-from shared.store import events, lanes
+from shared.store import archive, events, lanes
 from shared.store.engine import Connection, Database
 from tests.support.stored import add_payment, everything
 
@@ -386,6 +386,20 @@ def test_events_are_replayed_and_printed_as_cloud_events(run: Run, connection: C
     assert found[1]["data"]["state"] == "parked"
     assert run("events", "replay", "--since", "2020-01-01T00:00:00+08:00")[1] == "3 events are replayed\n"
     assert len(events.pending(connection, 100)) == 3
+
+
+def test_a_replay_says_when_the_archive_holds_more(run: Run, connection: Connection) -> None:
+    number = add_payment(connection, "p1", State.SUCCEEDED)
+    connection.execute("UPDATE events SET pending = false")
+    since = ("events", "replay", "--since", "2020-01-01T00:00:00Z")
+    assert "archive" not in run(*since)[2]
+    connection.execute("UPDATE events SET pending = false")
+    with connection.transaction():
+        assert archive.retire(connection, [number], 0) == 1
+    status, out, err = run(*since)
+    assert (status, out) == (0, "0 events are replayed\n")
+    assert "resend an intent to get its payment's last event again" in err
+    assert run("payment", "shop/p1", "--json")[0] == 0
 
 
 def test_a_database_without_a_schema_is_told_from_one_that_is_away(

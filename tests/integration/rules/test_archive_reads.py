@@ -1,6 +1,8 @@
 """The archive beside the hot tables: the same columns, the same rows to whoever reads."""
 
 import json
+import runpy
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -8,7 +10,7 @@ import pytest
 
 from shared.flow import resolve
 from shared.flow.retire import retire
-from shared.store import archive, events, views
+from shared.store import archive, events, migrations, views
 from shared.store.archive import BELONGING, FOLLOW_UPS, TABLES
 from shared.store.books import StoredBooks
 from tests.support.archived import (
@@ -147,3 +149,13 @@ def test_what_is_archived_is_final_for_those_who_decide(world: World) -> None:
     with pytest.raises(resolve.Unresolvable, match="is issued; only a parked one"):
         resolve.resolve_receipt(database, "shop", intent_id, "resend", **decided)
     assert {places(world, payment_id, table) for table in ("payments", "events", FOLLOW_UPS)} == {"archived"}
+
+
+def test_the_migration_can_be_taken_back_without_losing_a_payment(own_world: World) -> None:
+    payment_id = rich(own_world)
+    assert years_later(own_world) == 1
+    before = whole(own_world, payment_id)
+    migration = runpy.run_path(str(Path(migrations.__file__).parent / "versions" / "0006_archive.py"))
+    own_world.connection.execute(migration["BACK"])
+    assert {table: own_world.rows(f"SELECT * FROM {table} t ORDER BY t::text") for table in TABLES} == before
+    assert own_world.rows("SELECT nspname FROM pg_namespace WHERE nspname = 'archive'") == []

@@ -5,15 +5,16 @@ from pathlib import Path
 from alembic import op
 
 revision = "0006"
-down_revision = "0002"
+down_revision = "0005"
 
-_BACK = """
-INSERT INTO payments SELECT * FROM archive.payments;
-INSERT INTO attempts SELECT * FROM archive.attempts;
-INSERT INTO checks SELECT * FROM archive.checks;
-INSERT INTO events OVERRIDING SYSTEM VALUE SELECT * FROM archive.events;
-INSERT INTO follow_ups OVERRIDING SYSTEM VALUE SELECT * FROM archive.follow_ups;
-INSERT INTO resolutions OVERRIDING SYSTEM VALUE SELECT * FROM archive.resolutions;
+BACK = """
+DO $$
+DECLARE name text;
+BEGIN
+    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'archive' ORDER BY tablename <> 'payments' LOOP
+        EXECUTE format('INSERT INTO public.%I OVERRIDING SYSTEM VALUE SELECT * FROM archive.%I', name, name);
+    END LOOP;
+END $$;
 DROP SCHEMA archive CASCADE;
 DROP INDEX discrepancies_open;
 ALTER TABLE discrepancies ADD FOREIGN KEY (payment_id) REFERENCES payments;
@@ -27,4 +28,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute(_BACK)
+    op.execute(BACK)
