@@ -92,10 +92,16 @@ def test_the_books_of_a_check_hold_what_is_archived(world: World) -> None:
     old = world.settled("safe", OK, target={"invoice": "i-1", "shared": True})
     world.execute("UPDATE payments SET books_key = 'account-1'")
     assert years_later(world) == 1
+    latest = world.runtime.books.latest_success("safe")
+    assert latest is not None
+    assert latest.id == old
     new = world.settled("safe", OK, target={"invoice": "i-1", "shared": True})
     world.execute("UPDATE payments SET books_key = 'account-1'")
     both = {str(whole(world, i)["payments"][0]["sent_reference"]) for i in (old, new)}
     books: StoredBooks = world.runtime.books
+    latest = books.latest_success("safe")
+    assert latest is not None
+    assert latest.id == new
     assert books.net_minor("safe:i-1") == 20_000
     assert books.succeeded("account-1") == both
     assert books.ours(both | {"somebody-else"}) == both
@@ -159,3 +165,11 @@ def test_the_migration_can_be_taken_back_without_losing_a_payment(own_world: Wor
     own_world.connection.execute(migration["BACK"])
     assert {table: own_world.rows(f"SELECT * FROM {table} t ORDER BY t::text") for table in TABLES} == before
     assert own_world.rows("SELECT nspname FROM pg_namespace WHERE nspname = 'archive'") == []
+
+
+def test_what_a_person_said_of_an_archived_payment_is_no_evidence_of_the_books(world: World) -> None:
+    rich(world)  # a person said that it succeeded
+    world.execute("UPDATE payments SET books_key = 'account-1'")
+    assert years_later(world) == 1
+    assert world.runtime.books.succeeded("account-1") == frozenset()
+    assert world.runtime.books.latest_success("safe") is None
