@@ -35,6 +35,7 @@ class Page:
     last: int | None
 
 
+_DELIVERED = "clock() - interval '7 days'"  # a message's report may come until then
 _OLD = "clock() - make_interval(days => %(keep_days)s)"
 
 # By id, which is the order of creation: finished payments need no index of their own, which every outcome would pay
@@ -56,7 +57,8 @@ _GOING = f"""
 WITH member AS (
     SELECT p.id, coalesce(p.settle_id, p.id) AS head, p.id = ANY(%(locked)s)
         AND NOT EXISTS (SELECT FROM events e WHERE e.payment_id = p.id AND e.pending)
-        AND NOT EXISTS (SELECT FROM {FOLLOW_UPS} f WHERE f.payment_id = p.id AND f.finished_at IS NULL)
+        AND NOT EXISTS (SELECT FROM {FOLLOW_UPS} f WHERE f.payment_id = p.id AND (f.finished_at IS NULL
+            OR f.kind = 'sms' AND f.state = 'issued' AND f.delivery IS NULL AND f.finished_at > {_DELIVERED}))
         AND NOT EXISTS (SELECT FROM discrepancies d WHERE d.payment_id = p.id AND d.resolved_at IS NULL)
         AND NOT EXISTS (SELECT FROM payments h WHERE h.hold_reason IS NOT NULL
                         AND h.source = p.source AND h.refund_of = p.intent_id) AS may_go

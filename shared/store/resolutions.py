@@ -31,7 +31,9 @@ _KEY = "SELECT payment_id FROM intent_keys WHERE source = %s AND intent_id = %s"
 _LOCK = """
 SELECT p.id, p.state, p.possibly_sent,
     (SELECT coalesce(json_object_agg(f.kind, f.state), '{}') FROM follow_ups f WHERE f.payment_id = p.id) AS follow_ups
-FROM payments p WHERE p.id = %s FOR UPDATE OF p
+FROM payments p WHERE p.source = %s AND p.intent_id = %s
+    AND p.id = (SELECT payment_id FROM intent_keys WHERE source = %s AND intent_id = %s)
+FOR UPDATE OF p
 """
 
 _FINISH = """
@@ -53,13 +55,11 @@ def lock(connection: Connection, source: str, intent_id: str) -> Found | None:
 
     One in the archive comes back, unless the caller decides nothing and rolls back.
     """
-    key = connection.execute(_KEY, (source, intent_id)).fetchone()
-    if key is None:
-        return None
-    row = connection.execute(_LOCK, (key["payment_id"],)).fetchone()
+    given = (source, intent_id, source, intent_id)
+    row = connection.execute(_LOCK, given).fetchone()
     if row is None:
-        archive.recall(connection, [key["payment_id"]])
-        row = connection.execute(_LOCK, (key["payment_id"],)).fetchone()
+        archive.recall(connection, [key["payment_id"] for key in connection.execute(_KEY, given[:2]).fetchall()])
+        row = connection.execute(_LOCK, given).fetchone()
     return None if row is None else Found(row["id"], row["state"], row["possibly_sent"], row["follow_ups"])
 
 
