@@ -153,7 +153,7 @@ def test_what_is_archived_is_final_for_those_who_decide(world: World) -> None:
     with pytest.raises(resolve.Unresolvable, match="is succeeded; it can be cancelled only"):
         resolve.cancel(database, "shop", intent_id, **decided)
     with pytest.raises(resolve.Unresolvable, match="is issued; only a parked one"):
-        resolve.resolve_receipt(database, "shop", intent_id, "resend", **decided)
+        resolve.resolve_follow_up(database, "shop", intent_id, "receipt", "resend", **decided)
     assert {places(world, payment_id, table) for table in ("payments", "events", FOLLOW_UPS)} == {"archived"}
 
 
