@@ -3,11 +3,16 @@
 import random
 from collections.abc import Callable
 
-from shared.flow import release
+from shared.flow import delivery, release, retire
 from shared.flow.runtime import Runtime
 from shared.flow.send import alert_halt
 from shared.providers.base import LoginRefused
+from shared.store import jobs as job_runs
 from shared.store import lanes
+from shared.telemetry.logs import alert
+
+_MAX_REPORTS = 500  # asked for in one run, the newest first
+_MAX_BATCHES = 1000  # moved in one run; the next one goes on
 
 
 def renew(provider: str, ahead_s: float) -> Callable[[Runtime], str]:
@@ -27,6 +32,28 @@ def renew(provider: str, ahead_s: float) -> Callable[[Runtime], str]:
             raise
 
     return do
+
+
+def sms_balance(runtime: Runtime) -> str:
+    """How many text messages are left; an alert when that is few. Raises LookupFailed."""
+    left = runtime.connected["ubill"].lookups["sms_balance"].call()["sms"]
+    few = runtime.settings.ubill.sms_low
+    if isinstance(left, int) and left < few:
+        alert("sms_balance_low", "few text messages are left; buy more at ubill", left=left, below=few)
+    return f"{left} text messages left"
+
+
+def sms_reports(runtime: Runtime) -> str:
+    """Ask for the delivery reports that no callback brought."""
+    return f"{delivery.poll_reports(runtime, _MAX_REPORTS)} reports read"
+
+
+def retention(runtime: Runtime) -> str:
+    """Move old finished payments to the archive, and forget old runs of jobs."""
+    moved = retire.retire(runtime, _MAX_BATCHES)
+    with runtime.database.connection() as connection:
+        forgotten = job_runs.prune(connection, runtime.settings.retention.keep_days)
+    return f"{moved} payments moved to the archive, {forgotten} runs of jobs forgotten"
 
 
 def refresh(provider: str, kind: str) -> Callable[[Runtime], str]:

@@ -67,6 +67,41 @@ SCHEDULE = (
         jobs.refresh("billcenter", "bank_accounts"),
         "billcenter",
     ),
+    Job(
+        "bmms-catalogue",
+        Daily(time(4, 0), TASHKENT),
+        "whom one can pay, and within which limits",
+        CatchUp.LATEST,
+        600,
+        jobs.refresh("bmms", "catalogue"),
+        "bmms",
+    ),
+    Job(
+        "ubill-sms-balance",
+        Daily(time(8, 0), TBILISI),
+        "so that somebody buys more text messages before they run out",
+        CatchUp.LATEST,
+        120,
+        jobs.sms_balance,
+        "ubill",
+    ),
+    Job(
+        "ubill-sms-reports",
+        Every(_HOUR_S),
+        "what became of messages of which no callback has told",
+        CatchUp.LATEST,
+        1800,
+        jobs.sms_reports,
+        "ubill",
+    ),
+    Job(
+        "retention",
+        Daily(time(1, 30)),
+        "finished payments older than RETENTION__KEEP_DAYS move to the archive",
+        CatchUp.LATEST,
+        3600,
+        jobs.retention,
+    ),
 )
 
 

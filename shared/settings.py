@@ -111,6 +111,7 @@ class UbillSettings(ProviderSettings):
         max_length=1000,
         description="a payment's text message; may name $amount, $currency, $intent_id, $source",
     )
+    sms_low: int = Field(100, ge=0, description="an alert is raised when fewer text messages than this are left")
     sms_max_age_s: Seconds = Field(86_400, description="a message that could not go out for so long is not sent")
     callback_key: SecretStr | None = Field(
         None, min_length=16, description="key of the delivery callbacks; unset: they are not received"

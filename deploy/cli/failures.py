@@ -45,7 +45,15 @@ def _of_machinery(error: Exception, name: str, origins: set[str]) -> str:
     return f"this is a defect ({name}{_where(error)}); please report it"
 
 
-_SENTENCES = ("LocalError", "Unresolvable", "Unconfirmable", "LookupFailed", "RefreshFailed")
+_SENTENCES = (
+    "LocalError",
+    "Unresolvable",
+    "Unconfirmable",
+    "LookupFailed",
+    "RefreshFailed",
+    "LoginRefused",
+    "LoginUnavailable",
+)
 _POSTGRES_AWAY = "PostgreSQL does not answer; check SETTLEPIPE_DATABASE_URL, or start a stack with `settlepipe up`"
 _BAD_DATABASE_URL = "SETTLEPIPE_DATABASE_URL is not a PostgreSQL URL; write postgresql://user:password@host:port/name"
 

@@ -18,7 +18,7 @@ def _connect(settings: Settings, section: ProviderSettings, tokens: TokenStore) 
     door = Door(http, section, tokens, wait_s=settings.http.total_timeout_s)
     lookups = Lookups(http, door, headers(section))
     adapter = Mtn(section, http, door, lookups)
-    return Connected(adapter, lookups.entries(), learn=adapter.learn)
+    return Connected(adapter, lookups.entries(), learn=adapter.learn, renew=door.renew)
 
 
 REGISTRATION = Registration(

@@ -10,7 +10,7 @@ from urllib.parse import quote_plus
 from pydantic import SecretStr
 
 from shared.providers import kinds
-from shared.providers.base import Auth, LoginRefused, LoginUnavailable, TokenStore
+from shared.providers.base import Auth, LoginRefused, LoginUnavailable, Renew, TokenStore
 from shared.providers.credentials import Grant, Login, TokenSource
 from shared.providers.http import Http
 from shared.providers.outcomes import HttpFault
@@ -41,6 +41,11 @@ class Door:
     def key_alone(self) -> bool:
         """A 401 can't be mended by a new token."""
         return self._tokens is None
+
+    @property
+    def renew(self) -> Renew | None:
+        """Fetches a new token for the fleet; None where there is only a key."""
+        return self._tokens.renew if self._tokens else None
 
     def authorise(self) -> Auth:
         """Raises LoginRefused (also where nothing is configured), LoginUnavailable."""
