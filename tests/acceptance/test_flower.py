@@ -2,33 +2,46 @@
 
 import base64
 import json
+import urllib.error
 import urllib.request
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.support import audit, intents
+import pytest
+
+from tests.support import audit, careful, intents
 from tests.support.stack import Stack, wait_until
 
+SETTLE = {"billcenter": intents.settle, **careful.INTENTS}
 
-def test_flower_shows_the_lanes_workers_and_their_tasks(up: Stack, source: str) -> None:
-    payment = intents.settle(source, 1)
+
+@pytest.mark.parametrize("lane", SETTLE)
+def test_flower_shows_the_lanes_workers_and_their_tasks(up: Stack, source: str, lane: str) -> None:
+    payment = SETTLE[lane](source, 1)
     up.submit([payment])
     audit.wait_ended(up, source, [payment])
 
-    workers = wait_until(lambda: _lane_workers(up), "Flower knows both workers", 20, pause_s=0.5)
-    assert {name.partition("@")[0] for name in workers} == {"billcenter-1", "billcenter-2"}
+    workers = wait_until(lambda: _lane_workers(up, lane), "Flower knows both workers", 20, pause_s=0.5)
+    assert {name.partition("@")[0] for name in workers} == {f"{lane}-1", f"{lane}-2"}
     (row,) = audit.payments(up, source).values()
     task = wait_until(lambda: _task_of(up, row["id"]), "Flower shows the payment's task", 20, pause_s=0.5)
     assert task["state"] == "SUCCESS"
     assert task["worker"] in workers
 
 
-def _lane_workers(up: Stack) -> dict[str, Any] | None:
+def test_flower_tells_nothing_without_its_password(up: Stack) -> None:
+    url = urlsplit(up.told["flower_url"])
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"http://{url.hostname}:{url.port}/api/workers", timeout=20)
+    assert refused.value.code == 401
+
+
+def _lane_workers(up: Stack, lane: str) -> dict[str, Any] | None:
     workers = _ask(up, "/api/workers?refresh=1")
     on_lane = {
         name: worker
         for name, worker in workers.items()
-        if any(queue["name"] == "lane.billcenter" for queue in worker.get("active_queues", ()))
+        if any(queue["name"] == f"lane.{lane}" for queue in worker.get("active_queues", ()))
     }
     return on_lane if len(on_lane) == 2 else None
 

@@ -2,14 +2,23 @@
 
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 SOURCE = "demo"
 _SERVICES = (140, *range(201, 249))
-_INVOICES = 300
-_SETTLES, _REFUNDS, _RECEIPTS, _REPEATS, _REFUSED = 410, 35, 15, 40, 6
+_INVOICES = 200
+_ACCOUNTS = 20  # at ubill and at mtn: payments share them, so a check finds others of ours beside its own
+_SETTLES: Mapping[str, int] = {"billcenter": 270, "ubill": 120, "mtn": 120}
+_REFUNDS, _RECEIPTS, _MESSAGES, _REPEATS, _REFUSED = 30, 15, 15, 43, 6
+_CURRENCIES: Mapping[str, str] = {
+    "billcenter": "MNT", "ubill": "GEL", "mtn": "GHS", "bmms": "UZS", "invoicepayment": "TRY",
+}  # fmt: skip
+_NO_PAYMENTS: Mapping[str, Mapping[str, Any]] = {
+    "bmms": {"recipient_id": 9001},
+    "invoicepayment": {"product_oid": "1001", "subscriber_no1": "700001"},
+}
 _BAD = (
     b"this is not JSON",
     b'{"intent_id": "demo-cut", "source": "demo", "amo',
@@ -20,44 +29,67 @@ _BAD = (
     b'{"source": "demo"}',
     b'{"intent_id": "demo-twice", "intent_id": "demo-twice", "source": "demo"}',
 )
-COUNT = _SETTLES + _REFUNDS + _REPEATS + _REFUSED + len(_BAD) + 1
+COUNT = sum(_SETTLES.values()) + _REFUNDS + _REPEATS + _REFUSED + len(_NO_PAYMENTS) + len(_BAD) + 1
 
 
 def intents(seed: int) -> list[bytes]:
-    """COUNT lines: settles over many invoices, refunds, receipts, repeats, bad ones, refused ones, a conflict."""
+    """COUNT lines: settles at each provider, refunds, receipts, text messages, repeats, bad ones, refused ones, ones
+    for providers that document no payment, a conflict."""
     chance = random.Random(seed)  # noqa: S311 - a demo, not a secret
     now = datetime.now(UTC).isoformat()
-    settles = [_settle(chance, number, now) for number in range(_SETTLES)]
-    for settle in chance.sample([s for s in settles if s["target"]["biller_service_id"] == 140], _RECEIPTS):
+    settles = list(_settles(chance, now))
+    of_billcenter = settles[: _SETTLES["billcenter"]]
+    for settle in chance.sample([s for s in of_billcenter if s["target"]["biller_service_id"] == 140], _RECEIPTS):
         settle["receipt"] = {"register": "", "email": "customer@example.com"}
-    refused = [_settle(chance, _SETTLES + n, now, f"missing-{n}") for n in range(_REFUSED)]
-    refunds = [_refund(settle, now) for settle in chance.sample(settles, _REFUNDS)]
-    lines = [_line(intent) for intent in (*settles, *refused)]
-    lines += chance.sample(lines[:_SETTLES], _REPEATS)
-    lines += [_line(intent) for intent in refunds]  # some come before their settle: they are held for it
+    for number, settle in enumerate(chance.sample(settles, _MESSAGES)):
+        settle["notify"] = {"sms": f"9955000000{number:02d}"}
+    refunds = [_refund(settle, now) for settle in chance.sample(of_billcenter, _REFUNDS)]
+    missing = [_invoice(chance, f"missing-{n}") for n in range(_REFUSED)]
+    refused = [_settle("billcenter", f"missing-{n}", target, chance, now) for n, target in enumerate(missing)]
+    refused += [_settle(name, name, target, chance, now) for name, target in _NO_PAYMENTS.items()]
+    lines = [_line(intent) for intent in settles]
+    lines += chance.sample(lines, _REPEATS)
+    lines += [_line(intent) for intent in (*refused, *refunds)]  # a refund before its settle is held for it
     lines += _BAD
     chance.shuffle(lines)
     # the same id with another amount, behind the one that it contradicts
     return [*lines, _line(settles[0] | {"amount": "1.00"})]
 
 
-def _settle(chance: random.Random, number: int, now: str, invoice: str | None = None) -> dict[str, Any]:
-    which = chance.randrange(_INVOICES)
-    service = 140 if which % 4 == 0 else _SERVICES[which % len(_SERVICES)]
+def _settles(chance: random.Random, now: str) -> Iterator[dict[str, Any]]:
+    for provider, count in _SETTLES.items():
+        for number in range(count):
+            target = _invoice(chance) if provider == "billcenter" else _account(provider, chance)
+            yield _settle(provider, f"{provider}-{number:03d}", target, chance, now)
+
+
+def _settle(provider: str, name: str, target: Mapping[str, Any], chance: random.Random, now: str) -> dict[str, Any]:
     return {
-        "intent_id": f"demo-{number:04d}",
+        "intent_id": f"demo-{name}",
         "source": SOURCE,
-        "provider": "billcenter",
+        "provider": provider,
         "operation": "settle",
         "amount": f"{chance.randrange(2, 2000)}.00",
-        "currency": "MNT",
+        "currency": _CURRENCIES[provider],
         "paid_at": now,
-        "target": {
-            "invoice_code": invoice or f"demo-invoice-{which:03d}",
-            "bs_customer_code": f"1{which:05d}",
-            "biller_service_id": service,
-        },
+        "target": target,
     }
+
+
+def _invoice(chance: random.Random, code: str | None = None) -> dict[str, Any]:
+    which = chance.randrange(_INVOICES)
+    return {
+        "invoice_code": code or f"demo-invoice-{which:03d}",
+        "bs_customer_code": f"1{which:05d}",
+        "biller_service_id": 140 if which % 4 == 0 else _SERVICES[which % len(_SERVICES)],
+    }
+
+
+def _account(provider: str, chance: random.Random) -> dict[str, Any]:
+    number = 700001 + chance.randrange(_ACCOUNTS)
+    if provider == "ubill":
+        return {"account_id": number}
+    return {"id_type": "Account Number", "id": f"{number:08d}", "customer_type": 2}
 
 
 def _refund(settle: Mapping[str, Any], now: str) -> dict[str, Any]:
