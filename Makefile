@@ -16,7 +16,7 @@ help: ## Show this list
 install: $(STAMP) ## Install what is locked into .venv (every other target does this when it is needed)
 	@:
 
-demo: $(STAMP) ## Settle payments at a provider that misbehaves, and watch
+demo: $(STAMP) ## Settle payments at three providers that misbehave, and watch
 	@$(BIN)/settlepipe demo
 
 up: $(STAMP) ## Run everything in the foreground against the sandbox, until Ctrl-C

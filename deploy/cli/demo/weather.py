@@ -13,7 +13,7 @@ from deploy.cli.demo.comparison import TIMEOUT_S
 QUICK: Mapping[str, str] = {
     "HTTP__TOTAL_TIMEOUT_S": "3",
     "RETRY__BASE_S": "0.2",
-    "RETRY__CAP_S": "2",
+    "RETRY__CAP_S": "1",
     "CHECK__LADDER_S": "[0, 1, 1, 1, 2, 2, 4, 4, 8, 8]",
     "LEASE__MARGIN_S": "2",
     "BREAKER__FAILURES": "100000",
