@@ -10,8 +10,11 @@ SOURCE = "demo"
 _SERVICES = (140, *range(201, 249))
 _INVOICES = 200
 _ACCOUNTS = 20  # at ubill and at mtn: payments share them, so a check finds others of ours beside its own
-_SETTLES: Mapping[str, int] = {"billcenter": 270, "ubill": 120, "mtn": 120}
-_REFUNDS, _RECEIPTS, _MESSAGES, _REPEATS, _REFUSED = 30, 15, 15, 43, 6
+_SETTLES: Mapping[str, int] = {"billcenter": 264, "ubill": 120, "mtn": 120}
+_REFUNDS, _RECEIPTS, _MESSAGES, _REPEATS = 30, 15, 15, 43
+# Two billers claim each of these: the second settle is refused. An invoice that does not exist would be refused as
+# well, but could not be read where an answer was lost before, and would be left to a person.
+_CONTESTED, _CLAIMANTS = 6, (140, 201)
 _CURRENCIES: Mapping[str, str] = {
     "billcenter": "MNT", "ubill": "GEL", "mtn": "GHS", "bmms": "UZS", "invoicepayment": "TRY",
 }  # fmt: skip
@@ -29,7 +32,7 @@ _BAD = (
     b'{"source": "demo"}',
     b'{"intent_id": "demo-twice", "intent_id": "demo-twice", "source": "demo"}',
 )
-COUNT = sum(_SETTLES.values()) + _REFUNDS + _REPEATS + _REFUSED + len(_NO_PAYMENTS) + len(_BAD) + 1
+COUNT = sum(_SETTLES.values()) + _REFUNDS + _REPEATS + _CONTESTED * len(_CLAIMANTS) + len(_NO_PAYMENTS) + len(_BAD) + 1
 
 
 def intents(seed: int) -> list[bytes]:
@@ -44,12 +47,11 @@ def intents(seed: int) -> list[bytes]:
     for number, settle in enumerate(chance.sample(settles, _MESSAGES)):
         settle["notify"] = {"sms": f"9955000000{number:02d}"}
     refunds = [_refund(settle, now) for settle in chance.sample(of_billcenter, _REFUNDS)]
-    missing = [_invoice(chance, f"missing-{n}") for n in range(_REFUSED)]
-    refused = [_settle("billcenter", f"missing-{n}", target, chance, now) for n, target in enumerate(missing)]
-    refused += [_settle(name, name, target, chance, now) for name, target in _NO_PAYMENTS.items()]
+    others = [*_contested(chance, now)]
+    others += [_settle(name, name, target, chance, now) for name, target in _NO_PAYMENTS.items()]
     lines = [_line(intent) for intent in settles]
     lines += chance.sample(lines, _REPEATS)
-    lines += [_line(intent) for intent in (*refused, *refunds)]  # a refund before its settle is held for it
+    lines += [_line(intent) for intent in (*others, *refunds)]  # a refund before its settle is held for it
     lines += _BAD
     chance.shuffle(lines)
     # the same id with another amount, behind the one that it contradicts
@@ -61,6 +63,17 @@ def _settles(chance: random.Random, now: str) -> Iterator[dict[str, Any]]:
         for number in range(count):
             target = _invoice(chance) if provider == "billcenter" else _account(provider, chance)
             yield _settle(provider, f"{provider}-{number:03d}", target, chance, now)
+
+
+def _contested(chance: random.Random, now: str) -> Iterator[dict[str, Any]]:
+    for number in range(_CONTESTED):
+        for service in _CLAIMANTS:
+            target = {
+                "invoice_code": f"demo-contested-{number}",
+                "bs_customer_code": f"2{number:05d}",
+                "biller_service_id": service,
+            }
+            yield _settle("billcenter", f"contested-{number}-{service}", target, chance, now)
 
 
 def _settle(provider: str, name: str, target: Mapping[str, Any], chance: random.Random, now: str) -> dict[str, Any]:
@@ -76,10 +89,10 @@ def _settle(provider: str, name: str, target: Mapping[str, Any], chance: random.
     }
 
 
-def _invoice(chance: random.Random, code: str | None = None) -> dict[str, Any]:
+def _invoice(chance: random.Random) -> dict[str, Any]:
     which = chance.randrange(_INVOICES)
     return {
-        "invoice_code": code or f"demo-invoice-{which:03d}",
+        "invoice_code": f"demo-invoice-{which:03d}",
         "bs_customer_code": f"1{which:05d}",
         "biller_service_id": 140 if which % 4 == 0 else _SERVICES[which % len(_SERVICES)],
     }

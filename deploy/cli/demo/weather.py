@@ -14,7 +14,7 @@ QUICK: Mapping[str, str] = {
     "HTTP__TOTAL_TIMEOUT_S": "3",
     "RETRY__BASE_S": "0.2",
     "RETRY__CAP_S": "1",
-    "CHECK__LADDER_S": "[0, 1, 1, 1, 2, 2, 4, 4, 8, 8]",
+    "CHECK__LADDER_S": "[0, 1, 1, 1, 2, 2, 4, 4]",
     "LEASE__MARGIN_S": "2",
     "BREAKER__FAILURES": "100000",
     "BILLCENTER__SETTLE_WINDOW_S": "1",
