@@ -89,12 +89,12 @@ def _under_way(database: "Database") -> _Lanes:
 
 
 def _live(followed: "Followed", lanes: _Lanes, total: int) -> Any:
+    from rich.console import Group
     from rich.progress_bar import ProgressBar
     from rich.table import Table
 
     decided = _decided(followed)
     picture = Table.grid(padding=(0, 2))
-    picture.add_row(f"{decided} of {total} decided", ProgressBar(total=total, completed=decided, width=40))
     for outcome, count in sorted(followed.counts().items()):
         if outcome != "undecided":
             picture.add_row(outcome, str(count))
@@ -103,4 +103,4 @@ def _live(followed: "Followed", lanes: _Lanes, total: int) -> Any:
             continue
         under_way = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
         picture.add_row(f"{name} …", under_way)
-    return picture
+    return Group(f"{decided} of {total} decided", ProgressBar(total=total, completed=decided, width=40), picture)
