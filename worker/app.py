@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 from shared.flow import runtime as flow_runtime
@@ -12,6 +12,7 @@ from shared.messaging.tasks import celery_app
 from shared.settings import load_settings
 from shared.telemetry import celery_logs, process
 from shared.telemetry.ready import announce_when_celery_is_up
+from worker.once import once
 from worker.senders import spread
 
 settings = load_settings()
@@ -26,20 +27,20 @@ app.conf.broker_transport = "worker.transport:Transport"
 _POOL_SIZE = 8
 
 
-@lru_cache(maxsize=1)
+@once
 def runtime() -> Runtime:
     """This process's runtime, connected at first use."""
     return flow_runtime.start(settings, sends=True, pool_size=_POOL_SIZE)
 
 
-@lru_cache(maxsize=1)
+@once
 def senders() -> ThreadPoolExecutor:
     """This process's sender threads: as many as the largest CONCURRENCY of the lanes that are on."""
     threads = max((settings.provider(name).concurrency for name in runtime().lanes), default=1)
     return ThreadPoolExecutor(threads, thread_name_prefix="sender")
 
 
-@lru_cache(maxsize=1)
+@once
 def _bell() -> Any:
     return broker.connect(app.conf.broker_url)
 
