@@ -37,7 +37,9 @@ def spread(threads: Executor, verb: Callable[[int], None], payment_ids: Sequence
         return []
     runners = [threads.submit(copy_context().run, run) for _ in payment_ids[:_START]]
     left = len(payment_ids)
-    while not drained.wait(_TICK_S):
+    # Once each id has a thread asked for it there is only to wait: many messages at a provider that hangs would keep
+    # the process busy with looking.
+    while pending and len(runners) < len(payment_ids) and not drained.wait(_TICK_S):
         if left - len(pending) < len(runners):
             more = min(len(runners), len(pending))
             runners += [threads.submit(copy_context().run, run) for _ in range(more)]

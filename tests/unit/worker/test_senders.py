@@ -2,9 +2,11 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
+from worker import senders
 from worker.senders import spread
 
 
@@ -32,3 +34,20 @@ def test_a_provider_that_takes_its_time_gets_as_many_threads_as_there_are_ids() 
 def test_no_ids_are_nothing_to_do() -> None:
     with ThreadPoolExecutor(1) as threads:
         assert spread(threads, print, []) == []
+
+
+@pytest.mark.timeout(20)
+def test_while_every_id_hangs_nothing_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks, hanging = list[float | None](), threading.Event()
+
+    class Counted(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            looks.append(timeout)
+            return super().wait(0)  # as if the time had passed
+
+    monkeypatch.setattr(senders, "threading", SimpleNamespace(Event=Counted))
+    release = threading.Timer(0.5, hanging.set)
+    release.start()
+    with ThreadPoolExecutor(4) as threads:
+        assert spread(threads, lambda _: hanging.wait(15) and None, range(16)) == []
+    assert len(looks) < 10
