@@ -26,6 +26,24 @@ _SWEEP_S = 0.5  # how often what is held is looked at
 _STALE_COPIES_S = 5.0  # after a list changed, copies of it in processes may still be old; with a wide margin
 _SLOW_LOOK_S = 60.0
 _AWAY_S = 0.5
+_TIDY_S = 0.5  # how often lost leases are taken back and what is overdue is parked
+_TIDY_SHARE = 20  # it takes a twentieth of the dispatcher's time at most, however deep a lane's backlog is
+
+
+class Tidying:
+    """When a lane's look also tidies: at a pace, and rarely where it takes long."""
+
+    def __init__(self) -> None:
+        self._due_at: dict[str, float] = {}
+
+    def look(self, runtime: Runtime, provider: str, client: "redis.Redis", app: Celery) -> None:
+        """One look at one lane, which tidies when it is time to."""
+        began = time.monotonic()
+        tidy = began >= self._due_at.get(provider, began)
+        look(runtime, provider, client, app, tidy=tidy)
+        if tidy:
+            ended = time.monotonic()
+            self._due_at[provider] = ended + max(_TIDY_S, _TIDY_SHARE * (ended - began))
 
 
 class Releases:
@@ -74,7 +92,7 @@ def main() -> None:
     url = process.broker_url(settings)
     runtime = process.patiently(lambda: flow_runtime.start(settings, pool_size=2), stop)
     client, app = broker.connect(url), tasks.celery_app(url)
-    releases = Releases()
+    releases, tidying = Releases(), Tidying()
     announce_ready()
     looked_at = time.monotonic()
     while not stop.is_set():
@@ -83,7 +101,7 @@ def main() -> None:
                 stop.wait(max(0.0, _PACE_S - (time.monotonic() - looked_at)))
             looked_at = time.monotonic()
             for provider in runtime.lanes:
-                look(runtime, provider, client, app)
+                tidying.look(runtime, provider, client, app)
             releases.look(runtime, app)
         except (redis.RedisError, BrokerError, OSError) as error:
             log.warning("the broker does not answer; nothing is lost", reason=type(error).__name__)
@@ -93,9 +111,9 @@ def main() -> None:
             stop.wait(_AWAY_S)
 
 
-def look(runtime: Runtime, provider: str, client: "redis.Redis", app: Celery) -> None:
+def look(runtime: Runtime, provider: str, client: "redis.Redis", app: Celery, *, tidy: bool = True) -> None:
     """One look at one lane: what is due is dispatched, committed, published."""
-    batches = dispatch(runtime, provider, lambda: tasks.queue_length(client, provider))
+    batches = dispatch(runtime, provider, lambda: tasks.queue_length(client, provider), tidy=tidy)
     if batches:
         tasks.publish(app, provider, batches)
         log.debug("dispatched", provider=provider, messages=len(batches))

@@ -19,17 +19,20 @@ log = get_logger(__name__)
 Batches = list[tuple[str, Sequence[int]]]
 
 
-def dispatch(runtime: Runtime, provider: str, queue_length: Callable[[], int]) -> Batches:
+def dispatch(runtime: Runtime, provider: str, queue_length: Callable[[], int], *, tidy: bool = True) -> Batches:
     """One look at one lane: the messages to publish on its queue, already committed as dispatched.
 
     queue_length: asked only when there is room; nothing is claimed for a queue that is longer than IN_FLIGHT.
+    tidy: also take back lost leases and park what is overdue. That reads all that is due, so with a deep backlog it
+    costs more than all else in a look.
     """
     section = runtime.settings.provider(provider)
     with runtime.database.transaction() as connection:
         lane = lanes.lock(connection, provider, section.rate_per_s)
         if lane is None:
             return []
-        _housekeeping(runtime, connection, provider)
+        if tidy:
+            _housekeeping(runtime, connection, provider)
         unclaimed = lanes.unclaimed(connection, provider)
         room = _room(lane, section, unclaimed)
         if room <= 0 or queue_length() > section.in_flight:

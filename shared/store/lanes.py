@@ -76,6 +76,9 @@ _CLAIM_DUE = """
 WITH due AS (
     SELECT id, state, exclusive_key, due_at FROM payments
     WHERE provider = %(provider)s AND due_at <= clock() AND state <> 'sending'
+        -- overdue, and not parked yet
+        AND (state = 'waiting' AND deadline <= (SELECT lane_clock(l) FROM lanes l WHERE provider = %(provider)s))
+            IS NOT TRUE
     ORDER BY due_at, id LIMIT %(room)s FOR UPDATE SKIP LOCKED
 ), ranked AS (
     SELECT *, row_number() OVER (PARTITION BY exclusive_key, state = 'accepted' ORDER BY due_at, id) AS place FROM due
@@ -145,7 +148,8 @@ def unclaimed(connection: Connection, provider: str) -> int:
 def claim_due(connection: Connection, provider: str, room: int, lease_s: float) -> list[Dispatched]:
     """Up to `room` payments that are due, in order of their due times, marked dispatched with a lease.
 
-    Those whose exclusive key is taken are held as `invoice_busy` and not among them.
+    Those whose exclusive key is taken are held as `invoice_busy` and not among them; nor is what waits past its
+    deadline.
     """
     rows = connection.execute(_CLAIM_DUE, {"provider": provider, "room": room, "lease_s": lease_s}).fetchall()
     return [Dispatched(row["id"], row["check"]) for row in rows if not row["busy"]]

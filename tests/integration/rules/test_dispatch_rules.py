@@ -298,6 +298,19 @@ def test_the_deadline_counts_from_the_first_claim_and_past_it_a_payment_is_parke
     assert len(world.safe.sent) == 2
 
 
+def test_a_look_that_does_not_tidy_sends_nothing_past_its_deadline_and_takes_no_lease_back(world: World) -> None:
+    late, lost = world.pay(), world.pay()
+    world.safe.answers.append(AGAIN)
+    world.dispatched()
+    send(world.runtime, late)
+    world.execute("UPDATE payments SET state = 'sending', attempts = 1 WHERE id = %s", lost)
+    world.advance(259_201)
+    assert dispatch(world.runtime, "safe", lambda: 0, tidy=False) == []
+    assert [world.state(late), world.state(lost)] == ["waiting", "sending"]
+    assert dispatch(world.runtime, "safe", lambda: 0) == []
+    assert [world.state(late), world.state(lost)] == ["parked", "waiting"]
+
+
 def test_the_deadline_stands_still_while_the_lane_is_stopped(world: World) -> None:
     payment_id = world.settled("safe", AGAIN)
     world.advance(200_000)
