@@ -27,7 +27,11 @@ class Control:
         self._faults = faults
         self._reset = reset
         self._routes: Mapping[tuple[str, str], Callable[[bytes], Any]] = {
-            ("GET", ""): lambda _: {"providers": sorted(providers), "requests": ledger.requests},
+            ("GET", ""): lambda _: {
+                "providers": sorted(providers),
+                "requests": ledger.requests,
+                "open": {name: ledger.open[name] for name in providers},
+            },
             ("GET", "faults/kinds"): lambda _: KINDS,
             ("GET", "faults"): lambda _: {"faults": faults.described()},
             ("POST", "faults"): self._add_faults,

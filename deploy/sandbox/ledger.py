@@ -5,7 +5,7 @@ is bounded by rows and bytes and forgets its oldest rows.
 """
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -59,6 +59,7 @@ class LoggedRequest:
 
 class Ledger:
     def __init__(self) -> None:
+        self.open: Counter[str] = Counter()  # requests under way at each provider; a reset does not end them
         self.reset()
 
     def reset(self) -> None:

@@ -92,7 +92,11 @@ class Sandbox:
         provider = self._providers.get(prefix)
         if provider is None:
             return _sent(detail(404, f"no provider has the prefix /{prefix}"))
-        return await self._ask(provider, request, self._seen(request, rest[:-1], body))
+        self._ledger.open[provider.name] += 1
+        try:
+            return await self._ask(provider, request, self._seen(request, rest[:-1], body))
+        finally:
+            self._ledger.open[provider.name] -= 1
 
     def _seen(self, request: web.BaseRequest, rest: str, body: bytes) -> Seen:
         path, _, query = rest.partition("?")

@@ -125,6 +125,8 @@ def test_a_hang_without_a_delay_lasts_until_the_client_goes(bank: Bank) -> None:
         connection.settimeout(0.3)
         with pytest.raises(TimeoutError):
             connection.recv(1)
+        assert bank.sandbox.call("GET", "")["open"]["billcenter"] == 1
+    until(lambda: bank.sandbox.call("GET", "")["open"]["billcenter"], 0)
     bank.sandbox.clear_faults()
     assert bank.post(SETTLE, payment()).status_code == 200
 
