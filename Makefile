@@ -8,10 +8,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo up test check format bench chaos lock clean
+.PHONY: help install demo up test check format bench bench-isolation chaos lock clean
 
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 install: $(STAMP) ## Install what is locked into .venv (every other target does this when it is needed)
 	@:
@@ -38,6 +38,9 @@ format: $(STAMP) ## Correct what ruff can correct
 
 bench: $(STAMP) ## Measure this pipeline beside a naive and a plain Celery task (takes minutes)
 	@$(BIN)/python -m tests.bench
+
+bench-isolation: $(STAMP) ## Measure what a provider that hangs costs another one (takes minutes)
+	@$(BIN)/python -m tests.bench.isolation
 
 chaos: $(STAMP) ## Kill processes at random under load, then count every payment (takes minutes)
 	@$(BIN)/python -m tests.chaos

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -59,7 +59,7 @@ class CeleryApp:
                     )
                 )
         app = self._module(world).app
-        _until(
+        until(
             lambda: len(app.control.ping(timeout=0.5)) >= world.processes, READY_TIMEOUT_S, f"{self.name}: no workers"
         )
 
@@ -83,11 +83,11 @@ class CeleryApp:
 
     def wait(self, world: World, run: str, count: int) -> None:
         if self.name == "plain":
-            _until(lambda: world.requests() >= count, TIMEOUT_S, "plain: not all payments were sent")
+            until(lambda: world.requests() >= count, TIMEOUT_S, "plain: not all payments were sent")
             return
         with psycopg.connect(world.database_url, autocommit=True) as connection:
             query = "SELECT count(*) FROM bench_naive_payments WHERE id LIKE %s AND state = 'succeeded'"
-            _until(lambda: _count(connection, query, f"{run}-%") >= count, TIMEOUT_S, "naive: not all succeeded")
+            until(lambda: _count(connection, query, f"{run}-%") >= count, TIMEOUT_S, "naive: not all succeeded")
 
     def stop(self) -> None:
         _stop(self._workers)
@@ -101,11 +101,15 @@ class CeleryApp:
 
 
 class Settlepipe:
-    """The whole product as operators run it: intake, dispatcher, workers, relay, beat and Flower."""
+    """The whole product as operators run it: intake, dispatcher, workers, relay, beat and Flower.
+
+    more: environment variables beside those that it needs.
+    """
 
     name = "settlepipe"
 
-    def __init__(self) -> None:
+    def __init__(self, more: Mapping[str, str] | None = None) -> None:
+        self._more = dict(more or {})
         self._up: list[subprocess.Popen[bytes]] = []
         self._lines: list[str] = []
 
@@ -119,6 +123,7 @@ class Settlepipe:
             "SETTLEPIPE_BILLCENTER__PASSWORD": "sandbox",
             "SETTLEPIPE_BILLCENTER__BANK_CODE": "50004",
             "SETTLEPIPE_BILLCENTER__DUPLICATE_PATTERN": DUPLICATE_PATTERN,
+            **self._more,
         }
         settlepipe = str(Path(sys.executable).with_name("settlepipe"))
         command = [settlepipe, "up", "--workers", str(world.processes), "--concurrency", str(world.threads)]
@@ -138,17 +143,12 @@ class Settlepipe:
         self._lines = [json.dumps(intent(run, number)) for number in range(count)]
 
     def go(self, world: World) -> None:
-        with redis.Redis.from_url(world.broker_url) as client:
-            for start in range(0, len(self._lines), BATCH):
-                pipeline = client.pipeline(transaction=False)
-                for line in self._lines[start : start + BATCH]:
-                    pipeline.xadd(STREAM, {"intent": line})
-                pipeline.execute()
+        submit(world, self._lines)
 
     def wait(self, world: World, run: str, count: int) -> None:
         with psycopg.connect(world.database_url, autocommit=True) as connection:
             query = "SELECT count(*) FROM payments WHERE source = %s AND state = 'succeeded'"
-            _until(
+            until(
                 lambda: _count(connection, query, f"bench-{run}") >= count,
                 TIMEOUT_S,
                 "settlepipe: not all payments succeeded; see `settlepipe payments`",
@@ -157,6 +157,16 @@ class Settlepipe:
     def stop(self) -> None:
         _stop(self._up)
         self._up = []
+
+
+def submit(world: World, intents: Sequence[str]) -> None:
+    """Put intents (JSON) on the intake stream."""
+    with redis.Redis.from_url(world.broker_url) as client:
+        for start in range(0, len(intents), BATCH):
+            pipeline = client.pipeline(transaction=False)
+            for line in intents[start : start + BATCH]:
+                pipeline.xadd(STREAM, {"intent": line})
+            pipeline.execute()
 
 
 @contextmanager
@@ -196,7 +206,8 @@ def _count(connection: psycopg.Connection[tuple[int]], query: str, run: str) -> 
     return row[0] if row else 0
 
 
-def _until(true: Callable[[], bool], timeout_s: float, otherwise: str) -> None:
+def until(true: Callable[[], bool], timeout_s: float, otherwise: str) -> None:
+    """Wait until it is true. Raises TimeoutError, `otherwise` its text."""
     deadline = time.monotonic() + timeout_s
     while not true():
         if time.monotonic() > deadline:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.request import Request, urlopen
 
 from deploy.local.embedded import embedded_servers
@@ -40,17 +41,30 @@ class World:
         """How many requests the sandbox's providers have had."""
         return int(self._control("", None)["requests"])
 
+    def open_requests(self, provider: str) -> int:
+        """How many requests this provider is being asked and has not answered."""
+        found: dict[str, int] = post(f"{self.sandbox_url}/control/", None)["open"]
+        return found[provider]
+
     def applied(self) -> int:
         """How many payments the provider has applied, by its own ledger."""
         with urlopen(f"{self.sandbox_url}/control/ledger?format=jsonl", timeout=30) as answer:  # noqa: S310
             return sum(1 for line in answer if line.strip())
+
+    def settled(self) -> Iterator[tuple[str, str]]:
+        """(provider, reference) of each payment that a provider has applied, by its own ledger; oldest first."""
+        with urlopen(f"{self.sandbox_url}/control/ledger?format=jsonl", timeout=30) as answer:  # noqa: S310
+            for line in answer:
+                if line.strip():
+                    row = json.loads(line)
+                    yield row["provider"], row["reference"]
 
     def answer_after(self, latency_s: float) -> None:
         """From now on the provider takes this long for each answer, and has forgotten all payments."""
         self._control("reset", {})
         self._control(f"{PROVIDER}/options", {"latency_s": latency_s})
 
-    def _control(self, path: str, body: object) -> dict[str, int]:
+    def _control(self, path: str, body: object) -> dict[str, Any]:
         return post(f"{self.sandbox_url}/control/{path}", body)
 
 
@@ -68,12 +82,12 @@ def running(processes: int, threads: int) -> Iterator[World]:
             yield World(home, servers.database_url, servers.broker_url, sandbox_url, str(token), processes, threads)
 
 
-def post(url: str, body: object) -> dict[str, int]:
+def post(url: str, body: object, method: str | None = None) -> dict[str, Any]:
     """POST JSON (GET when there is none) and read JSON."""
     data = None if body is None else json.dumps(body).encode()
-    request = Request(url, data, {"Content-Type": "application/json"})  # noqa: S310 - our own sandbox
+    request = Request(url, data, {"Content-Type": "application/json"}, method=method)  # noqa: S310 - our own sandbox
     with urlopen(request, timeout=30) as answer:  # noqa: S310
-        found: dict[str, int] = json.load(answer)
+        found: dict[str, Any] = json.load(answer)
         return found
 
 
