@@ -136,7 +136,9 @@ class Settlepipe:
         killer.cancel()
         if not ready:
             raise RuntimeError(f"settlepipe up did not start:\n{_tail(world.home / 'settlepipe.log')}")
-        subprocess.run([settlepipe, "refresh", "bank-accounts"], cwd=ROOT, env=environment, check=True, timeout=60)
+        command = [settlepipe, "refresh", "bank-accounts"]
+        # Our own stdout may be for JSON.
+        subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True, timeout=60)
 
     def feed(self, world: World, run: str, count: int) -> None:
         # Only made ready: putting them on the stream, and intake, are part of what is measured.
