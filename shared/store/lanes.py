@@ -28,13 +28,28 @@ class Dispatched:
 
 # NO KEY: an intake's inserts refer to the lane (a foreign key), and must neither wait for this lock nor hide the lane.
 _LOCK = """
-SELECT l.running,
+SELECT l.running, l.resumed,
     l.paused_at IS NULL AND NOT l.running AND coalesce(l.open_until <= clock(), true)
         AND (l.halted_at IS NULL OR coalesce(l.probe_at <= clock(), true)) AS may_probe,
     CASE WHEN %(rate)s::float8 IS NULL THEN 'Infinity'::float8
          ELSE least(greatest(%(rate)s::float8, 1),
                     rate_tokens + greatest(extract(epoch FROM clock() - rate_at), 0) * %(rate)s::float8) END AS tokens
 FROM lanes l WHERE provider = %(provider)s FOR NO KEY UPDATE SKIP LOCKED
+"""
+
+# Workers dropped the messages of what was dispatched when the lane stopped. One that is being claimed at this moment
+# (locked) has its sender.
+_TAKE_BACK = """
+WITH resumed AS (
+    UPDATE lanes SET resumed = false WHERE provider = %(provider)s
+), dropped AS (
+    SELECT id FROM payments WHERE provider = %(provider)s AND due_at > clock()
+        AND (state = 'dispatched' OR state = 'unknown' AND check_due) FOR UPDATE SKIP LOCKED
+), follow_ups AS (
+    UPDATE follow_ups SET due_at = clock()
+    WHERE provider = %(provider)s AND state = 'dispatched' AND due_at > clock()
+)
+UPDATE payments p SET due_at = clock() FROM dropped WHERE p.id = dropped.id
 """
 
 # A lease that ran out is an ambiguous attempt like any other, but for one whose baseline was not kept: the send comes
@@ -119,10 +134,15 @@ def ensure(connection: Connection, providers: Sequence[str]) -> None:
 
 
 def lock(connection: Connection, provider: str, rate_per_s: float | None) -> Lane | None:
-    """Lock the lane's row until the transaction ends; None when another dispatcher is at it."""
+    """Lock the lane's row until the transaction ends; None when another dispatcher is at it.
+
+    What was dispatched before a lane stood still is due again at the first look after it.
+    """
     row = connection.execute(_LOCK, {"provider": provider, "rate": rate_per_s}).fetchone()
     if row is None:
         return None
+    if row["running"] and row["resumed"]:
+        connection.execute(_TAKE_BACK, {"provider": provider})
     return Lane(provider, row["running"], row["may_probe"], row["tokens"])
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from shared.flow.accept import accept
+from shared.flow.check import check
 from shared.flow.dispatch import dispatch
 from shared.flow.send import send
 from shared.messaging import tasks
@@ -270,6 +271,32 @@ def test_an_open_breaker_probes_with_one_payment_and_closes_on_its_success(world
     send(world.runtime, probe)
     assert world.lane("safe")["running"]
     assert world.lane("safe")["failures"] == 0
+
+
+def test_what_was_dispatched_when_the_lane_stopped_is_dispatched_anew_as_soon_as_it_runs(world: World) -> None:
+    """Workers dropped its messages meanwhile: nobody waits for the leases."""
+    ids = many(world, 4)
+    assert world.dispatched() == ids
+    world.execute("UPDATE lanes SET open_until = clock() - interval '1 s' WHERE provider = 'safe'")
+    for payment_id in ids:
+        send(world.runtime, payment_id)
+    assert world.safe.sent == [], "a stopped lane's payments are not claimed"
+    world.execute("UPDATE lanes SET open_until = NULL WHERE provider = 'safe'")
+    assert world.dispatched() == ids
+    assert world.dispatched() == [], "once"
+    for payment_id in ids * 2:
+        send(world.runtime, payment_id)
+    assert [payment_id for payment_id, _ in world.safe.sent] == ids
+
+
+def test_a_check_that_was_dispatched_when_the_lane_stopped_is_made_as_soon_as_it_runs(world: World) -> None:
+    payment_id = world.settled("careful", LOOK)
+    (task, ids), *_ = world.batches("careful")
+    world.execute("UPDATE lanes SET open_until = clock() - interval '1 s' WHERE provider = 'careful'")
+    check(world.runtime, payment_id)
+    assert world.careful.doubts == []
+    world.execute("UPDATE lanes SET open_until = NULL WHERE provider = 'careful'")
+    assert world.batches("careful") == [(task, ids)]
 
 
 @pytest.mark.parametrize(("verdict", "running"), [(None, True), (DOWN, False)])
