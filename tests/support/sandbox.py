@@ -25,6 +25,11 @@ class SandboxClient:
         """What SETTLEPIPE_UBILL__BASE_URL must be."""
         return f"{self.url}/ubill/v1"
 
+    @property
+    def mtn_url(self) -> str:
+        """What SETTLEPIPE_MTN__BASE_URL must be."""
+        return f"{self.url}/mtn/v1"
+
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """One control request, e.g. `call("POST", "billcenter/revoke")`."""
         data = None if body is None else json.dumps(body).encode()
