@@ -31,6 +31,6 @@ REGISTRATION = Registration(
     currency=CURRENCY,
     target=Target,
     operations={Operation.SETTLE: OperationRule(resend_safe=False, learns=True)},
-    answers=ANSWERS,
+    answers={**ANSWERS, **sms_wire.ANSWERS},
     connect=_connect,
 )

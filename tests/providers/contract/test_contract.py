@@ -1,146 +1,210 @@
-"""What every provider's adapter must do, whatever the provider is. A provider joins by being in the registry.
+"""What every provider's adapter must do when it sends. A provider joins by being in the registry, with its case.
 
 Each case goes over a real socket; what is expected comes from the adapter's own table, which must be total, and from
-the rules that hold for all of them.
+the rules that hold for all of them. Follow-ups (a receipt, a text message) are sent like operations.
 """
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterator, Set
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from shared.domain.answers import Answer, Meaning
-from shared.domain.payment import Operation, Payment
+from shared.domain.payment import Operation
 from shared.domain.request import Request
 from shared.providers.base import Auth, Registration
+from shared.providers.kinds import Kind
 from shared.providers.registry import REGISTRATIONS
-from shared.settings import Settings
-from tests.providers.contract.cases import CASES
-from tests.support.memory import MemoryTokens
-from tests.support.raw_server import Connection, answer, raw_server
+from tests.providers.contract import faults
+from tests.providers.contract.case import Documented, case_of, on
+from tests.providers.contract.faults import Fault, answered
+from tests.support.raw_server import Connection, raw_server, wait_until
 
-Script = Callable[[Connection], object]
-HTML = b"<html><body>502 Bad Gateway</body></html>"
-
-
-def answered(status: int, body: bytes = b"", *headers: str) -> Script:
-    return lambda connection: (connection.request(), connection.send(answer(status, body, *headers)))
-
-
-# What goes wrong on the wire, and the meanings that it may have at any provider.
+AUTH = Auth({"Authorization": "Bearer made-up"})
 AMBIGUOUS = frozenset({Meaning.RESEND, Meaning.CHECK})
-WIRE: Mapping[str, tuple[Script, frozenset[Meaning]]] = {
-    "time-out": (lambda c: (c.request(), c.hang()), AMBIGUOUS),
-    "dripped headers": (lambda c: (c.request(), c.drip(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 500, 0.01)), AMBIGUOUS),
-    "reset": (lambda c: (c.request(), c.reset()), AMBIGUOUS),
-    "closed without an answer": (lambda c: c.request(), AMBIGUOUS),
-    "cut in the headers": (lambda c: (c.request(), c.send(b"HTTP/1.1 200 OK\r\n")), AMBIGUOUS),
-    "cut in the body": (lambda c: (c.request(), c.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")), AMBIGUOUS),
-    "truncated JSON": (answered(200, b'{"id": 1, "am'), AMBIGUOUS),
-    "HTML with 200": (answered(200, HTML), AMBIGUOUS),
-    "endless body": (answered(200, b"x" * 200_000), AMBIGUOUS),
-    "not HTTP": (lambda c: (c.request(), c.send(b"220 ready\r\n\r\n")), AMBIGUOUS),
-    "400 without a reason": (answered(400, HTML), AMBIGUOUS),
-    "401": (answered(401), frozenset({Meaning.REAUTH, Meaning.HALT})),
-    "403": (answered(403), frozenset({Meaning.HALT})),
-    "429": (answered(429, b"", "Retry-After: 3"), frozenset({Meaning.NOT_SENT})),
-    "500": (answered(500, HTML), AMBIGUOUS),
-    "502": (answered(502, HTML), AMBIGUOUS),
-    "503": (answered(503, b"", "Retry-After: 3"), AMBIGUOUS),
-    "504": (answered(504, HTML), AMBIGUOUS),
+HALTING = AMBIGUOUS | {Meaning.HALT}
+# What a status without a documented body may mean at any provider; all others are ambiguous.
+MEANINGS: dict[int, Set[Meaning]] = {
+    401: frozenset({Meaning.REAUTH, Meaning.HALT}),
+    403: frozenset({Meaning.HALT}),
+    404: HALTING,
+    405: HALTING,
+    429: frozenset({Meaning.NOT_SENT}),
 }
-UNLISTED = (206, 302, 418)
 
 PAYING = {name: registration for name, registration in REGISTRATIONS.items() if registration.operations}
-OPERATIONS = [
+CALLS = [
     pytest.param(registration, operation, id=f"{name}-{operation}")
-    for name, registration in PAYING.items()
-    for operation in registration.operations
+    for name, registration in REGISTRATIONS.items()
+    for operation in (*registration.operations, *on(registration, "http://127.0.0.1:1").follow_ups)
 ]
+every_call = pytest.mark.parametrize(("registration", "operation"), CALLS)
 
 
-def send(registration: Registration, operation: Operation, script: Script) -> tuple[Answer, list[bytes], Payment]:
-    """One send of a built payment to a server that runs `script` for each connection."""
-    case = CASES[registration.name]
-    with raw_server(script) as server:  # type: ignore[arg-type]
-        settings = Settings.model_validate(
-            {
-                registration.name: {**case.settings, "base_url": server.url},
-                "http": {"connect_timeout_s": 0.5, "total_timeout_s": 0.3, "max_body_bytes": 100_000},
-            }
-        )
-        provider = registration.connect(settings, settings.provider(registration.name), MemoryTokens()).provider
-        payment = case.payments[operation]
-        built = provider.build(payment, case.directory)
-        assert isinstance(built, Request), built
-        assert provider.build(payment, case.directory) == built, "the same payment must give the same bytes"
-        payment = replace(payment, body=built.body, path=built.path)
-        answer = provider.send(payment, Auth({"Authorization": "Bearer made-up"}))
-        return answer, server.requests, payment
+def documented(registration: Registration, operation: Operation | str) -> Documented:
+    return case_of(registration.name).documented[operation]
 
 
-def expect_table(registration: Registration, operation: Operation, got: Answer) -> None:
-    assert got.meaning is registration.answers[operation, got.kind]
+def sender(
+    registration: Registration, operation: Operation | str, url: str, total_timeout_s: float = 10
+) -> tuple[Request, Callable[[], Answer]]:
+    """The built request of the case's payment, and a function that sends it once."""
+    connected = on(registration, url, total_timeout_s)
+    payment = documented(registration, operation).payment
+    directory = case_of(registration.name).directory
+    verbs: Any = connected.provider if isinstance(operation, Operation) else connected.follow_ups[operation]
+    built = verbs.build(payment, directory)
+    assert isinstance(built, Request), built
+    assert verbs.build(payment, directory) == built, "the same payment must give the same bytes"
+    what = replace(payment, body=built.body, path=built.path) if isinstance(operation, Operation) else built
+    return built, lambda: verbs.send(what, AUTH)
 
 
-@pytest.mark.parametrize(("registration", "operation"), OPERATIONS)
-@pytest.mark.parametrize("name", WIRE)
-def test_what_goes_wrong_on_the_wire(registration: Registration, operation: Operation, name: str) -> None:
-    script, allowed = WIRE[name]
-    got, requests, payment = send(registration, operation, script)
+def send(registration: Registration, operation: Operation | str, fault: Fault, total_timeout_s: float = 10) -> Answer:
+    """One send to a server that does this once the request has come. It must go out once, byte for byte."""
+
+    def script(connection: Connection) -> None:
+        if connection.request() is not None:
+            fault(connection)
+
+    with raw_server(script) as server:
+        request, go = sender(registration, operation, server.url, total_timeout_s)
+        got = go()
+        wait_until(lambda: bool(server.requests))
+        assert server.bodies() == [request.body]
     expect_table(registration, operation, got)
-    assert got.meaning in allowed
-    assert got.meaning is not Meaning.RESEND or registration.operations[operation].resend_safe
-    assert [request.partition(b"\r\n\r\n")[2] for request in requests] == [payment.body], "sent once, byte for byte"
-    if name in ("429", "503"):
+    return got
+
+
+def expect_table(registration: Registration, operation: Operation | str, got: Answer) -> None:
+    assert got.meaning is registration.answers[operation, got.kind]
+    assert got.listed or got.meaning is Meaning.CHECK
+    assert got.meaning is not Meaning.RESEND or registration.operations[Operation(operation)].resend_safe
+    assert got.meaning is not Meaning.REFUSED or got.refusal
+    assert got.detail is None or (len(got.detail) <= 700 and got.detail.isprintable())
+    assert len(json.dumps(dict(got.facts), default=str)) <= 20_000, "facts are kept with the payment"
+
+
+@every_call
+@pytest.mark.parametrize("name", faults.BROKEN)
+def test_an_answer_that_breaks_is_ambiguous(registration: Registration, operation: Operation | str, name: str) -> None:
+    got = send(registration, operation, faults.BROKEN[name], faults.patience_s(name))
+    assert got.meaning in AMBIGUOUS
+
+
+@every_call
+@pytest.mark.parametrize("name", faults.GARBAGE)
+def test_a_200_that_no_document_describes_is_ambiguous(
+    registration: Registration, operation: Operation | str, name: str
+) -> None:
+    body = faults.GARBAGE[name]
+    got = send(registration, operation, answered(200, body))
+    empty = not body.strip() and (200, b"") in documented(registration, operation).successes
+    assert got.meaning in ({Meaning.SUCCEEDED} if empty else AMBIGUOUS)
+
+
+@every_call
+def test_an_empty_200_succeeds_only_where_it_is_documented(
+    registration: Registration, operation: Operation | str
+) -> None:
+    got = send(registration, operation, answered(200))
+    empty = (200, b"") in documented(registration, operation).successes
+    assert got.meaning in ({Meaning.SUCCEEDED} if empty else AMBIGUOUS)
+
+
+@every_call
+@pytest.mark.parametrize("status", faults.STATUSES)
+def test_a_status_without_a_documented_body_refuses_nothing(
+    registration: Registration, operation: Operation | str, status: int
+) -> None:
+    for body in (b"", faults.HTML, b'{"am', b"[]"):
+        got = send(registration, operation, answered(status, body, "Retry-After: 3"))
+        assert got.meaning in MEANINGS.get(status, AMBIGUOUS), body
         assert got.retry_after_s == 3.0
 
 
-@pytest.mark.parametrize(("registration", "operation"), OPERATIONS)
-@pytest.mark.parametrize("status", UNLISTED)
+@every_call
+@pytest.mark.parametrize("status", faults.UNLISTED)
 def test_an_undescribed_status_is_checked_with_an_alert(
-    registration: Registration, operation: Operation, status: int
+    registration: Registration, operation: Operation | str, status: int
 ) -> None:
-    got, _, _ = send(registration, operation, answered(status, b"{}"))
-    expect_table(registration, operation, got)
-    assert (got.meaning, got.listed) == (Meaning.CHECK, False)
+    for body in (b"", *(body for _, body in documented(registration, operation).successes)):
+        got = send(registration, operation, answered(status, b"" if status == 204 else body))
+        assert (got.meaning, got.listed) == (Meaning.CHECK, False)
 
 
-@pytest.mark.parametrize(("registration", "operation"), OPERATIONS)
+@every_call
 def test_every_documented_success_succeeds_and_every_documented_no_refuses(
-    registration: Registration, operation: Operation
+    registration: Registration, operation: Operation | str
 ) -> None:
-    case = CASES[registration.name]
-    documented = [(Meaning.SUCCEEDED, body) for body in case.successes[operation]]
-    documented += [(Meaning.REFUSED, body) for body in case.refusals[operation]]
-    assert documented
-    for meaning, (status, body) in documented:
-        got, _, _ = send(registration, operation, answered(status, body))
-        expect_table(registration, operation, got)
-        assert (got.meaning, got.listed) == (meaning, True), (status, body)
+    case = documented(registration, operation)
+    assert case.successes
+    for meaning, bodies in ((Meaning.SUCCEEDED, case.successes), (Meaning.REFUSED, case.refusals)):
+        for status, body in bodies:
+            got = send(registration, operation, answered(status, body))
+            assert (got.meaning, got.listed) == (meaning, True), (status, body)
 
 
-@pytest.mark.parametrize(("registration", "operation"), OPERATIONS)
-def test_an_empty_200_succeeds_only_where_it_is_documented(registration: Registration, operation: Operation) -> None:
-    got, _, _ = send(registration, operation, answered(200))
-    documented = (200, b"") in CASES[registration.name].successes[operation]
-    assert (got.meaning is Meaning.SUCCEEDED) is documented
-    assert documented or got.meaning in AMBIGUOUS
+@every_call
+def test_a_documented_body_under_a_wrong_content_type_or_a_byte_order_mark_is_never_the_opposite(
+    registration: Registration, operation: Operation | str
+) -> None:
+    case = documented(registration, operation)
+    for meaning, bodies in ((Meaning.SUCCEEDED, case.successes), (Meaning.REFUSED, case.refusals)):
+        for status, body in bodies:
+            as_html = send(registration, operation, answered(status, body, "Content-Type: text/html"))
+            with_mark = send(registration, operation, answered(status, b"\xef\xbb\xbf" + body))
+            assert {as_html.meaning, with_mark.meaning} <= AMBIGUOUS | {meaning}
 
 
-@pytest.mark.parametrize("registration", PAYING.values(), ids=PAYING)
-def test_a_refused_connection_is_not_sent(registration: Registration) -> None:
-    case = CASES[registration.name]
+@every_call
+def test_a_documented_body_that_is_cut_is_ambiguous(registration: Registration, operation: Operation | str) -> None:
+    case = documented(registration, operation)
+    for status, body in (*case.successes, *case.refusals):
+        for end in {1, len(body) // 2, len(body) - 1} if len(body) > 2 else ():
+            assert send(registration, operation, answered(status, body[:end])).meaning in HALTING, body[:end]
+
+
+@every_call
+def test_hostile_values_in_a_documented_body_never_turn_a_yes_into_a_no_or_a_no_into_a_yes(
+    registration: Registration, operation: Operation | str
+) -> None:
+    case = documented(registration, operation)
+    for meaning, bodies in ((Meaning.SUCCEEDED, case.successes), (Meaning.REFUSED, case.refusals)):
+        for status, body in bodies:
+            for spoilt in spoilings(body):
+                got = send(registration, operation, answered(status, spoilt))
+                assert got.meaning in HALTING | {meaning}, spoilt[:200]
+
+
+def spoilings(body: bytes) -> Iterator[bytes]:
+    """The JSON document with each of its values in turn replaced by each hostile one."""
+    if not body:
+        return
+    mark = "the one that is replaced"
+    for spoilt in _replaced(json.loads(body), mark):
+        before, _, after = json.dumps(spoilt).encode().partition(json.dumps(mark).encode())
+        yield from (before + value + after for value in faults.HOSTILE.values())
+
+
+def _replaced(value: Any, mark: str) -> Iterator[Any]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in inner:
+        for spoilt in (mark, *_replaced(item, mark)):
+            changed = dict(value) if isinstance(value, dict) else list(value)
+            changed[key] = spoilt
+            yield changed
+
+
+@every_call
+def test_a_refused_connection_is_not_sent(registration: Registration, operation: Operation | str) -> None:
     with raw_server(lambda _: None) as server:
         url = server.url
-    settings = Settings.model_validate({registration.name: {**case.settings, "base_url": url}})
-    provider = registration.connect(settings, settings.provider(registration.name), MemoryTokens()).provider
-    for operation in registration.operations:
-        built = provider.build(case.payments[operation], case.directory)
-        assert isinstance(built, Request)
-        payment = replace(case.payments[operation], body=built.body, path=built.path)
-        got = provider.send(payment, Auth())
-        assert (got.meaning, got.provider_down) == (Meaning.NOT_SENT, True)
+    got = sender(registration, operation, url)[1]()
+    expect_table(registration, operation, got)
+    assert (got.meaning, got.provider_down) == (Meaning.NOT_SENT, True)
 
 
 @pytest.mark.parametrize("registration", PAYING.values(), ids=PAYING)
@@ -150,5 +214,14 @@ def test_the_answer_table_is_total_and_never_promises_what_the_rules_do_not(regi
         by_operation.setdefault(str(operation), set()).add(kind)
         safe = operation in registration.operations and registration.operations[Operation(operation)].resend_safe
         assert meaning is not Meaning.RESEND or safe, (operation, kind)
-    assert set(map(str, registration.operations)) <= by_operation.keys()
-    assert len({frozenset(kinds) for kinds in by_operation.values()}) == 1, "every operation knows every kind"
+    calls = {*registration.operations, *on(registration, "http://127.0.0.1:1").follow_ups}
+    assert by_operation.keys() == set(map(str, calls)), "a row for each call, and none for what there is not"
+    assert all(kinds >= set(map(str, Kind)) for kinds in by_operation.values()), "every call knows every common kind"
+    payments = [by_operation[str(operation)] for operation in registration.operations]
+    assert all(kinds == payments[0] for kinds in payments), "every operation knows every kind"
+
+
+@pytest.mark.parametrize("registration", PAYING.values(), ids=PAYING)
+def test_a_case_tells_of_every_call(registration: Registration) -> None:
+    calls = {*registration.operations, *on(registration, "http://127.0.0.1:1").follow_ups}
+    assert case_of(registration.name).documented.keys() == calls
