@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 MAX_RETRY_AFTER_S = 86_400.0
+_MAX_EXPONENT = 400
 
 
 class Fault(StrEnum):
@@ -48,11 +49,19 @@ class HttpFault:
 def parse_json(body: bytes) -> Any:
     """The JSON value of a body; decimals become Decimal. Raises ValueError for all that is not JSON."""
     try:
-        return json.loads(body, parse_float=Decimal, parse_constant=_no_constant)
+        return json.loads(body, parse_float=_decimal, parse_constant=_no_constant)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     except ArithmeticError:
         raise ValueError("a number is out of all bounds") from None
+
+
+def _decimal(text: str) -> Decimal:
+    """Bounded: a few bytes like 1e999999 would become an integer of a megabyte in the first reader that wants one."""
+    number = Decimal(text)
+    if abs(number.adjusted()) > _MAX_EXPONENT:
+        raise ValueError("a number is out of all bounds")
+    return number
 
 
 def _no_constant(text: str) -> Any:

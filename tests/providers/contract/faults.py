@@ -1,7 +1,9 @@
 """What goes wrong on the wire after a request has come, whatever was asked for."""
 
 import gzip
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from tests.support.raw_server import Connection, answer
 
@@ -94,3 +96,22 @@ HOSTILE: Mapping[str, bytes] = {
     "an object": b"{}",
     "deep": b"[" * 20_000 + b"]" * 20_000,
 }
+
+
+def spoilings(body: bytes) -> Iterator[bytes]:
+    """The JSON document with each of its values in turn replaced by each hostile one."""
+    if not body:
+        return
+    mark = "the one that is replaced"
+    for spoilt in _replaced(json.loads(body), mark):
+        before, _, after = json.dumps(spoilt).encode().partition(json.dumps(mark).encode())
+        yield from (before + value + after for value in HOSTILE.values())
+
+
+def _replaced(value: Any, mark: str) -> Iterator[Any]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in inner:
+        for spoilt in (mark, *_replaced(item, mark)):
+            changed = dict(value) if isinstance(value, dict) else list(value)
+            changed[key] = spoilt
+            yield changed

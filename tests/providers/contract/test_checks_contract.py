@@ -124,6 +124,36 @@ def test_a_200_that_no_document_describes_proves_nothing(
 
 
 @every_operation
+@pytest.mark.parametrize("verdict", SURE)
+def test_hostile_values_in_documented_books_only_ever_keep_the_verdict_from_being_given(
+    registration: Registration, operation: Operation, verdict: Verdict
+) -> None:
+    books = shown(registration, operation, verdict)
+    for spoilt in faults.spoilings(books.body):
+        result = check(registration, operation, answered(200, spoilt), books.last_refusal)
+        assert result is not None
+        assert result.verdict in (verdict, Verdict.INCONCLUSIVE), spoilt[:300]
+
+
+@every_operation
+@pytest.mark.parametrize("name", ["reset", "HTML"])
+def test_a_second_read_that_fails_keeps_the_verdict_from_being_given(
+    registration: Registration, operation: Operation, name: str
+) -> None:
+    books = shown(registration, operation, Verdict.NOT_APPLIED)
+    fault = faults.BROKEN.get(name) or answered(200, faults.HTML)
+    connections = []
+
+    def first_alone(connection: Connection) -> None:
+        connections.append(connection.number)
+        (answered(200, books.body) if connection.number == 1 else fault)(connection)
+
+    result = check(registration, operation, first_alone, books.last_refusal)
+    assert result is not None
+    assert result.verdict is (Verdict.INCONCLUSIVE if len(connections) > 1 else Verdict.NOT_APPLIED)
+
+
+@every_operation
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_read_that_is_not_let_in_says_nothing_of_the_payment(
     registration: Registration, operation: Operation, status: int

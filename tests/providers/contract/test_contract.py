@@ -5,7 +5,7 @@ the rules that hold for all of them. Follow-ups (a receipt, a text message) are 
 """
 
 import json
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Set
 from dataclasses import replace
 from typing import Any
 
@@ -174,28 +174,9 @@ def test_hostile_values_in_a_documented_body_never_turn_a_yes_into_a_no_or_a_no_
     case = documented(registration, operation)
     for meaning, bodies in ((Meaning.SUCCEEDED, case.successes), (Meaning.REFUSED, case.refusals)):
         for status, body in bodies:
-            for spoilt in spoilings(body):
+            for spoilt in faults.spoilings(body):
                 got = send(registration, operation, answered(status, spoilt))
                 assert got.meaning in HALTING | {meaning}, spoilt[:200]
-
-
-def spoilings(body: bytes) -> Iterator[bytes]:
-    """The JSON document with each of its values in turn replaced by each hostile one."""
-    if not body:
-        return
-    mark = "the one that is replaced"
-    for spoilt in _replaced(json.loads(body), mark):
-        before, _, after = json.dumps(spoilt).encode().partition(json.dumps(mark).encode())
-        yield from (before + value + after for value in faults.HOSTILE.values())
-
-
-def _replaced(value: Any, mark: str) -> Iterator[Any]:
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in inner:
-        for spoilt in (mark, *_replaced(item, mark)):
-            changed = dict(value) if isinstance(value, dict) else list(value)
-            changed[key] = spoilt
-            yield changed
 
 
 @every_call
