@@ -5,10 +5,11 @@ An adapter's table is total over these and over what its document adds: kinds of
 
 import re
 from collections.abc import Mapping, Set
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from shared.domain.answers import Answer, Meaning
+from shared.domain.answers import Answer, CheckResult, Meaning, Verdict
 from shared.domain.payment import Operation
 from shared.providers.outcomes import Fault, HttpAnswer, HttpFault, parse_json
 
@@ -60,6 +61,25 @@ _STATUSES = {
 }
 _MAX_TEXT = 500
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """The books that a check asks for could not be told. provider_down: because the provider is down.
+
+    answered: they were looked for, and what came tells nothing of the payment.
+    """
+
+    detail: str
+    provider_down: bool = False
+    answered: bool = False
+
+    @property
+    def result(self) -> CheckResult:
+        """What the check comes to."""
+        down, unread = self.provider_down, not self.answered
+        return CheckResult(Verdict.INCONCLUSIVE, self.detail, provider_down=down, unread=unread)
+
 
 AnswerTable = Mapping[tuple[Operation | str, str], Meaning]
 

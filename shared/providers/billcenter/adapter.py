@@ -9,10 +9,11 @@ from shared.domain.payment import HoldReason, Operation, Payment
 from shared.domain.request import Built, Hold, Refusal, Request
 from shared.providers.base import Auth, Books, Directory, Doubt
 from shared.providers.billcenter import bodies, wire
-from shared.providers.billcenter.lookups import Lookups, Unread
+from shared.providers.billcenter.lookups import Lookups
 from shared.providers.billcenter.records import Invoice
 from shared.providers.credentials import TokenSource
 from shared.providers.http import Http
+from shared.providers.kinds import Unread
 from shared.providers.outcomes import HttpAnswer
 from shared.settings import BillcenterSettings
 
@@ -67,8 +68,7 @@ class Billcenter:
         net = books.net_minor(doubt.exclusive_key or _exclusive_key(target.invoice_code))
         invoice = self._lookups.invoice(target, auth)
         if isinstance(invoice, Unread):
-            down, unread = invoice.provider_down, not invoice.answered
-            return CheckResult(Verdict.INCONCLUSIVE, invoice.detail, provider_down=down, unread=unread)
+            return invoice.result
         known_id = bool(self._duplicate and doubt.last_refusal and self._duplicate.search(doubt.last_refusal))
         judge = _judge_refund if payment.operation is Operation.REFUND else _judge_settle
         verdict, detail = judge(doubt, invoice.paid_minor, invoice, net, known_id, books)

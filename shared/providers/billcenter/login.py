@@ -7,10 +7,11 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from shared.providers import kinds
 from shared.providers.base import LoginRefused, LoginUnavailable
 from shared.providers.credentials import Grant, Login
 from shared.providers.http import Http
-from shared.providers.outcomes import HttpFault, parse_json
+from shared.providers.outcomes import HttpFault
 from shared.settings import BillcenterSettings
 
 _TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")  # goes into a header
@@ -59,10 +60,7 @@ def _post(http: Http, path: str, fields: Mapping[str, str]) -> dict[str, Any]:
             f"billcenter refused the login (HTTP {outcome.status});"
             " check SETTLEPIPE_BILLCENTER__USERNAME and SETTLEPIPE_BILLCENTER__PASSWORD"
         )
-    try:
-        answer = parse_json(outcome.body) if outcome.status == 200 else None
-    except ValueError:
-        answer = None
+    answer = kinds.document(outcome) if outcome.status == 200 else None
     if not isinstance(answer, dict):
         raise LoginUnavailable(f"billcenter: the login's answer can't be used (HTTP {outcome.status})")
     return answer

@@ -1,19 +1,19 @@
 """billcenter's reads: the invoice of a check, the lists that are refreshed, and the look-ups for people."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
 from pydantic import TypeAdapter, ValidationError
 
 from shared.domain.records import DirectoryRow
+from shared.providers import kinds
 from shared.providers.base import Auth, LoginRefused, LoginUnavailable, Lookup, LookupFailed, Refresh, RefreshFailed
 from shared.providers.billcenter.catalogue import READS, Read
 from shared.providers.billcenter.records import BankAccount, Invoice, Page, Service
 from shared.providers.credentials import TokenSource
 from shared.providers.http import Http
-from shared.providers.kinds import DOWN_FAULTS
+from shared.providers.kinds import DOWN, DOWN_FAULTS, Unread
 from shared.providers.outcomes import HttpAnswer, HttpFault, parse_json
 
 PREFIX = "/api/third_party/"
@@ -22,15 +22,6 @@ MAX_PAGES = 1000
 
 
 Row = TypeVar("Row", Service, BankAccount)
-
-
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """The invoice could not be told. provider_down: because billcenter is down. answered: it was looked for."""
-
-    detail: str
-    provider_down: bool = False
-    answered: bool = False
 
 
 class _OfInvoice(Protocol):
@@ -55,7 +46,8 @@ class Lookups:
         if outcome.status == 401:
             self._tokens.forget(auth)
         if outcome.status != 200:
-            return Unread(f"the invoice could not be read: HTTP {outcome.status}", outcome.status in (502, 503, 504))
+            down = kinds.kind_of(outcome) in DOWN
+            return Unread(f"the invoice could not be read: HTTP {outcome.status}", down)
         self._tokens.worked(auth)
         try:
             page = _INVOICES.validate_python(parse_json(outcome.body))

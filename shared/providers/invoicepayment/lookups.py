@@ -7,8 +7,8 @@ from typing import Any
 from shared.providers.base import Lookup, LookupFailed
 from shared.providers.http import Http
 from shared.providers.invoicepayment.bills import bill, shown
-from shared.providers.kinds import plain
-from shared.providers.outcomes import HttpFault, parse_json
+from shared.providers.kinds import document, plain
+from shared.providers.outcomes import HttpFault
 
 _PATH = "/v1/InvoicePayment/GetInvoicesByProductAndSubscriber"
 _SUCCESS = (0, "100")  # `status` and `code`, as in the example: our reading, the document lists no values
@@ -45,11 +45,7 @@ class Lookups:
         outcome = self._http.read("POST", _PATH, body=body.encode())
         if isinstance(outcome, HttpFault):
             raise LookupFailed(f"invoicepayment did not answer ({outcome.kind}); try again later")
-        try:
-            document = parse_json(outcome.body)
-        except ValueError:
-            document = None
-        rows = _payload(outcome.status, document)
+        rows = _payload(outcome.status, document(outcome))
         try:
             return sorted((bill(row) for row in rows), key=_order)
         except RecursionError:

@@ -4,17 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from shared.domain.answers import Answer, CheckResult, Verdict
+from shared.domain.answers import Answer, CheckResult
 from shared.domain.payment import Payment
 from shared.domain.request import Built, Request
 from shared.providers import markers
 from shared.providers.base import Auth, Books, Directory, Doubt
 from shared.providers.http import Http
+from shared.providers.kinds import Unread
 from shared.providers.markers import Learner, Line
 from shared.providers.mtn import wire
 from shared.providers.mtn.bodies import settle_body, target_of
 from shared.providers.mtn.login import Door
-from shared.providers.mtn.lookups import Lookups, Unread
+from shared.providers.mtn.lookups import Lookups
 from shared.providers.mtn.statement import statement
 from shared.providers.outcomes import HttpAnswer
 from shared.settings import MtnSettings
@@ -55,8 +56,7 @@ class Mtn:
         expected = books.succeeded(target.books_key)  # before the list: it has to hold these
         found = self._lookups.paid(target, auth)
         if isinstance(found, Unread):
-            down, unread = found.provider_down, not found.answered
-            return CheckResult(Verdict.INCONCLUSIVE, found.detail, provider_down=down, unread=unread)
+            return found.result
         told = statement(found.data, payment.currency)
         gives_back = self._gives_back(payment)
         result = markers.judge(_dated(doubt), told.lines, expected, books, gives_back, whole=told.whole)

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from shared.providers import kinds
 from shared.providers.base import Auth, LoginRefused, LoginUnavailable, Lookup, LookupFailed
 from shared.providers.http import Http
-from shared.providers.kinds import DOWN, DOWN_FAULTS
+from shared.providers.kinds import DOWN, DOWN_FAULTS, Unread
 from shared.providers.mtn import wire
 from shared.providers.mtn.bodies import PATH, Target
 from shared.providers.mtn.login import Door
@@ -50,15 +50,6 @@ _BILL: Mapping[str, tuple[type, bool, str]] = {
     **_COMMON,
 }
 _PLAIN: TypeAdapter[Any] = TypeAdapter(Any)
-
-
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """The payments could not be told. provider_down: because mtn is down. answered: they were looked for."""
-
-    detail: str
-    provider_down: bool = False
-    answered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

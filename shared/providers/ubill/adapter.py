@@ -1,30 +1,21 @@
 """ubill's verbs. What requests and answers look like is in `bodies` and `wire`, why in the README beside this file."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta, timezone
 from typing import Any
 
-from shared.domain.answers import Answer, CheckResult, Verdict
+from shared.domain.answers import Answer, CheckResult
 from shared.domain.payment import Payment
 from shared.domain.request import Built, Request
 from shared.providers import kinds, markers
 from shared.providers.base import Auth, Books, Directory, Doubt, LoginRefused
 from shared.providers.http import Http
-from shared.providers.kinds import DOWN, DOWN_FAULTS
+from shared.providers.kinds import DOWN, DOWN_FAULTS, Unread
 from shared.providers.markers import Learner, Line
 from shared.providers.outcomes import HttpFault
 from shared.providers.ubill import bodies, key, wire
 from shared.providers.ubill.listing import Listed, listed
 from shared.settings import UbillSettings
-
-
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """The account's payments could not be read. provider_down: because ubill is down."""
-
-    detail: str
-    provider_down: bool = False
 
 
 class Ubill:
@@ -63,8 +54,7 @@ class Ubill:
         expected = books.succeeded(_books_key(account_id))  # before the list: what succeeds meanwhile may be in neither
         found = self._listed(account_id, auth)
         if isinstance(found, Unread):
-            down = found.provider_down
-            return CheckResult(Verdict.INCONCLUSIVE, found.detail, provider_down=down, unread=True)
+            return found.result
         result = markers.judge(doubt, found.lines, expected, books, self._gives_back, whole=found.whole)
         return markers.confirm(result, doubt.payment, books, self._gives_back, lambda other: self._lines(other, auth))
 

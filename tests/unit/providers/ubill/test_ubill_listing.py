@@ -50,7 +50,7 @@ def test_an_account_without_payments_has_none() -> None:
     ("text", "amount_minor"),
     [
         ('"1"', 100), ('"1.00"', 100), ('"-10"', -1000), ("1", 100), ("1.0", 100), ("-10.00", -1000),
-        ('"x"', None), ("null", None), ('""', None), ("0.005", None), ("1e999999999", None), ('"1 000"', None),
+        ('"x"', None), ("null", None), ('""', None), ("0.005", None), ("1e399", None), ('"1 000"', None),
     ],
 )  # fmt: skip
 def test_a_sum_is_text_or_number_and_one_that_cannot_be_read_stays_in(text: str, amount_minor: int | None) -> None:
