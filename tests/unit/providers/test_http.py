@@ -506,7 +506,18 @@ def test_a_fault_says_nothing_of_the_request() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [b"", b"{", b"[" * 100_000, b"NaN", b"\xff\xfe\x00", b"<html>", b"{} {}", b"9" * 5000, b"1e99999999999999999999"],
+    [
+        b"",
+        b"{",
+        b"[" * 100_000,
+        b"NaN",
+        b"\xff\xfe\x00",
+        b"<html>",
+        b"{} {}",
+        b"9" * 5000,
+        b"1e99999999999999999999",
+        b"1e999999",
+    ],
 )
 def test_what_is_not_json_is_a_value_error(text: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
