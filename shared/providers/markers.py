@@ -85,7 +85,8 @@ def confirm(
     """Believe a NOT_APPLIED only if the list of another payment's account shows that one now.
 
     The last success is read back: a provider that has begun to leave out what is newest, or to drop markers, would
-    leave it out as well. Other verdicts stay as they are. read: the lines of that payment's list; None: unread.
+    leave it out as well. Where both are paid to one account this is a second look for the payment itself, and what it
+    shows counts. Other verdicts stay as they are. read: the lines of that payment's list; None: unread.
     """
     if result.verdict is not Verdict.NOT_APPLIED:
         return result
@@ -95,6 +96,8 @@ def confirm(
         return CheckResult(
             Verdict.INCONCLUSIVE, "not listed, but no earlier success could be read back", result.evidence
         )
+    if any(line.marker == payment.sent_reference for line in lines):
+        return CheckResult(Verdict.INCONCLUSIVE, "not listed at first, but listed a moment later", result.evidence)
     if any(line.marker == latest.sent_reference for line in lines):
         return result
     books.unlearn(payment.provider, gives_back)
