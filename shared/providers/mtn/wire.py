@@ -3,6 +3,7 @@
 Rules and traps are named in the README beside this file.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -40,6 +41,7 @@ ANSWERS: kinds.AnswerTable = {(Operation.SETTLE, str(kind)): meaning for kind, m
 _REFUSALS = frozenset[str]({Said.NO, Said.REFUSED})
 _KEY_REFUSED = "mtn refused the API key; check SETTLEPIPE_MTN__API_KEY"
 _MAX_FACT = 100
+_BROKE_DOWN = re.compile(r"(408|429|5[0-9]{2})\b.*", re.ASCII | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +70,20 @@ class Result:
 
 def result_of(document: Any) -> Result | None:
     """The result, at the top level or under `result`: the document has it in both places. None where there is no
-    resultCode or where two differ."""
+    resultCode, where two differ, or where one is no text."""
     if not isinstance(document, dict):
         return None
     inner = document.get("result")
     places = [document, *([inner] if isinstance(inner, dict) else [])]
-    codes = {place["resultCode"] for place in places if isinstance(place.get("resultCode"), str)}
-    if len(codes) != 1:
+    codes = [place["resultCode"] for place in places if place.get("resultCode") is not None]
+    if not codes or not all(isinstance(code, str) and code == codes[0] for code in codes):
         return None
     descriptions, ids = (
         [text for place in places if (text := kinds.plain(place.get(name)))]
         for name in ("resultDescription", "transactionId")
     )
     return Result(
-        codes.pop(),
+        codes[0],
         descriptions[0] if descriptions else None,
         ids[0][:_MAX_FACT] if ids else None,
         document.get("data"),
@@ -89,8 +91,11 @@ def result_of(document: Any) -> Result | None:
 
 
 def refusal_of(document: Any) -> str | None:
-    """The reason in an `Error` as documented: `status` and `message` are required. None for any other body."""
+    """The reason in an `Error` as documented: `status` and `message` are required. None for any other body, and where
+    `status` ("returned by provider system") says that the system behind broke down: that is no answer to a payment."""
     if not isinstance(document, dict) or not isinstance(document.get("status"), str | int):
+        return None
+    if _BROKE_DOWN.fullmatch(str(document["status"]).strip()):
         return None
     return kinds.plain(document.get("message"))
 

@@ -83,4 +83,6 @@ def _payment_id(document: Mapping[str, Any]) -> str | None:
     value = data.get("id") if isinstance(data, dict) else None
     if isinstance(value, int) and not isinstance(value, bool):  # the document writes ids either way
         value = str(value)
-    return (kinds.plain(value) or "")[:_MAX_ID_LENGTH] or None
+    text = (kinds.plain(value) or "")[:_MAX_ID_LENGTH]
+    # A zero is what databases say where no row was written.
+    return text if text.strip("0") else None
