@@ -1,9 +1,9 @@
 """Follow submitted intents by the events stream, as an upstream does: resend until accepted, read until decided.
 
-A line is matched to its events by the `source/intent_id` it holds, and by its SHA-256 where it is quarantined. An
-event of a payment says nothing about a line that only shares its id: so a line whose payment was there before (or
-whose id an earlier line of the same file has) is sent once more when that payment is decided. The same content gets
-the last event again, other content goes to quarantine.
+A line is matched to its events by the `source/intent_id` it holds, and by its SHA-256 where it is quarantined (of
+what is kept of it, where it holds card data). An event of a payment says nothing about a line that only shares its id:
+so a line whose payment was there before (or whose id an earlier line of the same file has) is sent once more when that
+payment is decided. The same content gets the last event again, other content goes to quarantine.
 """
 
 import hashlib
@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from shared.domain.cards import kept_digest, names_card_data
 
 if TYPE_CHECKING:
     import redis
@@ -50,6 +52,7 @@ class Followed:
     def __init__(self) -> None:
         self._lines: dict[bytes, Line] = {}
         self._of_subject: dict[str, list[Line]] = {}
+        self._redacted: dict[bytes, list[Line]] = {}  # by the digest of what quarantine keeps of them
         self._counts: Counter[str] = Counter()
         self._unanswered: dict[bytes, Line] = {}
         self._again: list[Line] = []
@@ -69,13 +72,18 @@ class Followed:
         self._counts["undecided"] += 1
         if line.subject is not None:
             self._of_subject.setdefault(line.subject, []).append(line)
+        if names_card_data(raw):
+            for kept in {kept_digest(raw, subject) for subject in (line.subject, None)} - {digest}:
+                self._redacted.setdefault(kept, []).append(line)
 
     def saw(self, event: dict[str, Any]) -> None:
         """Learn from one event."""
         data = event.get("data") or {}
         if event.get("type") == "settlepipe.intake.quarantined":
-            line = self._lines.get(bytes.fromhex(data["sha256"]))
-            if line is not None:
+            digest = bytes.fromhex(data["sha256"])
+            whole = self._lines.get(digest)
+            likely = [line for line in self._redacted.get(digest, ()) if not line.accepted]
+            for line in [whole] if whole else likely:
                 self._decide(line, "quarantined", data["reason"])
         elif str(event.get("type")).startswith("settlepipe.payment."):
             self._saw_payment(event, data)

@@ -4,6 +4,7 @@ Card data is what stands under a key `cardNumber` or `cvv`, in any spelling: let
 escaped or full-width letters.
 """
 
+import hashlib
 import json
 import re
 import unicodedata
@@ -19,6 +20,7 @@ _NAMED = re.compile(_NAMES, re.IGNORECASE)
 _ESCAPE = re.compile(r"\\+u([0-9A-Fa-f]{4})")  # of a JSON text, or of one inside another
 _BLANK = re.compile(r"\\+[bfnrt]")
 _DIGITS = re.compile(r"\d+")
+_DIGIT = re.compile(rb"\d")
 
 
 def is_card_key(key: str) -> bool:
@@ -70,6 +72,16 @@ def redacted(raw: bytes) -> bytes:
     if any(map(_names, _texts(document))):
         return _blanked(kept)
     return kept if found else raw
+
+
+def kept_digest(raw: bytes, subject: str | None) -> bytes:
+    """The SHA-256 that tells what is kept of `raw` from other entries: of `redacted(raw)`, never of card data (the few
+    digits of a cvv could be guessed). Where no digit is left two intents can look the same: then `subject` counts too.
+    """
+    kept = redacted(raw)
+    if subject is not None and kept != raw and _DIGIT.search(kept) is None:
+        kept += b"\n" + subject.encode()
+    return hashlib.sha256(kept).digest()
 
 
 def is_redacted(raw: bytes) -> bool:

@@ -4,13 +4,12 @@ Dying before the commit: the entries stay pending and are read again. Dying betw
 acknowledgement: they are read again too, and change nothing, because (source, intent_id) is there.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 
 import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
-from shared.domain.cards import redacted
+from shared.domain.cards import kept_digest, redacted
 from shared.domain.intent import BadIntent, Intent, parse_intent
 from shared.domain.payment import Payment
 from shared.domain.reference import new_reference
@@ -137,11 +136,10 @@ def _payment(intent: Intent) -> Payment:
 
 
 def _quarantined(entry: Entry, reason: str, subject: str | None, conflict_of: int | None = None) -> Quarantined:
-    # card data is never kept, nor a digest of it: the few digits of a cvv could be guessed
-    raw = redacted(entry.raw if entry.raw is not None else _flat(entry.fields))
+    raw = entry.raw if entry.raw is not None else _flat(entry.fields)
     return Quarantined(
-        sha256=hashlib.sha256(raw).digest(),
-        raw=raw,
+        sha256=kept_digest(raw, subject),
+        raw=redacted(raw),
         reason=reason,
         subject=subject,
         stream=entry.stream,
