@@ -8,7 +8,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError as BrokerError
 from sqlalchemy.exc import SQLAlchemyError
 
-from shared.flow import release
+from shared.flow import notify, release
 from shared.flow import runtime as flow_runtime
 from shared.flow.dispatch import dispatch
 from shared.flow.runtime import Runtime
@@ -58,6 +58,7 @@ class Releases:
         self._changed_at: dict[str, float] = {}
         self._released_at: dict[str, float] = {}
         self._swept_at = float("-inf")
+        self._ended_at = float("-inf")
 
     def look(self, runtime: Runtime, app: Celery) -> None:
         """Let go what no longer has to wait, and have missing lists fetched."""
@@ -65,6 +66,9 @@ class Releases:
             return
         self._swept_at = time.monotonic()
         release.release_refunds(runtime)
+        if self._swept_at - self._ended_at >= _SLOW_LOOK_S:
+            notify.end_unsendable(runtime)
+            self._ended_at = self._swept_at
         with runtime.database.connection() as connection:
             holds.free_invoices(connection)
             versions = directory.versions(connection)

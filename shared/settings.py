@@ -208,6 +208,11 @@ class Settings(BaseSettings):
         return section
 
     @property
+    def message_max_age_s(self) -> float:
+        """Seconds for which a text message may wait, also while the provider that sends it is off."""
+        return self.ubill.sms_max_age_s
+
+    @property
     def lease_s(self) -> float:
         """Seconds a claimed payment may be on the wire before it counts as an ambiguous attempt."""
         return self.http.total_timeout_s + self.lease.margin_s

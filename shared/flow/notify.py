@@ -45,6 +45,24 @@ def follow_up(runtime: Runtime, follow_up_id: int) -> None:
             _follow(runtime, claim, _ask(runtime, claim, offered, request, begun_s))
 
 
+def end_unsendable(runtime: Runtime) -> None:
+    """End follow-ups that no lane ends. A message that waited too long is refused: a lane that stands still, or whose
+    provider is off, takes none. What was being asked for when its provider was switched off is a person's. A receipt
+    waits until its lane runs again."""
+    off = [name for name in runtime.registrations if name not in runtime.connected]
+    with runtime.database.connection() as connection:
+        lost = [pair for provider in off for pair in follow_ups.park_lost(connection, provider)]
+        refused = follow_ups.refuse_old(connection, runtime.settings.message_max_age_s)
+    for follow_up_id, kind in lost:
+        log.warning("a follow-up without an outcome is parked", follow_up_id=follow_up_id, kind=kind)
+    if refused:
+        alert(
+            "messages_refused",
+            "text messages waited in vain: their provider is off, or its lane stands still",
+            count=refused,
+        )
+
+
 def _frozen(runtime: Runtime, claim: FollowUpClaim, offered: FollowUp) -> Request | None:
     if claim.request is not None:
         return claim.request

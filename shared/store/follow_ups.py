@@ -66,6 +66,17 @@ WITH moved AS (
 SELECT id, kind FROM moved
 """
 
+_REFUSE_OLD = f"""
+WITH moved AS (
+    UPDATE follow_ups SET state = 'refused', due_at = NULL, finished_at = clock(),
+        detail = 'it is too old to be sent: ' || provider || ' is off, or its lane stood still'
+    WHERE kind = 'sms' AND state IN ('waiting', 'dispatched') AND due_at <= clock()
+        AND asked_at <= clock() - make_interval(secs => %(older_s)s)
+    RETURNING *
+), {_EVENT}
+SELECT id FROM moved
+"""
+
 _CLAIM = f"""
 WITH claimed AS (
     UPDATE follow_ups f SET state = 'sending', attempts = attempts + 1,
@@ -126,6 +137,11 @@ def park_lost(connection: Connection, provider: str) -> list[tuple[int, str]]:
     """(id, kind) of what was being asked for when its lease ran out: nobody knows, a person decides."""
     rows = connection.execute(_PARK_LOST, {"provider": provider}).fetchall()
     return [(row["id"], row["kind"]) for row in rows]
+
+
+def refuse_old(connection: Connection, older_s: float) -> int:
+    """Refuse the messages that are due for longer than this, and that nobody took; how many."""
+    return connection.execute(_REFUSE_OLD, {"older_s": older_s}).rowcount
 
 
 def claim(connection: Connection, follow_up_id: int, lease_s: float) -> FollowUpClaim | None:
