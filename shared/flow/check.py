@@ -63,7 +63,9 @@ def _follow(runtime: Runtime, claim: CheckClaim) -> None:
 
 def _to_be_sent(claim: CheckClaim, result: CheckResult) -> bool:
     if claim.resend_asked:
-        return not result.unread  # a person asked to look first: where nobody could look, look again
+        # A person asked to look first: where nobody could look, look again. Where the books show it twice or with
+        # another sum, that person could not know it: money is there already.
+        return not result.unread and not result.for_person
     return result.verdict is Verdict.NOT_APPLIED and claim.last_refusal is None and not claim.overdue
 
 
