@@ -46,8 +46,8 @@ class Books(Protocol):
         """References of our payments under this key (see `Request.books_key`) that the provider said it applied."""
         ...
 
-    def latest_success(self, provider: str) -> Payment | None:
-        """The last payment with a `books_key` that the provider said, or showed, it applied."""
+    def latest_success(self, provider: str, under: str = "") -> Payment | None:
+        """The last payment whose `books_key` begins with `under` that the provider said, or showed, it applied."""
         ...
 
     def ours(self, references: Set[str]) -> Set[str]:

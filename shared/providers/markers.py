@@ -81,16 +81,19 @@ def confirm(
     books: Books,
     gives_back: str,
     read: Callable[[Payment], Sequence[Line] | None],
+    *,
+    under: str = "",
 ) -> CheckResult:
     """Believe a NOT_APPLIED only if the list of another payment's account shows that one now.
 
     The last success is read back: a provider that has begun to leave out what is newest, or to drop markers, would
     leave it out as well. Where both are paid to one account this is a second look for the payment itself, and what it
-    shows counts. Other verdicts stay as they are. read: the lines of that payment's list; None: unread.
+    shows counts. Other verdicts stay as they are. read: the lines of that payment's list; None: unread. under: what the
+    `books_key` of a success begins with that says something about these books; others are passed over.
     """
     if result.verdict is not Verdict.NOT_APPLIED:
         return result
-    latest = books.latest_success(payment.provider)
+    latest = books.latest_success(payment.provider, under)
     lines = read(latest) if latest else None
     if latest is None or lines is None:
         return CheckResult(

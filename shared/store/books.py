@@ -13,7 +13,8 @@ _BY_PROVIDER = f"""p.state = 'succeeded' AND p.books_key IS NOT NULL
     AND NOT EXISTS (SELECT FROM {every("resolutions")} r WHERE r.payment_id = p.id AND r.action = 'succeeded')"""
 _SUCCEEDED = f"SELECT p.sent_reference FROM {_PAYMENTS} p WHERE p.books_key = %s AND {_BY_PROVIDER}"
 _LATEST_SUCCESS = f"""
-SELECT {PAYMENT_COLUMNS} FROM {_PAYMENTS} p WHERE p.provider = %s AND {_BY_PROVIDER} ORDER BY p.finished_at DESC LIMIT 1
+SELECT {PAYMENT_COLUMNS} FROM {_PAYMENTS} p
+WHERE p.provider = %s AND starts_with(p.books_key, %s) AND {_BY_PROVIDER} ORDER BY p.finished_at DESC LIMIT 1
 """
 
 
@@ -39,10 +40,11 @@ class StoredBooks:
             rows = connection.execute(_SUCCEEDED, (books_key,)).fetchall()
         return frozenset(row["sent_reference"] for row in rows)
 
-    def latest_success(self, provider: str) -> Payment | None:
-        """The last payment that the provider said, or showed, it applied; of those filed under a key."""
+    def latest_success(self, provider: str, under: str = "") -> Payment | None:
+        """The last payment that the provider said, or showed, it applied; of those filed under a key that begins with
+        `under`."""
         with self._database.connection() as connection:
-            row = connection.execute(_LATEST_SUCCESS, (provider,)).fetchone()
+            row = connection.execute(_LATEST_SUCCESS, (provider, under)).fetchone()
         return payment(row) if row else None
 
     def ours(self, references: Set[str]) -> frozenset[str]:

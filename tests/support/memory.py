@@ -83,7 +83,7 @@ class MemoryBooks:
     def succeeded(self, books_key: str) -> frozenset[str]:
         return frozenset(self.succeeded_references.get(books_key, ()))
 
-    def latest_success(self, _provider: str) -> Payment | None:
+    def latest_success(self, _provider: str, _under: str = "") -> Payment | None:
         return self.latest
 
     def ours(self, references: Set[str]) -> frozenset[str]:

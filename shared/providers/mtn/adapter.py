@@ -60,7 +60,8 @@ class Mtn:
         told = statement(found.data, payment.currency)
         gives_back = self._gives_back(payment)
         result = markers.judge(_dated(doubt), told.lines, expected, books, gives_back, whole=told.whole)
-        return markers.confirm(result, payment, books, gives_back, lambda other: self._lines(other, auth))
+        level = target.books_level
+        return markers.confirm(result, payment, books, gives_back, lambda other: self._lines(other, auth), under=level)
 
     def learn(self, payment: Payment, books: Books, auth: Auth) -> None:
         """After an explicit success: does the list of payments give our reference back, as a check has to rely on?"""

@@ -112,9 +112,14 @@ class Target(_Strict):
         return PATH + quote(self.id, safe="")
 
     @property
+    def books_level(self) -> str:
+        """What the keys of all payments at this level (customer type) begin with: each may have a system of its own."""
+        return f"mtn:{self.customer_type}:"
+
+    @property
     def books_key(self) -> str:
         """Payments with the same key stand in the same list of `GET /customerBill/{id}`."""
-        return f"mtn:{self.customer_type}:{self.id}"
+        return self.books_level + self.id
 
 
 def target_of(payment: Payment) -> Target:
