@@ -54,6 +54,10 @@ class Books(Protocol):
         """Those of these texts that are references of payments of ours, whatever became of them."""
         ...
 
+    def elsewhere(self, references: Set[str], books_key: str) -> Set[str]:
+        """Those of these texts that are references of payments of ours under any other key, or none."""
+        ...
+
     def knows(self, provider: str, fact: str) -> bool:
         """Has this fact about the provider been seen and kept with `learn`?"""
         ...

@@ -56,6 +56,17 @@ class StoredBooks:
             ).fetchall()
         return frozenset(row["sent_reference"] for row in rows)
 
+    def elsewhere(self, references: Set[str], books_key: str) -> frozenset[str]:
+        """Those of these texts that are references of payments of ours under any other key, or none."""
+        texts = [text for text in references if "\0" not in text]
+        with self._database.connection() as connection:
+            rows = connection.execute(
+                f"""SELECT sent_reference FROM {_PAYMENTS} p
+                WHERE sent_reference = ANY(%s) AND books_key IS DISTINCT FROM %s""",
+                (texts, books_key),
+            ).fetchall()
+        return frozenset(row["sent_reference"] for row in rows)
+
     def knows(self, provider: str, fact: str) -> bool:
         """Has this fact about the provider been seen?"""
         with self._database.connection() as connection:

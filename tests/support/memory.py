@@ -76,6 +76,7 @@ class MemoryBooks:
     succeeded_references: dict[str, set[str]] = field(default_factory=dict)
     references: set[str] = field(default_factory=set)
     latest: Payment | None = None
+    filed_elsewhere: set[str] = field(default_factory=set)
 
     def net_minor(self, exclusive_key: str) -> int:
         return self.net.get(exclusive_key, 0)
@@ -88,6 +89,9 @@ class MemoryBooks:
 
     def ours(self, references: Set[str]) -> frozenset[str]:
         return frozenset(references & self.references)
+
+    def elsewhere(self, references: Set[str], _books_key: str) -> frozenset[str]:
+        return frozenset(references & self.filed_elsewhere)
 
     def knows(self, provider: str, fact: str) -> bool:
         return (provider, fact) in self.facts

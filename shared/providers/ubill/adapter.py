@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta, timezone
 from typing import Any
 
-from shared.domain.answers import Answer, CheckResult
+from shared.domain.answers import Answer, CheckResult, Verdict
 from shared.domain.payment import Payment
 from shared.domain.request import Built, Request
 from shared.providers import kinds, markers
@@ -56,6 +56,9 @@ class Ubill:
         if isinstance(found, Unread):
             return found.result
         result = markers.judge(doubt, found.lines, expected, books, self._gives_back, whole=found.whole)
+        if result.verdict is Verdict.NOT_APPLIED and _is_of_another_account(found.lines, account_id, books):
+            said = "not listed, but the list holds payments of ours to another account"
+            return CheckResult(Verdict.INCONCLUSIVE, said, result.evidence)
         return markers.confirm(result, doubt.payment, books, self._gives_back, lambda other: self._lines(other, auth))
 
     def learn(self, payment: Payment, books: Books, auth: Auth) -> None:
@@ -84,6 +87,11 @@ class Ubill:
 
 def _account_id(payment: Payment) -> int:
     return bodies.Target.model_validate(dict(payment.target)).account_id
+
+
+def _is_of_another_account(lines: Sequence[Line], account_id: int, books: Books) -> bool:
+    """A list names no account of its own (`accountID` is null); what we paid elsewhere gives it away."""
+    return bool(books.elsewhere({line.marker for line in lines if line.marker}, _books_key(account_id)))
 
 
 def _books_key(account_id: int) -> str:
