@@ -378,9 +378,18 @@ def _empty(connection: "psycopg.Connection[dict[str, Any]]") -> None:
 @contextmanager
 def running_world(url: str, **settings: Any) -> Iterator[World]:
     """A World on a migrated database; settings: sections that differ from the defaults."""
+    with psycopg.connect(driver_url(url), autocommit=True, row_factory=dict_row) as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS test_clock (shift interval NOT NULL)")
+        _empty(connection)
+    with running_world_on(url, **settings) as world:
+        yield world
+
+
+@contextmanager
+def running_world_on(url: str, **settings: Any) -> Iterator[World]:
+    """The same, with what is in the database already."""
     connection = psycopg.connect(driver_url(url), autocommit=True, row_factory=dict_row)
     connection.execute("CREATE TABLE IF NOT EXISTS test_clock (shift interval NOT NULL)")
-    _empty(connection)
     connection.execute("INSERT INTO test_clock VALUES ('0')")
     connection.execute(
         """CREATE OR REPLACE FUNCTION clock() RETURNS timestamptz LANGUAGE sql STABLE AS
