@@ -209,6 +209,61 @@ AnswerTable = Mapping[tuple[Operation | str, str], Meaning]
 
 
 @dataclass(frozen=True, slots=True)
+class BookLine:
+    """One line of the provider's books, as it is kept for the comparison.
+
+    kind: `payment` (money added), `other` (a correction, a transfer) or `total` (an invoice's running total).
+    account: what it stands under (the target's books key without the provider's name). marker: the text where our
+    reference stands. at: aware; None where the books do not tell. touched: read because payments of ours stand
+    under this account, so all of its lines are there.
+    """
+
+    kind: str
+    account: str
+    marker: str | None
+    amount_minor: int
+    currency: str
+    at: datetime | None
+    reference: str | None
+    status: str | None
+    touched: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BookPage:
+    """Some lines, and where the reading goes on after them: position is plain JSON data, None at the end."""
+
+    lines: Sequence[BookLine]
+    position: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From `start`, before `end`; aware. zone: the provider's, an IANA name."""
+
+    start: datetime
+    end: datetime
+    zone: str
+
+
+class BooksUnread(Exception):  # noqa: N818
+    """The books could not be read on; the message says where and why. What was read before counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """How a provider's books are read for a night's comparison.
+
+    account: one account that payments of ours stand under (by the target of one of them): all its lines.
+    listing: a page of the whole period's listing (None: the first), for what we don't know of; None: there is none.
+    Both make one authorised read, raise BooksUnread, LoginRefused, LoginUnavailable.
+    """
+
+    account: Callable[[Mapping[str, Any]], Sequence[BookLine]]
+    listing: Callable[[Period, Mapping[str, Any] | None], BookPage] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Connected:
     """A provider ready for use in this process.
 
@@ -218,6 +273,7 @@ class Connected:
     with `Books.learn` what they show. Best effort; a later check rests on it, the success does not.
     renew: for a provider with tokens: fetches a new one for the fleet if the shared one ends within these seconds
     (None: in any case); was there need? Raises LoginRefused, LoginUnavailable.
+    statement: how its books are read every night, for a provider that can be asked.
     examine: what is wrong with a payment that is refused anyway because its operation is not documented.
     follow_ups: kind (`receipt`, `sms`) to how it is asked for.
     reports: what is said of the delivery of a sent message, by the provider's id of it. Raises LookupFailed.
@@ -230,6 +286,7 @@ class Connected:
     learn: Learn | None = None
     renew: Renew | None = None
     examine: Examine | None = None
+    statement: Statement | None = None
     reports: Reports | None = None
 
 
@@ -261,6 +318,7 @@ class TokenStore(Protocol):
 class Registration:
     """All that the rest of the product knows about a provider.
 
+    zone: the IANA name of its time zone: of its days, and of jobs.
     currency: the ISO 4217 code it takes; None where a request names its own.
     operations: the supported ones; all else is refused as not supported.
     answers: the total table from (operation, kind of answer) to what it means.
@@ -268,6 +326,7 @@ class Registration:
 
     name: str
     title: str
+    zone: str
     currency: str | None
     target: type[BaseModel]
     operations: Mapping[Operation, OperationRule]

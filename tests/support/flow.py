@@ -343,7 +343,8 @@ def _runtime(
     life.connection.execute("SELECT pg_advisory_lock(%s)", (life.key,))
     closing += [database.dispose, life.end]
     registrations = {
-        name: Registration(name, name, "MNT", Target, rules, {}, _connected_already) for name, rules in _RULES.items()
+        name: Registration(name, name, "UTC", "MNT", Target, rules, {}, _connected_already)
+        for name, rules in _RULES.items()
     }
     with database.connection() as connection:
         lanes.ensure(connection, sorted(registrations))

@@ -32,6 +32,7 @@ def _connect(settings: Settings, section: ProviderSettings, tokens: TokenStore) 
 REGISTRATION = Registration(
     name="billcenter",
     title="billcenter, Mongolia",
+    zone="Asia/Ulaanbaatar",
     currency=CURRENCY,
     target=Target,
     operations={

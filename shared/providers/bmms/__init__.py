@@ -52,6 +52,7 @@ def _connect(settings: Settings, section: ProviderSettings, _tokens: TokenStore)
 REGISTRATION = Registration(
     name="bmms",
     title="bmms, Uzbekistan",
+    zone="Asia/Tashkent",
     currency=CURRENCY,
     target=Target,
     operations={},

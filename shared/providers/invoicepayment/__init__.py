@@ -40,6 +40,7 @@ def _connect(settings: Settings, section: ProviderSettings, _tokens: TokenStore)
 REGISTRATION = Registration(
     name="invoicepayment",
     title="invoicepayment, Türkiye",
+    zone="Europe/Istanbul",
     currency=CURRENCY,
     target=Target,
     operations={},

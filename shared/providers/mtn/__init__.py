@@ -24,6 +24,7 @@ def _connect(settings: Settings, section: ProviderSettings, tokens: TokenStore) 
 REGISTRATION = Registration(
     name="mtn",
     title="mtn, Africa",
+    zone="UTC",
     currency=None,  # each request names its own, in `Money.unit`
     target=Target,
     operations={Operation.SETTLE: OperationRule(resend_safe=False, learns=True)},

@@ -28,6 +28,7 @@ def _connect(settings: Settings, section: ProviderSettings, _tokens: TokenStore)
 REGISTRATION = Registration(
     name="ubill",
     title="UBill, Georgia",
+    zone="Asia/Tbilisi",
     currency=CURRENCY,
     target=Target,
     operations={Operation.SETTLE: OperationRule(resend_safe=False, learns=True)},

@@ -1,0 +1,67 @@
+"""What a comparison with a provider's books can find. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Category(StrEnum):
+    """Each of our payments, and each line of the provider's, falls into exactly one."""
+
+    MATCHED = "matched"
+    MISSING_AT_PROVIDER = "missing_at_provider"  # succeeded here, not there
+    MISSING_LOCALLY = "missing_locally"  # there with a reference like ours, which none of our payments has
+    AMOUNT_MISMATCH = "amount_mismatch"
+    STATUS_MISMATCH = "status_mismatch"  # there, but not as a payment that was made
+    PAID_THERE_FAILED_HERE = "paid_there_failed_here"  # refused or cancelled here, there as paid
+    DUPLICATE_AT_PROVIDER = "duplicate_at_provider"  # the second and every further line with one reference
+    REFUND_MISSING = "refund_missing"  # refunded here, not there
+    PAID_ELSEWHERE = "paid_elsewhere"  # money under an account of ours that is not ours
+    LATE = "late"  # matched, but booked there in another period than here
+    STILL_UNKNOWN = "still_unknown"  # nobody knows yet, and the books don't show it
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One row of a comparison that is not simply matched. local_minor, provider_minor: what it adds to each sum."""
+
+    identity: str
+    category: Category
+    currency: str
+    local_minor: int
+    provider_minor: int
+    payment_id: int | None
+    account: str | None
+    evidence: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """One category's share, in one currency."""
+
+    category: Category
+    currency: str
+    count: int
+    local_minor: int
+    provider_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """One run. period_from is in the period, period_to is not. complete: all of the books could be read.
+
+    totals: what adds up to our sum and to theirs; empty until it was compared.
+    """
+
+    id: int
+    provider: str
+    day: date
+    period_from: datetime
+    period_to: datetime
+    state: str
+    complete: bool
+    missing: str | None
+    lines: int
+    totals: tuple[Total, ...] = ()

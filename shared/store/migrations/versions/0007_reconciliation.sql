@@ -1,0 +1,57 @@
+-- The nightly comparison with the providers' books.
+
+-- One run a provider and day; a rerun goes on where the last one stopped, or compares the same lines again.
+CREATE TABLE reconciliations (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    provider    text NOT NULL,
+    day         date NOT NULL,                 -- in the provider's time zone
+    period_from timestamptz NOT NULL,
+    period_to   timestamptz NOT NULL,
+    state       text NOT NULL DEFAULT 'fetching' CHECK (state IN ('fetching', 'fetched', 'compared', 'done')),
+    position    jsonb,                         -- where the fetch goes on; written with the lines before it
+    complete    boolean NOT NULL DEFAULT true, -- false: some of the books could not be read; `missing` says what
+    missing     text,
+    lines       bigint NOT NULL DEFAULT 0,
+    totals      jsonb,                         -- as compared: see shared/domain/discrepancies.py
+    started_at  timestamptz NOT NULL DEFAULT clock(),
+    fetched_at  timestamptz,
+    compared_at timestamptz,
+    finished_at timestamptz,
+    UNIQUE (provider, day),
+    CHECK (period_from < period_to)
+);
+
+-- The provider's books as they were read, kept so that a rerun compares the same lines. Written with COPY.
+CREATE TABLE provider_lines (
+    run_id       bigint NOT NULL,
+    number       bigint NOT NULL,              -- in the order of reading
+    kind         text NOT NULL,                -- payment: money added; other: a correction, a transfer; total: an invoice
+    account      text NOT NULL,                -- what it stands under there: account, bill, invoice
+    marker       text,                         -- the text where our reference stands
+    amount_minor bigint NOT NULL,
+    currency     text NOT NULL,
+    at           timestamptz,                  -- when it was booked there, where that is told
+    reference    text,                         -- the provider's own id
+    status       text,
+    touched      boolean NOT NULL              -- read because payments of ours stand under this account
+);
+CREATE INDEX provider_lines_run ON provider_lines (run_id);
+
+-- What one run found that is not simply matched. Replaced when the run is compared again.
+CREATE TABLE findings (
+    run_id         bigint NOT NULL REFERENCES reconciliations ON DELETE CASCADE,
+    identity       text NOT NULL,              -- the same finding on another night has the same one
+    category       text NOT NULL,
+    payment_id     bigint,
+    account        text,
+    currency       text NOT NULL,
+    local_minor    bigint NOT NULL,            -- what it adds to our sum, and to theirs
+    provider_minor bigint NOT NULL,
+    evidence       jsonb NOT NULL,
+    PRIMARY KEY (run_id, identity)
+);
+
+-- The living list: what is open, since when, and how it was closed.
+ALTER TABLE discrepancies ADD COLUMN currency text, ADD COLUMN local_minor bigint, ADD COLUMN provider_minor bigint,
+    ADD COLUMN account text, ADD COLUMN run_id bigint, ADD COLUMN resolved_reason text;
+CREATE INDEX discrepancies_provider ON discrepancies (provider, category) WHERE resolved_at IS NULL;
