@@ -52,7 +52,9 @@ class Total:
 class Reconciliation:
     """One run. period_from is in the period, period_to is not. complete: all of the books could be read.
 
+    unread: payments that were left out because what they stand under could not be read.
     totals: what adds up to our sum and to theirs; empty until it was compared.
+    started_at: before anything was read; fetched_at: when all was. Times are the database's.
     """
 
     id: int
@@ -64,4 +66,30 @@ class Reconciliation:
     complete: bool
     missing: str | None
     lines: int
+    unread: int
+    started_at: datetime
+    fetched_at: datetime | None
+    compared_at: datetime | None
     totals: tuple[Total, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One payment that a run looked at, as it was then. at: when it finished; of one that has not, when it came.
+
+    signed_minor: its amount, a refund's below zero. local_minor, provider_minor: what it adds to each sum.
+    """
+
+    payment_id: int
+    source: str
+    intent_id: str
+    operation: str
+    state: str
+    category: Category
+    currency: str
+    signed_minor: int
+    local_minor: int
+    provider_minor: int
+    sent_reference: str
+    account: str
+    at: datetime

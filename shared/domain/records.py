@@ -1,7 +1,8 @@
-"""What the store keeps of a provider besides payments: rows of its lists, its token, reports of delivery."""
+"""What the store keeps of a provider besides payments: rows of its lists, its token, reports of delivery, its books."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 
@@ -37,3 +38,33 @@ class DeliveryReport:
 
     number: str = field(repr=False)
     status: int
+
+
+@dataclass(frozen=True, slots=True)
+class BookLine:
+    """One line of the provider's books, as it is kept for the comparison.
+
+    kind: `payment` (money added), `other` (a correction, a transfer) or `total` (an invoice's running total).
+    account: what it stands under (the target's books key without the provider's name). marker: the text where our
+    reference stands. at: aware; None where the books do not tell. touched: read because payments of ours stand
+    under this account, so all of its lines are there.
+    """
+
+    kind: str
+    account: str
+    marker: str | None
+    amount_minor: int
+    currency: str
+    at: datetime | None
+    reference: str | None
+    status: str | None
+    touched: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From `start`, before `end`; aware. zone: the provider's, an IANA name."""
+
+    start: datetime
+    end: datetime
+    zone: str

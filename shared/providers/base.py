@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from shared.domain.answers import Answer, CheckResult, Meaning
 from shared.domain.payment import Operation, Payment
-from shared.domain.records import DeliveryReport, DirectoryRow, StoredToken
+from shared.domain.records import BookLine, DeliveryReport, DirectoryRow, Period, StoredToken
 from shared.domain.request import Built, Request
 from shared.settings import ProviderSettings, Settings
 
@@ -209,41 +209,11 @@ AnswerTable = Mapping[tuple[Operation | str, str], Meaning]
 
 
 @dataclass(frozen=True, slots=True)
-class BookLine:
-    """One line of the provider's books, as it is kept for the comparison.
-
-    kind: `payment` (money added), `other` (a correction, a transfer) or `total` (an invoice's running total).
-    account: what it stands under (the target's books key without the provider's name). marker: the text where our
-    reference stands. at: aware; None where the books do not tell. touched: read because payments of ours stand
-    under this account, so all of its lines are there.
-    """
-
-    kind: str
-    account: str
-    marker: str | None
-    amount_minor: int
-    currency: str
-    at: datetime | None
-    reference: str | None
-    status: str | None
-    touched: bool
-
-
-@dataclass(frozen=True, slots=True)
 class BookPage:
     """Some lines, and where the reading goes on after them: position is plain JSON data, None at the end."""
 
     lines: Sequence[BookLine]
     position: Mapping[str, Any] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """From `start`, before `end`; aware. zone: the provider's, an IANA name."""
-
-    start: datetime
-    end: datetime
-    zone: str
 
 
 class BooksUnread(Exception):  # noqa: N818

@@ -12,6 +12,7 @@ CREATE TABLE reconciliations (
     complete    boolean NOT NULL DEFAULT true, -- false: some of the books could not be read; `missing` says what
     missing     text,
     lines       bigint NOT NULL DEFAULT 0,
+    unread      bigint NOT NULL DEFAULT 0,     -- payments left out: what they stand under could not be read
     totals      jsonb,                         -- as compared: see shared/domain/discrepancies.py
     started_at  timestamptz NOT NULL DEFAULT clock(),
     fetched_at  timestamptz,
@@ -28,6 +29,7 @@ CREATE TABLE provider_lines (
     kind         text NOT NULL,                -- payment: money added; other: a correction, a transfer; total: an invoice
     account      text NOT NULL,                -- what it stands under there: account, bill, invoice
     marker       text,                         -- the text where our reference stands
+    ours         boolean NOT NULL,             -- it has the form of our references
     amount_minor bigint NOT NULL,
     currency     text NOT NULL,
     at           timestamptz,                  -- when it was booked there, where that is told
@@ -36,6 +38,28 @@ CREATE TABLE provider_lines (
     touched      boolean NOT NULL              -- read because payments of ours stand under this account
 );
 CREATE INDEX provider_lines_run ON provider_lines (run_id);
+
+-- The accounts of ours of which the run read everything, also when that was nothing: only where we looked can
+-- something be missing.
+CREATE TABLE provider_accounts (
+    run_id  bigint NOT NULL,
+    account text NOT NULL,
+    PRIMARY KEY (run_id, account)
+);
+
+-- Each payment that a run looked at, as it was then; the findings name what is not simply matched. Replaced with them.
+CREATE TABLE reconciled_payments (
+    run_id         bigint NOT NULL,
+    payment_id     bigint NOT NULL,
+    account        text NOT NULL,
+    category       text NOT NULL,
+    state          text NOT NULL,
+    finished_at    timestamptz,
+    currency       text NOT NULL,
+    local_minor    bigint NOT NULL,            -- what it and its lines add to our sum, and to theirs
+    provider_minor bigint NOT NULL,
+    PRIMARY KEY (run_id, payment_id)
+);
 
 -- What one run found that is not simply matched. Replaced when the run is compared again.
 CREATE TABLE findings (
