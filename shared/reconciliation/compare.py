@@ -1,17 +1,54 @@
-"""compare: our payments beside the provider's lines, in SQL."""
+"""compare: our payments beside the provider's lines, in SQL, as of one moment."""
 
 from shared.domain.discrepancies import Reconciliation
 from shared.flow.runtime import Runtime
+from shared.store import balance, comparison, invoices, reconciliation, strays
+from shared.store.engine import Connection, Row
+from shared.telemetry.logs import get_logger
+
+log = get_logger(__name__)
 
 
 class Unbalanced(Exception):  # noqa: N818 - says what is so
-    """The parts do not add up to the whole: a defect. Nothing was kept; the run stays `fetched`."""
+    """The parts do not add up to the whole: a defect. Nothing was kept; the run stays as it was."""
 
 
 def compare(runtime: Runtime, run: Reconciliation) -> Reconciliation:
-    """Compare a `fetched` run; findings, payments and totals are kept with the state `compared`, in one transaction.
+    """Compare a run whose books were read; findings, payments and totals are kept with the state `compared`.
 
-    A run that was compared before (`compared`, `done`) is compared again, over the same lines; the caller decides
-    whether to. Raises Unbalanced.
+    One transaction: dying anywhere leaves the run as it was. A run that was compared before is compared again, over
+    the same lines; the caller decides whether to. Raises Unbalanced, RuntimeError while it is being fetched.
     """
-    raise NotImplementedError
+    with runtime.database.connection() as connection:
+        connection.execute("ANALYZE provider_lines, provider_accounts")  # they were just filled
+    with runtime.database.transaction() as connection:
+        unread = comparison.prepare(connection, run)
+        if reconciliation.lock(connection, run.id).state == "fetching":
+            raise RuntimeError(f"run {run.id} is still being fetched")
+        invoices.prepare(connection, run)
+        comparison.judge_lines(connection, run)
+        invoices.judge(connection, run)
+        comparison.find(connection, run)
+        invoices.find(connection, run)
+        strays.find(connection, run)
+        totals = balance.totals(connection, run)
+        _must_balance(connection, run, totals)
+        balance.keep(connection, run, totals, unread)
+    log.info("compared with the books", provider=run.provider, day=str(run.day), lines=run.lines, unread=unread)
+    with runtime.database.connection() as connection:
+        return reconciliation.get(connection, run.id)
+
+
+def _must_balance(connection: Connection, run: Reconciliation, totals: list[Row]) -> None:
+    """What was matched and every discrepancy add up to our sum, and to the provider's, in each currency."""
+    parts: dict[str, tuple[int, int]] = {}
+    for total in totals:
+        ours, theirs = parts.get(total["currency"], (0, 0))
+        parts[total["currency"]] = ours + total["local_minor"], theirs + total["provider_minor"]
+    whole = balance.sums(connection, run)
+    for currency in parts.keys() | whole.keys():
+        if parts.get(currency, (0, 0)) != whole.get(currency, (0, 0)):
+            raise Unbalanced(
+                f"the comparison with {run.provider} of {run.day} does not add up in {currency}:"
+                f" {parts.get(currency)} of {whole.get(currency)}; please report it"
+            )

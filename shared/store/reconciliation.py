@@ -51,6 +51,12 @@ def get(connection: Connection, run_id: int) -> Reconciliation:
     return _run(row)
 
 
+def lock(connection: Connection, run_id: int) -> Reconciliation:
+    """The same, locked until the transaction ends. Raises LookupError."""
+    connection.execute("SELECT 1 FROM reconciliations WHERE id = %s FOR UPDATE", (run_id,))
+    return get(connection, run_id)
+
+
 def position(connection: Connection, run_id: int) -> Mapping[str, Any] | None:
     """Where the fetch goes on; None at its beginning."""
     row = connection.execute("SELECT position FROM reconciliations WHERE id = %s", (run_id,)).fetchone()
