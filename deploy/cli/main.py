@@ -6,7 +6,19 @@ from collections.abc import Sequence
 
 import typer
 
-from deploy.cli import accounts, deciding, events, jobs, lanes, providers, quarantining, reading, running, submitting
+from deploy.cli import (
+    accounts,
+    deciding,
+    differing,
+    events,
+    jobs,
+    lanes,
+    providers,
+    quarantining,
+    reading,
+    running,
+    submitting,
+)
 from deploy.cli.demo.command import demo
 from deploy.cli.failures import FAILURE, INTERRUPTED, explain
 
@@ -32,6 +44,7 @@ for command in (
     app.command(command.__name__)(command)
 for name, group in (
     *(("quarantine", quarantining.app), ("lanes", lanes.app), ("accounts", accounts.app)),
+    ("discrepancies", differing.app),
     *(("events", events.app), ("db", running.db)),
 ):
     app.add_typer(group, name=name)

@@ -1,13 +1,42 @@
-"""discrepancies: the living list of what is open, carried on by each run."""
+"""discrepancies: the living list of what is open, carried on by each run, and closed by the books or by a person."""
 
 from shared.domain.discrepancies import Reconciliation
+from shared.flow.resolve import MAX_BY_CHARACTERS, MAX_REASON_CHARACTERS, Unresolvable
 from shared.flow.runtime import Runtime
+from shared.store import discrepancies
+from shared.store.engine import Database
+from shared.telemetry.logs import alert, get_logger
+
+log = get_logger(__name__)
 
 
 def update(runtime: Runtime, run: Reconciliation) -> int:
     """Open, keep or close discrepancies by what a compared run found; how many are open that this run opened.
 
-    The same finding on two nights is one row. What this run looked at and did not find again is closed by the books.
-    Safe to repeat: with the same result.
+    The same finding on two nights is one row: last_seen is when the books were last read with it. What this run looked
+    at and did not find again is closed by the books. What a person closed stays closed unless its figures change.
+    Comes after `evidence.use`. One transaction, safe to repeat with the same result.
     """
-    raise NotImplementedError
+    with runtime.database.transaction() as connection:
+        fresh = discrepancies.carry_on(connection, run)
+    if fresh:
+        text = "the provider's books differ from ours; see `settlepipe discrepancies`"
+        alert("new_discrepancies", text, provider=run.provider, count=fresh)
+    return fresh
+
+
+def close(database: Database, number: int, *, reason: str, by: str) -> None:
+    """A person explains a discrepancy and closes it; kept for ever. Raises Unresolvable, ValueError."""
+    reason, by = reason.strip(), by.strip()
+    if not 0 < len(reason) <= MAX_REASON_CHARACTERS or "\x00" in reason:
+        raise ValueError(f"the reason must have 1 to {MAX_REASON_CHARACTERS} characters")
+    if not 0 < len(by) <= MAX_BY_CHARACTERS or "\x00" in by or by == discrepancies.BOOKS:
+        raise ValueError(f"the name of who decides must have 1 to {MAX_BY_CHARACTERS} characters, and be a person's")
+    with database.connection() as connection:
+        if discrepancies.close(connection, number, reason, by):
+            log.info("discrepancy closed", discrepancy=number)
+            return
+        found = discrepancies.one(connection, number)
+    if found is None:
+        raise Unresolvable(f"there is no discrepancy {number}; see `settlepipe discrepancies`")
+    raise Unresolvable(f"discrepancy {number} was closed before, by {found['resolved_by']}; nothing was changed")

@@ -2,12 +2,21 @@
 
 from shared.domain.discrepancies import Reconciliation
 from shared.flow.runtime import Runtime
+from shared.store import evidence
+from shared.telemetry.logs import get_logger
+
+log = get_logger(__name__)
 
 
 def use(runtime: Runtime, run: Reconciliation) -> int:
-    """Payments that were not final when compared and have exactly one line with their marker and amount succeed, with
-    a check as the evidence and the usual event; how many. Books never prove that something was not applied.
+    """Payments that were not final when compared and have exactly one line with their reference and amount succeed,
+    with a check as the evidence and the usual event; how many. Books never prove that something was not applied.
 
-    Safe to repeat: what is final is left alone.
+    Safe to repeat, with the same result: what is final is left alone.
     """
-    raise NotImplementedError
+    with runtime.database.connection() as connection:
+        for payment_id in evidence.shown(connection, run):
+            evidence.applied(connection, run, payment_id)
+        count = evidence.used(connection, run)
+    log.info("what the books show as applied has succeeded", provider=run.provider, payments=count)
+    return count

@@ -41,7 +41,8 @@ _CLOCKS = f"interval '{CLOCKS_S} s'"
 _PULLED = f"""
 INSERT INTO scope
 SELECT {COLUMNS} FROM (
-    SELECT l.marker, max(l.at) FILTER (WHERE {IN_PERIOD}) AS at, count(*) FILTER (WHERE l.at IS NULL OR {IN_PERIOD}) AS new, count(*) AS lines
+    SELECT l.marker, max(l.at) FILTER (WHERE {IN_PERIOD}) AS at, count(*) AS lines,
+        count(*) FILTER (WHERE l.at IS NULL OR {IN_PERIOD}) AS new
     FROM ({LINES}) l WHERE l.ours AND NOT EXISTS (SELECT FROM scope s WHERE s.marker = l.marker) GROUP BY l.marker
 ) l JOIN {PAYMENTS} p ON p.sent_reference = l.marker
 WHERE p.provider = %(provider)s AND p.books_key IS NOT NULL AND l.new > 0

@@ -1,0 +1,129 @@
+"""discrepancies: where a provider's books and ours differ."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from deploy.cli import output, stack
+from deploy.cli.deciding import By, Reason
+from deploy.cli.failures import Failed, WrongUse
+from deploy.cli.output import JsonFlag
+
+app = typer.Typer(help="Where a provider's books and ours differ: list it, show one, close one.")
+
+Number = Annotated[int, typer.Argument(metavar="ID", help="its number in the list")]
+Provider = Annotated[str | None, typer.Option(help="only those of this provider")]
+Category = Annotated[str | None, typer.Option(help="only those of this category")]
+Everything = Annotated[bool, typer.Option("--all", help="the closed ones too")]
+
+
+@app.callback(invoke_without_command=True)
+def _default(context: typer.Context, as_json: JsonFlag = False) -> None:
+    if context.invoked_subcommand is None:
+        listed(as_json=as_json)
+    elif as_json:
+        raise WrongUse(f"--json belongs behind the command: discrepancies {context.invoked_subcommand} --json")
+
+
+@app.command("list")
+def listed(
+    provider: Provider = None, category: Category = None, everything: Everything = False, as_json: JsonFlag = False
+) -> None:
+    """List what is open, the oldest first."""
+    _must_exist(provider, category)
+    from shared.store import discrepancies
+
+    with stack.connection() as connection:
+        rows = discrepancies.listed(connection, everything=everything, provider=provider, category=category)
+        shown = (_shown(row) for row in rows)
+        if as_json:
+            output.json_lines(json.dumps(row, ensure_ascii=False) for row in shown)
+            return
+        columns = (">id", "what", "whose", ">ours", ">theirs", "since (UTC)")
+        output.table(columns, (_cells(row) for row in shown))
+
+
+@app.command()
+def show(number: Number, as_json: JsonFlag = False) -> None:
+    """Show one: its figures and the evidence."""
+    from shared.store import discrepancies
+
+    with stack.connection() as connection:
+        found = discrepancies.one(connection, _in_range(number))
+    if found is None:
+        raise Failed(f"there is no discrepancy {number}; see `settlepipe discrepancies`")
+    row = _shown(found)
+    if as_json:
+        output.json_lines([json.dumps(row, ensure_ascii=False)])
+        return
+    evidence = row.pop("evidence")
+    output.table(("field", "value"), ((key, value) for key, value in row.items() if value is not None))
+    for name, said in evidence.items():
+        output.table((name, ""), _said(said))
+
+
+@app.command()
+def close(number: Number, reason: Reason, by: By) -> None:
+    """Close one that is explained. What the books show differently later opens it again."""
+    from shared.reconciliation import discrepancies
+
+    with stack.database() as database:
+        try:
+            discrepancies.close(database, _in_range(number), reason=reason, by=by)
+        except ValueError as error:
+            raise WrongUse(str(error)) from None
+    print(f"discrepancy {number} is closed")
+
+
+def _must_exist(provider: str | None, category: str | None) -> None:
+    from shared.domain.discrepancies import Category
+    from shared.providers.registry import REGISTRATIONS
+
+    if provider is not None and provider not in REGISTRATIONS:
+        raise WrongUse(f"there is no provider {output.safe(provider)}; the providers are {', '.join(REGISTRATIONS)}")
+    known = [one for one in Category if one is not Category.MATCHED]
+    if category is not None and category not in known:
+        raise WrongUse(f"there is no category {output.safe(category)}; the categories are {', '.join(known)}")
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    """As programs see it: amounts are text with all places, none where late evidence alone tells of it."""
+    return {
+        ("local_amount" if key == "local_minor" else "provider_amount" if key == "provider_minor" else key): (
+            _amount(value, row["currency"]) if key.endswith("_minor") else value
+        )
+        for key, value in row.items()
+    }
+
+
+def _amount(amount_minor: int | None, currency: str | None) -> str | None:
+    from shared.domain.money import format_amount
+
+    if amount_minor is None or currency is None:
+        return None
+    try:
+        return format_amount(amount_minor, currency)
+    except ValueError:  # the provider's books name a currency that no standard knows
+        return f"{amount_minor} minor units"
+
+
+def _cells(row: dict[str, Any]) -> tuple[object, ...]:
+    whose = row["payment"] or f"{row['provider']} {row['account']}"
+    money = (f"{row[name] or '-'} {row['currency'] or ''}" for name in ("local_amount", "provider_amount"))
+    since = row["first_seen"][:16].replace("T", " ")
+    return row["id"], row["category"] + (" (closed)" if row["resolved_at"] else ""), whose, *money, since
+
+
+def _said(said: Any) -> list[tuple[object, object]]:
+    if isinstance(said, dict):
+        return list(said.items())
+    if isinstance(said, list):
+        return [(place, json.dumps(item, ensure_ascii=False)) for place, item in enumerate(said, 1)]
+    return [("", said)]
+
+
+def _in_range(number: int) -> int:
+    if not 0 < number < 2**63:
+        raise WrongUse("discrepancies are numbered from 1; see `settlepipe discrepancies`")
+    return number

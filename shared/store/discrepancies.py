@@ -1,0 +1,120 @@
+"""The living list of discrepancies: one row for the same finding, however many nights it is found."""
+
+from collections.abc import Iterator
+
+from shared.domain.discrepancies import Reconciliation
+from shared.store import archive, events
+from shared.store.archive import every
+from shared.store.engine import Connection, Row
+
+BOOKS = "books"  # who closes what was not found again
+
+# Seen is when the books were read: an old night that is compared again says nothing about what was found since.
+# What a person closed stays closed, unless its figures are others than that person saw.
+_AGAIN = f"""
+    d.resolved_at <= %(seen)s AND (d.resolved_by = '{BOOKS}' OR d.provider_minor IS NOT NULL
+        AND (d.local_minor, d.provider_minor) <> (excluded.local_minor, excluded.provider_minor)) IS TRUE
+"""
+
+_DISPUTED = f"""
+SELECT DISTINCT excluded.payment_id FROM findings excluded LEFT JOIN discrepancies d USING (identity)
+WHERE excluded.run_id = %(run)s AND excluded.category IN ('paid_there_failed_here', 'duplicate_at_provider')
+    AND (d.id IS NULL OR {_AGAIN}) ORDER BY 1
+"""
+
+_KEEP = f"""
+INSERT INTO discrepancies AS d (category, provider, payment_id, identity, evidence, first_seen, last_seen, currency,
+    local_minor, provider_minor, account, run_id)
+SELECT category, %(provider)s, payment_id, identity, evidence, %(seen)s, %(seen)s, currency, local_minor,
+    provider_minor, account, run_id
+FROM findings WHERE run_id = %(run)s ORDER BY identity
+ON CONFLICT (identity) DO UPDATE SET evidence = excluded.evidence, currency = excluded.currency,
+    local_minor = excluded.local_minor, provider_minor = excluded.provider_minor, account = excluded.account,
+    last_seen = greatest(d.last_seen, excluded.last_seen),
+    run_id = CASE WHEN {_AGAIN} THEN excluded.run_id ELSE coalesce(d.run_id, excluded.run_id) END,
+    resolved_at = CASE WHEN {_AGAIN} THEN NULL ELSE d.resolved_at END,
+    resolved_by = CASE WHEN {_AGAIN} THEN NULL ELSE d.resolved_by END,
+    resolved_reason = CASE WHEN {_AGAIN} THEN NULL ELSE d.resolved_reason END
+WHERE d.last_seen <= excluded.last_seen OR d.run_id IS NULL
+"""
+
+# Looked at: the payment was compared, or everything under the account was read. A line that was missing here is not
+# when its payment has come since (out of a backup, say).
+_CLOSE = f"""
+UPDATE discrepancies d SET resolved_at = %(seen)s, resolved_by = '{BOOKS}', resolved_reason = %(reason)s
+WHERE d.provider = %(provider)s AND d.resolved_at IS NULL AND d.last_seen <= %(seen)s
+    AND NOT EXISTS (SELECT FROM findings f WHERE f.run_id = %(run)s AND f.identity = d.identity)
+    AND (EXISTS (SELECT FROM reconciled_payments c WHERE c.run_id = %(run)s AND c.payment_id = d.payment_id)
+        OR d.payment_id IS NULL AND EXISTS (
+            SELECT FROM provider_accounts a WHERE a.run_id = %(run)s AND a.account = d.account)
+        OR d.category = 'missing_locally' AND EXISTS (
+            SELECT FROM {every("payments")} p WHERE p.sent_reference = d.evidence #>> '{{line,marker}}'))
+"""
+
+# What the evidence of this run settled is on the list, and closed.
+_SETTLED = f"""
+UPDATE discrepancies d SET resolved_at = %(seen)s, resolved_by = '{BOOKS}', resolved_reason = c.detail
+FROM findings f JOIN checks c ON c.payment_id = f.payment_id
+WHERE f.run_id = %(run)s AND f.evidence ->> 'says' = 'applied' AND d.identity = f.identity AND d.resolved_at IS NULL
+    AND c.evidence -> 'reconciliation' = to_jsonb(%(run)s::bigint)
+"""
+
+_SUBJECT = f"(SELECT p.source || '/' || p.intent_id FROM {every('payments')} p WHERE p.id = d.payment_id)"
+_COLUMNS = f"""d.id, d.category, d.provider, {_SUBJECT} AS payment, d.account, d.currency, d.local_minor,
+    d.provider_minor, d.identity, utc_text(d.first_seen) AS first_seen, utc_text(d.last_seen) AS last_seen,
+    utc_text(d.resolved_at) AS resolved_at, d.resolved_by, d.resolved_reason, d.evidence"""
+
+_LIST = f"""
+SELECT {_COLUMNS} FROM discrepancies d
+WHERE (%(everything)s OR d.resolved_at IS NULL) AND (%(provider)s::text IS NULL OR d.provider = %(provider)s)
+    AND (%(category)s::text IS NULL OR d.category = %(category)s)
+ORDER BY d.first_seen, d.id
+"""
+
+
+def carry_on(connection: Connection, run: Reconciliation) -> int:
+    """Open, keep and close by what the run found; how many of those that it opened are open. One transaction of the
+    caller's. Payments that ended otherwise than the books say are told of as disputed, once."""
+    given = {
+        "run": run.id,
+        "provider": run.provider,
+        "seen": run.fetched_at,
+        "reason": f"the books as read for {run.day} agree",
+    }
+    disputed = [row["payment_id"] for row in connection.execute(_DISPUTED, given).fetchall()]
+    archive.recall(connection, disputed)
+    for statement in (_KEEP, _SETTLED, _CLOSE):
+        connection.execute(statement, given)
+    for payment_id in disputed:
+        events.disputed(connection, payment_id)
+    row = connection.execute(
+        "SELECT count(*) AS fresh FROM discrepancies WHERE run_id = %(run)s AND resolved_at IS NULL", given
+    ).fetchone()
+    return int(row["fresh"]) if row else 0
+
+
+def listed(
+    connection: Connection, *, everything: bool = False, provider: str | None = None, category: str | None = None
+) -> Iterator[Row]:
+    """The open ones, with `everything` the closed ones too; the oldest first, in constant memory."""
+    given = {"everything": everything, "provider": provider, "category": category}
+    with connection.transaction(), connection.cursor(name="rows") as cursor:
+        cursor.itersize = 1000
+        cursor.execute(_LIST, given)
+        yield from cursor
+
+
+def one(connection: Connection, number: int) -> Row | None:
+    """The discrepancy with this number, or None."""
+    return connection.execute(f"SELECT {_COLUMNS} FROM discrepancies d WHERE d.id = %s", (number,)).fetchone()
+
+
+def close(connection: Connection, number: int, reason: str, by: str) -> bool:
+    """A person explains it; False when it was closed before, or there is none."""
+    return bool(
+        connection.execute(
+            """UPDATE discrepancies SET resolved_at = clock(), resolved_by = %s, resolved_reason = %s
+            WHERE id = %s AND resolved_at IS NULL""",
+            (by, reason, number),
+        ).rowcount
+    )
