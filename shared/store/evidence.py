@@ -23,8 +23,10 @@ FROM moved m JOIN findings f ON f.run_id = %(run)s AND f.payment_id = m.id AND f
 """
 
 _USED = """
-SELECT count(*) AS used FROM findings f WHERE f.run_id = %(run)s AND f.evidence ->> 'says' = 'applied' AND EXISTS (
-    SELECT FROM checks c WHERE c.payment_id = f.payment_id AND c.evidence -> 'reconciliation' = to_jsonb(%(run)s::bigint))
+SELECT count(*) AS used FROM findings f
+WHERE f.run_id = %(run)s AND f.evidence ->> 'says' = 'applied' AND EXISTS (
+    SELECT FROM checks c
+    WHERE c.payment_id = f.payment_id AND c.evidence -> 'reconciliation' = to_jsonb(%(run)s::bigint))
 """
 
 
