@@ -7,6 +7,8 @@ from shared.telemetry.logs import get_logger
 
 log = get_logger(__name__)
 
+_BATCH = 50  # payments in one commit: others wait no longer for one of them
+
 
 def use(runtime: Runtime, run: Reconciliation) -> int:
     """Payments that were not final when compared and have exactly one line with their reference and amount succeed,
@@ -15,8 +17,11 @@ def use(runtime: Runtime, run: Reconciliation) -> int:
     Safe to repeat, with the same result: what is final is left alone.
     """
     with runtime.database.connection() as connection:
-        for payment_id in evidence.shown(connection, run):
-            evidence.applied(connection, run, payment_id)
+        shown = evidence.shown(connection, run)
+        for start in range(0, len(shown), _BATCH):
+            with connection.transaction():
+                for payment_id in shown[start : start + _BATCH]:
+                    evidence.applied(connection, run, payment_id)
         count = evidence.used(connection, run)
     log.info("what the books show as applied has succeeded", provider=run.provider, payments=count)
     return count

@@ -3,7 +3,6 @@
 import json
 
 from shared.domain.discrepancies import Reconciliation
-from shared.store.comparison import LINES
 from shared.store.engine import Connection, Row
 from shared.store.scope import given
 
@@ -19,7 +18,7 @@ FROM (
 
 # Nothing here knows of categories: payments in scope that succeeded; lines of payments in scope, or found as nobody's;
 # of invoices, what ours in scope come to and the difference.
-_SUMS = f"""
+_SUMS = """
 SELECT currency, coalesce(sum(local_minor), 0)::bigint AS local_minor,
     coalesce(sum(provider_minor), 0)::bigint AS provider_minor
 FROM (
@@ -28,9 +27,8 @@ FROM (
     FROM scope GROUP BY currency
     UNION ALL SELECT currency, NULL, sum(difference_minor) FROM invoices GROUP BY currency
     UNION ALL
-    SELECT l.currency, NULL, sum(l.amount_minor) FROM ({LINES}) l
-    WHERE l.number IN (SELECT number FROM strays) OR l.marker IN (SELECT marker FROM scope WHERE by_line)
-    GROUP BY l.currency
+    SELECT currency, NULL, sum(amount_minor) FROM booked
+    WHERE id IS NOT NULL OR number IN (SELECT number FROM strays) GROUP BY currency
 ) t GROUP BY currency
 """
 

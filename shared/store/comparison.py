@@ -1,7 +1,7 @@
 """The comparison with books that have a line for each payment, as statements of one transaction.
 
 A line is ours by the reference that we sent, never by its amount and date. Temporary tables: `scope`, our payments;
-`pairs`, each with its lines, `nth` 1 for the one that speaks for it; `invoices`, see shared.store.invoices.
+`booked`, the lines, with the payment of each, `nth` 1 for the one that speaks for it; `invoices`, see there.
 """
 
 from shared.domain.discrepancies import Reconciliation
@@ -29,39 +29,44 @@ WITH gone AS (
 """
 
 # The full listing tells of an account that was read what was read there: the same line again, under another id.
-LINES = """
+_LINES = """
 SELECT * FROM provider_lines l WHERE l.run_id = %(run)s AND l.kind <> 'total' AND (l.touched OR NOT EXISTS (
     SELECT FROM provider_accounts a WHERE a.run_id = l.run_id AND a.account = l.account))
 """
 IN_PERIOD = "l.at >= %(from)s AND l.at < %(to)s"
 _CLOCKS = f"interval '{CLOCKS_S} s'"
 
+# All lines, with the payment in scope that they carry the reference of.
+_BOOKED = f"""
+CREATE TEMP TABLE booked ON COMMIT DROP AS
+SELECT s.id, l.number, 1 AS nth, s.currency <> l.currency AS exchanged, l.kind, l.account, l.marker, l.ours,
+    l.amount_minor, l.currency, l.at, l.reference, l.status, l.touched
+FROM ({_LINES}) l LEFT JOIN scope s ON s.marker = l.marker AND s.by_line
+"""
+
 # Payments of other nights about which the period's lines say something new: refused ones, ones that nobody knows
 # about, and ones that are there twice or were booked after they had long succeeded.
 _PULLED = f"""
 INSERT INTO scope
 SELECT {COLUMNS} FROM (
-    SELECT l.marker, max(l.at) FILTER (WHERE {IN_PERIOD}) AS at, count(*) AS lines,
-        count(*) FILTER (WHERE l.at IS NULL OR {IN_PERIOD}) AS new
-    FROM ({LINES}) l WHERE l.ours AND NOT EXISTS (SELECT FROM scope s WHERE s.marker = l.marker) GROUP BY l.marker
+    SELECT l.marker, max(l.at) FILTER (WHERE {IN_PERIOD}) AS at, count(*) AS lines
+    FROM booked l WHERE l.ours AND l.id IS NULL GROUP BY l.marker HAVING bool_or(l.at IS NULL OR {IN_PERIOD})
 ) l JOIN {PAYMENTS} p ON p.sent_reference = l.marker
-WHERE p.provider = %(provider)s AND p.books_key IS NOT NULL AND l.new > 0
-    AND coalesce(p.finished_at, p.created_at) < %(started_at)s
+WHERE p.provider = %(provider)s AND p.books_key IS NOT NULL AND coalesce(p.finished_at, p.created_at) < %(started_at)s
     AND (p.state <> 'succeeded' OR l.lines > 1 OR p.finished_at < l.at - {_CLOCKS})
+RETURNING id
 """
-
-_PAIRS = f"""
-CREATE TEMP TABLE pairs ON COMMIT DROP AS
-SELECT s.id, l.number, 1 AS nth, l.kind, l.account, l.marker, l.amount_minor, l.currency, l.at, l.reference, l.status
-FROM ({LINES}) l JOIN scope s ON s.marker = l.marker AND s.by_line
+_BOOK_PULLED = """
+UPDATE booked l SET id = s.id, exchanged = s.currency <> l.currency FROM scope s
+WHERE s.id = ANY(%s) AND l.id IS NULL AND l.marker = s.marker
 """
 
 _NTH = """
-UPDATE pairs p SET nth = t.nth FROM (
+UPDATE booked l SET nth = t.nth FROM (
     SELECT x.number, row_number() OVER (PARTITION BY x.id ORDER BY x.kind = 'payment' DESC, x.account = s.account DESC,
         (x.amount_minor, x.currency) = (s.signed_minor, s.currency) DESC, x.at NULLS LAST, x.number) AS nth
-    FROM pairs x JOIN scope s USING (id) WHERE x.id IN (SELECT id FROM pairs GROUP BY id HAVING count(*) > 1)
-) t WHERE p.number = t.number AND t.nth > 1
+    FROM booked x JOIN scope s USING (id) WHERE x.id IN (SELECT id FROM booked GROUP BY id HAVING count(*) > 1)
+) t WHERE l.number = t.number AND t.nth > 1
 """
 
 # What the books themselves settled was told the night before: that it ended here later is no news.
@@ -86,7 +91,7 @@ SELECT %(run)s, s.id, s.account,
         ELSE 'matched' END,
     s.state, s.finished_at, s.currency, CASE s.state WHEN 'succeeded' THEN s.signed_minor ELSE 0 END,
     CASE WHEN l.currency = s.currency THEN l.amount_minor ELSE 0 END
-FROM scope s LEFT JOIN pairs l ON l.id = s.id AND l.nth = 1
+FROM scope s LEFT JOIN booked l ON l.id = s.id AND l.nth = 1
 WHERE s.by_line ORDER BY s.id
 """
 
@@ -105,11 +110,11 @@ SELECT %(run)s, c.category || ':' || c.payment_id, c.category, c.payment_id, c.a
     c.provider_minor, jsonb_strip_nulls(jsonb_build_object('payment', {_PAYMENT},
         'line', CASE WHEN l.number IS NOT NULL THEN {LINE} END,
         'says', CASE WHEN c.category = 'status_mismatch' AND c.finished_at IS NULL AND l.kind = 'payment'
-                AND l.account = c.account AND NOT EXISTS (SELECT FROM pairs x WHERE x.id = l.id AND x.nth > 1)
+                AND l.account = c.account AND NOT EXISTS (SELECT FROM booked x WHERE x.id = l.id AND x.nth > 1)
             THEN 'applied' END,
         'invoice', CASE WHEN i.account IS NOT NULL THEN to_jsonb(i) - 'account' - 'chosen' END))
 FROM reconciled_payments c JOIN {PAYMENTS} p ON p.id = c.payment_id
-LEFT JOIN pairs l ON l.id = c.payment_id AND l.nth = 1
+LEFT JOIN booked l ON l.id = c.payment_id AND l.nth = 1
 LEFT JOIN invoices i ON p.books_key IS NULL AND i.account = c.account AND i.currency = c.currency
 WHERE c.run_id = %(run)s AND c.category <> 'matched'
 """
@@ -121,16 +126,17 @@ _FURTHER = f"""
 SELECT %(run)s, k.category || ':' || c.payment_id || CASE WHEN l.nth > 2 OR k.category <> 'duplicate_at_provider'
         THEN ':' || l.nth ELSE '' END, k.category, c.payment_id, l.account, l.currency, 0, l.amount_minor,
     jsonb_build_object('payment', {_PAYMENT}, 'line', {LINE})
-FROM pairs l JOIN reconciled_payments c ON c.run_id = %(run)s AND c.payment_id = l.id
+FROM booked l JOIN reconciled_payments c ON c.run_id = %(run)s AND c.payment_id = l.id
 JOIN {PAYMENTS} p ON p.id = c.payment_id
 CROSS JOIN LATERAL (SELECT CASE WHEN l.nth = 1 THEN c.category WHEN l.kind = 'payment' THEN 'duplicate_at_provider'
     ELSE 'status_mismatch' END AS category) k
-WHERE l.nth > 1 OR l.currency <> c.currency
+WHERE l.nth > 1 OR l.exchanged
 """
 
 
 def prepare(connection: Connection, run: Reconciliation) -> int:
-    """Our payments of the run into `scope`; how many were left out because their account was not read.
+    """The run's payments into `scope` and its lines into `booked`; how many payments were left out because their
+    account was not read.
 
     The first statement of a transaction, which sees everything as of one moment from then on.
     """
@@ -143,15 +149,17 @@ def prepare(connection: Connection, run: Reconciliation) -> int:
     connection.execute(_SCOPE, given(run))
     unread = connection.execute(_UNREAD, given(run)).fetchone()
     connection.execute("ANALYZE scope")
-    connection.execute(_PULLED, given(run))
+    connection.execute(_BOOKED, given(run))
+    pulled = [row["id"] for row in connection.execute(_PULLED, given(run)).fetchall()]
+    if pulled:
+        connection.execute(_BOOK_PULLED, (pulled,))
+    connection.execute("ANALYZE booked")
+    connection.execute(_NTH)
     return int(unread["unread"]) if unread else 0
 
 
 def judge_lines(connection: Connection, run: Reconciliation) -> None:
     """Each payment of `scope` that has lines of its own beside its line."""
-    connection.execute(_PAIRS, given(run))
-    connection.execute("ANALYZE pairs")
-    connection.execute(_NTH)
     connection.execute(_JUDGE, given(run))
 
 

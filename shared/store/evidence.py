@@ -1,7 +1,5 @@
 """Payments that a provider's books show as applied, while we did not know."""
 
-from collections.abc import Iterator
-
 from shared.domain.discrepancies import Reconciliation
 from shared.store.engine import Connection
 
@@ -19,7 +17,7 @@ WITH moved AS (
 INSERT INTO checks (payment_id, number, verdict, detail, evidence)
 SELECT m.id, m.checks, 'applied', %(detail)s,
     jsonb_build_object('reconciliation', %(run)s::bigint, 'day', %(day)s::text, 'line', f.evidence -> 'line')
-FROM moved m JOIN findings f ON f.run_id = %(run)s AND f.payment_id = m.id AND f.evidence ->> 'says' = 'applied'
+FROM moved m JOIN findings f ON f.run_id = %(run)s AND f.identity = 'status_mismatch:' || m.id
 """
 
 _USED = """
@@ -30,10 +28,9 @@ WHERE f.run_id = %(run)s AND f.evidence ->> 'says' = 'applied' AND EXISTS (
 """
 
 
-def shown(connection: Connection, run: Reconciliation) -> Iterator[int]:
-    """The payments that the run's books show as applied and that were not final then."""
-    for row in connection.execute(_SHOWN, {"run": run.id}).fetchall():
-        yield row["payment_id"]
+def shown(connection: Connection, run: Reconciliation) -> list[int]:
+    """The payments that the run's books show as applied and that were not final then, in order."""
+    return [row["payment_id"] for row in connection.execute(_SHOWN, {"run": run.id}).fetchall()]
 
 
 def applied(connection: Connection, run: Reconciliation, payment_id: int) -> None:

@@ -5,7 +5,7 @@ somebody else's money. One with the reference of a payment of another night is t
 """
 
 from shared.domain.discrepancies import Reconciliation
-from shared.store.comparison import IN_PERIOD, INTO, LINE, LINES
+from shared.store.comparison import IN_PERIOD, INTO, LINE
 from shared.store.engine import Connection
 from shared.store.scope import PAYMENTS, given
 
@@ -21,8 +21,8 @@ WITH open AS (
         CASE WHEN l.ours THEN 'missing_locally' ELSE 'paid_elsewhere' END AS category,
         CASE WHEN l.ours THEN l.marker ELSE coalesce(l.reference,
             concat_ws('/', utc_text(l.at), l.amount_minor, l.marker)) END AS key
-    FROM ({LINES}) l
-    WHERE (l.touched OR l.ours) AND NOT EXISTS (SELECT FROM pairs x WHERE x.number = l.number)
+    FROM booked l
+    WHERE l.id IS NULL AND (l.touched OR l.ours)
         AND (coalesce({IN_PERIOD}, l.ours) OR l.account IN (SELECT account FROM open))
         AND NOT (l.ours AND EXISTS (SELECT FROM {PAYMENTS} p WHERE p.sent_reference = l.marker))
 ), named AS (
@@ -37,7 +37,7 @@ _FOUND = f"""
 {INTO}
 SELECT %(run)s, s.identity, s.category, NULL, l.account, l.currency, 0, l.amount_minor,
     jsonb_strip_nulls(jsonb_build_object('line', {LINE}))
-FROM strays s JOIN provider_lines l ON l.run_id = %(run)s AND l.number = s.number
+FROM strays s JOIN booked l ON l.number = s.number AND l.id IS NULL
 """
 
 

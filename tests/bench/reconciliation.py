@@ -104,17 +104,19 @@ def main() -> None:
         return
     table = Table("payments", "lines", "who", "steps, s", "total, s", "lines/s", "memory, MB")
     totals: list[float] = []
-    with tempfile.TemporaryDirectory(prefix="settlepipe-bench-") as folder:
-        with embedded_servers(Path(folder), Settings.model_construct(home=Path(folder))) as servers:
-            for count in arguments.payments:
-                url = _new_database(servers.database_url, f"bench_{count}")
-                contenders = (["pandas"] if count <= arguments.pandas_most else []) + ["ours"]
-                for name, report in measure(url, count, contenders).items():
-                    total = sum(report["seconds"].values())
-                    steps = ", ".join(f"{step} {taken:.1f}" for step, taken in report["seconds"].items())
-                    shown = (f"{count:,}", f"{count:,}", name, steps, f"{total:.1f}", f"{count / total:,.0f}")
-                    table.add_row(*shown, f"{report['peak_mb']:.0f}")
-                totals.append(total)
+    with (
+        tempfile.TemporaryDirectory(prefix="settlepipe-bench-") as folder,
+        embedded_servers(Path(folder), Settings.model_construct(home=Path(folder))) as servers,
+    ):
+        for count in arguments.payments:
+            url = _new_database(servers.database_url, f"bench_{count}")
+            contenders = (["pandas"] if count <= arguments.pandas_most else []) + ["ours"]
+            for name, report in measure(url, count, contenders).items():
+                total = sum(report["seconds"].values())
+                steps = ", ".join(f"{step} {taken:.1f}" for step, taken in report["seconds"].items())
+                shown = (f"{count:,}", f"{count:,}", name, steps, f"{total:.1f}", f"{count / total:,.0f}")
+                table.add_row(*shown, f"{report['peak_mb']:.0f}")
+            totals.append(total)
     Console(width=120).print(table)
     for count, total in zip(arguments.payments[1:], totals[1:], strict=True):
         first = arguments.payments[0]
