@@ -36,6 +36,7 @@ def compare(runtime: Runtime, run: Reconciliation) -> Reconciliation:
         balance.keep(connection, run, totals, unread)
     log.info("compared with the books", provider=run.provider, day=str(run.day), lines=run.lines, unread=unread)
     with runtime.database.connection() as connection:
+        connection.execute("ANALYZE findings, reconciled_payments")  # what follows reads them
         return reconciliation.get(connection, run.id)
 
 

@@ -1,0 +1,79 @@
+"""`settlepipe discrepancies`: list, show, close."""
+
+import json
+from typing import Any
+
+import pytest
+
+from deploy.cli.main import main
+from tests.support.flow import running_world
+from tests.support.nights import Night
+
+
+@pytest.fixture
+def night(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A night that found a missing payment of 100.00 and a stranger's 20.00 that would steer a terminal."""
+    monkeypatch.setenv("SETTLEPIPE_DATABASE_URL", database_url)
+    with running_world(database_url) as world:
+        night = Night(world)
+        night.payment("7", 100)
+        night.compare(night.line("7", 20, "\x1b[2J cash", reference="R-1"))
+        yield night
+
+
+def ran(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    status = main(["discrepancies", *arguments])
+    shown = capsys.readouterr()
+    return status, shown.out, shown.err
+
+
+def rows(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_the_list_tells_programs_everything_with_amounts_as_text(
+    night: Night, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, _ = ran(capsys, "list", "--json")
+    assert status == 0
+    missing, elsewhere = sorted(rows(out), key=lambda row: row["category"])
+    assert missing["category"] == "missing_at_provider"
+    assert (missing["payment"], missing["local_amount"], missing["provider_amount"]) == ("shop/ord-1", "100.00", "0.00")
+    assert (elsewhere["account"], elsewhere["provider_amount"]) == ("7", "20.00")
+    assert elsewhere["evidence"]["line"]["reference"] == "R-1"
+
+
+def test_the_list_can_be_narrowed(night: Night, capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(rows(ran(capsys, "list", "--json", "--category", "paid_elsewhere")[1])) == 1
+    assert ran(capsys, "list", "--json", "--provider", "mtn")[1] == ""
+    status, _, err = ran(capsys, "list", "--category", "matched")
+    assert (status, "there is no category matched" in err) == (2, True)
+    assert ran(capsys, "list", "--provider", "nobody")[0] == 2
+
+
+def test_people_see_a_table_that_steers_nothing(night: Night, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = ran(capsys)
+    assert status == 0
+    assert "shop/ord-1" in out
+    number = night.world.value("SELECT id FROM discrepancies WHERE category = 'paid_elsewhere'")
+    status, out, _ = ran(capsys, "show", str(number))
+    assert status == 0
+    assert "\\x1b[2J cash" in out
+    assert "\x1b" not in out
+
+
+def test_closing_keeps_who_and_why_and_takes_it_off_the_list(night: Night, capsys: pytest.CaptureFixture[str]) -> None:
+    number = str(night.world.value("SELECT id FROM discrepancies WHERE category = 'paid_elsewhere'"))
+    assert ran(capsys, "close", number, "--reason", "cash at the desk", "--by", "Nomin")[0] == 0
+    assert len(rows(ran(capsys, "--json")[1])) == 1
+    (closed,) = [row for row in rows(ran(capsys, "list", "--all", "--json")[1]) if row["resolved_at"]]
+    assert (closed["resolved_by"], closed["resolved_reason"]) == ("Nomin", "cash at the desk")
+    status, _, err = ran(capsys, "close", number, "--reason", "again", "--by", "Bat")
+    assert (status, "was closed before, by Nomin" in err) == (1, True)
+
+
+def test_what_can_not_be_closed_says_why(night: Night, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ran(capsys, "close", "1", "--reason", " ", "--by", "Nomin")[0] == 2
+    assert ran(capsys, "close", "99", "--reason", "why", "--by", "Nomin")[0] == 1
+    assert ran(capsys, "show", "99")[0] == 1
+    assert ran(capsys, "show", "0")[0] == 2
