@@ -77,9 +77,17 @@ _LATE = f"""
     AND NOT EXISTS (SELECT FROM {every("checks")} c WHERE c.payment_id = s.id AND c.evidence ? 'reconciliation')
 """
 
+# `differing`: those that are not simply matched, once more: what names them need not look for them in a million rows.
+DIFFERING = "CREATE TEMP TABLE differing (LIKE reconciled_payments) ON COMMIT DROP"
+JUDGED = """
+WITH judged AS (
+    INSERT INTO reconciled_payments (run_id, payment_id, account, category, state, finished_at, currency, local_minor,
+        provider_minor)
+    {} RETURNING *
+) INSERT INTO differing SELECT * FROM judged WHERE category <> 'matched'
+"""
+
 _JUDGE = f"""
-INSERT INTO reconciled_payments (run_id, payment_id, account, category, state, finished_at, currency, local_minor,
-    provider_minor)
 SELECT %(run)s, s.id, s.account,
     CASE WHEN l.number IS NULL THEN CASE s.state WHEN 'succeeded' THEN 'missing_at_provider'
             WHEN 'refused' THEN 'matched' WHEN 'cancelled' THEN 'matched' ELSE 'still_unknown' END
@@ -113,22 +121,21 @@ SELECT %(run)s, c.category || ':' || c.payment_id, c.category, c.payment_id, c.a
                 AND l.account = c.account AND NOT EXISTS (SELECT FROM booked x WHERE x.id = l.id AND x.nth > 1)
             THEN 'applied' END,
         'invoice', CASE WHEN i.account IS NOT NULL THEN to_jsonb(i) - 'account' - 'chosen' END))
-FROM reconciled_payments c JOIN {PAYMENTS} p ON p.id = c.payment_id
+FROM differing c JOIN {PAYMENTS} p ON p.id = c.payment_id
 LEFT JOIN booked l ON l.id = c.payment_id AND l.nth = 1
 LEFT JOIN invoices i ON p.books_key IS NULL AND i.account = c.account AND i.currency = c.currency
-WHERE c.run_id = %(run)s AND c.category <> 'matched'
 """
 
 # What more there is of a payment than the one line that speaks for it. The second one is what a late success against a
 # success is (shared.flow.disputes): the same identity.
 _FURTHER = f"""
 {INTO}
-SELECT %(run)s, k.category || ':' || c.payment_id || CASE WHEN l.nth > 2 OR k.category <> 'duplicate_at_provider'
-        THEN ':' || l.nth ELSE '' END, k.category, c.payment_id, l.account, l.currency, 0, l.amount_minor,
-    jsonb_build_object('payment', {_PAYMENT}, 'line', {LINE})
-FROM booked l JOIN reconciled_payments c ON c.run_id = %(run)s AND c.payment_id = l.id
-JOIN {PAYMENTS} p ON p.id = c.payment_id
-CROSS JOIN LATERAL (SELECT CASE WHEN l.nth = 1 THEN c.category WHEN l.kind = 'payment' THEN 'duplicate_at_provider'
+SELECT %(run)s, k.category || ':' || c.id || CASE WHEN l.nth > 2 OR k.category <> 'duplicate_at_provider'
+        THEN ':' || l.nth ELSE '' END, k.category, c.id, l.account, l.currency, 0, l.amount_minor,
+    jsonb_strip_nulls(jsonb_build_object('payment', {_PAYMENT}, 'line', {LINE}))
+FROM booked l JOIN scope c ON c.id = l.id JOIN {PAYMENTS} p ON p.id = c.id
+LEFT JOIN differing d ON d.payment_id = c.id
+CROSS JOIN LATERAL (SELECT CASE WHEN l.nth = 1 THEN d.category WHEN l.kind = 'payment' THEN 'duplicate_at_provider'
     ELSE 'status_mismatch' END AS category) k
 WHERE l.nth > 1 OR l.exchanged
 """
@@ -160,10 +167,12 @@ def prepare(connection: Connection, run: Reconciliation) -> int:
 
 def judge_lines(connection: Connection, run: Reconciliation) -> None:
     """Each payment of `scope` that has lines of its own beside its line."""
-    connection.execute(_JUDGE, given(run))
+    connection.execute(DIFFERING)
+    connection.execute(JUDGED.format(_JUDGE), given(run))
 
 
 def find(connection: Connection, run: Reconciliation) -> None:
     """Findings of the payments that are not simply matched, and of their further lines."""
+    connection.execute("ANALYZE differing")
     connection.execute(_FOUND, given(run))
     connection.execute(_FURTHER, given(run))

@@ -41,22 +41,30 @@ WHERE d.last_seen <= excluded.last_seen OR d.run_id IS NULL
 # Looked at: the payment was compared, or everything under the account was read. A line that was missing here is not
 # when its payment has come since (out of a backup, say).
 _CLOSE = f"""
+WITH gone AS MATERIALIZED (
+    SELECT d.id, d.payment_id, d.account, d.category, d.evidence #>> '{{line,marker}}' AS marker FROM discrepancies d
+    WHERE d.provider = %(provider)s AND d.resolved_at IS NULL AND d.last_seen <= %(seen)s
+        AND NOT EXISTS (SELECT FROM findings f WHERE f.run_id = %(run)s AND f.identity = d.identity)
+), looked_at AS (
+    SELECT g.id FROM gone g JOIN reconciled_payments c ON c.run_id = %(run)s AND c.payment_id = g.payment_id
+    UNION SELECT g.id FROM gone g JOIN provider_accounts a ON a.run_id = %(run)s AND a.account = g.account
+        WHERE g.payment_id IS NULL
+    UNION SELECT g.id FROM gone g JOIN {every("payments")} p ON p.sent_reference = g.marker
+        WHERE g.category = 'missing_locally'
+)
 UPDATE discrepancies d SET resolved_at = %(seen)s, resolved_by = '{BOOKS}', resolved_reason = %(reason)s
-WHERE d.provider = %(provider)s AND d.resolved_at IS NULL AND d.last_seen <= %(seen)s
-    AND NOT EXISTS (SELECT FROM findings f WHERE f.run_id = %(run)s AND f.identity = d.identity)
-    AND (EXISTS (SELECT FROM reconciled_payments c WHERE c.run_id = %(run)s AND c.payment_id = d.payment_id)
-        OR d.payment_id IS NULL AND EXISTS (
-            SELECT FROM provider_accounts a WHERE a.run_id = %(run)s AND a.account = d.account)
-        OR d.category = 'missing_locally' AND EXISTS (
-            SELECT FROM {every("payments")} p WHERE p.sent_reference = d.evidence #>> '{{line,marker}}'))
+FROM looked_at l WHERE d.id = l.id
 """
 
 # What the evidence of this run settled is on the list, and closed.
-_SETTLED = f"""
-UPDATE discrepancies d SET resolved_at = %(seen)s, resolved_by = '{BOOKS}', resolved_reason = c.detail
-FROM findings f JOIN checks c ON c.payment_id = f.payment_id
-WHERE f.run_id = %(run)s AND f.evidence ->> 'says' = 'applied' AND d.identity = f.identity AND d.resolved_at IS NULL
+_SETTLED = """
+SELECT f.identity FROM findings f JOIN checks c ON c.payment_id = f.payment_id
+WHERE f.run_id = %(run)s AND f.evidence ->> 'says' = 'applied'
     AND c.evidence -> 'reconciliation' = to_jsonb(%(run)s::bigint)
+"""
+_CLOSE_SETTLED = f"""
+UPDATE discrepancies SET resolved_at = %(seen)s, resolved_by = '{BOOKS}', resolved_reason = %(settled_reason)s
+WHERE identity = ANY(%(settled)s) AND resolved_at IS NULL
 """
 
 _SUBJECT = f"(SELECT p.source || '/' || p.intent_id FROM {every('payments')} p WHERE p.id = d.payment_id)"
@@ -75,15 +83,17 @@ ORDER BY d.first_seen, d.id
 def carry_on(connection: Connection, run: Reconciliation) -> int:
     """Open, keep and close by what the run found; how many of those that it opened are open. One transaction of the
     caller's. Payments that ended otherwise than the books say are told of as disputed, once."""
-    given = {
+    given: dict[str, object] = {
         "run": run.id,
         "provider": run.provider,
         "seen": run.fetched_at,
         "reason": f"the books as read for {run.day} agree",
+        "settled_reason": f"the books of {run.day} show it as applied, so it succeeded",
     }
     disputed = [row["payment_id"] for row in connection.execute(_DISPUTED, given).fetchall()]
     archive.recall(connection, disputed)
-    for statement in (_KEEP, _SETTLED, _CLOSE):
+    given["settled"] = [row["identity"] for row in connection.execute(_SETTLED, given).fetchall()]
+    for statement in (_KEEP, _CLOSE_SETTLED, _CLOSE):
         connection.execute(statement, given)
     for payment_id in disputed:
         events.disputed(connection, payment_id)
