@@ -139,7 +139,7 @@ class Outcome:
 
     @property
     def totals(self) -> Mapping[str, tuple[int, int, int]]:
-        """Category to (count, ours, theirs), in whole units."""
+        """Category to (count, ours, theirs), in whole units; of one currency."""
         return {t.category.value: (t.count, t.local_minor // 100, t.provider_minor // 100) for t in self.run.totals}
 
     @property
@@ -148,5 +148,6 @@ class Outcome:
 
     @property
     def sums(self) -> tuple[int, int]:
-        """All of ours, and all of theirs."""
-        return sum(t[1] for t in self.totals.values()), sum(t[2] for t in self.totals.values())
+        """All of ours, and all of theirs, whatever the currency."""
+        totals = self.run.totals
+        return sum(t.local_minor for t in totals) // 100, sum(t.provider_minor for t in totals) // 100

@@ -1,5 +1,6 @@
 """Books with a line for each payment: what is matched, and every way to differ, with money in it."""
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -276,6 +277,38 @@ def test_everything_at_once_adds_up_and_is_named_once(night: Night) -> None:
     assert outcome.sums == (100 + 200 + 400 + 1600, 100 + 210 + 800 + 1600 * 2 + 5 + 6)
     assert len(outcome.identities) == len(set(outcome.identities)) == len(night.open()) == outcome.fresh == 7
     assert {f"missing_at_provider:{gone}", f"still_unknown:{unsure}"} < set(night.open())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whatever_the_books_show_every_payment_and_line_counts_once(night: Night, seed: int) -> None:
+    dice = random.Random(seed)
+    states = ["succeeded"] * 5 + ["refused", "cancelled", "unknown", "parked"]
+    accounts = [str(number) for number in range(5)]
+    ours = [
+        (
+            dice.choice(accounts),
+            dice.randint(1, 9),
+            dice.choice(states),
+            dice.uniform(0, 24),
+            dice.choice(["MNT", "USD"]),
+        )
+        for _ in range(60)
+    ]
+    ids = [night.payment(a, m, state, hour=hour, currency=currency) for a, m, state, hour, currency in ours]
+    lines = []
+    for place, payment_id in enumerate(ids):
+        account, amount, _, _, currency = ours[place]
+        for _ in range(dice.choice([0, 1, 1, 1, 2, 3])):
+            changed = dice.choice([{}, {}, {"kind": "other"}, {"currency": "EUR"}, {"account": dice.choice(accounts)}])
+            fields = {"currency": currency, "at": night.at(dice.uniform(0, 24))} | changed
+            named = str(fields.pop("account", account))
+            lines.append(night.line(named, amount + dice.choice([0, 0, 1]), payment_id, **fields))
+    lines += [night.line(dice.choice(accounts), 3, dice.choice(["cash", None, new_reference()])) for _ in range(20)]
+    outcome = night.compare(*dice.sample(lines, len(lines)), accounts=accounts)
+    succeeded = sum(amount for _, amount, state, _, _ in ours if state == "succeeded")
+    assert outcome.sums == (succeeded, sum(line.amount_minor for line in lines) // 100)
+    assert len(outcome.payments) == len(ids)
+    assert len(set(outcome.identities)) == len(outcome.found) == outcome.fresh + outcome.used
 
 
 def test_sums_that_dont_add_up_keep_the_run_as_it_was(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
