@@ -14,7 +14,7 @@ class Category(StrEnum):
     MISSING_AT_PROVIDER = "missing_at_provider"  # succeeded here, not there
     MISSING_LOCALLY = "missing_locally"  # there with a reference like ours, which none of our payments has
     AMOUNT_MISMATCH = "amount_mismatch"
-    STATUS_MISMATCH = "status_mismatch"  # there, but not as a payment that was made
+    STATUS_MISMATCH = "status_mismatch"  # there, but no payment, under another account, or not known here to be paid
     PAID_THERE_FAILED_HERE = "paid_there_failed_here"  # refused or cancelled here, there as paid
     DUPLICATE_AT_PROVIDER = "duplicate_at_provider"  # the second and every further line with one reference
     REFUND_MISSING = "refund_missing"  # refunded here, not there
