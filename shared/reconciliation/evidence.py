@@ -22,6 +22,8 @@ def use(runtime: Runtime, run: Reconciliation) -> int:
             with connection.transaction():
                 for payment_id in shown[start : start + _BATCH]:
                     evidence.applied(connection, run, payment_id)
+        if shown:
+            connection.execute("ANALYZE checks")  # what was just written is looked for next
         count = evidence.used(connection, run)
     log.info("what the books show as applied has succeeded", provider=run.provider, payments=count)
     return count

@@ -58,9 +58,12 @@ FROM looked_at l WHERE d.id = l.id
 
 # What the evidence of this run settled is on the list, and closed.
 _SETTLED = """
-SELECT f.identity FROM findings f JOIN checks c ON c.payment_id = f.payment_id
-WHERE f.run_id = %(run)s AND f.evidence ->> 'says' = 'applied'
-    AND c.evidence -> 'reconciliation' = to_jsonb(%(run)s::bigint)
+WITH said AS MATERIALIZED (
+    SELECT identity, payment_id FROM findings WHERE run_id = %(run)s AND evidence ->> 'says' = 'applied'
+)
+SELECT s.identity FROM said s CROSS JOIN LATERAL (
+    SELECT FROM checks c WHERE c.payment_id = s.payment_id AND c.evidence -> 'reconciliation' = to_jsonb(%(run)s::bigint)
+    LIMIT 1) c
 """
 _CLOSE_SETTLED = f"""
 UPDATE discrepancies SET resolved_at = %(seen)s, resolved_by = '{BOOKS}', resolved_reason = %(settled_reason)s
