@@ -217,19 +217,28 @@ class BookPage:
 
 
 class BooksUnread(Exception):  # noqa: N818
-    """The books could not be read on; the message says where and why. What was read before counts."""
+    """The books could not be read on; the message says where and why, and holds nothing personal.
+
+    passing: it may be otherwise soon (no answer, 429, 5xx); False: the same read would end the same way.
+    retry_after_s: what the provider asked for.
+    """
+
+    def __init__(self, message: str, *, passing: bool = False, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.passing, self.retry_after_s = passing, retry_after_s
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
     """How a provider's books are read for a night's comparison.
 
-    account: one account that payments of ours stand under (by the target of one of them): all its lines.
-    listing: a page of the whole period's listing (None: the first), for what we don't know of; None: there is none.
-    Both make one authorised read, raise BooksUnread, LoginRefused, LoginUnavailable.
+    account: all lines of one account that payments of ours stand under (`BookLine.account`).
+    listing: a page of what the books list of the period (None: the first one), for what we don't know of; None: there
+    is no such list.
+    Both make one authorised read and raise BooksUnread, LoginRefused, LoginUnavailable. Thread-safe.
     """
 
-    account: Callable[[Mapping[str, Any]], Sequence[BookLine]]
+    account: Callable[[str], Sequence[BookLine]]
     listing: Callable[[Period, Mapping[str, Any] | None], BookPage] | None = None
 
 

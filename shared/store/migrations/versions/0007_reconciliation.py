@@ -8,7 +8,7 @@ revision = "0007"
 down_revision = "0006"
 
 _BACK = """
-DROP TABLE findings, reconciled_payments, provider_accounts, provider_lines, reconciliations;
+DROP TABLE findings, reconciled_payments, provider_accounts, accounts_to_read, provider_lines, reconciliations;
 DROP INDEX discrepancies_provider;
 ALTER TABLE discrepancies DROP COLUMN currency, DROP COLUMN local_minor, DROP COLUMN provider_minor,
     DROP COLUMN account, DROP COLUMN run_id, DROP COLUMN resolved_reason;

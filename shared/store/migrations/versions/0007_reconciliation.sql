@@ -8,7 +8,8 @@ CREATE TABLE reconciliations (
     period_from timestamptz NOT NULL,
     period_to   timestamptz NOT NULL,
     state       text NOT NULL DEFAULT 'fetching' CHECK (state IN ('fetching', 'fetched', 'compared', 'done')),
-    position    jsonb,                         -- where the fetch goes on; written with the lines before it
+    position    jsonb,                         -- where the fetch goes on; written with the lines before it; null when
+                                               -- it has not begun and when it is complete
     complete    boolean NOT NULL DEFAULT true, -- false: some of the books could not be read; `missing` says what
     missing     text,
     lines       bigint NOT NULL DEFAULT 0,
@@ -35,7 +36,7 @@ CREATE TABLE provider_lines (
     at           timestamptz,                  -- when it was booked there, where that is told
     reference    text,                         -- the provider's own id
     status       text,
-    touched      boolean NOT NULL              -- read because payments of ours stand under this account
+    touched      boolean NOT NULL              -- false: it comes from the listing, its account was not read
 );
 CREATE INDEX provider_lines_run ON provider_lines (run_id);
 
@@ -45,6 +46,16 @@ CREATE TABLE provider_accounts (
     run_id  bigint NOT NULL,
     account text NOT NULL,
     PRIMARY KEY (run_id, account)
+);
+
+-- The accounts (invoices) under which payments of ours stand, collected when a run begins to be fetched. Those that are
+-- not in provider_accounts yet are still to be read.
+CREATE TABLE accounts_to_read (
+    run_id  bigint NOT NULL,
+    number  bigint NOT NULL,                   -- in the order of reading
+    account text NOT NULL,
+    unread  text,                              -- why it was passed over
+    PRIMARY KEY (run_id, number)
 );
 
 -- Each payment that a run looked at, as it was then; the findings name what is not simply matched. Replaced with them.
