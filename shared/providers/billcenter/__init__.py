@@ -4,6 +4,7 @@ from shared.domain.payment import Operation
 from shared.providers.base import Connected, FollowUp, OperationRule, Registration, TokenStore
 from shared.providers.billcenter.adapter import Billcenter
 from shared.providers.billcenter.bodies import CURRENCY, RECEIPT, Target
+from shared.providers.billcenter.books import Books
 from shared.providers.billcenter.login import login
 from shared.providers.billcenter.lookups import Lookups
 from shared.providers.billcenter.wire import ANSWERS
@@ -26,6 +27,7 @@ def _connect(settings: Settings, section: ProviderSettings, tokens: TokenStore) 
         follow_ups={RECEIPT: FollowUp(adapter.build_receipt, adapter.send_receipt)},
         learn=adapter.learn,
         renew=source.renew,
+        statement=Books(http, source).statement(),
     )
 
 

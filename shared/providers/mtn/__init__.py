@@ -5,6 +5,7 @@ from shared.providers.base import Connected, OperationRule, Registration, TokenS
 from shared.providers.http import Http
 from shared.providers.mtn.adapter import Mtn, headers
 from shared.providers.mtn.bodies import Target
+from shared.providers.mtn.books import Books
 from shared.providers.mtn.login import Door
 from shared.providers.mtn.lookups import Lookups
 from shared.providers.mtn.wire import ANSWERS
@@ -18,7 +19,8 @@ def _connect(settings: Settings, section: ProviderSettings, tokens: TokenStore) 
     door = Door(http, section, tokens, wait_s=settings.http.total_timeout_s)
     lookups = Lookups(http, door, headers(section))
     adapter = Mtn(section, http, door, lookups)
-    return Connected(adapter, lookups.entries(), learn=adapter.learn, renew=door.renew)
+    statement = Books(door, lookups).statement()
+    return Connected(adapter, lookups.entries(), learn=adapter.learn, renew=door.renew, statement=statement)
 
 
 REGISTRATION = Registration(

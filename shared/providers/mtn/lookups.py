@@ -49,6 +49,7 @@ _BILL: Mapping[str, tuple[type, bool, str]] = {
     "id": (str, True, "number with country code, account number or invoice number"),
     **_COMMON,
 }
+PAID: Mapping[str, str] = {"queryType": "paidBill"}
 _PLAIN: TypeAdapter[Any] = TypeAdapter(Any)
 
 
@@ -70,8 +71,8 @@ class Lookups:
 
         Raises LoginRefused for a 403, and for a 401 where there is an API key alone.
         """
-        params = {"customerType": target.customer_type, "queryType": "paidBill"}
-        outcome = self._get(target.path, params, auth)
+        params = {"customerType": target.customer_type, **PAID}
+        outcome = self.get(target.path, params, auth)
         if isinstance(outcome, HttpFault):
             return Unread(f"the payments could not be read: {outcome.kind}", outcome.kind in DOWN_FAULTS)
         if outcome.status == 403 or (outcome.status == 401 and self._door.key_alone):
@@ -125,12 +126,13 @@ class Lookups:
             auth = self._door.authorise()
         except (LoginRefused, LoginUnavailable) as error:
             raise LookupFailed(str(error)) from None
-        outcome = self._get(path, params, auth)
+        outcome = self.get(path, params, auth)
         if isinstance(outcome, HttpFault):
             raise LookupFailed(f"mtn did not answer ({outcome.kind}); try again later")
         return outcome
 
-    def _get(self, path: str, params: Mapping[str, Any], auth: Auth) -> HttpAnswer | HttpFault:
+    def get(self, path: str, params: Mapping[str, Any], auth: Auth) -> HttpAnswer | HttpFault:
+        """One read with `auth`; a 401 forgets it."""
         # for tracing alone; a payment's own transactionId is what it is reconciled by
         headers = {**auth.headers, **self._headers, "transactionId": str(uuid.uuid4())}
         outcome = self._http.read("GET", path, headers=headers, params=params)

@@ -14,6 +14,8 @@ from shared.providers.markers import Line
 _DAY = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ].*)?", re.ASCII)  # documented is the day alone
 _AMOUNT = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?", re.ASCII)
 
+Object = dict[str, Any]
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:
@@ -29,34 +31,44 @@ def statement(data: Any, currency: str) -> Statement:
 
     An answer without `appliedPayment` says nothing about payments; null and [] say that there are none.
     """
-    lines: list[Line] = []
+    found, whole = applied(data)
+    for one, payments in found:
+        whole &= adds_up(one, payments, currency)
+    return Statement(
+        tuple(line for _, payments in found for payment in payments for line in lines_of(payment, currency)), whole
+    )
+
+
+def applied(data: Any) -> tuple[list[tuple[Object, list[Object]]], bool]:
+    """Each `appliedPayment` with its payments; False where the answer shows that it does not tell all of them."""
+    found: list[tuple[Object, list[Object]]] = []
     bills, whole = _several(data)
     whole &= bool(bills)
     for bill in bills:
-        applied, fits = _several(bill.get("appliedPayment"))
+        several, fits = _several(bill.get("appliedPayment"))
         whole &= fits and "appliedPayment" in bill
-        for one in applied:
+        for one in several:
             payments, fits = _several(one.get("payment"))
-            whole &= fits and ("payment" in one or not one) and _adds_up(one, payments, currency)
-            lines.extend(line for payment in payments for line in _lines(payment, currency))
-    return Statement(tuple(lines), whole)
+            whole &= fits and ("payment" in one or not one)
+            found.append((one, payments))
+    return found, whole
 
 
-def _adds_up(applied: dict[str, Any], payments: list[dict[str, Any]], currency: str) -> bool:
+def adds_up(applied: Object, payments: list[Object], currency: str) -> bool:
     """Stated: `totalPaidAmount` is the sum over `payment`. True also where they can't be compared."""
     total = _minor(applied.get("totalPaidAmount"), currency)
     amounts = [_minor(payment.get("paidAmount"), currency) for payment in payments]
     return total is None or None in amounts or total == sum(amount or 0 for amount in amounts)
 
 
-def _several(value: Any) -> tuple[list[dict[str, Any]], bool]:
+def _several(value: Any) -> tuple[list[Object], bool]:
     """The objects in it, and whether there is nothing else in it."""
     items = value if isinstance(value, list) else [] if value is None else [value]
     objects = [item for item in items if isinstance(item, dict)]
     return objects, len(objects) == len(items)
 
 
-def _lines(payment: dict[str, Any], currency: str) -> Iterator[Line]:
+def lines_of(payment: Object, currency: str) -> Iterator[Line]:
     """A line for each reference in our form, else one with the first reference: mtn may add its own to ours."""
     references = list(dict.fromkeys(_references(payment)))
     ours = [text for text in references if is_reference(text)]
@@ -71,7 +83,7 @@ def _lines(payment: dict[str, Any], currency: str) -> Iterator[Line]:
         )
 
 
-def _references(payment: dict[str, Any]) -> Iterator[str]:
+def _references(payment: Object) -> Iterator[str]:
     """`referenceId` of the payment itself, where the document requires it, and of its `paymentRef[]`, where it is
     defined."""
     for holder in (payment, *_several(payment.get("paymentRef"))[0]):

@@ -28,23 +28,34 @@ def listed(document: Any, account_id: int, zone: timezone) -> Listed | None:
 
     zone: of the dates, which name none. A sum or a date that can't be read leaves its line in.
     """
+    rows = rows_of(document, account_id)
+    return None if rows is None else Listed([_line(row, zone) for row in rows.data], rows.whole)
+
+
+def rows_of(document: Any, account_id: int) -> Rows[Paid] | None:
+    """The rows of `payments/account/{account_id}`; None where the answer is not as documented."""
     if status_id(document) != 0:
         return None
     try:
         rows = Rows[Paid].model_validate(document)
     except ValidationError:
         return None
-    if any(row.accountID not in (None, str(account_id)) for row in rows.data):  # null in the document
-        return None
-    return Listed([_line(row, zone) for row in rows.data], rows.whole)
+    strange = any(row.accountID not in (None, str(account_id)) for row in rows.data)  # null in the document
+    return None if strange else rows
 
 
-def _line(row: Paid, zone: timezone) -> Line:
-    return Line(row.comment, minor(row.sum), row.typeID == _ADDED, _moment(row.date, zone), row.id)
+def added(row: Paid) -> bool:
+    """Is it money added, not a correction or a transfer?"""
+    return row.typeID == _ADDED
 
 
-def _moment(text: str | None, zone: timezone) -> datetime | None:
+def moment(text: str | None, zone: timezone) -> datetime | None:
+    """A date of the lists, aware; None where it can't be read."""
     try:
         return datetime.strptime(text or "", "%Y-%m-%d %H:%M:%S").replace(tzinfo=zone).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def _line(row: Paid, zone: timezone) -> Line:
+    return Line(row.comment, minor(row.sum), added(row), moment(row.date, zone), row.id)

@@ -1,0 +1,112 @@
+"""billcenter's books as a night's comparison reads them: running totals of invoices, no payments.
+
+An invoice is read by its code. The list of invoices has no filter for when money came, so it is asked for newest
+change first (our reading: `ordering` takes `-updated_at`) and read until what was changed last before the period.
+Rows that change while it is read only move forward: what comes twice is told by its code, and what is missed has been
+changed after the period, and stands in the next one's list.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from shared.providers import reading
+from shared.providers.base import BookLine, BookPage, Period, Statement
+from shared.providers.billcenter.bodies import CURRENCY
+from shared.providers.billcenter.lookups import PAGE_SIZE, PREFIX
+from shared.providers.billcenter.records import Invoice, Page
+from shared.providers.credentials import TokenSource
+from shared.providers.http import Http
+from shared.providers.outcomes import HttpAnswer, HttpFault
+
+MAX_PAGES = 100_000
+_INVOICES = TypeAdapter(Page[Invoice])
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """The reads. Thread-safe."""
+
+    http: Http
+    tokens: TokenSource
+
+    def statement(self) -> Statement:
+        return Statement(self._account, self._listing)
+
+    def _account(self, account: str) -> list[BookLine]:
+        """The one invoice with this code."""
+        what = "an invoice"
+        page = _page(what, self._read({"invoice_code": account, "page_size": PAGE_SIZE}))
+        found = [invoice for invoice in page.results if invoice.invoice_code == account]
+        if len(found) != 1 or page.count != len(page.results):
+            raise reading.unlike(what, f"{len(found)} of {page.count} found have this code; one is needed")
+        return [_line(found[0], touched=True)]
+
+    def _listing(self, period: Period, position: Mapping[str, Any] | None) -> BookPage:
+        number, full = (int(position["page"]), int(position["full"])) if position else (1, 0)
+        what = f"page {number} of the list of invoices"
+        if number > MAX_PAGES:
+            raise reading.unlike(what, "it does not end")
+        outcome = self._read({"ordering": "-updated_at", "page": number, "page_size": PAGE_SIZE})
+        if number > 1 and isinstance(outcome, HttpAnswer) and outcome.status == 404:
+            return BookPage([], None)  # the page before was the last one, and full
+        page = _page(what, outcome)
+        rows, full = page.results, max(full, len(page.results))
+        if not rows and page.count > (number - 1) * full:
+            raise reading.unlike(what, f"it is empty where {page.count} rows are announced")
+        dates = [_moment(row.updated_at) for row in rows]
+        recent = [
+            _line(row, touched=False) for row, at in zip(rows, dates, strict=True) if at is None or at >= period.start
+        ]
+        ended = len(rows) < full or _passed(dates, period) or number * full >= page.count
+        return BookPage(recent, None if ended else {"page": number + 1, "full": full})
+
+    def _read(self, params: Mapping[str, Any]) -> HttpAnswer | HttpFault:
+        auth = self.tokens.authorise()
+        outcome = self.http.read("GET", PREFIX + "invoices/", headers=auth.headers, params=params)
+        if isinstance(outcome, HttpAnswer) and outcome.status == 200:
+            self.tokens.worked(auth)
+        if isinstance(outcome, HttpAnswer) and outcome.status == 401:
+            self.tokens.forget(auth)
+        reading.let_in("billcenter", outcome, auth)
+        return outcome
+
+
+def _page(what: str, outcome: HttpAnswer | HttpFault) -> Page[Invoice]:
+    try:
+        return _INVOICES.validate_python(reading.document(what, outcome))
+    except ValidationError:
+        raise reading.unlike(what) from None
+
+
+def _passed(dates: Sequence[datetime | None], period: Period) -> bool:
+    """Is all that follows older than the period? Only where this page is seen to be in the order asked for."""
+    known = [at for at in dates if at is not None]
+    in_order = len(known) == len(dates) and all(newer >= older for newer, older in pairwise(known))
+    return bool(known) and in_order and known[-1] < period.start
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return at if at.tzinfo else None
+
+
+def _line(invoice: Invoice, *, touched: bool) -> BookLine:
+    return BookLine(
+        kind="total",
+        account=invoice.invoice_code,
+        marker=None,
+        amount_minor=invoice.paid_minor,
+        currency=CURRENCY,
+        at=_moment(invoice.updated_at),
+        reference=str(invoice.id),
+        status=invoice.status,
+        touched=touched,
+    )

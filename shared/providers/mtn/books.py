@@ -1,0 +1,80 @@
+"""mtn's books as a night's comparison reads them: `paidBill` of an account. There is no list over all accounts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from shared.domain.money import places
+from shared.domain.reference import is_reference
+from shared.providers import reading
+from shared.providers.base import BookLine, Statement
+from shared.providers.mtn import wire
+from shared.providers.mtn.bodies import Target
+from shared.providers.mtn.login import Door
+from shared.providers.mtn.lookups import PAID, Lookups
+from shared.providers.mtn.statement import Object, adds_up, applied, lines_of
+
+_WHAT = "payments of an account"
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """The reads. Thread-safe."""
+
+    door: Door
+    lookups: Lookups
+
+    def statement(self) -> Statement:
+        return Statement(self._account)
+
+    def _account(self, account: str) -> list[BookLine]:
+        """account: `<customerType>:<id>`, as in our books keys."""
+        customer_type, _, number = account.partition(":")
+        target = Target(id_type="any", id=number, customer_type=int(customer_type))
+        auth = self.door.authorise()
+        outcome = self.lookups.get(target.path, {"customerType": target.customer_type, **PAID}, auth)
+        reading.let_in("mtn", outcome, auth, key_alone=self.door.key_alone)
+        result = wire.result_of(reading.document(_WHAT, outcome))
+        if result is None:
+            raise reading.unlike(_WHAT)
+        if not result.ok:
+            raise reading.unlike(_WHAT, f"resultCode {result.shown}")
+        return _lines(result.data, account)
+
+
+def _lines(data: Any, account: str) -> list[BookLine]:
+    found, whole = applied(data)
+    totals = [(_unit(one.get("totalPaidAmount")), one, payments) for one, payments in found]
+    if not whole or not all(adds_up(one, payments, unit) for unit, one, payments in totals if unit):
+        raise reading.unlike(_WHAT, "the list is not whole")
+    return [_line(payment, account) for _, payments in found for payment in payments]
+
+
+def _line(payment: Object, account: str) -> BookLine:
+    currency = _unit(payment.get("paidAmount"))
+    line = next(lines_of(payment, currency)) if currency else None  # one payment is one line, whatever its references
+    if line is None or line.amount_minor is None:
+        raise reading.unlike(_WHAT, "an amount can't be read")
+    # The day of a payment of ours is the one that we gave it: nobody tells when it was booked.
+    echoed = line.marker is not None and is_reference(line.marker)
+    return BookLine(
+        kind="payment",
+        account=account,
+        marker=line.marker,
+        amount_minor=line.amount_minor,
+        currency=currency,
+        at=None if echoed or line.at is None else line.at - timedelta(days=1),
+        reference=line.reference,
+        status=None,
+        touched=True,
+    )
+
+
+def _unit(money: Any) -> str:
+    """The currency of a `Money`; empty where it is none that money is counted in."""
+    unit = money.get("unit") if isinstance(money, Mapping) else None
+    try:
+        return unit if isinstance(unit, str) and places(unit) >= 0 else ""
+    except ValueError:
+        return ""
