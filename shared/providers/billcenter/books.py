@@ -14,8 +14,9 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from shared.domain.records import BookLine, Period
 from shared.providers import reading
-from shared.providers.base import BookLine, BookPage, Period, Statement
+from shared.providers.base import BookPage, Statement
 from shared.providers.billcenter.bodies import CURRENCY
 from shared.providers.billcenter.lookups import PAGE_SIZE, PREFIX
 from shared.providers.billcenter.records import Invoice, Page

@@ -6,9 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 from shared.domain.money import places
+from shared.domain.records import BookLine
 from shared.domain.reference import is_reference
 from shared.providers import reading
-from shared.providers.base import BookLine, Statement
+from shared.providers.base import Statement
 from shared.providers.mtn import wire
 from shared.providers.mtn.bodies import Target
 from shared.providers.mtn.login import Door
@@ -31,7 +32,10 @@ class Books:
     def _account(self, account: str) -> list[BookLine]:
         """account: `<customerType>:<id>`, as in our books keys."""
         customer_type, _, number = account.partition(":")
-        target = Target(id_type="any", id=number, customer_type=int(customer_type))
+        try:
+            target = Target(id_type="any", id=number, customer_type=int(customer_type))
+        except ValueError:  # also pydantic's
+            raise reading.unlike(_WHAT, "there is no such account") from None
         auth = self.door.authorise()
         outcome = self.lookups.get(target.path, {"customerType": target.customer_type, **PAID}, auth)
         reading.let_in("mtn", outcome, auth, key_alone=self.door.key_alone)

@@ -1,5 +1,6 @@
 """ubill's books as a night's comparison reads them: an account's payments, and the list of all."""
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta, timezone
 from functools import partial
@@ -7,8 +8,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from shared.domain.records import BookLine, Period
 from shared.providers import reading
-from shared.providers.base import BookLine, BookPage, Period, Statement
+from shared.providers.base import BookPage, Statement
 from shared.providers.http import Http
 from shared.providers.ubill import key
 from shared.providers.ubill.bodies import CURRENCY, minor
@@ -25,6 +27,8 @@ def statement(http: Http, settings: UbillSettings) -> Statement:
 
 def _account(http: Http, settings: UbillSettings, account: str) -> list[BookLine]:
     what = "payments of an account"
+    if not re.fullmatch("[0-9]{1,16}", account, re.ASCII):
+        raise reading.unlike(what, "there is no such account")
     rows = rows_of(_read(http, settings, f"/payments/account/{account}", what), int(account))
     if rows is None:
         raise reading.unlike(what)
