@@ -1,5 +1,6 @@
 """A night's books, read from the sandbox by real processes into a real database."""
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -194,10 +195,8 @@ def test_two_processes_that_read_the_same_books_keep_no_line_twice(night: Night)
     run = night.run("ubill")
     child = night.process(run)
     wait_for(lambda: len(night.read(run)) >= fetching.CHUNK)
-    try:
+    with contextlib.suppress(fetching.Elsewhere):
         fetch(night.runtime(), reconciliation.get(night.connection, run.id))
-    except fetching.Elsewhere:
-        pass
     child.wait(LIMIT_S)
     if night.run("ubill").state == "fetching":  # each saw the other and left it alone
         fetch(night.runtime(), night.run("ubill"))
@@ -231,14 +230,23 @@ def test_an_account_that_can_not_be_read_is_told_and_costs_the_others_nothing(ni
 def test_a_list_that_breaks_off_is_told_and_read_on_from_there_another_time(night: Night) -> None:
     for number in range(250):
         night.pay("billcenter", invoice_code=f"i-{number:03d}", amount="1.00")
-    night.settled("billcenter", "i-000", at=noon("billcenter") - timedelta(days=9))  # on the last page
-    strike(night, "billcenter", "invoices", "error_503")
-    run = fetch(night.runtime(), night.run("billcenter"))
+    for code in ("i-000", "i-240"):  # on the last page and on the first
+        night.settled("billcenter", code, at=noon("billcenter") - timedelta(days=9))
+
+    def breaking(what: str, done: int, _total: int | None) -> None:
+        if (what, done) == ("pages of the list", 2):
+            strike(night, "billcenter", "invoices", "error_503")
+
+    run = fetch(night.runtime(), night.run("billcenter"), breaking)
     assert not run.complete
-    assert run.missing == "the list was not read to its end (page 1 of the list of invoices: HTTP 503)"
+    assert run.missing == "the list was not read to its end (page 3 of the list of invoices: HTTP 503)"
+    assert [line["account"] for line in night.lines(run)] == ["i-240"]
     night.sandbox.clear_faults()
+    before = len(night.asked("invoices"))
     run = fetch(night.runtime(), reopened(night, run))
-    assert (run.complete, run.missing, [line["account"] for line in night.lines(run)]) == (True, None, ["i-000"])
+    assert (run.complete, run.missing) == (True, None)
+    assert [line["account"] for line in night.lines(run)] == ["i-240", "i-000"]
+    assert ["page=3" in path for path in night.asked("invoices")[before:]] == [True]
 
 
 def test_a_provider_that_answers_nothing_is_not_asked_for_every_account(night: Night) -> None:

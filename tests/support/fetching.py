@@ -96,8 +96,8 @@ class Night:
         final = state in ("succeeded", "refused", "cancelled")
         at = at or noon(provider)
         self.connection.execute(
-            """INSERT INTO payments (id, source, intent_id, provider, operation, amount_minor, currency, places, paid_at,
-                target, sent_reference, state, created_at, finished_at, possibly_sent, path, body, body_sha256,
+            """INSERT INTO payments (id, source, intent_id, provider, operation, amount_minor, currency, places,
+                paid_at, target, sent_reference, state, created_at, finished_at, possibly_sent, path, body, body_sha256,
                 books_key, exclusive_key, due_at)
             VALUES (nextval('payment_ids'), 'shop', %(ref)s, %(provider)s, 'settle', 1000, %(currency)s, 2, %(at)s,
                 '{}', %(ref)s, %(state)s, %(at)s, CASE WHEN %(final)s THEN %(at)s END, true, '/', 'x', sha256('x'),
