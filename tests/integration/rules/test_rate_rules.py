@@ -1,0 +1,77 @@
+"""What a lane lets a read of the books do."""
+
+from shared.settings import ProviderSettings
+from shared.store import lanes, rates
+from tests.support.flow import World, running_world, together
+
+RATE = 4.0
+
+
+def take(world: World, rate_per_s: float | None = RATE) -> tuple[float, str | None]:
+    with world.runtime.database.connection() as connection:
+        allowance = rates.take(connection, "safe", rate_per_s)
+    return round(allowance.wait_s, 2), allowance.stopped
+
+
+def test_reads_use_up_the_lanes_rate_and_then_wait_for_the_next_token(world: World) -> None:
+    world.execute("UPDATE lanes SET rate_tokens = 2, rate_at = clock() WHERE provider = 'safe'")
+    assert [take(world)[0] for _ in range(2)] == [0, 0]
+    wait_s, stopped = take(world)
+    assert 0.1 < wait_s <= 0.25
+    assert stopped is None
+    world.advance(0.25)
+    assert take(world)[0] == 0
+
+
+def test_an_idle_lane_gathers_one_seconds_tokens_and_no_more(world: World) -> None:
+    world.advance(3600)
+    assert [take(world)[0] for _ in range(4)] == [0, 0, 0, 0]
+    assert take(world)[0] > 0
+
+
+def test_what_reads_took_payments_do_not_get(rules_url: str) -> None:
+    with running_world(rules_url, safe=ProviderSettings(base_url="http://127.0.0.1:1", rate_per_s=RATE)) as world:
+        for _ in range(5):
+            world.pay()
+        world.execute("UPDATE lanes SET rate_tokens = 4, rate_at = clock() WHERE provider = 'safe'")
+        for _ in range(3):
+            assert take(world) == (0, None)
+        assert len(world.dispatched()) == 1
+
+
+def test_a_lane_without_a_rate_lets_every_read_through(world: World) -> None:
+    assert [take(world, None) for _ in range(10)] == [(0, None)] * 10
+
+
+def test_readers_at_the_same_time_share_the_tokens(world: World) -> None:
+    world.execute("UPDATE lanes SET rate_tokens = 3, rate_at = clock() + interval '1 hour' WHERE provider = 'safe'")
+    taken = together(*[lambda: take(world)] * 6)
+    assert sorted(wait_s == 0 for wait_s, _ in taken) == [False] * 3 + [True] * 3
+
+
+def test_a_halted_and_a_paused_lane_stop_reads_and_keep_their_tokens(world: World) -> None:
+    world.advance(3600)
+    with world.runtime.database.connection() as connection:
+        lanes.halt(connection, "safe", "made-up reason")
+    assert take(world)[1] == take(world, None)[1] == "the lane is halted: made-up reason"
+    with world.runtime.database.connection() as connection:
+        lanes.pause(connection, "safe", "Ann")
+    assert take(world)[1] == "the lane is paused by Ann"
+    assert world.value("SELECT rate_tokens FROM lanes WHERE provider = 'safe'") == 0
+
+
+def test_an_open_breaker_is_waited_for_and_then_lets_reads_through_by_itself(world: World) -> None:
+    world.execute("UPDATE lanes SET open_until = clock() + interval '30 s' WHERE provider = 'safe'")
+    world.advance(10)
+    for rate in (RATE, None):
+        wait_s, stopped = take(world, rate)
+        assert 19 < wait_s <= 20
+        assert stopped is None
+    world.advance(21)
+    assert take(world) == take(world, None) == (0, None)
+    assert not world.lane("safe")["running"]  # only a payment closes it
+
+
+def test_a_provider_without_a_lane_is_not_read(world: World) -> None:
+    with world.runtime.database.connection() as connection:
+        assert rates.take(connection, "made-up", RATE).stopped == "made-up has no lane"
