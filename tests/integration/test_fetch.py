@@ -225,6 +225,9 @@ def test_an_account_that_can_not_be_read_is_told_and_costs_the_others_nothing(ni
     assert run.missing == "1 of 2 accounts were not read (payments of an account: HTTP 404)"
     assert night.read(run) == {"2:00000001"}
     assert len([path for path in night.asked("bill") if "missing-1" in path]) == 1  # the same read would end the same
+    fetch(night.runtime(), reopened(night, run))
+    asked = Counter(path.partition("?")[0].rpartition("/")[2] for path in night.asked("bill"))
+    assert asked == {"missing-1": 2, "00000001": 1}
 
 
 def test_a_list_that_breaks_off_is_told_and_read_on_from_there_another_time(night: Night) -> None:
