@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared.domain.records import BookLine
+from shared.domain.reference import is_reference
 from shared.providers.base import BooksUnread
 from shared.reconciliation.reads import Stopped
 from shared.store import foreign
@@ -55,6 +56,11 @@ def fitting(lines: Sequence[BookLine]) -> list[BookLine]:
     if any(abs(line.amount_minor) > _MAX_MINOR for line in lines):
         raise BooksUnread("an amount in the books is larger than can be kept")
     return [_storable(line) for line in lines]
+
+
+def ours_of(lines: Sequence[BookLine]) -> set[str]:
+    """What stands in these lines in the form of our references."""
+    return {line.marker for line in lines if line.marker is not None and is_reference(line.marker)}
 
 
 def _storable(line: BookLine) -> BookLine:

@@ -14,10 +14,9 @@ from functools import partial
 
 from shared.domain.discrepancies import Reconciliation
 from shared.domain.records import BookLine, Period
-from shared.domain.reference import is_reference
 from shared.flow.runtime import Runtime
 from shared.providers.base import BooksUnread, Statement
-from shared.reconciliation.chunks import Chunk, Position, Result, fitting
+from shared.reconciliation.chunks import Chunk, Position, Result, fitting, ours_of
 from shared.reconciliation.reads import Reads, Stopped
 from shared.store import reconciliation, to_read
 from shared.store.engine import Connection
@@ -108,7 +107,7 @@ class _Fetch:
         if not chunk:
             self._keep(Chunk(), replace(self.position, after=None))
             return False
-        results = list(zip(chunk, pool.map(self._account, chunk), strict=True))
+        results = self._believed(list(zip(chunk, pool.map(self._account, chunk), strict=True)))
         kept = Chunk()
         for one, result in results:
             kept.add(one, result)
@@ -119,6 +118,20 @@ class _Fetch:
             raise stopped
         self._tell("accounts", chunk[-1].number, wanted)
         return not down
+
+    def _believed(self, results: Sequence[tuple[ToRead, Result]]) -> Sequence[tuple[ToRead, Result]]:
+        """Not every list names its account: one with payments of ours to others alone is another's."""
+        ours = {one.number: ours_of(result) for one, result in results if isinstance(result, list)}
+        with self.runtime.database.connection() as connection:
+            made_to = to_read.accounts_of(connection, self.run.provider, set().union(*ours.values()))
+        strange = {
+            one.number
+            for one, _ in results
+            if (found := {made_to[text] for text in ours.get(one.number, ()) if text in made_to})
+            and one.account not in found
+        }
+        other = BooksUnread("the list holds payments of ours to another account and none to this one")
+        return [(one, other if one.number in strange else result) for one, result in results]
 
     def _account(self, one: ToRead) -> Result:
         try:
@@ -147,7 +160,7 @@ class _Fetch:
             totals = {line.account: line for line in new if line.kind == "total"}
             paid = to_read.paid(connection, self.run.provider, totals)
         found = [totals[account] for account in sorted(paid)]
-        found += [line for line in new if line.kind != "total" and line.marker and is_reference(line.marker)]
+        found += [line for line in new if line.kind != "total" and ours_of([line])]
         return Chunk(found, sorted(paid))
 
     def end(self, missing: Sequence[str]) -> Reconciliation:

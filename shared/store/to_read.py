@@ -1,6 +1,6 @@
 """Which accounts a run still has to ask the provider about. Collected once: a fetch that goes on asks for the same."""
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from shared.domain.discrepancies import Reconciliation
@@ -31,6 +31,12 @@ FROM accounts_to_read t LEFT JOIN provider_accounts a USING (run_id, account) WH
 """
 _PAID = f"""
 SELECT DISTINCT exclusive_key FROM {every("payments")} p WHERE exclusive_key = ANY(%s) AND state = 'succeeded'
+"""
+
+
+_ACCOUNTS_OF = f"""
+SELECT p.sent_reference, {scope.ACCOUNT} AS account FROM {scope.PAYMENTS} p
+WHERE p.sent_reference = ANY(%s) AND p.provider = %s
 """
 
 
@@ -89,6 +95,12 @@ def was_read(connection: Connection, run_id: int, accounts: Iterable[str]) -> Se
         "SELECT account FROM provider_accounts WHERE run_id = %s AND account = ANY(%s)", (run_id, list(accounts))
     ).fetchall()
     return {row["account"] for row in rows}
+
+
+def accounts_of(connection: Connection, provider: str, references: Iterable[str]) -> Mapping[str, str]:
+    """The accounts that payments of ours with these references were made to; without those that nobody knows."""
+    rows = connection.execute(_ACCOUNTS_OF, (list(references), provider)).fetchall()
+    return {row["sent_reference"]: row["account"] for row in rows}
 
 
 def paid(connection: Connection, provider: str, accounts: Iterable[str]) -> Set[str]:

@@ -230,6 +230,20 @@ def test_an_account_that_can_not_be_read_is_told_and_costs_the_others_nothing(ni
     assert asked == {"missing-1": 2, "00000001": 1}
 
 
+def test_a_list_of_another_account_is_not_taken_for_this_ones(night: Night) -> None:
+    """ubill's lists name no account: what we paid elsewhere gives them away."""
+    other = night.settled("ubill", "4711", at=noon("ubill") - timedelta(days=30))
+    night.settled("ubill", "4712")
+    mixed, moved = night.settled("ubill", "4713"), night.settled("ubill", "4714")
+    for account, comment in ((4712, other), (4713, mixed), (4713, moved), (4714, moved)):
+        night.pay("ubill", account_id=account, amount="10.00", comment=comment, at=noon("ubill").isoformat())
+    run = fetch(night.runtime(), night.run("ubill"))
+    assert night.read(run) == {"4713", "4714"}  # a stray payment of ours alone makes no list another one's
+    assert run.missing == (
+        "1 of 3 accounts were not read (the list holds payments of ours to another account and none to this one)"
+    )
+
+
 def test_a_list_that_breaks_off_is_told_and_read_on_from_there_another_time(night: Night) -> None:
     for number in range(250):
         night.pay("billcenter", invoice_code=f"i-{number:03d}", amount="1.00")
