@@ -1,0 +1,159 @@
+"""What each category means and what to do about it, for people who have never seen the product. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from shared.domain.discrepancies import Category
+
+
+class Weight(StrEnum):
+    """agrees: nothing to do. settled: it differed, and is closed. watch: mostly it resolves itself. act: somebody has
+    to do something."""
+
+    AGREES = "agrees"
+    SETTLED = "settled"
+    WATCH = "watch"
+    ACT = "act"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """title: a few words. meaning, action: whole sentences."""
+
+    weight: Weight
+    title: str
+    meaning: str
+    action: str
+
+
+WORDS: Mapping[Category, Words] = {
+    Category.MATCHED: Words(
+        Weight.AGREES,
+        "Agrees",
+        "Our books and the provider's books say the same.",
+        "Nothing.",
+    ),
+    Category.MISSING_AT_PROVIDER: Words(
+        Weight.ACT,
+        "Missing at the provider",
+        "We count this payment as made, but the provider's books don't show the money.",
+        "Send the provider the payment's reference and date, and ask where the money is. Until they have answered the "
+        "customer's bill may still be open. Don't pay it a second time.",
+    ),
+    Category.MISSING_LOCALLY: Words(
+        Weight.ACT,
+        "Missing in our books",
+        "The provider shows a payment under a reference that looks like ours, but we have no payment with it.",
+        "Tell the people who operate settlepipe: the database may have been restored from an old backup, or somebody "
+        "else uses our access. Ask the provider who sent it and when.",
+    ),
+    Category.AMOUNT_MISMATCH: Words(
+        Weight.ACT,
+        "Different amount",
+        "The payment is in both books, with different amounts.",
+        "Ask the provider to correct their entry, or have the rest paid or returned. Our amount is what the customer "
+        "was charged.",
+    ),
+    Category.STATUS_MISMATCH: Words(
+        Weight.ACT,
+        "Different outcome",
+        "Both books know the payment, but not with the same outcome. The provider has it as something else than a "
+        "payment (a correction, a transfer), under another account, or on an invoice that still counts as unpaid; or "
+        "it is paid there and we did not know.",
+        "Where it says closed: nothing, the provider's books were the proof that it is paid. Otherwise ask the "
+        "provider what became of the money, and to book the payment.",
+    ),
+    Category.PAID_THERE_FAILED_HERE: Words(
+        Weight.ACT,
+        "Paid there, failed here",
+        "We told the customer's side that this payment failed, but the provider has booked it as paid.",
+        "Find out whether the customer got the money back or has paid the bill again. Then either have the provider "
+        "return the payment, or charge it to the customer after all.",
+    ),
+    Category.DUPLICATE_AT_PROVIDER: Words(
+        Weight.ACT,
+        "Booked twice at the provider",
+        "The provider has booked the same payment of ours more than once. Each further booking is listed here.",
+        "Ask the provider to reverse the further booking. The customer was charged once.",
+    ),
+    Category.REFUND_MISSING: Words(
+        Weight.ACT,
+        "Refund missing at the provider",
+        "We count this refund as made, but the provider's books still hold the money.",
+        "Ask the provider to carry out the refund. If the customer already has the money back, it is ours that is "
+        "missing.",
+    ),
+    Category.PAID_ELSEWHERE: Words(
+        Weight.WATCH,
+        "Paid by somebody else",
+        "An account or invoice that we have paid also got money that did not come from us, such as a payment at "
+        "another bank or at the counter.",
+        "Usually nothing. Where the evidence names candidates, a payment of ours whose outcome is not known has just "
+        "this amount: compare it with the provider first.",
+    ),
+    Category.LATE: Words(
+        Weight.WATCH,
+        "Booked on another day",
+        "The payment is in both books with the same amount, but the provider dates it outside of this day.",
+        "Nothing, unless the two days fall into different months or years: then book it in the right one.",
+    ),
+    Category.STILL_UNKNOWN: Words(
+        Weight.WATCH,
+        "Outcome not known yet",
+        "Nobody could say so far whether this payment was made: the provider's answer was lost or unclear, and the "
+        "books don't show it. It counts as zero in both sums; its amount stands beside it.",
+        "Wait for the next report. If it is still here after two days, ask the provider, then the people who operate "
+        "settlepipe enter the answer.",
+    ),
+}
+
+
+def words(category: str) -> Words:
+    """The words of a category by its name, as the database has it."""
+    return WORDS[Category(category)]
+
+
+STATES: Mapping[str, str] = {
+    "succeeded": "Paid",
+    "refused": "Refused",
+    "cancelled": "Cancelled",
+    "open": "No outcome yet",
+}
+
+_HERE: Mapping[str, str] = {
+    "succeeded": "paid here",
+    "refused": "refused here",
+    "cancelled": "cancelled here",
+    "unknown": "outcome not known here",
+    "parked": "waits for a person's decision here",
+}
+
+
+def here(state: str) -> str:
+    """What a payment's state means to an accountant."""
+    return _HERE.get(state, "on its way here")
+
+
+# What the provider says, in the words of checks and attempts.
+SAYS: Mapping[str, str] = {"applied": "it is paid", "succeeded": "it is paid"}
+
+# What the keys of the evidence are called; any other is shown with its underscores as spaces.
+EVIDENCE: Mapping[str, str] = {
+    "finished_at": "ended here",
+    "sent_reference": "our reference",
+    "account": "account there",
+    "marker": "reference there",
+    "reference": "provider's number",
+    "at": "booked there",
+    "amount_minor": "amount there",
+    "currency": "currency there",
+    "kind": "kind of entry",
+    "status": "status there",
+    "says": "the provider says",
+    "amount_paid_minor": "paid on the invoice in all",
+    "net_minor": "of it by us",
+    "since_minor": "by us since then",
+    "difference_minor": "difference",
+    "payments": "could be",
+}
