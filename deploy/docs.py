@@ -44,7 +44,8 @@ def _settings(model: type[BaseModel], path: str = PREFIX) -> Iterator[tuple[str,
 def _fields(model: type[BaseModel], path: str, only: set[str] | None = None) -> Iterator[tuple[str, str, str]]:
     for name, field in model.model_fields.items():
         if only is None or name in only:
-            yield f"{path}{name.upper()}", _default(field.get_default(call_default_factory=True)), _text(field)
+            shown = (field.alias or name).upper()
+            yield f"{path}{shown}", _default(field.get_default(call_default_factory=True)), _text(field)
 
 
 def _text(field: Any) -> str:

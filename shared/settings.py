@@ -5,15 +5,18 @@ Units are last in the names. The README's table is generated from this module.
 """
 
 import os
+from email.utils import getaddresses
 from pathlib import Path
 from string import Template
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "SETTLEPIPE_"
 
+SMTP_PORTS = {"smtp": 587, "smtps": 465, "smtp+plain": 25}  # the default of each scheme
 SMS_NAMES = ("amount", "currency", "intent_id", "source")  # what a payment's text message may name
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -67,6 +70,53 @@ class IntakeSettings(_Section):
 class RetentionSettings(_Section):
     keep_days: int = Field(400, ge=1, le=36_500, description="age at which finished payments go to the archive")
     batch: int = Field(1000, gt=0, le=10_000, description="payments looked at, and moved, in one transaction")
+
+
+class ReportSettings(_Section):
+    """The nightly comparison with the providers' books, and who is told of it."""
+
+    keep_lines_days: int = Field(
+        90,
+        ge=1,
+        le=36_500,
+        description="age at which what a night compared is forgotten; what it found stays",
+    )
+    smtp_url: SecretStr | None = Field(
+        None,
+        description="smtp://user:password@host:587 (STARTTLS), smtps://… (TLS at once) or smtp+plain://… (neither);"
+        " unset: no mail is sent",
+    )
+    smtp_timeout_s: Seconds = Field(60, description="limit for the whole sending of one mail")
+    sender: str = Field("", alias="from", description="the mail's sender")
+    to: str = Field("", description="the mail's recipients, with commas between them")
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _server(cls, value: SecretStr | None) -> SecretStr | None:
+        parts = urlsplit(value.get_secret_value()) if value else None
+        if parts and (parts.scheme not in SMTP_PORTS or not parts.hostname or parts.path not in ("", "/")):
+            raise ValueError(f"must be like smtp://host:587; one of {', '.join(SMTP_PORTS)}")
+        if parts and parts.port == 0:  # `port` raises ValueError itself for what is no port
+            raise ValueError("port 0 can't be connected to")
+        return value
+
+    @field_validator("sender", "to")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        if not value.isprintable() or any("@" not in address for _, address in getaddresses([value]) if value):
+            raise ValueError("must be mail addresses")
+        return value
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.smtp_url is not None and not (self.sender and self.to):
+            raise ValueError("with smtp_url set, from and to must be set too")
+        return self
+
+    @property
+    def recipients(self) -> list[str]:
+        """The addresses alone."""
+        return [address for _, address in getaddresses([self.to])]
 
 
 class ProviderSettings(_Section):
@@ -196,6 +246,7 @@ class Settings(BaseSettings):
     breaker: BreakerSettings = BreakerSettings()
     intake: IntakeSettings = IntakeSettings()
     retention: RetentionSettings = RetentionSettings()
+    report: ReportSettings = ReportSettings()
     billcenter: BillcenterSettings = BillcenterSettings()
     ubill: UbillSettings = UbillSettings()
     mtn: MtnSettings = MtnSettings()
@@ -245,8 +296,9 @@ def _unknown_names() -> list[str]:
 def _known(path: str) -> bool:
     model: type[BaseModel] = Settings
     for part in path.split("__"):
-        if not (isinstance(model, type) and issubclass(model, BaseModel)) or part not in model.model_fields:
+        fields = {field.alias or name: field for name, field in model.model_fields.items()}
+        if part not in fields:
             return False
-        annotation = model.model_fields[part].annotation
-        model = annotation if isinstance(annotation, type) else BaseModel
+        annotation = fields[part].annotation
+        model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else BaseModel
     return True
