@@ -1,7 +1,7 @@
 """`POST /control/billcenter/…`: what the world outside of our payments does, and how Billcenter behaves."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,6 +18,14 @@ class _Model(BaseModel):
 class _Pay(_Model):
     invoice_code: str = Field(min_length=1, max_length=255)
     amount: str = Field(pattern=r"^[0-9]{1,13}\.[0-9]{2}$")
+
+
+class _Books(_Model):
+    """amount_paid as it is from now on. status: whatever the amounts say; null: what they say."""
+
+    invoice_code: str = Field(min_length=1, max_length=255)
+    amount_paid: str | None = Field(None, pattern=r"^[0-9]{1,13}\.[0-9]{2}$")
+    status: Literal["PAID", "PENDING", "PARTIALLY_PAID", "RESOLVED"] | None = None
 
 
 class _NewAccount(_Model):
@@ -50,6 +58,19 @@ def pay(state: State, body: Any) -> Any:
     except Refused as refusal:
         raise ValueError(str(refusal)) from refusal
     state.move(invoice, minor(wanted.amount))
+    return state.invoice_row(invoice)
+
+
+def books(state: State, body: Any) -> Any:
+    """The books are changed: no money moved, the ledger does not know of it."""
+    wanted = _Books.model_validate(body)
+    invoice = state.invoices.get(wanted.invoice_code)
+    if invoice is None:
+        raise ValueError(f"invoice {wanted.invoice_code} is not known")
+    if wanted.amount_paid is not None:
+        state.move(invoice, minor(wanted.amount_paid) - invoice.paid)
+    if "status" in wanted.model_fields_set:
+        invoice.told_status = wanted.status
     return state.invoice_row(invoice)
 
 
@@ -91,4 +112,9 @@ def options(state: State, body: Any) -> Any:
     return state.options.model_dump(exclude={"users"})
 
 
-CONTROLS: Mapping[str, Callable[[State, Any], Any]] = {"pay": pay, "accounts": accounts, "options": options}
+CONTROLS: Mapping[str, Callable[[State, Any], Any]] = {
+    "pay": pay,
+    "books": books,
+    "accounts": accounts,
+    "options": options,
+}

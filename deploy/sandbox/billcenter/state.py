@@ -36,7 +36,10 @@ class Options(BaseModel):
 
 @dataclass(slots=True)
 class Invoice:
-    """An invoice. Money in minor units. service 0: not known until the first settle. accounts: that settled it."""
+    """An invoice. Money in minor units. service 0: not known until the first settle. accounts: that settled it.
+
+    told_status: what a control made of its status.
+    """
 
     id: int
     code: str
@@ -47,9 +50,12 @@ class Invoice:
     created_at: float
     updated_at: float
     accounts: tuple[str, ...] = ()
+    told_status: str | None = None
 
     @property
     def status(self) -> str:
+        if self.told_status is not None:
+            return self.told_status
         if self.paid >= self.amount:
             return "PAID"
         return "PARTIALLY_PAID" if self.paid else "PENDING"

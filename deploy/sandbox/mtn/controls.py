@@ -1,6 +1,7 @@
 """`POST /control/mtn/…`: what others pay, and how mtn behaves."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -23,6 +24,31 @@ class _Pay(BaseModel):
     unit: Unit | None = None
     reference: Text | None = None
     date: Day | None = None
+
+
+class _Books(BaseModel):
+    """The customer's last payment with this reference: changed, or removed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: Text
+    reference: Text
+    remove: bool = False
+    amount: Amount | None = None
+    date: Day | None = None
+
+
+def books(state: State, body: Any) -> Any:
+    """The books are changed: no money moved, the ledger does not know of it."""
+    wanted = _Books.model_validate(body)
+    rows = state.customers.get(wanted.id, [])
+    found = [row for row in rows if any(one.get("referenceId") == wanted.reference for one in row.references)]
+    if not found:
+        raise ValueError(f"customer {wanted.id} has no payment with this reference")
+    row = found[-1]
+    amount = row.amount if wanted.amount is None else Decimal(wanted.amount)
+    state.replace(wanted.id, row, None if wanted.remove else replace(row, amount=amount, day=wanted.date or row.day))
+    return {"id": f"MTN{row.id:010d}"}
 
 
 def pay(state: State, body: Any) -> Any:
@@ -58,4 +84,4 @@ def options(state: State, body: Any) -> Any:
     return state.options.model_dump(exclude={"clients"})
 
 
-CONTROLS: Mapping[str, Callable[[State, Any], Any]] = {"pay": pay, "options": options}
+CONTROLS: Mapping[str, Callable[[State, Any], Any]] = {"pay": pay, "books": books, "options": options}

@@ -88,6 +88,13 @@ class State:
         self.paid[customer] = self.paid.get(customer, Decimal()) + row.amount
         return numbered
 
+    def replace(self, customer: str, row: Row, by: Row | None) -> None:
+        """Another row in the place of this one, or none."""
+        rows = self.customers[customer]
+        place = next(place for place, one in enumerate(rows) if one is row)
+        rows[place : place + 1] = [] if by is None else [by]
+        self.paid[customer] += (by.amount if by else Decimal()) - row.amount
+
     def kept(self, references: Sequence[Reference]) -> tuple[dict[str, str], ...]:
         """What is remembered of them, as the options say."""
         if self.options.references == "drop":

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -27,6 +28,17 @@ class _Pay(_Model):
     pay_system: str | None = Field(None, max_length=255)
 
 
+class _Books(_Model):
+    """The last payment on the account with this comment: changed, or removed."""
+
+    account_id: int = Field(ge=1, lt=FIRST_MISSING)
+    comment: str = Field(min_length=1, max_length=255)
+    remove: bool = False
+    amount: str | None = Field(None, pattern=r"^-?[0-9]{1,13}\.[0-9]{2}$")
+    type_id: Literal[1, 2, 5] | None = None
+    at: AwareDatetime | None = None
+
+
 class _Deliver(_Model):
     smsID: int = Field(ge=1)  # noqa: N815 - as the callback writes it
     number: str
@@ -50,6 +62,23 @@ def pay(state: State, callbacks: Callbacks, body: Any) -> Any:
         transaction_id=wanted.transaction_id,
         pay_system=wanted.pay_system,
     )
+    return {"id": str(payment.listed_id)}
+
+
+def books(state: State, callbacks: Callbacks, body: Any) -> Any:
+    """The books are changed: no money moved, the ledger does not know of it."""
+    wanted = _Books.model_validate(body)
+    rows = state.account(wanted.account_id).payments
+    payment = next((row for row in reversed(rows) if row.comment == wanted.comment), None)
+    if payment is None:
+        raise ValueError(f"account {wanted.account_id} has no payment with this comment")
+    changed = replace(
+        payment,
+        amount=payment.amount if wanted.amount is None else int(wanted.amount.replace(".", "")),
+        type_id=wanted.type_id or payment.type_id,
+        date=payment.date if wanted.at is None else local(wanted.at.timestamp()),
+    )
+    state.replace(payment, None if wanted.remove else changed)
     return {"id": str(payment.listed_id)}
 
 
@@ -86,6 +115,7 @@ def options(state: State, callbacks: Callbacks, body: Any) -> Any:
 
 CONTROLS: Mapping[str, Callable[[State, Callbacks, Any], Any]] = {
     "pay": pay,
+    "books": books,
     "deliver": deliver,
     "callbacks": told,
     "options": options,

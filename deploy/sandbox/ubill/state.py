@@ -107,6 +107,7 @@ class State:
         self.revoked: set[str] = set()
         self.accounts: dict[int, Account] = {}
         self.payments: list[Payment] = []
+        self.count = 0
         self.messages: list[Message] = []  # smsID is the place, from 1 on
         self.numbers = 0
         self.sms_left = self.options.sms_balance
@@ -145,13 +146,19 @@ class State:
     ) -> Payment:
         """A payment on a remembered account. amount in minor units, at in Unix seconds."""
         account.balance += amount / 100
-        number = len(self.payments) + 1
+        self.count += 1
         payment = Payment(
-            number, account.id, amount, account.balance, comment, transaction_id, pay_system, type_id, local(at)
+            self.count, account.id, amount, account.balance, comment, transaction_id, pay_system, type_id, local(at)
         )
         account.payments.append(payment)
         self.payments.append(payment)
         return payment
+
+    def replace(self, payment: Payment, by: Payment | None) -> None:
+        """Another row in the place of this one in both lists, or none. Balances stay as they are."""
+        for rows in (self.accounts[payment.account_id].payments, self.payments):
+            place = next(place for place, row in enumerate(rows) if row is payment)
+            rows[place : place + 1] = [] if by is None else [by]
 
 
 def local(unix_s: float) -> str:
