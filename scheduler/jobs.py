@@ -2,23 +2,30 @@
 
 import random
 from collections.abc import Callable
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from shared.flow import delivery, release, retire
 from shared.flow.runtime import Runtime
 from shared.flow.send import alert_halt
-from shared.providers.base import LoginRefused
+from shared.providers.base import BooksUnread, LoginRefused
+from shared.reconciliation import run as reconciliation
 from shared.store import jobs as job_runs
-from shared.store import lanes
-from shared.telemetry.logs import alert
+from shared.store import lanes, nights
+from shared.telemetry import process
+from shared.telemetry.logs import alert, get_logger
+
+log = get_logger(__name__)
 
 _MAX_REPORTS = 500  # asked for in one run, the newest first
 _MAX_BATCHES = 1000  # moved in one run; the next one goes on
+_READ_ON = timedelta(days=1)  # so long a night's books that could not be read whole are tried again
 
 
-def renew(provider: str, ahead_s: float) -> Callable[[Runtime], str]:
+def renew(provider: str, ahead_s: float) -> Callable[[Runtime, datetime], str]:
     """See that the fleet's token does not end soon. Raises LoginRefused (the lane is halted), LoginUnavailable."""
 
-    def do(runtime: Runtime) -> str:
+    def do(runtime: Runtime, _slot: datetime) -> str:
         fetch = runtime.connected[provider].renew
         if fetch is None:
             return "it needs no token"
@@ -34,7 +41,7 @@ def renew(provider: str, ahead_s: float) -> Callable[[Runtime], str]:
     return do
 
 
-def sms_balance(runtime: Runtime) -> str:
+def sms_balance(runtime: Runtime, _slot: datetime) -> str:
     """How many text messages are left; an alert when that is few. Raises LookupFailed."""
     left = runtime.connected["ubill"].lookups["sms_balance"].call()["sms"]
     few = runtime.settings.ubill.sms_low
@@ -43,12 +50,12 @@ def sms_balance(runtime: Runtime) -> str:
     return f"{left} text messages left"
 
 
-def sms_reports(runtime: Runtime) -> str:
+def sms_reports(runtime: Runtime, _slot: datetime) -> str:
     """Ask for the delivery reports that no callback brought."""
     return f"{delivery.poll_reports(runtime, _MAX_REPORTS)} reports read"
 
 
-def retention(runtime: Runtime) -> str:
+def retention(runtime: Runtime, _slot: datetime) -> str:
     """Move old finished payments to the archive, and forget old runs of jobs."""
     moved = retire.retire(runtime, _MAX_BATCHES)
     with runtime.database.connection() as connection:
@@ -57,10 +64,45 @@ def retention(runtime: Runtime) -> str:
 
 
 def refresh(provider: str, kind: str) -> Callable[[Runtime], str]:
+def refresh(provider: str, kind: str) -> Callable[[Runtime, datetime], str]:
     """Fetch one of a provider's lists, whole or not at all. Raises RefreshFailed."""
 
-    def do(runtime: Runtime) -> str:
+    def do(runtime: Runtime, _slot: datetime) -> str:
         opened, closed = release.refresh(runtime, provider, kind)
         return f"{opened} new or changed, {closed} closed"
 
     return do
+
+
+def reconcile(provider: str) -> Callable[[Runtime, datetime], str]:
+    """Compare the day before the slot with the provider's books.
+
+    Raises BooksUnread while a part of them may still be read; nights.Busy.
+    """
+
+    def do(runtime: Runtime, slot: datetime) -> str:
+        day = slot.astimezone(ZoneInfo(runtime.registrations[provider].zone)).date() - timedelta(days=1)
+        with runtime.database.connection() as connection:
+            if not nights.any_payment(connection, provider):
+                return "there has never been a payment"
+            late = job_runs.now(connection) > slot + _READ_ON
+        outcome = reconciliation.reconcile(runtime, provider, day)
+        run = outcome.run
+        if not (run.complete or late):
+            raise BooksUnread(f"{day}: a part of the books could not be read: {run.missing}")
+        part = "" if run.complete else f"; a part of the books could not be read: {run.missing}"
+        return f"{day}: {run.lines} lines, {outcome.fresh} new discrepancies, {outcome.open} open{part}"
+
+    return do
+
+
+def forget_lines(runtime: Runtime, _slot: datetime) -> str:
+    """Delete what was compared long ago. A provider that is being compared has its turn later."""
+    count = 0
+    for provider in runtime.lanes:
+        try:
+            with nights.turn(process.database_url(runtime.settings), provider):
+                count += nights.forget_lines(runtime.database, provider, runtime.settings.report.keep_lines_days)
+        except nights.Busy:
+            log.info("its books are being compared; its old lines go tomorrow", provider=provider)
+    return f"{count} rows deleted"

@@ -17,10 +17,13 @@ from scheduler import slots
 from scheduler.schedule import CatchUp, Job
 from shared.domain.backoff import next_wait
 from shared.flow.runtime import Runtime
-from shared.providers.base import LoginRefused, LoginUnavailable, LookupFailed, RefreshFailed
+from shared.providers.base import BooksUnread, LoginRefused, LoginUnavailable, LookupFailed, RefreshFailed
+from shared.reconciliation.fetch import Elsewhere
+from shared.reconciliation.run import NotCompared
 from shared.store import jobs as store
 from shared.store.engine import AWAY
 from shared.store.jobs import Planned, Run
+from shared.store.nights import Busy
 from shared.telemetry.logs import alert, bound, get_logger
 
 log = get_logger(__name__)
@@ -30,7 +33,8 @@ _BEAT_S = 8.0
 _MOST_SLOTS = 62  # planned at once: two months of nights
 _ON_TIME = timedelta(minutes=5)
 _RETRY_BASE_S, _RETRY_CAP_S = 30.0, 3600.0
-_TOLD = (RefreshFailed, LookupFailed, LoginRefused, LoginUnavailable)  # what they say is for people
+# What they say is for people.
+_TOLD = (RefreshFailed, LookupFailed, LoginRefused, LoginUnavailable, BooksUnread, NotCompared, Busy, Elsewhere)
 _ALERT_AFTER = 3  # failed attempts at one slot
 
 
@@ -87,7 +91,7 @@ def run(runtime: Runtime, run_id: int, table: Sequence[Job]) -> None:
             return
         try:
             with _renewed(runtime, claimed, job.deadline_s):
-                outcome = job.do(runtime)
+                outcome = job.do(runtime, claimed.slot)
         except Exception as error:
             _failed(runtime, claimed, error)
         else:

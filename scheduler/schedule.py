@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import time
+from datetime import datetime, time
 from enum import StrEnum
 
 from scheduler import jobs
 from scheduler.slots import Daily, Every, When
 from shared.flow.runtime import Runtime
+from shared.providers.registry import REGISTRATIONS
 
 ULAANBAATAR, TBILISI, TASHKENT = "Asia/Ulaanbaatar", "Asia/Tbilisi", "Asia/Tashkent"
 
@@ -22,7 +23,7 @@ class CatchUp(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One row. do: gets the runtime, returns one sentence on what it did, raises to be tried again.
+    """One row. do: gets the runtime and the slot, returns one sentence on what it did, raises to be tried again.
 
     deadline_s: a run that takes longer is ended. provider: the job is there while this provider is on.
     """
@@ -32,7 +33,7 @@ class Job:
     why: str
     catch_up: CatchUp
     deadline_s: float
-    do: Callable[[Runtime], str]
+    do: Callable[[Runtime, datetime], str]
     provider: str | None = None
 
 
@@ -101,6 +102,26 @@ SCHEDULE = (
         CatchUp.LATEST,
         3600,
         jobs.retention,
+    ),
+    *(
+        Job(
+            f"reconcile-{name}",
+            Daily(time(0, 30), REGISTRATIONS[name].zone),
+            "the day that is over, compared with the provider's books",
+            CatchUp.EACH,
+            6 * _HOUR_S,
+            jobs.reconcile(name),
+            name,
+        )
+        for name in ("billcenter", "ubill", "mtn")
+    ),
+    Job(
+        "forget-lines",
+        Daily(time(6, 0)),
+        "what a night compared is kept as long as it may be compared again",
+        CatchUp.LATEST,
+        3600,
+        jobs.forget_lines,
     ),
 )
 

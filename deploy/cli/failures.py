@@ -53,6 +53,9 @@ _SENTENCES = (
     "RefreshFailed",
     "LoginRefused",
     "LoginUnavailable",
+    "Busy",
+    "NotCompared",
+    "Elsewhere",
 )
 _POSTGRES_AWAY = "PostgreSQL does not answer; check SETTLEPIPE_DATABASE_URL, or start a stack with `settlepipe up`"
 _BAD_DATABASE_URL = "SETTLEPIPE_DATABASE_URL is not a PostgreSQL URL; write postgresql://user:password@host:port/name"

@@ -16,6 +16,7 @@ from deploy.cli import (
     providers,
     quarantining,
     reading,
+    reconciling,
     running,
     submitting,
 )
@@ -36,6 +37,7 @@ for command in (
         deciding.cancel,
         providers.lookup,
         providers.refresh,
+        reconciling.reconcile,
         running.sandbox,
         running.doctor,
         jobs.jobs,

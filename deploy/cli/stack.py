@@ -87,14 +87,14 @@ def broker() -> Iterator["redis.Redis"]:
 
 
 @contextmanager
-def runtime() -> Iterator["Runtime"]:
+def runtime(pool_size: int = 2) -> Iterator["Runtime"]:
     """What the flow needs, with the providers that are on connected. Raises WrongUse without a key for the tokens."""
     from deploy.local.running import connected
     from shared.flow.runtime import start
 
     settings = connected(settings_with_sandbox())
     try:
-        found = start(settings, pool_size=2)
+        found = start(settings, pool_size=pool_size)
     except ValueError:  # of the cipher
         raise WrongUse("SETTLEPIPE_SECRET_KEYS has no valid key; set it to what the stack's processes have") from None
     try:

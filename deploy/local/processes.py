@@ -23,7 +23,7 @@ from shared.settings import PREFIX, Settings
 
 SINGLE_GRACE_S = 10
 WORKER_MARGIN_S = 15  # beside the HTTP deadline: recording the outcome
-JOBS_AT_ONCE = 3  # one of them free for ticks while two jobs take long
+JOBS_AT_ONCE = 5  # two of them free for ticks and tokens while the books of three providers are compared
 FLOWER_SAVE_INTERVAL_MS = 10_000
 FLOWER_MAX_TASKS = 10_000
 # What the sandbox takes, for each provider in it; each may be overridden.

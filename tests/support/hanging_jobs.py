@@ -2,6 +2,7 @@
 
 import os
 import time
+from datetime import datetime
 
 from scheduler import runner
 from scheduler.schedule import CatchUp, Job
@@ -11,7 +12,7 @@ from shared.flow.runtime import Runtime
 FIRST = os.environ["HANGING_JOB_FILE"]
 
 
-def hang_once(_runtime: Runtime) -> str:
+def hang_once(_runtime: Runtime, _slot: datetime) -> str:
     """Hangs for an hour, unless it was started before."""
     try:
         os.close(os.open(FIRST, os.O_CREAT | os.O_EXCL))

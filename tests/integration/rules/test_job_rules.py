@@ -24,10 +24,12 @@ class Work:
 
     def __init__(self) -> None:
         self.done = 0
+        self.slots: list[datetime] = []
         self.script: list[Callable[[], Any] | BaseException] = []
 
-    def __call__(self, _runtime: Runtime) -> str:
+    def __call__(self, _runtime: Runtime, slot: datetime) -> str:
         self.done += 1
+        self.slots.append(slot)
         step = self.script.pop(0) if self.script else None
         if isinstance(step, BaseException):
             raise step
@@ -98,6 +100,8 @@ def test_slots_missed_while_everything_was_down_are_made_up_for_as_the_rule_says
         pass
     assert states(world) == expected
     assert work.done == expected.count("done")
+    slots = [row["slot"] for row in world.rows("SELECT slot FROM job_runs WHERE state = 'done' ORDER BY slot")]
+    assert work.slots == slots, "each run is told whose slot it makes up for"
 
 
 def test_a_job_without_catch_up_runs_a_slot_that_is_on_time(world: World) -> None:

@@ -19,6 +19,9 @@ CREATE TABLE reconciliations (
     fetched_at  timestamptz,
     compared_at timestamptz,
     finished_at timestamptz,
+    told        boolean,                       -- its event went out: for all of the books, or (false) for a part
+    mailed      boolean,                       -- the same of its mail
+    forgotten   boolean NOT NULL DEFAULT false, -- its lines are no longer kept: it can't be compared again
     UNIQUE (provider, day),
     CHECK (period_from < period_to)
 );

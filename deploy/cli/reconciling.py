@@ -1,0 +1,133 @@
+"""reconcile: our books beside the providers'."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from deploy.cli import output, stack
+from deploy.cli.failures import Failed, WrongUse, explain
+from deploy.cli.output import JsonFlag
+
+if TYPE_CHECKING:
+    from shared.flow.runtime import Runtime
+    from shared.reconciliation.run import Progress
+    from shared.reconciliation.tell import Outcome
+
+ALL = "all"
+NEW_DISCREPANCIES = 3  # the exit status
+
+
+def reconcile(
+    provider: Annotated[str, typer.Argument(metavar="PROVIDER|all")],
+    *,
+    day: Annotated[
+        str | None, typer.Option("--date", metavar="D", help="the last day that is over, if not said")
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="compare the same lines anew, with what we know now")] = False,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="in place of HOME/reports")] = None,
+    locale: Annotated[str | None, typer.Option(help="of numbers and dates, like ka_GE; the environment's")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Compare a day with a provider's books and write the report: DIR/<day>/<provider>/report.html.
+
+    Exit status: 0 no new discrepancy, 3 new ones, 1 a provider's books could not be compared, or not all of them.
+    """
+    from shared.reconciliation.report.figures import reader_locale
+
+    wanted = _day(day)
+    try:
+        reader_locale(locale)
+    except ValueError as error:
+        raise WrongUse(str(error)) from None
+    outcomes: list[Outcome] = []
+    with stack.runtime(pool_size=4) as runtime:
+        names = _names(runtime, provider)
+        for name in names:
+            try:
+                outcomes.append(_reconcile(runtime, name, wanted, again=again, out=out, locale=locale))
+            except Exception as error:
+                if provider != ALL:
+                    raise
+                output.note(f"settlepipe: {name}: {explain(error)[1]}")  # the others are compared all the same
+                continue
+            _show(outcomes[-1], as_json)
+    unread = [outcome.run for outcome in outcomes if not outcome.run.complete]
+    for run in unread:
+        missing = output.safe(run.missing)
+        output.note(f"settlepipe: {run.provider}: not all of the books could be read, run it again later: {missing}")
+    if unread or len(outcomes) < len(names):
+        raise typer.Exit(1)
+    if any(outcome.fresh for outcome in outcomes):
+        raise typer.Exit(NEW_DISCREPANCIES)
+
+
+def _reconcile(
+    runtime: "Runtime", name: str, day: date | None, *, again: bool, out: Path | None, locale: str | None
+) -> "Outcome":
+    from shared.reconciliation import run
+
+    chosen = day or run.last_day(runtime, name)
+    root = None if out is None else out.expanduser().absolute()
+    with _progress(name) as progress:
+        return run.reconcile(runtime, name, chosen, again=again, root=root, locale=locale, progress=progress)
+
+
+def _names(runtime: "Runtime", provider: str) -> list[str]:
+    from shared.providers.registry import REGISTRATIONS
+    from shared.reconciliation.run import providers
+
+    names = list(providers(runtime))
+    if provider == ALL:
+        if not names:
+            raise Failed("no provider with books is on; set SETTLEPIPE_<PROVIDER>__BASE_URL to turn one on")
+        return names
+    if provider not in REGISTRATIONS:
+        raise WrongUse(f"there is no provider {output.safe(provider)}; the providers are {', '.join(REGISTRATIONS)}")
+    if provider not in runtime.connected:
+        raise Failed(f"provider {provider} is off; set SETTLEPIPE_{provider.upper()}__BASE_URL to turn it on")
+    if provider not in names:
+        raise WrongUse(f"{provider} takes no payments: there are no books to compare")
+    return [provider]
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError:
+        raise WrongUse(f"{output.safe(text)} is no day; write it like 2026-11-21") from None
+
+
+def _show(outcome: "Outcome", as_json: bool) -> None:
+    from shared.reconciliation.tell import summary
+
+    told: dict[str, Any] = summary(outcome)
+    report = outcome.folder / "report.html"
+    if as_json:
+        output.json_lines([json.dumps(told | {"report": str(report)}, ensure_ascii=False)])
+        return
+    columns = ("category", ">entries", "currency", ">our books", ">their books")
+    rows = [
+        (one["category"], one["entries"], sums["currency"], one["our_books"], one["provider_books"])
+        for sums in told["sums"]
+        for one in sums["categories"]
+    ]
+    title = f"{told['title']} {told['day']}: {told['new']} new discrepancies, {told['open']} open"
+    output.titled(title, columns, rows)
+    print(f"the report: {output.safe(report)}")
+
+
+@contextmanager
+def _progress(name: str) -> "Iterator[Progress]":
+    """A bar on a terminal's stderr, nothing elsewhere."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = output.console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
+        task = shown.add_task(name, total=None)
+        yield lambda what, done, total: shown.update(task, description=f"{name}: {what}", completed=done, total=total)

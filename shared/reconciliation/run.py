@@ -1,0 +1,115 @@
+"""run: one provider's books of one day compared with ours, from reading them to telling people.
+
+One process at a time does it for a provider. Each step is committed before the next, and may be done again:
+
+  it dies                     then the next start
+  while reading the books     reads on where the last page was kept
+  before or in the comparison compares the same lines
+  after the comparison        goes on with what was found: evidence, discrepancies, report, mail, event
+  between mail and its mark   sends the mail again, with the same Message-ID
+  after it was done           writes the same report again; a part of the books that could not be read is read first
+
+Only `again` compares what was compared: the same lines, with what we know now.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from shared.domain.discrepancies import Reconciliation
+from shared.domain.records import Period
+from shared.flow.runtime import Runtime
+from shared.reconciliation import compare, discrepancies, evidence, fetch, report, tell
+from shared.reconciliation.tell import Outcome
+from shared.store import jobs, nights, reconciliation
+from shared.telemetry import process
+from shared.telemetry.logs import bound, get_logger
+
+log = get_logger(__name__)
+
+Progress = fetch.Progress
+
+
+class NotCompared(Exception):  # noqa: N818 - says what happened
+    """This day can't be compared. The message says why, and what can."""
+
+
+def providers(runtime: Runtime) -> Sequence[str]:
+    """The providers that are on and whose books can be read."""
+    return [name for name, connected in runtime.connected.items() if connected.statement is not None]
+
+
+def reports(runtime: Runtime) -> Path:
+    """The folder of the reports, one folder a day in it, one of each provider in that."""
+    return runtime.settings.home.expanduser().absolute() / "reports"
+
+
+def last_day(runtime: Runtime, provider: str) -> date:
+    """The newest day that is over, in the provider's time zone."""
+    zone = ZoneInfo(runtime.registrations[provider].zone)
+    with runtime.database.connection() as connection:
+        return jobs.now(connection).astimezone(zone).date() - timedelta(days=1)
+
+
+def period(zone: str, day: date) -> Period:
+    """The day as moments: from its midnight, before the next day's."""
+    start, end = (datetime.combine(one, time(), ZoneInfo(zone)) for one in (day, day + timedelta(days=1)))
+    return Period(start, end, zone)
+
+
+def reconcile(
+    runtime: Runtime,
+    provider: str,
+    day: date,
+    *,
+    again: bool = False,
+    root: Path | None = None,
+    locale: str | None = None,
+    progress: Progress = lambda *_: None,
+) -> Outcome:
+    """Compare this day, or go on where it was left, and write its report under `root` (None: where they all are).
+
+    again: compare the same lines anew, if they were compared.
+    Raises nights.Busy, NotCompared; psycopg.OperationalError when PostgreSQL went away: start again.
+    """
+    folder = (root or reports(runtime)) / day.isoformat() / provider
+    with nights.turn(process.database_url(runtime.settings), provider) as held, bound(provider=provider):
+        run = _compared(runtime, _opened(runtime, provider, day), held, again, progress)
+        evidence.use(runtime, run)
+        fresh = discrepancies.update(runtime, run)
+        report.write(runtime, run, folder, locale)
+        report.write_index(folder.parent.parent, locale)
+        held()
+        with runtime.database.connection() as connection:
+            outcome = Outcome(run, fresh, nights.open_discrepancies(connection, provider), folder)
+        tell.mail(runtime, outcome, locale)
+        with runtime.database.connection() as connection:
+            nights.finish(connection, run.id, tell.summary(outcome))
+    log.info("books compared", day=day.isoformat(), lines=run.lines, fresh=fresh, open=outcome.open)
+    return outcome
+
+
+def _opened(runtime: Runtime, provider: str, day: date) -> Reconciliation:
+    when = period(runtime.registrations[provider].zone, day)
+    with runtime.database.connection() as connection:
+        if jobs.now(connection) < when.end:
+            raise NotCompared(f"{day} is not over in {when.zone}; compare it from {day + timedelta(days=1)} on")
+        run = reconciliation.open_run(connection, provider, day, when)
+        if nights.forgotten(connection, run.id):
+            raise NotCompared(
+                f"the lines of {provider} that were compared for {day} are no longer kept; its report tells what was"
+            )
+        if run.state == "done" and not run.complete:
+            nights.reopen(connection, run.id)
+            run = reconciliation.get(connection, run.id)
+        return run
+
+
+def _compared(
+    runtime: Runtime, run: Reconciliation, held: Callable[[], None], again: bool, progress: Progress
+) -> Reconciliation:
+    if run.state == "fetching":
+        run = fetch.fetch(runtime, run, progress)
+        held()
+    return compare.compare(runtime, run) if again or run.state == "fetched" else run

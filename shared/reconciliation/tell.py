@@ -1,0 +1,125 @@
+"""tell: what came of a comparison, for programs and in a mail. Nothing here fails a run."""
+
+import json
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.utils import formatdate, parseaddr
+from html import escape
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from shared.domain.discrepancies import Reconciliation, Total
+from shared.flow.runtime import Runtime
+from shared.messaging import mail as mailing
+from shared.reconciliation.report.figures import Reader, reader_locale
+from shared.reconciliation.report.words import WORDS
+from shared.store import nights
+from shared.store.engine import AWAY
+from shared.telemetry.logs import alert
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a run. fresh: open discrepancies that it was the first to find; open: all of the provider's."""
+
+    run: Reconciliation
+    fresh: int
+    open: int
+    folder: Path
+
+
+def summary(outcome: Outcome) -> dict[str, Any]:
+    """For programs, the event's data and the command's `--json`: the report's own summary without its times.
+
+    No account, name or reference stands in it. Raises OSError, ValueError when somebody spoilt the report.
+    """
+    told: dict[str, Any] = json.loads((outcome.folder / "summary.json").read_bytes())
+    return {name: value for name, value in told.items() if name not in ("times", "hours")} | {
+        "new": outcome.fresh,
+        "open": outcome.open,
+    }
+
+
+def mail(runtime: Runtime, outcome: Outcome, locale: str | None) -> bool:
+    """Mail the summary, if a server is set and it was not mailed before; True when that was done now.
+
+    A mail that can't be sent is an alert; the next start for that day sends it.
+    """
+    settings = runtime.settings.report
+    with runtime.database.connection() as connection:
+        if settings.smtp_url is None or not nights.to_mail(connection, outcome.run.id):
+            return False
+    try:
+        written = message(runtime, outcome, locale)
+        refused = mailing.send(
+            settings.smtp_url, written, parseaddr(settings.sender)[1], settings.recipients, settings.smtp_timeout_s
+        )
+        with runtime.database.connection() as connection:
+            nights.mailed(connection, outcome.run.id)
+    except AWAY:
+        raise
+    except Exception as error:  # whatever it is: the comparison stands without a mail
+        reason = str(error) if isinstance(error, mailing.Unsent) else type(error).__name__
+        alert("report_mail_failed", "a report could not be mailed; comparing that day again sends it", reason=reason)
+        return False
+    if refused:
+        alert("report_mail_refused", "the mail server refused some of a report's recipients", recipients_count=refused)
+    return True
+
+
+def message(runtime: Runtime, outcome: Outcome, locale: str | None) -> EmailMessage:
+    """The mail: as text, and as HTML that needs nothing from elsewhere."""
+    run, settings = outcome.run, runtime.settings.report
+    registration = runtime.registrations[run.provider]
+    reader = Reader(reader_locale(locale), ZoneInfo(registration.zone))
+    headline, part = _headline(outcome, reader), "" if run.complete else " (a part of the books)"
+    lines = [f"{registration.title}, {reader.day(run.day, 'full')} ({registration.zone})", headline]
+    if not run.complete:
+        lines.append(f"Not all of the books could be read: {run.missing}")
+    where = f"The report: {outcome.folder / 'report.html'}"
+    rows = [_cells(total, reader) for total in run.totals]
+
+    written = EmailMessage()
+    written["Subject"] = f"{run.provider} {run.day.isoformat()}: {headline.rstrip('.')}{part}"
+    written["From"], written["To"] = settings.sender, settings.to
+    written["Date"] = formatdate(localtime=True)
+    domain = parseaddr(settings.sender)[1].rpartition("@")[2]
+    # The same on a repeat: mail programs show it once.
+    kind = "whole" if run.complete else "part"
+    written["Message-ID"] = f"<settlepipe.{run.provider}.{run.day.isoformat()}.{kind}@{domain}>"
+    written["Auto-Submitted"] = "auto-generated"
+    written.set_content("\n\n".join([*lines, *(_in_words(cells) for cells in rows), where]) + "\n")
+    written.add_alternative(_html(lines, rows, where), subtype="html")
+    return written
+
+
+def _headline(outcome: Outcome, reader: Reader) -> str:
+    if outcome.open == 0:
+        return "no discrepancy is open."
+    return f"{reader.count(outcome.fresh)} new discrepancies, {reader.count(outcome.open)} open."
+
+
+_COLUMNS = ("Result", "Payments", "Currency", "Our books", "Provider's books")
+
+
+def _cells(total: Total, reader: Reader) -> tuple[str, ...]:
+    ours, theirs = (reader.amount(minor, total.currency) for minor in (total.local_minor, total.provider_minor))
+    return (WORDS[total.category].title, reader.count(total.count), total.currency, ours, theirs)
+
+
+def _in_words(cells: tuple[str, ...]) -> str:
+    return "\n  ".join([cells[0], *(f"{name}: {cell}" for name, cell in zip(_COLUMNS[1:], cells[1:], strict=True))])
+
+
+def _html(lines: list[str], rows: list[tuple[str, ...]], where: str) -> str:
+    pad, right = "padding:4px 12px 4px 0", "padding:4px 12px 4px 0;text-align:right"
+    styles = (pad, right, pad, right, right)
+    head = "".join(f'<th style="{s}">{escape(name)}</th>' for s, name in zip(styles, _COLUMNS, strict=True))
+    body = "".join(
+        "<tr>" + "".join(f'<td style="{s}">{escape(c)}</td>' for s, c in zip(styles, cells, strict=True)) + "</tr>"
+        for cells in rows
+    )
+    said = "".join(f"<p>{escape(line)}</p>" for line in lines)
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if rows else ""
+    return f"<!doctype html><html><body>{said}{table}<p>{escape(where)}</p></body></html>"

@@ -1,0 +1,130 @@
+"""A comparison's turn, its end, and how long its lines are kept; what is compared is in `reconciliation`."""
+
+import json
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+from shared.store.engine import SESSION, Connection, Database, driver_url
+
+_TURN = 715_829  # beside the locks of shared.store.tokens and shared.store.jobs
+
+# Told once; and once more when the books that could not be read whole at first were read.
+_FINISH = """
+WITH before AS (SELECT id, told FROM reconciliations WHERE id = %(id)s AND state = 'compared' FOR UPDATE), done AS (
+    UPDATE reconciliations r SET state = 'done', finished_at = clock(), told = coalesce(b.told, false) OR r.complete
+    FROM before b WHERE r.id = b.id
+    RETURNING r.id, r.provider, r.day, b.told IS NULL AS first, b.told IS NULL OR r.complete AND NOT b.told AS fresh
+), event AS (
+    INSERT INTO events (event_id, type, subject, data)
+    SELECT 'r' || id || CASE WHEN first THEN '-1' ELSE '-2' END, 'settlepipe.reconciliation.done',
+        provider || '/' || day, %(data)s::json
+    FROM done WHERE fresh
+)
+SELECT FROM done
+"""
+
+_FORGET = """
+UPDATE reconciliations SET forgotten = true
+WHERE provider = %(provider)s AND state = 'done' AND NOT forgotten
+    AND finished_at < clock() - make_interval(days => %(days)s)
+"""
+
+# What a run has as many rows of as there are lines or payments. The findings stay.
+_LARGE = ("provider_lines", "provider_accounts", "accounts_to_read", "reconciled_payments")
+_DELETE = """
+DELETE FROM {table} WHERE ctid = ANY(ARRAY(
+    SELECT l.ctid FROM {table} l WHERE l.run_id = ANY(%(runs)s) LIMIT %(limit)s))
+"""
+_STILL = " OR ".join(f"EXISTS (SELECT FROM {table} l WHERE l.run_id = r.id)" for table in _LARGE)
+_FORGOTTEN = f"SELECT id FROM reconciliations r WHERE provider = %(provider)s AND forgotten AND ({_STILL})"
+
+
+class Busy(Exception):  # noqa: N818 - says what happened
+    """Somebody else compares this provider's books at this moment. The message says what to do."""
+
+
+@contextmanager
+def turn(database_url: str, provider: str) -> Iterator[Callable[[], None]]:
+    """The only right to compare this provider's books, for the time of the block. Raises Busy.
+
+    Gives a function that raises psycopg.OperationalError when the right was lost (PostgreSQL was restarted). A killed
+    holder loses it.
+    """
+    key = zlib.crc32(provider.encode()) - (1 << 31)
+    with psycopg.connect(driver_url(database_url), autocommit=True, **SESSION) as connection:
+        row = connection.execute("SELECT pg_try_advisory_lock(%s, %s::int)", (_TURN, key)).fetchone()
+        if not (row and row[0]):
+            raise Busy(f"the books of {provider} are being compared at this moment; try again when that is done")
+
+        def held() -> None:
+            connection.execute("SELECT 1")
+
+        yield held
+
+
+def finish(connection: Connection, run_id: int, data: Mapping[str, Any]) -> bool:
+    """The compared run is done, and its event in the outbox unless that was told before. False: it is not compared."""
+    given = {"id": run_id, "data": json.dumps(data, ensure_ascii=False)}
+    return connection.execute(_FINISH, given).fetchone() is not None
+
+
+def to_mail(connection: Connection, run_id: int) -> bool:
+    """Was this run not mailed yet, or only when a part of the books had been read, and now all of them were?"""
+    statement = "SELECT mailed IS NULL OR complete AND NOT mailed AS due FROM reconciliations WHERE id = %s"
+    row = connection.execute(statement, (run_id,)).fetchone()
+    return bool(row and row["due"])
+
+
+def mailed(connection: Connection, run_id: int) -> None:
+    """The run's mail was taken by the server."""
+    connection.execute("UPDATE reconciliations SET mailed = complete WHERE id = %s", (run_id,))
+
+
+def reopen(connection: Connection, run_id: int) -> None:
+    """The books of this run are read on from where they could not be read."""
+    statement = "UPDATE reconciliations SET state = 'fetching', complete = true, missing = NULL"
+    connection.execute(f"{statement} WHERE id = %s AND state = 'done'", (run_id,))
+
+
+def forgotten(connection: Connection, run_id: int) -> bool:
+    """Are the lines and payments that this run compared no longer kept?"""
+    row = connection.execute("SELECT forgotten FROM reconciliations WHERE id = %s", (run_id,)).fetchone()
+    return bool(row and row["forgotten"])
+
+
+def open_discrepancies(connection: Connection, provider: str) -> int:
+    """How many discrepancies of this provider are open."""
+    statement = "SELECT count(*) AS n FROM discrepancies WHERE provider = %s AND resolved_at IS NULL"
+    row = connection.execute(statement, (provider,)).fetchone()
+    return int(row["n"]) if row else 0
+
+
+def any_payment(connection: Connection, provider: str) -> bool:
+    """Has this provider ever had a payment of ours?"""
+    found = connection.execute(
+        """SELECT EXISTS (SELECT FROM payments WHERE provider = %(p)s)
+            OR EXISTS (SELECT FROM archive.payments WHERE provider = %(p)s) AS found""",
+        {"p": provider},
+    ).fetchone()
+    return bool(found and found["found"])
+
+
+def forget_lines(database: Database, provider: str, days: int, batch: int = 10_000) -> int:
+    """Delete the lines of runs done longer ago than this, and what was compared with them, in short statements; how
+    many rows. The findings stay.
+
+    To be called in the provider's turn. Marked first: what is half deleted is never compared again.
+    """
+    count = 0
+    with database.connection() as connection:
+        connection.execute(_FORGET, {"provider": provider, "days": days})
+        runs = [row["id"] for row in connection.execute(_FORGOTTEN, {"provider": provider}).fetchall()]
+        for table in _LARGE:
+            statement = _DELETE.format(table=table)
+            while deleted := connection.execute(statement, {"runs": runs, "limit": batch}).rowcount:
+                count += deleted
+    return count

@@ -1,0 +1,159 @@
+"""A night's comparison: who may run it, how it is told once, and what becomes of its lines."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from pydantic import SecretStr
+
+from shared.domain.records import BookLine
+from shared.flow.runtime import Runtime
+from shared.reconciliation import run as night
+from shared.reconciliation import tell
+from shared.reconciliation.tell import Outcome
+from shared.settings import ReportSettings
+from shared.store import nights, reconciliation
+from tests.support.flow import World
+from tests.support.mail_server import mail_server
+
+DAY = date(2026, 3, 1)
+
+
+def opened(world: World, provider: str = "safe", day: date = DAY) -> int:
+    with world.runtime.database.connection() as connection:
+        return reconciliation.open_run(connection, provider, day, night.period("Asia/Tbilisi", day)).id
+
+
+def compared(world: World, run_id: int, *, complete: bool = True) -> None:
+    world.execute(
+        "UPDATE reconciliations SET state = 'compared', complete = %s, fetched_at = clock(), compared_at = clock()"
+        " WHERE id = %s",
+        complete,
+        run_id,
+    )
+
+
+def finished(world: World, run_id: int) -> bool:
+    with world.runtime.database.connection() as connection:
+        return nights.finish(connection, run_id, {"day": "made up"})
+
+
+def told(world: World) -> list[tuple[str, str]]:
+    rows = world.rows("SELECT event_id, subject FROM events WHERE type = 'settlepipe.reconciliation.done' ORDER BY id")
+    return [(row["event_id"], row["subject"]) for row in rows]
+
+
+def test_a_day_is_from_midnight_to_midnight_where_the_provider_is() -> None:
+    found = night.period("Europe/Istanbul", DAY)
+    assert found.start.isoformat() == "2026-03-01T00:00:00+03:00"
+    summer = night.period("Europe/Berlin", date(2026, 3, 29))
+    assert summer.end.timestamp() - summer.start.timestamp() == timedelta(hours=23).total_seconds()
+
+
+def test_one_process_at_a_time_compares_a_providers_books(world: World) -> None:
+    with nights.turn(world.url, "safe") as held:
+        held()
+        with pytest.raises(nights.Busy, match="safe are being compared"), nights.turn(world.url, "safe"):
+            pass
+        with nights.turn(world.url, "other"):
+            pass
+    with nights.turn(world.url, "safe"):
+        pass
+
+
+def test_a_lost_turn_is_noticed(world: World) -> None:
+    with nights.turn(world.url, "safe") as held:
+        world.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = 715829")
+        with pytest.raises(psycopg.OperationalError):
+            held()
+
+
+def test_a_run_is_told_once(world: World) -> None:
+    run_id = opened(world)
+    assert not finished(world, run_id), "it was not compared"
+    compared(world, run_id)
+    assert finished(world, run_id)
+    compared(world, run_id)
+    assert finished(world, run_id), "compared again"
+    assert told(world) == [(f"r{run_id}-1", "safe/2026-03-01")]
+
+
+def test_a_part_is_told_once_and_then_the_whole(world: World) -> None:
+    run_id = opened(world)
+    for complete in (False, False, True, True):
+        compared(world, run_id, complete=complete)
+        assert finished(world, run_id)
+    assert [event_id for event_id, _ in told(world)] == [f"r{run_id}-1", f"r{run_id}-2"]
+
+
+def lines(world: World, run_id: int) -> int:
+    found: int = world.value("SELECT count(*) FROM provider_lines WHERE run_id = %s", run_id)
+    return found
+
+
+def with_lines(world: World, day: date, provider: str = "safe") -> int:
+    run_id = opened(world, provider, day)
+    line = BookLine("payment", "7", None, 100, "GEL", None, "1", None, True)
+    with world.runtime.database.transaction() as connection:
+        reconciliation.keep(connection, run_id, [line] * 25, accounts=["7"], position=None)
+    return run_id
+
+
+def test_old_lines_are_forgotten_and_their_night_is_not_compared_again(world: World) -> None:
+    old, young, undone = (with_lines(world, DAY + timedelta(days=n)) for n in range(3))
+    other = with_lines(world, DAY, "careful")
+    for run_id in (old, young, other):
+        compared(world, run_id)
+        finished(world, run_id)
+    world.execute("UPDATE reconciliations SET finished_at = clock() - interval '91 days' WHERE id <> %s", young)
+    assert nights.forget_lines(world.runtime.database, "safe", 90, batch=10) == 26, "and the account"
+    assert [lines(world, run_id) for run_id in (old, young, undone, other)] == [0, 25, 25, 25]
+    with world.runtime.database.connection() as connection:
+        assert [nights.forgotten(connection, run_id) for run_id in (old, young)] == [True, False]
+    assert nights.forget_lines(world.runtime.database, "safe", 90) == 0
+
+
+def outcome(world: World, folder: Path, run_id: int) -> Outcome:
+    with world.runtime.database.connection() as connection:
+        return Outcome(reconciliation.get(connection, run_id), 2, 5, folder)
+
+
+def mailing(world: World, port: int, **changes: Any) -> Runtime:
+    given = {"smtp_url": SecretStr(f"smtp+plain://127.0.0.1:{port}"), "from": "b@example.com", "to": "a@example.com"}
+    report = ReportSettings.model_validate(given | changes)
+    settings = world.runtime.settings.model_copy(update={"report": report})
+    return replace(world.runtime, settings=settings)
+
+
+def test_a_mail_that_could_not_be_sent_fails_nothing_and_is_sent_by_the_next_start(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_id = opened(world)
+    compared(world, run_id)
+    with mail_server() as box:
+        runtime, found = mailing(world, box.port), outcome(world, tmp_path, run_id)
+        box.refuse = "451 not now"
+        assert not tell.mail(runtime, found, "en")
+        box.refuse = None
+        assert tell.mail(runtime, found, "en")
+        assert not tell.mail(runtime, found, "en"), "once"
+    (mail,) = box.mails
+    assert mail["Subject"] == "safe 2026-03-01: 2 new discrepancies, 5 open"
+    assert "report_mail_failed" in "".join(capsys.readouterr())
+
+
+def test_what_a_provider_wrote_is_text_in_a_mail(world: World, tmp_path: Path) -> None:
+    run_id = opened(world)
+    compared(world, run_id, complete=False)
+    world.execute("UPDATE reconciliations SET missing = %s WHERE id = %s", "<b>page 3\r\nBcc: x@example.com", run_id)
+    with mail_server() as box:
+        assert tell.mail(mailing(world, box.port), outcome(world, tmp_path, run_id), "de")
+    html = box.mails[0].get_body(("html",))
+    assert html is not None
+    assert "&lt;b&gt;page 3" in html.get_content()
+    assert "<b>" not in html.get_content()
+    assert box.recipients == [["a@example.com"]]
+    assert box.mails[0]["Bcc"] is None
