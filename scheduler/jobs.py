@@ -63,7 +63,6 @@ def retention(runtime: Runtime, _slot: datetime) -> str:
     return f"{moved} payments moved to the archive, {forgotten} runs of jobs forgotten"
 
 
-def refresh(provider: str, kind: str) -> Callable[[Runtime], str]:
 def refresh(provider: str, kind: str) -> Callable[[Runtime, datetime], str]:
     """Fetch one of a provider's lists, whole or not at all. Raises RefreshFailed."""
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 
 _BACK = """
 DROP TABLE findings, reconciled_payments, provider_accounts, accounts_to_read, provider_lines, reconciliations;
