@@ -92,7 +92,7 @@ def test_all_workers_killed_between_a_refunds_call_and_its_outcome(up: Stack, so
         return [row["invoice_code"] for row in up.sandbox.ledger() if row["operation"] == "refund"]
 
     wait_until(lambda: sum(code.startswith(f"{source}-") for code in on_the_wire()) == len(refunds), "refunds hang", 20)
-    workers = {name: pid for name, pid in up.pids.items() if name.startswith("worker-")}
+    workers = {name: pid for name, pid in up.pids.items() if name.startswith("worker-billcenter-")}
     assert len(workers) == 2
     for name in workers:
         up.signal_tree(name, signal.SIGKILL)

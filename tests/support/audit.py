@@ -112,8 +112,9 @@ def check_all(stack: Stack, source: str, intents: Iterable[Intent]) -> dict[str,
 
 
 _PROVED = """
-SELECT count(DISTINCT a.worker_key) AS workers FROM attempts a, tokens t
-WHERE a.meaning = 'succeeded' AND a.started_at > t.saved_at AND worker_alive(a.worker_key)
+SELECT count(DISTINCT a.worker_key) AS workers FROM attempts a JOIN payments p ON p.id = a.payment_id
+    JOIN tokens t ON t.provider = p.provider
+WHERE p.provider = 'billcenter' AND a.meaning = 'succeeded' AND a.started_at > t.saved_at AND worker_alive(a.worker_key)
 """
 
 
@@ -136,11 +137,14 @@ def prove_token(stack: Stack, source: str, workers: int = 2) -> None:
 
 def revoke_token(stack: Stack) -> None:
     """Revoke the token under way and return when the fleet has a new one. Somebody must be sending meanwhile."""
-    before = stack.query("SELECT version FROM tokens")[0]["version"]
+
+    def version() -> int:
+        found: int = stack.query("SELECT version FROM tokens WHERE provider = 'billcenter'")[0]["version"]
+        return found
+
+    before = version()
     stack.sandbox.call("POST", "billcenter/revoke", {})
-    wait_until(
-        lambda: stack.query("SELECT version FROM tokens")[0]["version"] > before, "the fleet logged in again", 20
-    )
+    wait_until(lambda: version() > before, "the fleet logged in again", 20)
 
 
 def states(found: Mapping[str, Row]) -> dict[str, int]:

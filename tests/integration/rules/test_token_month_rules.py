@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -123,10 +124,10 @@ def test_over_a_month_no_token_is_sent_expired_and_logins_are_the_fewest_possibl
         restarts = set(rng.sample(hours, 5))
         while hours:
             with processes(world, server.url, key) as fleet:
-                by_hand = jobs.renew("billcenter", 2 * HOUR_S)
+                by_hand, slot = jobs.renew("billcenter", 2 * HOUR_S), datetime.now(UTC)
                 runtime: Any = SimpleNamespace(connected={"billcenter": fleet[0]}, database=world.runtime.database)
                 while hours and hours.pop(0) not in restarts:
-                    by_hand(runtime)
+                    by_hand(runtime, slot)
                     for connected in rng.sample(fleet, rng.randint(0, PROCESSES)):
                         connected.lookups["biller_categories"].call()
                     clock.advance(HOUR_S)
