@@ -29,11 +29,13 @@ def reconcile(
         str | None, typer.Option("--date", metavar="D", help="the last day that is over, if not said")
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="compare the same lines anew, with what we know now")] = False,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="in place of HOME/reports")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="where the report goes")] = None,
     locale: Annotated[str | None, typer.Option(help="of numbers and dates, like ka_GE; the environment's")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Compare a day with a provider's books and write the report: DIR/<day>/<provider>/report.html.
+    """Compare a day with a provider's books and write the report, HOME/reports/<day>/<provider>/report.html.
+
+    With --out its files are in DIR; of all providers in DIR/<day>/<provider>.
 
     Exit status: 0 no new discrepancy, 3 new ones, 1 a provider's books could not be compared, or not all of them.
     """
@@ -49,7 +51,9 @@ def reconcile(
         names = _names(runtime, provider)
         for name in names:
             try:
-                outcomes.append(_reconcile(runtime, name, wanted, again=again, out=out, locale=locale))
+                to = None if out is None else out.expanduser().absolute()
+                root = to if provider == ALL else None
+                outcomes.append(_reconcile(runtime, name, wanted, again=again, out=to, root=root, locale=locale))
             except Exception as error:
                 if provider != ALL:
                     raise
@@ -67,14 +71,24 @@ def reconcile(
 
 
 def _reconcile(
-    runtime: "Runtime", name: str, day: date | None, *, again: bool, out: Path | None, locale: str | None
+    runtime: "Runtime",
+    name: str,
+    day: date | None,
+    *,
+    again: bool,
+    out: Path | None,
+    root: Path | None,
+    locale: str | None,
 ) -> "Outcome":
+    """out: where the report goes; root: of the days and providers, where there are more than one."""
     from shared.reconciliation import run
 
     chosen = day or run.last_day(runtime, name)
-    root = None if out is None else out.expanduser().absolute()
+    folder = root / chosen.isoformat() / name if root else out
     with _progress(name) as progress:
-        return run.reconcile(runtime, name, chosen, again=again, root=root, locale=locale, progress=progress)
+        return run.reconcile(
+            runtime, name, chosen, again=again, folder=folder, index=root, locale=locale, progress=progress
+        )
 
 
 def _names(runtime: "Runtime", provider: str) -> list[str]:

@@ -72,6 +72,11 @@ class Reconciliation:
     compared_at: datetime | None
     totals: tuple[Total, ...] = ()
 
+    @property
+    def over(self) -> bool:
+        """Was the day over when this was begun?"""
+        return self.started_at >= self.period_to
+
 
 @dataclass(frozen=True, slots=True)
 class Compared:

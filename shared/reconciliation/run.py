@@ -9,6 +9,8 @@ One process at a time does it for a provider. Each step is committed before the 
   between mail and its mark   sends the mail again, with the same Message-ID
   after it was done           writes the same report again; a part of the books that could not be read is read first
 
+A day that is not over may be looked at, too: that is begun anew each time, and once more when the day is over.
+
 Only `again` compares what was compared: the same lines, with what we know now.
 """
 
@@ -64,22 +66,28 @@ def reconcile(
     day: date,
     *,
     again: bool = False,
-    root: Path | None = None,
+    folder: Path | None = None,
+    index: Path | None = None,
     locale: str | None = None,
     progress: Progress = lambda *_: None,
 ) -> Outcome:
-    """Compare this day, or go on where it was left, and write its report under `root` (None: where they all are).
+    """Compare this day, or go on where it was left, and write its report.
 
+    folder: for its files, else `<day>/<provider>` where all reports are. index: the folder of folders whose index page
+    is written anew; where all reports are when no folder is given.
     again: compare the same lines anew, if they were compared.
     Raises nights.Busy, NotCompared; psycopg.OperationalError when PostgreSQL went away: start again.
     """
-    folder = (root or reports(runtime)) / day.isoformat() / provider
+    if folder is None:
+        index = reports(runtime)
+        folder = index / day.isoformat() / provider
     with nights.turn(process.database_url(runtime.settings), provider) as held, bound(provider=provider):
         run = _compared(runtime, _opened(runtime, provider, day), held, again, progress)
         evidence.use(runtime, run)
         fresh = discrepancies.update(runtime, run)
         report.write(runtime, run, folder, locale)
-        report.write_index(folder.parent.parent, locale)
+        if index is not None:
+            report.write_index(index, locale)
         held()
         with runtime.database.connection() as connection:
             outcome = Outcome(run, fresh, nights.open_discrepancies(connection, provider), folder)
@@ -92,10 +100,14 @@ def reconcile(
 
 def _opened(runtime: Runtime, provider: str, day: date) -> Reconciliation:
     when = period(runtime.registrations[provider].zone, day)
-    with runtime.database.connection() as connection:
-        if jobs.now(connection) < when.end:
-            raise NotCompared(f"{day} is not over in {when.zone}; compare it from {day + timedelta(days=1)} on")
+    with runtime.database.transaction() as connection:
+        now = jobs.now(connection)
+        if now < when.start:
+            raise NotCompared(f"{day} has not begun in {when.zone}")
         run = reconciliation.open_run(connection, provider, day, when)
+        if not run.over and (run.state == "done" or now >= when.end):
+            nights.begin_anew(connection, run.id)
+            return reconciliation.get(connection, run.id)
         if nights.forgotten(connection, run.id):
             raise NotCompared(
                 f"the lines of {provider} that were compared for {day} are no longer kept; its report tells what was"

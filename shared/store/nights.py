@@ -12,12 +12,15 @@ from shared.store.engine import SESSION, Connection, Database, driver_url
 
 _TURN = 715_829  # beside the locks of shared.store.tokens and shared.store.jobs
 
-# Told once; and once more when the books that could not be read whole at first were read.
+# Told once; and once more when the books that could not be read whole at first were read. A look at a day that was not
+# over is nobody's news.
 _FINISH = """
 WITH before AS (SELECT id, told FROM reconciliations WHERE id = %(id)s AND state = 'compared' FOR UPDATE), done AS (
-    UPDATE reconciliations r SET state = 'done', finished_at = clock(), told = coalesce(b.told, false) OR r.complete
+    UPDATE reconciliations r SET state = 'done', finished_at = clock(),
+        told = CASE WHEN r.started_at >= r.period_to THEN coalesce(b.told, false) OR r.complete END
     FROM before b WHERE r.id = b.id
-    RETURNING r.id, r.provider, r.day, b.told IS NULL AS first, b.told IS NULL OR r.complete AND NOT b.told AS fresh
+    RETURNING r.id, r.provider, r.day, b.told IS NULL AS first,
+        r.started_at >= r.period_to AND (b.told IS NULL OR r.complete AND NOT b.told) AS fresh
 ), event AS (
     INSERT INTO events (event_id, type, subject, data)
     SELECT 'r' || id || CASE WHEN first THEN '-1' ELSE '-2' END, 'settlepipe.reconciliation.done',
@@ -73,8 +76,10 @@ def finish(connection: Connection, run_id: int, data: Mapping[str, Any]) -> bool
 
 
 def to_mail(connection: Connection, run_id: int) -> bool:
-    """Was this run not mailed yet, or only when a part of the books had been read, and now all of them were?"""
-    statement = "SELECT mailed IS NULL OR complete AND NOT mailed AS due FROM reconciliations WHERE id = %s"
+    """Was this run of a day that was over not mailed yet, or only when a part of the books had been read, and now all
+    of them were?"""
+    statement = """SELECT started_at >= period_to AND (mailed IS NULL OR complete AND NOT mailed) AS due
+        FROM reconciliations WHERE id = %s"""
     row = connection.execute(statement, (run_id,)).fetchone()
     return bool(row and row["due"])
 
@@ -88,6 +93,18 @@ def reopen(connection: Connection, run_id: int) -> None:
     """The books of this run are read on from where they could not be read."""
     statement = "UPDATE reconciliations SET state = 'fetching', complete = true, missing = NULL"
     connection.execute(f"{statement} WHERE id = %s AND state = 'done'", (run_id,))
+
+
+def begin_anew(connection: Connection, run_id: int) -> None:
+    """Forget what this run has read: it was begun before its day was over. To be called in its provider's turn."""
+    for table in _LARGE:
+        connection.execute(f"DELETE FROM {table} WHERE run_id = %s".encode(), (run_id,))
+    connection.execute(
+        """UPDATE reconciliations SET state = 'fetching', position = NULL, complete = true, missing = NULL, lines = 0,
+            unread = 0, totals = NULL, started_at = clock(), fetched_at = NULL, compared_at = NULL, finished_at = NULL
+        WHERE id = %s""",
+        (run_id,),
+    )
 
 
 def forgotten(connection: Connection, run_id: int) -> bool:

@@ -157,3 +157,51 @@ def test_what_a_provider_wrote_is_text_in_a_mail(world: World, tmp_path: Path) -
     assert "<b>" not in html.get_content()
     assert box.recipients == [["a@example.com"]]
     assert box.mails[0]["Bcc"] is None
+
+
+def today(world: World) -> date:
+    found: date = world.value("SELECT (clock() AT TIME ZONE 'UTC')::date")
+    return found
+
+
+def ended(world: World, run_id: int) -> None:
+    compared(world, run_id)
+    assert finished(world, run_id)
+
+
+def test_a_day_that_goes_on_is_begun_anew_at_each_look_and_when_it_is_over(world: World) -> None:
+    day = today(world)
+    run = night._opened(world.runtime, "safe", day)
+    assert (run.state, run.over) == ("fetching", False)
+    line = BookLine("payment", "7", "x", 100, "MNT", None, None, None, touched=True)
+    with world.runtime.database.transaction() as connection:
+        reconciliation.keep(connection, run.id, [line], accounts=["7"], position={"page": 2})
+    assert night._opened(world.runtime, "safe", day).lines == 1, "a killed look is gone on with"
+    ended(world, run.id)
+    anew = night._opened(world.runtime, "safe", day)
+    assert (anew.id, anew.state, anew.lines) == (run.id, "fetching", 0)
+    assert world.value("SELECT count(*) FROM provider_lines") == 0
+    world.advance(86_400)
+    whole = night._opened(world.runtime, "safe", day)
+    assert (whole.id, whole.state, whole.over) == (run.id, "fetching", True), "also one that was never done"
+    ended(world, run.id)
+    assert night._opened(world.runtime, "safe", day).state == "done", "from then on it stays as it is"
+
+
+def test_a_look_at_a_day_that_goes_on_is_nobodys_news(world: World) -> None:
+    run = night._opened(world.runtime, "safe", today(world))
+    with world.runtime.database.connection() as connection:
+        assert not nights.to_mail(connection, run.id)
+    ended(world, run.id)
+    assert told(world) == []
+    world.advance(86_400)
+    night._opened(world.runtime, "safe", run.day)
+    with world.runtime.database.connection() as connection:
+        assert nights.to_mail(connection, run.id)
+    ended(world, run.id)
+    assert [event_id for event_id, _ in told(world)] == [f"r{run.id}-1"]
+
+
+def test_a_day_that_has_not_begun_is_refused(world: World) -> None:
+    with pytest.raises(night.NotCompared, match="has not begun in UTC"):
+        night._opened(world.runtime, "safe", today(world) + timedelta(days=1))
