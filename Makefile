@@ -8,10 +8,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo up test check format bench bench-isolation chaos lock clean
+.PHONY: help install demo up test check format bench bench-isolation bench-reconciliation chaos lock clean
 
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 install: $(STAMP) ## Install what is locked into .venv (every other target does this when it is needed)
 	@:
@@ -41,6 +41,9 @@ bench: $(STAMP) ## Measure this pipeline beside a naive and a plain Celery task 
 
 bench-isolation: $(STAMP) ## Measure what a provider that hangs costs another one (takes minutes)
 	@$(BIN)/python -m tests.bench.isolation
+
+bench-reconciliation: $(STAMP) ## Measure a night's comparison of a million and of ten million payments (takes minutes)
+	@$(BIN)/python -m tests.bench.reconciliation
 
 chaos: $(STAMP) ## Kill processes at random under load, then count every payment (takes minutes)
 	@$(BIN)/python -m tests.chaos

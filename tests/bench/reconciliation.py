@@ -1,8 +1,9 @@
 """`python -m tests.bench.reconciliation`: a night's comparison, and the same one by pandas beside it.
 
 Both read the same tables and say the same: each category's count and sums, and a finding with its evidence for whatever
-is not simply matched. settlepipe also keeps what it found, uses the evidence and carries the discrepancies on. Each
-runs in a process of its own, whose memory at its highest is shown; the clock starts when the connection is there.
+is not simply matched. settlepipe also keeps what it found, uses the evidence, carries the discrepancies on and writes
+the accountants' report with all payments in it. Each runs in a process of its own, whose memory at its highest is
+shown; the clock starts when the connection is there.
 """
 
 import argparse
@@ -31,13 +32,14 @@ SECONDS_LIMIT = 3600
 
 
 def ours(url: str, run_id: int) -> dict[str, Any]:
-    """Compare, use the evidence, carry the discrepancies on; seconds of each step, and the totals."""
+    """Compare, use the evidence, carry the discrepancies on, report; seconds of each step, and the totals."""
     os.environ["SETTLEPIPE_DATABASE_URL"] = url
     from cryptography.fernet import Fernet  # noqa: PLC0415 - each child counts the memory of what it needs only
 
     os.environ["SETTLEPIPE_SECRET_KEYS"] = json.dumps([Fernet.generate_key().decode()])
     from shared.flow.runtime import start  # noqa: PLC0415
     from shared.reconciliation import discrepancies, evidence  # noqa: PLC0415
+    from shared.reconciliation import report as reports  # noqa: PLC0415
     from shared.reconciliation.compare import compare  # noqa: PLC0415
     from shared.settings import load_settings  # noqa: PLC0415
     from shared.store import reconciliation  # noqa: PLC0415
@@ -49,6 +51,8 @@ def ours(url: str, run_id: int) -> dict[str, Any]:
     run = timed(seconds, "compare", lambda: compare(runtime, run))
     timed(seconds, "evidence", lambda: evidence.use(runtime, run))
     timed(seconds, "discrepancies", lambda: discrepancies.update(runtime, run))
+    with tempfile.TemporaryDirectory(prefix="settlepipe-report-") as folder:
+        timed(seconds, "report", lambda: reports.write(runtime, run, Path(folder), "en"))
     totals = [[t.category.value, t.currency, t.count, t.local_minor, t.provider_minor] for t in run.totals]
     return {"seconds": seconds, "totals": sorted(totals)}
 
