@@ -83,7 +83,8 @@ def listed(run: Run) -> dict[str, dict[str, object]]:
 
 def test_jobs_of_the_providers_that_are_on_are_listed_before_they_ever_ran(run: Run, runtime: Runtime) -> None:
     rows = listed(run)
-    assert set(rows) == {"billcenter-token", "billcenter-services", "billcenter-bank-accounts", "retention"}
+    billcenter = {"billcenter-token", "billcenter-services", "billcenter-bank-accounts", "reconcile-billcenter"}
+    assert set(rows) == {*billcenter, "retention", "forget-lines"}
     accounts = rows["billcenter-bank-accounts"]
     assert (accounts["state"], accounts["last_slot"], accounts["outcome"]) == ("never", None, None)
     assert accounts["when"] == "daily 04:00 Asia/Ulaanbaatar"
