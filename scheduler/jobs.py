@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 
 from shared.flow import delivery, release, retire
 from shared.flow.runtime import Runtime
-from shared.flow.send import alert_halt
+from shared.flow.send import halt
 from shared.providers.base import BooksUnread, LoginRefused
 from shared.reconciliation import run as reconciliation
 from shared.store import jobs as job_runs
-from shared.store import lanes, nights
+from shared.store import nights
 from shared.telemetry import process
 from shared.telemetry.logs import alert, get_logger
 
@@ -33,9 +33,7 @@ def renew(provider: str, ahead_s: float) -> Callable[[Runtime, datetime], str]:
             # Spread, so that nobody logs in at the same moment for ever.
             return "renewed" if fetch(ahead_s * random.uniform(0.75, 1)) else "good for now"  # noqa: S311
         except LoginRefused as error:
-            with runtime.database.connection() as connection:
-                lanes.halt(connection, provider, str(error))
-            alert_halt(provider, str(error))
+            halt(runtime, provider, str(error))
             raise
 
     return do

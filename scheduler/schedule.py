@@ -10,7 +10,7 @@ from scheduler.slots import Daily, Every, When
 from shared.flow.runtime import Runtime
 from shared.providers.registry import REGISTRATIONS
 
-ULAANBAATAR, TBILISI, TASHKENT = "Asia/Ulaanbaatar", "Asia/Tbilisi", "Asia/Tashkent"
+ULAANBAATAR, TBILISI, TASHKENT = (REGISTRATIONS[name].zone for name in ("billcenter", "ubill", "bmms"))
 
 
 class CatchUp(StrEnum):

@@ -8,9 +8,9 @@ from shared.domain.answers import CheckResult, Verdict
 from shared.domain.backoff import next_wait
 from shared.flow.disputes import dispute_evidence
 from shared.flow.runtime import Runtime, boot_time_s
-from shared.flow.send import alert_halt, deliver
+from shared.flow.send import deliver, halt
 from shared.providers.base import Doubt, LoginRefused, LoginUnavailable
-from shared.store import checks, lanes
+from shared.store import checks
 from shared.store.checks import CheckClaim
 from shared.store.engine import Connection
 from shared.telemetry.logs import alert, bound, get_logger
@@ -75,9 +75,7 @@ def _ask(runtime: Runtime, claim: CheckClaim) -> CheckResult:
     try:
         return provider.check(doubt, runtime.books, provider.authorise())
     except LoginRefused as error:
-        with runtime.database.connection() as connection:
-            lanes.halt(connection, claim.payment.provider, str(error))
-        alert_halt(claim.payment.provider, str(error))
+        halt(runtime, claim.payment.provider, str(error))
         return CheckResult(Verdict.INCONCLUSIVE, str(error), provider_down=True, unread=True)
     except LoginUnavailable as error:
         return CheckResult(Verdict.INCONCLUSIVE, str(error), provider_down=True, unread=True)

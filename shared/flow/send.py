@@ -17,7 +17,7 @@ from shared.domain.payment import FINAL, State
 from shared.flow.disputes import dispute
 from shared.flow.runtime import Runtime, boot_time_s
 from shared.providers.base import Auth, LoginRefused, LoginUnavailable, Provider
-from shared.store import attempts
+from shared.store import attempts, lanes
 from shared.store.attempts import Claim, Outcome
 from shared.store.engine import AWAY
 from shared.telemetry.logs import alert, bound, get_logger
@@ -155,7 +155,14 @@ def _outcome(runtime: Runtime, claim: Claim, answer: Answer, *, sent: bool) -> O
     )
 
 
-def alert_halt(provider: str, reason: str) -> None:
+def halt(runtime: Runtime, provider: str, reason: str) -> None:
+    """Stop a lane that was not let in, and tell people. (An attempt's own outcome halts it with its record.)"""
+    with runtime.database.connection() as connection:
+        lanes.halt(connection, provider, reason)
+    _alert_halt(provider, reason)
+
+
+def _alert_halt(provider: str, reason: str) -> None:
     """Tell people that a lane stands still until its cause is mended."""
     text = "the lane is halted; mend the cause, then `settlepipe lanes resume`"
     alert("lane_halted", text, provider=provider, reason=reason)
@@ -185,7 +192,7 @@ def _record(runtime: Runtime, claim: Claim, outcome: Outcome) -> None:
         with runtime.gate.closed():
             moved = _write_until_done(runtime, claim, outcome)
     if outcome.halt:
-        alert_halt(claim.payment.provider, outcome.halt)
+        _alert_halt(claim.payment.provider, outcome.halt)
     if not moved and outcome.answer.meaning is Meaning.SUCCEEDED:
         dispute(runtime, claim)
     log.info(

@@ -13,10 +13,11 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from shared.domain.answers import Answer, CheckResult, Meaning
+from shared.domain.answers import Answer, CheckResult
 from shared.domain.payment import Operation, Payment
 from shared.domain.records import BookLine, DeliveryReport, DirectoryRow, Period, StoredToken
 from shared.domain.request import Built, Request
+from shared.providers.kinds import AnswerTable
 from shared.settings import ProviderSettings, Settings
 
 
@@ -205,7 +206,6 @@ Learn = Callable[[Payment, Books, Auth], None]
 Renew = Callable[[float | None], bool]
 Examine = Callable[[Payment, Directory], Sequence[str]]
 Reports = Callable[[str], Sequence[DeliveryReport]]
-AnswerTable = Mapping[tuple[Operation | str, str], Meaning]
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,15 +105,6 @@ def fetched(connection: Connection, run_id: int, missing: str | None = None) -> 
     return get(connection, run_id)
 
 
-def done(connection: Connection, run_id: int) -> Reconciliation:
-    """Everything that follows from the comparison was done. Safe to repeat."""
-    connection.execute(
-        "UPDATE reconciliations SET state = 'done', finished_at = clock() WHERE id = %s AND state = 'compared'",
-        (run_id,),
-    )
-    return get(connection, run_id)
-
-
 def findings(connection: Connection, run_id: int) -> Iterator[Finding]:
     """What the run found that is not simply matched, in an order that is always the same, in constant memory."""
     for row in _streamed(connection, _FINDINGS, run_id):
