@@ -5,13 +5,12 @@ A line is ours by the reference that we sent, never by its amount and date. Temp
 """
 
 from shared.domain.discrepancies import Reconciliation
+from shared.store import bulk
 from shared.store.archive import every
 from shared.store.engine import Connection
 from shared.store.scope import ACCOUNT, IN_SCOPE, PAYMENTS, SIGNED, given
 
 CLOCKS_S = 300  # our clock and the provider's may differ by so much
-TIMEOUT_S = 3600  # of one statement
-_MEMORY = "64MB"  # of PostgreSQL, for one sort or hash table; more goes to its disk
 
 COLUMNS = f"""p.id, {ACCOUNT} AS account, p.sent_reference AS marker, p.state, p.operation, p.currency,
     {SIGNED} AS signed_minor, p.finished_at, p.books_key IS NOT NULL AS by_line"""
@@ -61,13 +60,20 @@ UPDATE booked l SET id = s.id, exchanged = s.currency <> l.currency FROM scope s
 WHERE s.id = ANY(%s) AND l.id IS NULL AND l.marker = s.marker
 """
 
-_NTH = """
-UPDATE booked l SET nth = t.nth FROM (
-    SELECT x.number, row_number() OVER (PARTITION BY x.id ORDER BY x.kind = 'payment' DESC, x.account = s.account DESC,
-        (x.amount_minor, x.currency) = (s.signed_minor, s.currency) DESC, x.at NULLS LAST, x.number) AS nth
-    FROM booked x JOIN scope s USING (id) WHERE x.id IN (SELECT id FROM booked GROUP BY id HAVING count(*) > 1)
-) t WHERE l.number = t.number AND t.nth > 1
+# In three steps: of ten million rows nobody would guess how few have the same payment. By sorting: so large a hash table
+# is slower.
+_REPEATED = """
+CREATE TEMP TABLE repeated ON COMMIT DROP AS
+SELECT DISTINCT id FROM (SELECT id, lag(id) OVER (ORDER BY id) AS before FROM booked WHERE id IS NOT NULL) b
+WHERE id = before
 """
+_RANKED = """
+CREATE TEMP TABLE ranked ON COMMIT DROP AS
+SELECT x.number, row_number() OVER (PARTITION BY x.id ORDER BY x.kind = 'payment' DESC, x.account = s.account DESC,
+    (x.amount_minor, x.currency) = (s.signed_minor, s.currency) DESC, x.at NULLS LAST, x.number) AS nth
+FROM repeated r JOIN booked x USING (id) JOIN scope s USING (id)
+"""
+_NTH = "UPDATE booked l SET nth = r.nth FROM ranked r WHERE l.number = r.number AND r.nth > 1"
 
 # What the books themselves settled was told the night before: that it ended here later is no news.
 _LATE = f"""
@@ -77,17 +83,11 @@ _LATE = f"""
     AND NOT EXISTS (SELECT FROM {every("checks")} c WHERE c.payment_id = s.id AND c.evidence ? 'reconciliation')
 """
 
-# `differing`: those that are not simply matched, once more: what names them need not look for them in a million rows.
-DIFFERING = "CREATE TEMP TABLE differing (LIKE reconciled_payments) ON COMMIT DROP"
-JUDGED = """
-WITH judged AS (
-    INSERT INTO reconciled_payments (run_id, payment_id, account, category, state, finished_at, currency, local_minor,
-        provider_minor)
-    {} RETURNING *
-) INSERT INTO differing SELECT * FROM judged WHERE category <> 'matched'
-"""
+JUDGED = """INSERT INTO reconciled_payments (run_id, payment_id, account, category, state, finished_at, currency,
+    local_minor, provider_minor)"""
 
 _JUDGE = f"""
+{JUDGED}
 SELECT %(run)s, s.id, s.account,
     CASE WHEN l.number IS NULL THEN CASE s.state WHEN 'succeeded' THEN 'missing_at_provider'
             WHEN 'refused' THEN 'matched' WHEN 'cancelled' THEN 'matched' ELSE 'still_unknown' END
@@ -111,6 +111,12 @@ _PAYMENT = f"""jsonb_build_object('source', p.source, 'intent_id', p.intent_id, 
 INTO = """INSERT INTO findings (run_id, identity, category, payment_id, account, currency, local_minor, provider_minor,
     evidence)"""
 
+# Those that are not simply matched, once more: what names them need not look for them among millions.
+_DIFFERING = """
+CREATE TEMP TABLE differing ON COMMIT DROP AS
+SELECT * FROM reconciled_payments WHERE run_id = %(run)s AND category <> 'matched'
+"""
+
 # `says`: a payment that is not final has exactly one line, of a payment made, with its reference, account and amount.
 _FOUND = f"""
 {INTO}
@@ -118,7 +124,7 @@ SELECT %(run)s, c.category || ':' || c.payment_id, c.category, c.payment_id, c.a
     c.provider_minor, jsonb_strip_nulls(jsonb_build_object('payment', {_PAYMENT},
         'line', CASE WHEN l.number IS NOT NULL THEN {LINE} END,
         'says', CASE WHEN c.category = 'status_mismatch' AND c.finished_at IS NULL AND l.kind = 'payment'
-                AND l.account = c.account AND NOT EXISTS (SELECT FROM booked x WHERE x.id = l.id AND x.nth > 1)
+                AND l.account = c.account AND NOT EXISTS (SELECT FROM repeated r WHERE r.id = l.id)
             THEN 'applied' END,
         'invoice', CASE WHEN i.account IS NOT NULL THEN to_jsonb(i) - 'account' - 'chosen' END))
 FROM differing c JOIN {PAYMENTS} p ON p.id = c.payment_id
@@ -148,9 +154,7 @@ def prepare(connection: Connection, run: Reconciliation) -> int:
     The first statement of a transaction, which sees everything as of one moment from then on.
     """
     connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-    connection.execute(f"SET LOCAL statement_timeout = '{TIMEOUT_S}s'")
-    connection.execute(f"SET LOCAL work_mem = '{_MEMORY}'")
-    connection.execute("SET LOCAL jit = off")
+    bulk.prepare(connection)
     connection.execute("DELETE FROM findings WHERE run_id = %s", (run.id,))
     connection.execute("DELETE FROM reconciled_payments WHERE run_id = %s", (run.id,))
     connection.execute(_SCOPE, given(run))
@@ -160,19 +164,24 @@ def prepare(connection: Connection, run: Reconciliation) -> int:
     pulled = [row["id"] for row in connection.execute(_PULLED, given(run)).fetchall()]
     if pulled:
         connection.execute(_BOOK_PULLED, (pulled,))
-    connection.execute("ANALYZE booked")
+    connection.execute(_REPEATED)
+    connection.execute("ANALYZE repeated")
+    connection.execute(_RANKED)
+    connection.execute("ANALYZE ranked")
     connection.execute(_NTH)
+    connection.execute("ANALYZE booked")
     return int(unread["unread"]) if unread else 0
 
 
 def judge_lines(connection: Connection, run: Reconciliation) -> None:
     """Each payment of `scope` that has lines of its own beside its line."""
-    connection.execute(DIFFERING)
-    connection.execute(JUDGED.format(_JUDGE), given(run))
+    connection.execute(_JUDGE, given(run))
 
 
 def find(connection: Connection, run: Reconciliation) -> None:
     """Findings of the payments that are not simply matched, and of their further lines."""
+    connection.execute(_DIFFERING, given(run))
+    connection.execute("ALTER TABLE differing ADD PRIMARY KEY (payment_id)")
     connection.execute("ANALYZE differing")
     connection.execute(_FOUND, given(run))
     connection.execute(_FURTHER, given(run))

@@ -67,7 +67,8 @@ INSERT INTO scope SELECT {COLUMNS} FROM {PAYMENTS} p
 WHERE p.id IN (SELECT chosen FROM invoices) AND p.id NOT IN (SELECT id FROM scope)
 """
 
-_JUDGE = """
+_JUDGE = f"""
+{JUDGED}
 SELECT %(run)s, s.id, s.account,
     CASE WHEN s.state IN ('refused', 'cancelled') THEN 'matched'
         WHEN s.state <> 'succeeded' THEN 'still_unknown'
@@ -115,7 +116,7 @@ def prepare(connection: Connection, run: Reconciliation) -> None:
 
 def judge(connection: Connection, run: Reconciliation) -> None:
     """Each payment of `scope` that stands under an invoice."""
-    connection.execute(JUDGED.format(_JUDGE), given(run))
+    connection.execute(_JUDGE, given(run))
 
 
 def find(connection: Connection, run: Reconciliation) -> None:

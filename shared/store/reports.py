@@ -13,18 +13,19 @@ from datetime import date
 from typing import Any
 
 from shared.domain.discrepancies import Reconciliation
+from shared.store import bulk
 from shared.store.archive import every
 from shared.store.engine import Connection, Database
 
 Write = Callable[[bytes], object]
 
-STATEMENT_TIMEOUT_MS = 3_600_000  # one COPY of ten million rows is one statement
 # What is not known adds nothing to a sum: its own amount is what is in question.
 _AT_STAKE = """CASE {0}.category WHEN 'still_unknown'
     THEN abs(coalesce(({0}.evidence #>> '{{payment,amount_minor}}')::bigint, 0))
     ELSE abs(coalesce({0}.local_minor, 0) - coalesce({0}.provider_minor, 0)) END"""
 # A cell that begins with one of these is run as a formula by some spreadsheet; the wide ones by those of East Asia.
 _RUNS = r"E'=+-@|\t\r\n\uFF1D\uFF0B\uFF0D\uFF20'"
+_STATE = "f.evidence #>> '{payment,state}'"  # of the payment, as it was then
 _DAY = "(d.{} AT TIME ZONE %(zone)s)::date"
 
 _CLOSED = "EXISTS (SELECT FROM discrepancies d WHERE d.identity = f.identity AND d.resolved_at IS NOT NULL)"
@@ -37,11 +38,10 @@ WITH f AS (
     FROM findings f WHERE run_id = %(run)s
 )
 SELECT f.identity, f.category, f.currency, f.local_minor, f.provider_minor, f.account, f.evidence,
-    p.source || '/' || p.intent_id AS payment, p.operation, p.amount_minor, p.currency AS own_currency, c.state,
-    p.sent_reference, {_DAY.format("first_seen")} AS first_seen,
+    p.source || '/' || p.intent_id AS payment, p.operation, p.amount_minor, p.currency AS own_currency,
+    {_STATE} AS state, p.sent_reference, {_DAY.format("first_seen")} AS first_seen,
     d.run_id = %(run)s AS fresh, d.resolved_by, d.resolved_reason
-FROM f LEFT JOIN reconciled_payments c ON c.run_id = %(run)s AND c.payment_id = f.payment_id
-    LEFT JOIN {every("payments")} p ON p.id = f.payment_id LEFT JOIN discrepancies d ON d.identity = f.identity
+FROM f LEFT JOIN {every("payments")} p ON p.id = f.payment_id LEFT JOIN discrepancies d ON d.identity = f.identity
 WHERE f.place <= %(limit)s ORDER BY f.category, f.place
 """
 
@@ -73,7 +73,7 @@ _SETTLED = f"SELECT f.category, count(*) AS count FROM findings f WHERE f.run_id
 
 # By the hour of their end; those without one by the hour they came in. What is outside of the period is hour -1.
 _HOURS = f"""
-SELECT CASE WHEN at >= %(from)s AND at < %(to)s THEN floor(extract(epoch FROM at - %(from)s) / 3600)::integer
+SELECT CASE WHEN at >= %(from)s AND at < %(to)s THEN floor(date_part('epoch', at - %(from)s) / 3600)::integer
     ELSE -1 END AS hour, state, count(*) AS count
 FROM (
     SELECT c.state, c.finished_at AS at FROM reconciled_payments c
@@ -137,7 +137,7 @@ def snapshot(database: Database) -> Iterator[Connection]:
     """One moment of the database, read only, with time for large results."""
     with database.transaction() as connection:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        connection.execute(f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS}")
+        bulk.prepare(connection)
         yield connection
 
 
@@ -212,13 +212,12 @@ def copy_findings(
         {_cell("f.account")} AS account, f.currency, {_amount("f.local_minor", digits)} AS our_books,
         {_amount("f.provider_minor", digits)} AS provider_books,
         {_amount("(f.local_minor - f.provider_minor)", digits)} AS difference,
-        p.operation, {_amount("p.amount_minor", "p.places")} AS payment_amount, c.state AS payment_state,
+        p.operation, {_amount("p.amount_minor", "p.places")} AS payment_amount, {_STATE} AS payment_state,
         p.sent_reference,
         {_DAY.format("first_seen")} AS first_seen, {_cell("d.resolved_by")} AS resolved_by,
         {_cell("d.resolved_reason")} AS resolved_reason, {_cell("f.identity")} AS identity,
         {_cell("f.evidence::text")} AS evidence
     FROM findings f LEFT JOIN {every("payments")} p ON p.id = f.payment_id
-        LEFT JOIN reconciled_payments c ON c.run_id = %(run)s AND c.payment_id = f.payment_id
         LEFT JOIN discrepancies d ON d.identity = f.identity
     WHERE f.run_id = %(run)s ORDER BY f.category, f.identity COLLATE "C"
     """
@@ -228,8 +227,8 @@ def copy_findings(
 
 def _cell(text: str) -> str:
     """Text from outside, such that no spreadsheet runs it: what a formula could begin with gets an apostrophe."""
-    first = f"left(ltrim({text}), 1)"
-    return f"CASE WHEN {first} <> '' AND strpos({_RUNS}, {first}) > 0 THEN '''' || {text} ELSE {text} END"
+    first = f"left(ltrim({text}) || '.', 1)"  # of blanks alone: the point
+    return f"CASE WHEN strpos({_RUNS}, {first}) > 0 THEN '''' || {text} ELSE {text} END"
 
 
 def _amount(minor: str, digits: str) -> str:
