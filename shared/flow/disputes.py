@@ -66,5 +66,5 @@ def dispute_evidence(
         }
         kept = connection.execute(_KEEP, given).fetchone()
         if kept and kept["fresh"]:
-            events.disputed(connection, payment_id)
+            events.disputed(connection, [payment_id])
     alert(category, "late evidence contradicts a final payment", payment_id=payment_id)

@@ -19,9 +19,7 @@ def use(runtime: Runtime, run: Reconciliation) -> int:
     with runtime.database.connection() as connection:
         shown = evidence.shown(connection, run)
         for start in range(0, len(shown), _BATCH):
-            with connection.transaction():
-                for payment_id in shown[start : start + _BATCH]:
-                    evidence.applied(connection, run, payment_id)
+            evidence.applied(connection, run, shown[start : start + _BATCH])
         if shown:
             connection.execute("ANALYZE checks")  # what was just written is looked for next
         count = evidence.used(connection, run)

@@ -98,8 +98,7 @@ def carry_on(connection: Connection, run: Reconciliation) -> int:
     given["settled"] = [row["identity"] for row in connection.execute(_SETTLED, given).fetchall()]
     for statement in (_KEEP, _CLOSE_SETTLED, _CLOSE):
         connection.execute(statement, given)
-    for payment_id in disputed:
-        events.disputed(connection, payment_id)
+    events.disputed(connection, disputed)
     row = connection.execute(
         "SELECT count(*) AS fresh FROM discrepancies WHERE run_id = %(run)s AND resolved_at IS NULL", given
     ).fetchone()

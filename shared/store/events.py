@@ -1,5 +1,6 @@
 """The outbox: events written with the steps they tell of, carried to the stream by the relay."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from shared.store.engine import Connection, Row
@@ -10,11 +11,11 @@ SELECT id, event_id, type, subject, data::text AS data, created_at FROM events W
 
 _DISPUTED = """
 WITH p AS (
-    UPDATE payments SET event_seq = event_seq + 1 WHERE id = %(id)s RETURNING payments.*
+    UPDATE payments SET event_seq = event_seq + 1 WHERE id = ANY(%(ids)s) RETURNING payments.*
 )
 INSERT INTO events (payment_id, event_id, type, subject, data)
 SELECT p.id, p.id || '-' || p.event_seq, 'settlepipe.payment.disputed', p.source || '/' || p.intent_id,
-    payment_row(ROW(p.*)::payments) FROM p
+    payment_row(ROW(p.*)::payments) FROM p ORDER BY p.id
 """
 
 
@@ -63,6 +64,6 @@ def archived_since(connection: Connection, since: datetime) -> bool:
     return bool(row and row["found"])
 
 
-def disputed(connection: Connection, payment_id: int) -> None:
-    """Late evidence contradicts a final state: tell upstream. The state stays."""
-    connection.execute(_DISPUTED, {"id": payment_id})
+def disputed(connection: Connection, payment_ids: Sequence[int]) -> None:
+    """Late evidence contradicts the final states of these payments: tell upstream. The states stay."""
+    connection.execute(_DISPUTED, {"ids": list(payment_ids)})

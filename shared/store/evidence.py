@@ -1,5 +1,7 @@
 """Payments that a provider's books show as applied, while we did not know."""
 
+from collections.abc import Sequence
+
 from shared.domain.discrepancies import Reconciliation
 from shared.store.engine import Connection
 
@@ -12,7 +14,7 @@ _APPLIED = """
 WITH moved AS (
     UPDATE payments SET state = 'succeeded', checks = checks + 1, in_doubt = false, due_at = NULL, hold_reason = NULL,
         resend_asked = false, detail = %(detail)s
-    WHERE id = %(id)s AND state NOT IN ('succeeded', 'refused', 'cancelled') RETURNING id, checks
+    WHERE id = ANY(%(ids)s) AND state NOT IN ('succeeded', 'refused', 'cancelled') RETURNING id, checks
 )
 INSERT INTO checks (payment_id, number, verdict, detail, evidence)
 SELECT m.id, m.checks, 'applied', %(detail)s,
@@ -33,10 +35,10 @@ def shown(connection: Connection, run: Reconciliation) -> list[int]:
     return [row["payment_id"] for row in connection.execute(_SHOWN, {"run": run.id}).fetchall()]
 
 
-def applied(connection: Connection, run: Reconciliation, payment_id: int) -> None:
-    """Succeeded, with the line as the evidence, in one statement; nothing where it is final already."""
+def applied(connection: Connection, run: Reconciliation, payment_ids: Sequence[int]) -> None:
+    """Succeeded, with the line as the evidence, in one statement; nothing where one is final already."""
     detail = f"the books of {run.day} show it as applied"
-    connection.execute(_APPLIED, {"run": run.id, "day": str(run.day), "id": payment_id, "detail": detail})
+    connection.execute(_APPLIED, {"run": run.id, "day": str(run.day), "ids": list(payment_ids), "detail": detail})
 
 
 def used(connection: Connection, run: Reconciliation) -> int:
