@@ -2,7 +2,7 @@
 
 from shared.domain.discrepancies import Reconciliation
 from shared.flow.runtime import Runtime
-from shared.store import balance, comparison, invoices, reconciliation, strays
+from shared.store import balance, compared, comparison, invoices, reconciliation, strays
 from shared.store.engine import Connection, Row
 from shared.telemetry.logs import get_logger
 
@@ -36,7 +36,8 @@ def compare(runtime: Runtime, run: Reconciliation) -> Reconciliation:
         balance.keep(connection, run, totals, unread)
     log.info("compared with the books", provider=run.provider, day=str(run.day), lines=run.lines, unread=unread)
     with runtime.database.connection() as connection:
-        connection.execute("ANALYZE findings, reconciled_payments")  # what follows reads them
+        connection.execute("ANALYZE findings")  # what follows reads them
+        compared.analyze(connection, run.id)
         return reconciliation.get(connection, run.id)
 
 

@@ -5,7 +5,7 @@ A line is ours by the reference that we sent, never by its amount and date. Temp
 """
 
 from shared.domain.discrepancies import Reconciliation
-from shared.store import bulk
+from shared.store import bulk, compared
 from shared.store.archive import every
 from shared.store.engine import Connection
 from shared.store.scope import ACCOUNT, IN_SCOPE, PAYMENTS, SIGNED, given
@@ -60,8 +60,8 @@ UPDATE booked l SET id = s.id, exchanged = s.currency <> l.currency FROM scope s
 WHERE s.id = ANY(%s) AND l.id IS NULL AND l.marker = s.marker
 """
 
-# In three steps: of ten million rows nobody would guess how few have the same payment. By sorting: so large a hash table
-# is slower.
+# In three steps: of ten million rows nobody would guess how few have the same payment. By sorting: a hash table of so
+# many is slower.
 _REPEATED = """
 CREATE TEMP TABLE repeated ON COMMIT DROP AS
 SELECT DISTINCT id FROM (SELECT id, lag(id) OVER (ORDER BY id) AS before FROM booked WHERE id IS NOT NULL) b
@@ -83,12 +83,8 @@ _LATE = f"""
     AND NOT EXISTS (SELECT FROM {every("checks")} c WHERE c.payment_id = s.id AND c.evidence ? 'reconciliation')
 """
 
-JUDGED = """INSERT INTO reconciled_payments (run_id, payment_id, account, category, state, finished_at, currency,
-    local_minor, provider_minor)"""
-
 _JUDGE = f"""
-{JUDGED}
-SELECT %(run)s, s.id, s.account,
+SELECT %(run)s::bigint AS run_id, s.id AS payment_id, s.account,
     CASE WHEN l.number IS NULL THEN CASE s.state WHEN 'succeeded' THEN 'missing_at_provider'
             WHEN 'refused' THEN 'matched' WHEN 'cancelled' THEN 'matched' ELSE 'still_unknown' END
         WHEN l.kind <> 'payment' OR l.account <> s.account THEN 'status_mismatch'
@@ -96,9 +92,9 @@ SELECT %(run)s, s.id, s.account,
         WHEN l.amount_minor <> s.signed_minor OR l.currency <> s.currency THEN 'amount_mismatch'
         WHEN s.state <> 'succeeded' THEN 'status_mismatch'
         WHEN {_LATE} THEN 'late'
-        ELSE 'matched' END,
-    s.state, s.finished_at, s.currency, CASE s.state WHEN 'succeeded' THEN s.signed_minor ELSE 0 END,
-    CASE WHEN l.currency = s.currency THEN l.amount_minor ELSE 0 END
+        ELSE 'matched' END AS category,
+    s.state, s.finished_at, s.currency, CASE s.state WHEN 'succeeded' THEN s.signed_minor ELSE 0 END AS local_minor,
+    CASE WHEN l.currency = s.currency THEN l.amount_minor ELSE 0 END AS provider_minor
 FROM scope s LEFT JOIN booked l ON l.id = s.id AND l.nth = 1
 WHERE s.by_line ORDER BY s.id
 """
@@ -156,7 +152,6 @@ def prepare(connection: Connection, run: Reconciliation) -> int:
     connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
     bulk.prepare(connection)
     connection.execute("DELETE FROM findings WHERE run_id = %s", (run.id,))
-    connection.execute("DELETE FROM reconciled_payments WHERE run_id = %s", (run.id,))
     connection.execute(_SCOPE, given(run))
     unread = connection.execute(_UNREAD, given(run)).fetchone()
     connection.execute("ANALYZE scope")
@@ -175,7 +170,7 @@ def prepare(connection: Connection, run: Reconciliation) -> int:
 
 def judge_lines(connection: Connection, run: Reconciliation) -> None:
     """Each payment of `scope` that has lines of its own beside its line."""
-    connection.execute(_JUDGE, given(run))
+    compared.write(connection, run, _JUDGE)
 
 
 def find(connection: Connection, run: Reconciliation) -> None:

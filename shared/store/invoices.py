@@ -5,7 +5,7 @@ difference. The provider's sum is therefore what ours on the invoice come to, an
 """
 
 from shared.domain.discrepancies import Reconciliation
-from shared.store.comparison import COLUMNS, INTO, JUDGED
+from shared.store.comparison import COLUMNS, INTO
 from shared.store.engine import Connection
 from shared.store.scope import ACCOUNT, PAYMENTS, SIGNED, given
 
@@ -67,8 +67,9 @@ INSERT INTO scope SELECT {COLUMNS} FROM {PAYMENTS} p
 WHERE p.id IN (SELECT chosen FROM invoices) AND p.id NOT IN (SELECT id FROM scope)
 """
 
-_JUDGE = f"""
-{JUDGED}
+_JUDGE = """
+INSERT INTO reconciled_payments (run_id, payment_id, account, category, state, finished_at, currency, local_minor,
+    provider_minor)
 SELECT %(run)s, s.id, s.account,
     CASE WHEN s.state IN ('refused', 'cancelled') THEN 'matched'
         WHEN s.state <> 'succeeded' THEN 'still_unknown'

@@ -3,11 +3,12 @@
 import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
 
+from shared.store import compared
 from shared.store.engine import SESSION, Connection, Database, driver_url
 
 _TURN = 715_829  # beside the locks of shared.store.tokens and shared.store.jobs
@@ -36,14 +37,19 @@ WHERE provider = %(provider)s AND state = 'done' AND NOT forgotten
     AND finished_at < clock() - make_interval(days => %(days)s)
 """
 
-# What a run has as many rows of as there are lines or payments. The findings stay.
-_LARGE = ("provider_lines", "provider_accounts", "accounts_to_read", "reconciled_payments")
+# What a run has as many rows of as there are lines or payments; its payments are a table of their own. The findings
+# stay.
+_LARGE = ("provider_lines", "provider_accounts", "accounts_to_read")
 _DELETE = """
 DELETE FROM {table} WHERE ctid = ANY(ARRAY(
     SELECT l.ctid FROM {table} l WHERE l.run_id = ANY(%(runs)s) LIMIT %(limit)s))
 """
 _STILL = " OR ".join(f"EXISTS (SELECT FROM {table} l WHERE l.run_id = r.id)" for table in _LARGE)
-_FORGOTTEN = f"SELECT id FROM reconciliations r WHERE provider = %(provider)s AND forgotten AND ({_STILL})"
+_FORGOTTEN = f"""
+SELECT id FROM reconciliations r
+WHERE provider = %(provider)s AND forgotten AND ({_STILL} OR {compared.IS_THERE.format("r.id")})
+"""
+_DROP_WAIT = "SET LOCAL lock_timeout = '2s'"  # others who would read wait behind it
 
 
 class Busy(Exception):  # noqa: N818 - says what happened
@@ -96,7 +102,10 @@ def reopen(connection: Connection, run_id: int) -> None:
 
 
 def begin_anew(connection: Connection, run_id: int) -> None:
-    """Forget what this run has read: it was begun before its day was over. To be called in its provider's turn."""
+    """Forget what this run has read: it was begun before its day was over. To be called in its provider's turn.
+
+    The payments that it compared are there until it is compared again.
+    """
     for table in _LARGE:
         connection.execute(f"DELETE FROM {table} WHERE run_id = %s".encode(), (run_id,))
     connection.execute(
@@ -131,10 +140,11 @@ def any_payment(connection: Connection, provider: str) -> bool:
 
 
 def forget_lines(database: Database, provider: str, days: int, batch: int = 10_000) -> int:
-    """Delete the lines of runs done longer ago than this, and what was compared with them, in short statements; how
-    many rows. The findings stay.
+    """Delete the lines of runs done longer ago than this, in short statements, and what was compared with them; how
+    many rows, without the payments. The findings stay.
 
-    To be called in the provider's turn. Marked first: what is half deleted is never compared again.
+    To be called in the provider's turn. Marked first: what is half deleted is never compared again. Payments that can't
+    be dropped because a report is being written go the next time.
     """
     count = 0
     with database.connection() as connection:
@@ -144,4 +154,8 @@ def forget_lines(database: Database, provider: str, days: int, batch: int = 10_0
             statement = _DELETE.format(table=table)
             while deleted := connection.execute(statement, {"runs": runs, "limit": batch}).rowcount:
                 count += deleted
+        for run_id in runs:
+            with suppress(psycopg.errors.LockNotAvailable), connection.transaction():
+                connection.execute(_DROP_WAIT)
+                compared.drop(connection, run_id)
     return count

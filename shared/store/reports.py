@@ -180,6 +180,7 @@ def hours(connection: Connection, run: Reconciliation) -> list[Hour]:
 
 def copy_payments(connection: Connection, run_id: int, write: Write) -> None:
     """Every payment that the run looked at, as CSV with a heading, in the order of acceptance, in constant memory."""
+    connection.execute("SET LOCAL max_parallel_workers_per_gather = 0")  # who reads the rows needs the other processor
     statement = f"""
     SELECT {_cell("p.source")} AS source, {_cell("p.intent_id")} AS intent_id, p.operation,
         {_amount("p.amount_minor", "p.places")} AS amount, p.currency, c.state, c.category AS comparison,

@@ -1,7 +1,8 @@
 """A night's payments and a provider's books for measuring the comparison: as many of one as of the other.
 
 One in a hundred differs, in each of the ways that books with lines can. The rows are made in PostgreSQL: what is
-measured is the comparison, not their making. Both sides are in no common order.
+measured is the comparison, not their making. The payments lie in the order of their ids, as the intake writes them; the
+lines in another one.
 """
 
 from datetime import UTC, date, datetime, timedelta

@@ -2,35 +2,23 @@
 
 import contextlib
 from collections.abc import Iterator
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
-from alembic import command
 from psycopg.rows import dict_row
-from sqlalchemy import create_engine
 
 from deploy.local.embedded import Servers
 from shared.store import migrate
-from shared.store.engine import driver_url, sqlalchemy_url
+from shared.store.engine import driver_url
 from shared.store.follow_ups import claim_due
+from tests.support.older import database_of
 
 
 @pytest.fixture
 def old_url(servers: Servers) -> Iterator[str]:
     """A database as 0002 left it."""
-    name = "settlepipe_before_follow_ups"
-    url = urlunsplit(urlsplit(servers.database_url)._replace(path=f"/{name}"))
-    admin = urlunsplit(urlsplit(servers.database_url)._replace(path="/postgres"))
-    with psycopg.connect(driver_url(admin), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        config, engine = migrate._config(), create_engine(sqlalchemy_url(url))
-        with engine.connect() as migrating:
-            config.attributes["connection"] = migrating
-            command.upgrade(config, "0002")
-        engine.dispose()
+    with database_of(servers.database_url, "0002") as url:
         yield url
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 _PAYMENT = """

@@ -374,6 +374,8 @@ def _empty(connection: "psycopg.Connection[dict[str, Any]]") -> None:
     assert tables is not None
     connection.execute(f"TRUNCATE {tables['names']} RESTART IDENTITY".encode())
     connection.execute("ALTER SEQUENCE payment_ids RESTART")
+    for row in connection.execute("SELECT relname AS name FROM pg_class WHERE relispartition").fetchall():
+        connection.execute(f"DROP TABLE {row['name']}".encode())
 
 
 @contextmanager

@@ -25,6 +25,7 @@ SELECT nextval('payment_ids'), %(source)s, %(intent)s || CASE WHEN %(count)s > 1
 FROM generate_series(1, %(count)s) n RETURNING id
 """
 
+_ITS_TABLE = "CREATE TABLE IF NOT EXISTS reconciled_payments_{0} PARTITION OF reconciled_payments FOR VALUES IN ({0})"
 _COMPARED = """
 INSERT INTO reconciled_payments (run_id, payment_id, account, category, state, finished_at, currency, local_minor,
     provider_minor)
@@ -101,6 +102,7 @@ class Night:
                 "END\nFROM generate", "END, 'made_up'\nFROM generate"
             )
         ids = [row["id"] for row in self.connection.execute(statement, given).fetchall()]
+        self.connection.execute(_ITS_TABLE.format(self.run_id).encode())
         self.connection.execute(
             _COMPARED,
             {

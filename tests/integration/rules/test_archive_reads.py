@@ -53,7 +53,8 @@ def test_whatever_refers_to_payments_by_key_moves_with_them(world: World) -> Non
 def test_every_table_that_holds_rows_of_a_payment_is_known_here(world: World) -> None:
     rows = world.rows(
         """SELECT c.relname AS name FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-        WHERE a.attname = 'payment_id' AND c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace"""
+        WHERE a.attname = 'payment_id' AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+            AND c.relnamespace = 'public'::regnamespace"""
     )
     # they name a payment wherever it is
     stay = {"intent_keys", "discrepancies", "findings", "reconciled_payments"}

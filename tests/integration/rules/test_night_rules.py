@@ -116,6 +116,29 @@ def test_old_lines_are_forgotten_and_their_night_is_not_compared_again(world: Wo
     assert nights.forget_lines(world.runtime.database, "safe", 90) == 0
 
 
+def test_the_payments_of_old_runs_are_dropped_as_soon_as_nobody_reads_them(world: World) -> None:
+    old, young = (opened(world, day=DAY + timedelta(days=n)) for n in range(2))
+    for run_id in (old, young):
+        world.execute(
+            f"CREATE TABLE reconciled_payments_{run_id} PARTITION OF reconciled_payments FOR VALUES IN ({run_id})"
+        )
+        compared(world, run_id)
+        finished(world, run_id)
+    world.execute("UPDATE reconciliations SET finished_at = clock() - interval '91 days' WHERE id = %s", old)
+
+    def tables() -> set[str]:
+        parent = "'reconciled_payments'::regclass"
+        rows = world.rows(f"SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = {parent}")
+        return {row["name"] for row in rows}
+
+    with world.runtime.database.transaction() as report:
+        report.execute("SELECT count(*) FROM reconciled_payments")
+        nights.forget_lines(world.runtime.database, "safe", 90)
+        assert tables() == {f"reconciled_payments_{old}", f"reconciled_payments_{young}"}
+    nights.forget_lines(world.runtime.database, "safe", 90)
+    assert tables() == {f"reconciled_payments_{young}"}
+
+
 def outcome(world: World, folder: Path, run_id: int) -> Outcome:
     with world.runtime.database.connection() as connection:
         return Outcome(reconciliation.get(connection, run_id), 2, 5, folder)

@@ -1,0 +1,28 @@
+"""A database as an earlier release left it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+from alembic import command
+from sqlalchemy import create_engine
+
+from shared.store import migrate
+from shared.store.engine import driver_url, sqlalchemy_url
+
+
+@contextmanager
+def database_of(server_url: str, revision: str) -> Iterator[str]:
+    """The URL of a new database on this server with the migrations up to `revision`; dropped at the end."""
+    name = f"settlepipe_of_{revision}"
+    url, admin = (urlunsplit(urlsplit(server_url)._replace(path=f"/{path}")) for path in (name, "postgres"))
+    with psycopg.connect(driver_url(admin), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        config, engine = migrate._config(), create_engine(sqlalchemy_url(url))
+        with engine.connect() as migrating:
+            config.attributes["connection"] = migrating
+            command.upgrade(config, revision)
+        engine.dispose()
+        yield url
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
