@@ -22,10 +22,13 @@ WITH line AS (
     SELECT DISTINCT ON (account) account, currency, amount_minor, status, touched FROM provider_lines
     WHERE run_id = %(run)s AND kind = 'total' ORDER BY account, touched DESC, number DESC
 ), known AS (
-    SELECT account, currency FROM line
-    UNION SELECT account, currency FROM scope WHERE NOT by_line
-    UNION SELECT d.account, d.currency FROM discrepancies d JOIN provider_accounts a ON a.account = d.account
-    WHERE a.run_id = %(run)s AND d.provider = %(provider)s AND d.payment_id IS NULL AND d.resolved_at IS NULL
+    SELECT account, currency, bool_or(paid) AS paid FROM (
+        SELECT account, currency, touched AS paid FROM line
+        UNION ALL SELECT account, currency, true FROM scope WHERE NOT by_line
+        UNION ALL SELECT d.account, d.currency, false FROM discrepancies d
+            JOIN provider_accounts a ON a.account = d.account
+        WHERE a.run_id = %(run)s AND d.provider = %(provider)s AND d.payment_id IS NULL AND d.resolved_at IS NULL
+    ) k GROUP BY account, currency
 ), net AS (
     SELECT {ACCOUNT} AS account, p.currency,
         coalesce(sum({SIGNED}) FILTER (WHERE p.finished_at < %(started_at)s), 0) AS net_minor,
@@ -40,8 +43,7 @@ SELECT account, currency, coalesce(amount_minor, 0)::bigint AS amount_paid_minor
         ELSE coalesce(amount_minor, 0) - coalesce(net_minor, 0) END::bigint AS difference_minor,
     status, NULL::bigint AS chosen
 FROM known LEFT JOIN line USING (account, currency) LEFT JOIN net USING (account, currency)
-WHERE net.account IS NOT NULL OR line.touched
-    OR (account, currency) IN (SELECT account, currency FROM scope WHERE NOT by_line)
+WHERE net.account IS NOT NULL OR known.paid
 """
 _NONE = """
 CREATE TEMP TABLE invoices (account text, currency text, amount_paid_minor bigint, net_minor bigint,
@@ -55,7 +57,7 @@ UPDATE invoices i SET chosen = coalesce(
     (SELECT p.id FROM {PAYMENTS} p WHERE i.difference_minor > 0 AND p.state = 'succeeded' AND p.operation = 'refund'
         AND p.provider = %(provider)s AND p.exclusive_key = %(prefix)s || i.account AND p.currency = i.currency
         AND p.amount_minor = i.difference_minor AND p.finished_at < %(started_at)s
-     ORDER BY p.id IN (SELECT id FROM scope) DESC, p.finished_at DESC, p.id DESC LIMIT 1),
+     ORDER BY EXISTS (SELECT FROM scope s WHERE s.id = p.id) DESC, p.finished_at DESC, p.id DESC LIMIT 1),
     (SELECT s.id FROM scope s WHERE i.difference_minor < 0 AND s.state = 'succeeded' AND NOT s.by_line
         AND s.account = i.account AND s.currency = i.currency AND s.signed_minor = -i.difference_minor
      ORDER BY s.finished_at DESC, s.id DESC LIMIT 1))
@@ -64,7 +66,7 @@ WHERE difference_minor <> 0
 
 _PULLED = f"""
 INSERT INTO scope SELECT {COLUMNS} FROM {PAYMENTS} p
-WHERE p.id IN (SELECT chosen FROM invoices) AND p.id NOT IN (SELECT id FROM scope)
+WHERE p.id IN (SELECT chosen FROM invoices) AND NOT EXISTS (SELECT FROM scope s WHERE s.id = p.id)
 """
 
 _JUDGE = """
@@ -85,21 +87,26 @@ WHERE NOT s.by_line ORDER BY s.id
 
 # candidates: ours with exactly this amount, for people to look at; a total proves nothing about them.
 _DIFFERENCES = f"""
+WITH unexplained AS (
+    SELECT * FROM invoices WHERE difference_minor <> 0 AND chosen IS NULL
+), candidates AS (
+    SELECT i.account, i.currency, p.id, row_number() OVER (PARTITION BY i.account, i.currency ORDER BY p.id) AS place,
+        jsonb_build_object('source', p.source, 'intent_id', p.intent_id, 'state', p.state, 'amount_minor', {SIGNED},
+            'sent_reference', p.sent_reference) AS named
+    FROM unexplained i JOIN {PAYMENTS} p ON p.exclusive_key = %(prefix)s || i.account AND p.currency = i.currency
+    WHERE p.provider = %(provider)s AND CASE WHEN i.difference_minor > 0 THEN {SIGNED} = i.difference_minor
+        ELSE p.state = 'succeeded' AND EXISTS (SELECT FROM scope s WHERE s.id = p.id) END
+), listed AS (
+    SELECT account, currency, jsonb_agg(named ORDER BY id) AS payments FROM candidates WHERE place <= 20
+    GROUP BY account, currency
+)
 {INTO}
 SELECT %(run)s, k.category || ':' || %(prefix)s || i.account, k.category, NULL, i.account, i.currency, 0,
     i.difference_minor, jsonb_strip_nulls(jsonb_build_object(
-        'invoice', to_jsonb(i) - 'account' - 'chosen',
-        'payments', (SELECT jsonb_agg(named ORDER BY id) FROM (
-            SELECT p.id, jsonb_build_object('source', p.source, 'intent_id', p.intent_id, 'state', p.state,
-                'amount_minor', {SIGNED}, 'sent_reference', p.sent_reference) AS named
-            FROM {PAYMENTS} p WHERE p.provider = %(provider)s AND p.exclusive_key = %(prefix)s || i.account
-                AND p.currency = i.currency
-                AND CASE WHEN i.difference_minor > 0 THEN {SIGNED} = i.difference_minor
-                    ELSE p.id IN (SELECT id FROM scope) AND p.state = 'succeeded' END
-            ORDER BY p.id LIMIT 20) c)))
-FROM invoices i CROSS JOIN LATERAL (
+        'invoice', to_jsonb(i) - 'account' - 'chosen', 'payments', l.payments))
+FROM unexplained i LEFT JOIN listed l ON l.account = i.account AND l.currency = i.currency
+CROSS JOIN LATERAL (
     SELECT CASE WHEN i.difference_minor > 0 THEN 'paid_elsewhere' ELSE 'missing_at_provider' END AS category) k
-WHERE i.difference_minor <> 0 AND i.chosen IS NULL
 """
 
 
@@ -109,6 +116,8 @@ def prepare(connection: Connection, run: Reconciliation) -> None:
     if not (row and row["needed"]):
         connection.execute(_NONE)
         return
+    connection.execute("CREATE INDEX ON scope (id)")  # each difference looks for what could explain it
+    connection.execute("CREATE INDEX ON scope (account) WHERE NOT by_line")
     connection.execute(_INVOICES, given(run))
     connection.execute("ANALYZE invoices")
     connection.execute(_CHOOSE, given(run))
