@@ -13,7 +13,8 @@ import pytest
 from pydantic import SecretStr
 
 from shared.messaging.mail import Unsent, send
-from tests.support.mail_server import PASSWORD, USER, certificate, mail_server
+from tests.support.certificate import self_signed
+from tests.support.mail_server import PASSWORD, USER, mail_server
 
 SENDER, TO = "books@example.com", ["a@example.com", "b@example.com"]
 LOGIN = f"{USER}:{quote(PASSWORD, safe='')}@"
@@ -33,7 +34,7 @@ def deliver(url: str, timeout_s: float = 10, message: EmailMessage | None = None
 @pytest.fixture
 def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
     """A certificate that this process trusts, and its key."""
-    made = certificate(tmp_path)
+    made = self_signed(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(made[0]))
     return made
 
@@ -63,7 +64,7 @@ def test_a_mail_goes_in_the_clear_only_where_that_is_asked_for() -> None:
 
 @pytest.mark.parametrize("scheme", ["smtp", "smtps"])
 def test_a_certificate_that_nobody_trusts_is_not_spoken_to(tmp_path: Path, scheme: str) -> None:
-    with mail_server(certificate(tmp_path), at_once=scheme == "smtps") as box, pytest.raises(Unsent, match="SSL"):
+    with mail_server(self_signed(tmp_path), at_once=scheme == "smtps") as box, pytest.raises(Unsent, match="SSL"):
         deliver(f"{scheme}://{LOGIN}127.0.0.1:{box.port}")
     assert (box.mails, box.logins) == ([], 0)
 

@@ -3,7 +3,6 @@
 import gzip
 import socket
 import ssl
-import subprocess
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -15,6 +14,7 @@ import pytest
 from shared.providers.http import Http
 from shared.providers.outcomes import MAX_RETRY_AFTER_S, Fault, HttpAnswer, HttpFault, parse_json
 from shared.settings import HttpSettings
+from tests.support.certificate import self_signed
 from tests.support.raw_server import Connection, RawServer, answer, answering, raw_server
 
 LIMITS = HttpSettings(connect_timeout_s=0.5, total_timeout_s=0.5, max_body_bytes=10_000)
@@ -356,23 +356,8 @@ def test_bytes_after_the_answer_do_not_become_the_next_answer() -> None:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory) -> tuple[str, str]:
-    folder = tmp_path_factory.mktemp("tls")
-    key, cert = str(folder / "key.pem"), str(folder / "cert.pem")
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    command += [
-        "-keyout",
-        key,
-        "-out",
-        cert,
-        "-days",
-        "2",
-        "-subj",
-        "/CN=made-up",
-        "-addext",
-        "subjectAltName=IP:127.0.0.1",
-    ]
-    subprocess.run(command, check=True, capture_output=True)
-    return cert, key
+    cert, key = self_signed(tmp_path_factory.mktemp("tls"))
+    return str(cert), str(key)
 
 
 def tls_context(certificate: tuple[str, str]) -> ssl.SSLContext:
