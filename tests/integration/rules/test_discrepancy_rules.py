@@ -7,7 +7,7 @@ from shared.flow.disputes import dispute_evidence
 from shared.flow.resolve import Unresolvable
 from shared.reconciliation import discrepancies, evidence
 from shared.reconciliation.compare import compare
-from shared.store import reconciliation, scope
+from shared.store import reconciliation, to_read
 from tests.support.flow import World
 from tests.support.nights import LINES, TOTALS, Night
 
@@ -260,11 +260,12 @@ def test_the_accounts_to_read_are_those_of_the_payments_and_of_what_is_open(nigh
         """INSERT INTO discrepancies (category, provider, identity, account, evidence)
         VALUES ('paid_elsewhere', 'careful', 'x', 'open', '{}')"""
     )
-    run = night.read()
-    with night.world.runtime.database.connection() as connection:
-        first = scope.touched(connection, run, "", 2)
-        rest = scope.touched(connection, run, first[-1].account, 2)
-    assert [(t.account, t.target["account"]) for t in first + rest] == [("a", "a"), ("b", "b"), ("open", "open")]
+    run = night.read(accounts=[])
+    with night.world.runtime.database.transaction() as connection:
+        to_read.collect(connection, run)
+        first = to_read.left(connection, run.id, 0, 2)
+        rest = to_read.left(connection, run.id, first[-1].number, 2)
+    assert [(one.number, one.account) for one in (*first, *rest)] == [(1, "a"), (2, "b"), (3, "open")]
 
 
 @pytest.mark.parametrize("provider", [LINES, TOTALS])
