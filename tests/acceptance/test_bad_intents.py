@@ -4,7 +4,7 @@ import hashlib
 import json
 
 from tests.support import audit, intents
-from tests.support.stack import STREAM, Stack, wait_until
+from tests.support.stack import STREAM, Row, Stack, wait_until
 
 MAX_BYTES = 64 * 1024
 
@@ -136,14 +136,14 @@ def test_bad_intents_go_to_quarantine_with_a_reason_and_an_event_and_good_ones_a
     _has_an_event_each(up, rows)
 
 
-def _quarantine(up: Stack, count: int) -> list[dict[str, object]]:
+def _quarantine(up: Stack, count: int) -> list[Row]:
     statement = "SELECT id, encode(sha256, 'hex') AS sha256, reason, raw, stream, entry_id FROM quarantine ORDER BY id"
     rows = up.query(statement)
     return rows if len(rows) >= count else []
 
 
-def _has_an_event_each(up: Stack, rows: list[dict[str, object]]) -> None:
-    def told() -> dict[str, object] | None:
+def _has_an_event_each(up: Stack, rows: list[Row]) -> None:
+    def told() -> dict[str, Row] | None:
         events = {e["id"]: e for e in up.events() if e["type"] == "settlepipe.intake.quarantined"}
         return events if len(events) >= len(rows) else None
 

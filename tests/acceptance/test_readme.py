@@ -14,7 +14,7 @@ from tests.support import audit, intents
 from tests.support.stack import ROOT, Stack, wait_until
 
 README = (ROOT / "README.md").read_text("utf-8")
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
+BLOCKS: list[tuple[str, str]] = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
 OPERATING = next(block for language, block in BLOCKS if language == "sh" and "settlepipe up" in block)
 COMMANDS = [line.partition(" #")[0].split() for line in OPERATING.splitlines()]
 TIMEOUT_S = 60

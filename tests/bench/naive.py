@@ -49,7 +49,7 @@ _finish = (
 )
 
 
-@app.task(
+@app.task(  # type: ignore[untyped-decorator]
     name="naive.settle",
     acks_late=True,
     autoretry_for=(requests.RequestException,),

@@ -28,6 +28,6 @@ def session() -> requests.Session:
     return found
 
 
-@app.task(name="plain.settle")
+@app.task(name="plain.settle")  # type: ignore[untyped-decorator]
 def settle(body: dict[str, Any]) -> None:
     session().post(_URL, json=body, timeout=30).raise_for_status()

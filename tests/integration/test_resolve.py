@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ def connection(database: Database) -> Iterator[Connection]:
         yield one
 
 
-def _row(connection: Connection, number: int) -> dict[str, object]:
+def _row(connection: Connection, number: int) -> dict[str, Any]:
     row = connection.execute("SELECT * FROM payments WHERE id = %s", (number,)).fetchone()
     assert row is not None
     return row

@@ -11,16 +11,14 @@ def test_two_dispatchers_do_not_release_more_refunds_than_was_settled(database_u
     with pipeline(database_url, {}, refund_id="own", partial_refunds=True) as made:
         made.settled("order")
         made.refund("back-1", "order")
-        waiting = threading.Event()
         with made.runtime.database.transaction() as first:
             held = holds.refunds(first, 60)
             made.refund("back-2", "order")  # comes while the first dispatcher is at work
             settle_id = held[0].settle_id
             assert settle_id is not None
             settle, refunded_minor = holds.settle(first, settle_id)  # the first dispatcher's lock
-            second = threading.Thread(target=lambda: (waiting.set(), release.release_refunds(made.runtime)))
+            second = threading.Thread(target=release.release_refunds, args=(made.runtime,))
             second.start()
-            waiting.wait(5)
             _until_blocked(made)
             release._decide(made.runtime, first, held[0])
             assert (settle.amount_minor, refunded_minor) == (10_000, 0)

@@ -3,7 +3,7 @@
 import base64
 import json
 import urllib.error
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -36,7 +36,7 @@ class Caller:
         return requests.patch(f"{self.url}/customerBill/{customer}", data, headers=sent, timeout=TIMEOUT_S)
 
     def get(self, path: str = "", **query: Any) -> requests.Response:
-        asked = {"customerType": 2, "queryType": "paidBill"} | query
+        asked: dict[str, Any] = {"customerType": 2, "queryType": "paidBill"} | query
         kept = {name: value for name, value in asked.items() if value is not None}
         return requests.get(f"{self.url}/customerBill{path}", kept, headers=self.headers, timeout=TIMEOUT_S)
 
@@ -406,11 +406,12 @@ def test_faults_speak_the_documented_error(caller: Caller, fault: str, status: i
 
 
 def test_faults_strike_tokens_and_bills(caller: Caller) -> None:
-    for operation, ask in (
+    asks: tuple[tuple[str, Callable[[], requests.Response]], ...] = (
         ("token", caller.token),
         ("bills", lambda: caller.get(customerId="acc-1")),
         ("bill", lambda: caller.get("/acc-1")),
-    ):
+    )
+    for operation, ask in asks:
         caller.strike("error_502", operation)
         assert [ask().status_code for _ in range(2)] == [502, 200]
 

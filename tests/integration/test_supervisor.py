@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -105,6 +106,11 @@ def test_kill_9_of_up_leaves_no_process_behind_and_the_next_up_finds_the_data(st
     wait_until(lambda: not processes_of(second.home))
 
 
+def _another(up: Up, name: str, than: int) -> int | None:
+    pid = up.pids[name]
+    return pid if pid != than else None
+
+
 def test_killed_processes_and_servers_are_restarted_with_their_data_and_new_pids(start: Callable[..., Up]) -> None:
     up = start().wait_ready()
     before, killed = up.stack, ("intake", "worker-billcenter-1", "postgres", "valkey")
@@ -117,7 +123,7 @@ def test_killed_processes_and_servers_are_restarted_with_their_data_and_new_pids
     for name in killed:
         os.kill(pids[name], signal.SIGKILL)
     for name in killed:
-        assert alive(wait_until(lambda name=name: up.pids[name] != pids[name] and up.pids[name]))
+        assert alive(wait_until(partial(_another, up, name, pids[name])))
 
     def kept() -> bool:
         try:

@@ -156,13 +156,15 @@ def test_a_401_at_a_read_forgets_the_token() -> None:
         ("400.00", "u2", True, {LOWERS}, None, Verdict.INCONCLUSIVE),  # another bank paid
     ],
 )
-def test_what_an_invoice_proves_of_a_refund(*, paid, updated_at, passed, facts, refusal, expected) -> None:
+def test_what_an_invoice_proves_of_a_refund(
+    *, paid: str, updated_at: str, passed: bool, facts: set[tuple[str, str]], refusal: str | None, expected: Verdict
+) -> None:
     result = check(REFUND, invoice(paid, updated_at=updated_at), passed=passed, facts=facts, refusal=refusal)
     assert result.verdict is expected
 
 
 @pytest.mark.parametrize("baseline", [None, {}, {"amount_paid": None}])
-def test_a_refund_without_a_baseline_is_inconclusive(baseline) -> None:
+def test_a_refund_without_a_baseline_is_inconclusive(baseline: dict[str, Any] | None) -> None:
     assert check(replace(REFUND, baseline=baseline), invoice("200.00"), facts={LOWERS}).verdict is Verdict.INCONCLUSIVE
 
 

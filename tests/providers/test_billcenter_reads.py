@@ -1,12 +1,13 @@
 """billcenter's lists and look-ups: all pages or nothing, and the document's traps."""
 
 import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
 from shared.providers.base import LookupFailed, RefreshFailed
-from tests.support.billcenter import INVOICE, billcenter, page, reply
+from tests.support.billcenter import INVOICE, Handler, billcenter, page, reply
 from tests.support.raw_server import answer
 
 ACCOUNT = {"khut_type": None, "account": "8000000001", "bank_code": "70000", "currency": "MNT", "biller_service": 58}
@@ -24,7 +25,9 @@ def rows(count: int) -> list[dict[str, Any]]:
     return [{**ACCOUNT, "id": index, "biller_service": index % 7} for index in range(count)]
 
 
-def paged(all_rows: list[dict[str, Any]], size: int = 10, count: int | None = None):
+def paged(
+    all_rows: list[dict[str, Any]], size: int = 10, count: int | None = None
+) -> Callable[[dict[str, str]], bytes]:
     """A server that gives `size` rows a page, whatever was asked for."""
 
     def route(query: dict[str, str]) -> bytes:
@@ -34,7 +37,7 @@ def paged(all_rows: list[dict[str, Any]], size: int = 10, count: int | None = No
     return route
 
 
-def refresh(name: str, routes) -> list[Any]:
+def refresh(name: str, routes: Mapping[str, bytes | Handler]) -> list[Any]:
     with billcenter(routes) as (connected, _, _server):
         return list(connected.refreshes[name]())
 
@@ -84,7 +87,7 @@ def repeating(query: dict[str, str]) -> bytes:
         (answer(200), "not as documented"),
     ],
 )
-def test_a_list_is_fetched_whole_or_not_at_all(route, reason: str) -> None:
+def test_a_list_is_fetched_whole_or_not_at_all(route: bytes | Handler, reason: str) -> None:
     with pytest.raises(RefreshFailed, match=reason):
         refresh("bank_accounts", {"bank_accounts": route})
 
@@ -96,7 +99,7 @@ def test_services_are_filed_under_their_id() -> None:
     assert [(row.item_id, row.key, row.data["with_noat"]) for row in found] == [("140", "140", True), ("1", "1", False)]
 
 
-def lookup(name: str, routes, **given: Any) -> tuple[Any, list[str]]:
+def lookup(name: str, routes: Mapping[str, bytes | Handler], **given: Any) -> tuple[Any, list[str]]:
     with billcenter(routes) as (connected, fake, _):
         found = connected.lookups[name].call(**given)
         json.dumps(found)
@@ -168,7 +171,9 @@ def test_every_documented_read_is_a_lookup_with_help() -> None:
         ("address_list", ("address_list", reply([{"name": "x"}])), {"RefID": 0}, "address_list/?RefID=0"),
     ],
 )
-def test_a_lookup_asks_as_documented(name, route, given, path) -> None:
+def test_a_lookup_asks_as_documented(
+    name: str, route: tuple[str, bytes | Handler], given: dict[str, Any], path: str
+) -> None:
     found, paths = lookup(name, {route[0]: route[1]}, **given)
     assert paths == ["/api/third_party/" + path]
     assert found

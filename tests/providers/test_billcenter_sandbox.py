@@ -17,6 +17,7 @@ from shared.providers.kinds import Kind
 from shared.providers.registry import connect
 from shared.settings import BillcenterSettings, HttpSettings, Settings
 from tests.support.memory import SETTLE, MemoryBooks, MemoryDirectory, MemoryTokens
+from tests.support.paying import Paying, paying
 from tests.support.sandbox import SandboxClient
 
 DUPLICATE = "already exists"
@@ -34,12 +35,12 @@ def sandbox(process: SandboxClient) -> SandboxClient:
     return process
 
 
-def adapter(sandbox: SandboxClient, **changes: Any) -> Connected:
+def adapter(sandbox: SandboxClient, **changes: Any) -> Paying:
     section = BillcenterSettings(
         base_url=sandbox.billcenter_url, username="sandbox", password=SecretStr("sandbox"), **changes
     )
     http = HttpSettings(connect_timeout_s=1, total_timeout_s=0.6)
-    return connect("billcenter", Settings(billcenter=section, http=http), MemoryTokens())
+    return paying(connect("billcenter", Settings(billcenter=section, http=http), MemoryTokens()))
 
 
 def directory(connected: Connected) -> MemoryDirectory:
@@ -50,13 +51,13 @@ def directory(connected: Connected) -> MemoryDirectory:
     return kept
 
 
-def built(connected: Connected, payment: Payment = SETTLE) -> Payment:
+def built(connected: Paying, payment: Payment = SETTLE) -> Payment:
     request = connected.provider.build(payment, directory(connected))
     assert isinstance(request, Request), request
     return replace(payment, body=request.body, path=request.path)
 
 
-def send(connected: Connected, payment: Payment) -> Any:
+def send(connected: Paying, payment: Payment) -> Any:
     return connected.provider.send(payment, connected.provider.authorise())
 
 

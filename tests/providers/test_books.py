@@ -180,7 +180,7 @@ def test_mtn_new_token_that_is_refused_as_well_is_a_refused_login() -> None:
 # billcenter
 
 
-CODE = billcenter.INVOICE["invoice_code"]
+CODE: str = billcenter.INVOICE["invoice_code"]
 
 
 def invoice(number: int, updated_at: str | None, **changes: Any) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """invoicepayment's look-up over a real socket: the documented answer, refusals, and broken ones."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -34,13 +35,15 @@ ROW = {
 }
 
 
-def look_up(body: bytes, status: int = 200, **given: str) -> tuple[list[dict[str, Any]], list[bytes]]:
+def look_up(
+    body: bytes, status: int = 200, *, given: Mapping[str, str] = GIVEN
+) -> tuple[list[dict[str, Any]], list[bytes]]:
     with raw_server(answering(answer(status, body))) as server:
         settings = Settings.model_validate(
             {"invoicepayment": {"base_url": server.url}, "http": {"total_timeout_s": 5, "max_body_bytes": 100_000}}
         )
         lookup = connect("invoicepayment", settings, MemoryTokens()).lookups["invoices"]
-        found = lookup.call(**(given or GIVEN))
+        found = lookup.call(**given)
         return found, server.requests
 
 
@@ -49,7 +52,7 @@ def said(**changes: Any) -> bytes:
 
 
 def test_the_request_is_the_documented_one_and_holds_no_credential() -> None:
-    _, [request] = look_up(said(), **GIVEN, subscriber_no2="900000002")
+    _, [request] = look_up(said(), given=GIVEN | {"subscriber_no2": "900000002"})
     head, _, body = request.partition(b"\r\n\r\n")
     assert head.startswith(b"POST /v1/InvoicePayment/GetInvoicesByProductAndSubscriber HTTP/1.1\r\n")
     assert b"authorization" not in head.lower()
@@ -121,4 +124,4 @@ def test_whatever_is_not_the_documented_success_fails_with_the_providers_reason(
 )
 def test_a_wrong_lookup_says_what_is_wrong(given: dict[str, str], reason: str) -> None:
     with pytest.raises(LookupFailed, match=reason):
-        look_up(said(), **given)
+        look_up(said(), given=given)

@@ -1,6 +1,7 @@
 """mtn's checks: what the list of an account's payments proves, and what it doesn't."""
 
 import json
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,23 @@ from shared.providers.base import Doubt, LoginRefused
 from shared.providers.registry import connect
 from shared.settings import MtnSettings, Settings
 from tests.support.memory import MTN_SETTLE, MemoryBooks
-from tests.support.mtn import EARLIER, KEY, OAUTH, OTHERS, OWN, Handler, Seen, bill, error, listed, mtn, paid, reply
+from tests.support.mtn import (
+    EARLIER,
+    KEY,
+    OAUTH,
+    OTHERS,
+    OWN,
+    FakeMtn,
+    Handler,
+    Seen,
+    bill,
+    error,
+    listed,
+    mtn,
+    paid,
+    reply,
+)
+from tests.support.paying import Paying, paying
 from tests.support.raw_server import answer
 
 BOOKS_KEY = "mtn:2:700001"
@@ -216,7 +233,7 @@ def test_a_list_that_cannot_be_read_is_inconclusive(answered: bytes, unread: boo
 
 
 @pytest.mark.parametrize(("status", "credentials"), [(403, OAUTH), (403, KEY), (401, KEY)])
-def test_a_check_that_is_not_let_in_halts_the_lane(status: int, credentials: dict[str, str]) -> None:
+def test_a_check_that_is_not_let_in_halts_the_lane(status: int, credentials: dict[str, Any]) -> None:
     with mtn({"read": error(status)}, **credentials) as (connected, _, _server):
         doubt = Doubt(MTN_SETTLE, None, None, True, SENT_AT)
         auth = connected.provider.authorise()
@@ -242,7 +259,7 @@ def test_no_answer_at_all_says_that_mtn_is_down() -> None:
 
 
 @contextmanager
-def learning(answered: bytes, **settings: Any):
+def learning(answered: bytes, **settings: Any) -> Iterator[tuple[Paying, FakeMtn, MemoryBooks]]:
     books = MemoryBooks(succeeded_references={BOOKS_KEY: {OWN, EARLIER}})
     with mtn({"read": answered}, **settings) as (connected, fake, _):
         assert connected.learn is not None
@@ -270,6 +287,7 @@ def test_a_success_that_can_be_read_back_teaches_that_references_are_given_back(
 
 def test_what_is_known_is_not_read_back_again() -> None:
     with learning(listed(paid(EARLIER), paid())) as (connected, fake, books):
+        assert connected.learn is not None
         connected.learn(MTN_SETTLE, books, connected.provider.authorise())
         assert len(fake.asked("GET")) == 1
 
@@ -282,6 +300,7 @@ def test_what_is_known_is_not_read_back_again() -> None:
 def test_what_one_credential_or_system_gives_back_is_not_known_of_another(changes: dict[str, str]) -> None:
     with mtn({"read": listed(paid(EARLIER), paid())}) as (first, fake, server):
         books = MemoryBooks(references={OWN, EARLIER}, latest=MTN_SETTLE)
+        assert first.learn is not None
         first.learn(MTN_SETTLE, books, first.provider.authorise())
         assert "made-up" not in json.dumps(sorted(books.facts))
         other = replace(MTN_SETTLE, sent_reference=OTHERS)
@@ -289,10 +308,10 @@ def test_what_one_credential_or_system_gives_back_is_not_known_of_another(change
         other_level = replace(other, target={**MTN_SETTLE.target, "customer_type": 1})
         assert _judged(first, other_level, books) is Verdict.INCONCLUSIVE
         section = MtnSettings.model_validate({"base_url": f"{server.url}/v1", **OAUTH, **changes})
-        second = connect("mtn", Settings(mtn=section), fake.tokens)
+        second = paying(connect("mtn", Settings(mtn=section), fake.tokens))
         assert (_judged(second, other, books) is Verdict.NOT_APPLIED) is not bool(changes)
 
 
-def _judged(connected: Any, payment: Payment, books: MemoryBooks) -> Verdict:
+def _judged(connected: Paying, payment: Payment, books: MemoryBooks) -> Verdict:
     doubt = Doubt(payment, None, None, True, SENT_AT)
     return connected.provider.check(doubt, books, connected.provider.authorise()).verdict

@@ -7,21 +7,24 @@ from typing import Any
 
 import pytest
 
-from shared.domain.answers import Meaning
-from shared.providers.base import Connected, LoginRefused, LoginUnavailable
+from shared.domain.answers import Answer, Meaning
+from shared.domain.request import Request
+from shared.providers.base import Auth, Connected, LoginRefused, LoginUnavailable
 from shared.providers.registry import connect
 from shared.settings import HttpSettings, MtnSettings, Settings
 from tests.support.memory import MTN_SETTLE, MemoryDirectory, MemoryTokens
 from tests.support.mtn import KEY, OAUTH, OWN, Seen, error, mtn, reply, token
+from tests.support.paying import paying
 from tests.support.raw_server import answer
 
 DONE = reply({"resultCode": "0000", "resultDescription": "done", "transactionId": "T-1", "data": {}})
 
 
-def settle(connected: Connected):
+def settle(connected: Connected) -> tuple[Answer, Auth]:
     provider = connected.provider
     assert provider is not None
     built = provider.build(MTN_SETTLE, MemoryDirectory())
+    assert isinstance(built, Request)
     auth = provider.authorise()
     return provider.send(replace(MTN_SETTLE, body=built.body, path=built.path), auth), auth
 
@@ -55,7 +58,7 @@ def test_what_is_not_configured_is_not_sent() -> None:
         (KEY | OAUTH, "made-up-key", "Bearer made-up-token"),
     ],
 )
-def test_what_is_configured_is_sent(credentials: dict[str, str], key: str | None, bearer: str | None) -> None:
+def test_what_is_configured_is_sent(credentials: dict[str, Any], key: str | None, bearer: str | None) -> None:
     with mtn({"settle": DONE}, **credentials) as (connected, fake, _):
         settle(connected)
         connected.provider.authorise()
@@ -66,7 +69,7 @@ def test_what_is_configured_is_sent(credentials: dict[str, str], key: str | None
 
 def test_the_login_is_a_form_with_the_client_in_http_basic() -> None:
     """RFC 6749, 2.3.1 and 4.4: client id and secret are form-encoded before they are joined."""
-    odd = {"client_id": "made:up", "client_secret": "se cret/+é"}
+    odd: dict[str, Any] = {"client_id": "made:up", "client_secret": "se cret/+é"}
     with mtn({"settle": DONE}, **odd) as (connected, fake, _):
         settle(connected)
     login = fake.seen[0]
@@ -78,7 +81,7 @@ def test_the_login_is_a_form_with_the_client_in_http_basic() -> None:
 
 def test_no_credentials_halt_the_lane_with_a_sentence_that_names_the_settings() -> None:
     section = MtnSettings.model_validate({"base_url": "http://127.0.0.1:1"})
-    connected = connect("mtn", Settings(mtn=section), MemoryTokens())
+    connected = paying(connect("mtn", Settings(mtn=section), MemoryTokens()))
     with pytest.raises(LoginRefused, match="SETTLEPIPE_MTN__API_KEY"):
         connected.provider.authorise()
 
@@ -149,8 +152,7 @@ def test_a_token_without_expires_in_is_used_and_shared() -> None:
 
 def test_a_401_with_oauth2_asks_for_a_new_token_and_the_second_in_a_row_says_that_the_credentials_are_wrong() -> None:
     logins = iter(("first", "second"))
-    routes = {"login": lambda _: token(next(logins)), "settle": error(401)}
-    with mtn(routes) as (connected, fake, _):
+    with mtn({"login": lambda _: token(next(logins)), "settle": error(401)}) as (connected, fake, _):
         got, auth = settle(connected)
         assert (got.meaning, connected.provider.forget(auth)) == (Meaning.REAUTH, False)
         got, auth = settle(connected)

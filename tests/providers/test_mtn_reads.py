@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from shared.providers.base import LookupFailed
-from tests.support.mtn import KEY, bill, error, listed, mtn, paid, reply, token
+from tests.support.mtn import KEY, Seen, bill, error, listed, mtn, paid, reply, token
 from tests.support.raw_server import answer
 
 BILLS = {"customerType": 2, "customerId": "700001", "queryType": "completeBill"}
@@ -14,7 +14,7 @@ BILL = {"id": "700001", "customerType": 2, "queryType": "paidBill"}
 OK = {"resultCode": "0000", "resultDescription": "done", "transactionId": "T-1"}
 
 
-def ask(name: str, given: dict[str, Any], answered: bytes, **settings: Any):
+def ask(name: str, given: dict[str, Any], answered: bytes, **settings: Any) -> tuple[Any, list[Seen]]:
     with mtn({"read": answered}, **settings) as (connected, fake, _):
         return connected.lookups[name].call(**given), fake.asked("GET")
 
@@ -33,7 +33,7 @@ def test_every_documented_parameter_and_header_is_sent() -> None:
     filters = {
         "billingFlag": "011", "startDate": "2026-10-01", "endDate": "2026-10-31", "billingCycleId": "7", "custom": "x",
     }  # fmt: skip
-    headers = {"country_code": "ZAF", "target_system": "DCBS"}
+    headers: dict[str, Any] = {"country_code": "ZAF", "target_system": "DCBS"}
     for name, given in (("bills", BILLS | filters | {"offset": 0, "limit": 10}), ("bill", BILL | filters)):
         _, (seen,) = ask(name, dict(given), listed(), **headers)
         parts = urlsplit(seen.target)

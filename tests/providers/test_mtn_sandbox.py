@@ -256,7 +256,7 @@ def test_one_login_serves_every_adapter_of_the_fleet_until_its_token_is_revoked(
 
 
 @pytest.mark.parametrize("section", [API_KEY, API_KEY | OAUTH])
-def test_a_key_lets_payments_and_checks_in(sandbox: SandboxClient, section: dict[str, str]) -> None:
+def test_a_key_lets_payments_and_checks_in(sandbox: SandboxClient, section: dict[str, Any]) -> None:
     connected = adapter(sandbox, **section)
     books = learnt(connected)
     assert check(connected, books).verdict is Verdict.NOT_APPLIED

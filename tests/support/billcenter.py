@@ -1,7 +1,7 @@
 """A scripted billcenter over raw sockets, and an adapter connected to it."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,15 +9,15 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import SecretStr
 
-from shared.providers.base import Connected
 from shared.providers.registry import connect
 from shared.settings import BillcenterSettings, HttpSettings, Settings
 from tests.support.memory import MemoryTokens, jwt
-from tests.support.raw_server import Connection, RawServer, answer, raw_server
+from tests.support.paying import Paying, paying
+from tests.support.raw_server import Connection, RawServer, Script, answer, raw_server
 
-Handler = Callable[[dict[str, str]], bytes | Callable[[Connection], None]]
+Handler = Callable[[dict[str, str]], bytes | Script]
 
-INVOICE = {
+INVOICE: dict[str, Any] = {
     "id": 7,
     "bs_customer_code": "300001",
     "biller_category_id": 1,
@@ -70,8 +70,8 @@ class Billcenter:
 
 @contextmanager
 def billcenter(
-    routes: dict[str, bytes | Handler], total_timeout_s: float = 5, **changes: Any
-) -> Iterator[tuple[Connected, Billcenter, RawServer]]:
+    routes: Mapping[str, bytes | Handler], total_timeout_s: float = 5, **changes: Any
+) -> Iterator[tuple[Paying, Billcenter, RawServer]]:
     """An adapter connected to a scripted billcenter that lets everyone in."""
     fake = Billcenter({"token": reply({"access": jwt(3600), "refresh": jwt(86_400)}), **routes})
     with raw_server(fake.script) as server:
@@ -79,4 +79,4 @@ def billcenter(
             base_url=server.url, username="made-up-user", password=SecretStr("made-up-password"), **changes
         )
         http = HttpSettings(connect_timeout_s=1, total_timeout_s=total_timeout_s, max_body_bytes=100_000)
-        yield connect("billcenter", Settings(billcenter=section, http=http), fake.tokens), fake, server
+        yield paying(connect("billcenter", Settings(billcenter=section, http=http), fake.tokens)), fake, server

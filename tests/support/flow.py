@@ -265,7 +265,7 @@ class World:
         """A valid intent; with refund_of it is a refund."""
         number = next(self.numbers)
         refund = "refund_of" in fields
-        document = {
+        document: dict[str, Any] = {
             "intent_id": f"ord-{number}",
             "source": "shop",
             "provider": provider,

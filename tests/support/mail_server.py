@@ -42,7 +42,7 @@ class Mailbox:
         if self.refuse:
             return self.refuse
         assert isinstance(envelope.content, bytes)
-        self.mails.append(message_from_bytes(envelope.content, policy=policy.default))  # type: ignore[arg-type]
+        self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
         self.recipients.append(list(envelope.rcpt_tos))
         self.over_tls.append(session.ssl is not None)
         return "250 OK"

@@ -1,21 +1,21 @@
 """A scripted mtn over raw sockets, and an adapter connected to it."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.providers.base import Connected
 from shared.providers.registry import connect
 from shared.settings import HttpSettings, MtnSettings, Settings
 from tests.support.memory import MTN_SETTLE, MemoryTokens
-from tests.support.raw_server import Connection, RawServer, answer, raw_server
+from tests.support.paying import Paying, paying
+from tests.support.raw_server import Connection, RawServer, Script, answer, raw_server
 
-Handler = Callable[["Seen"], bytes | Callable[[Connection], None]]
+Handler = Callable[["Seen"], bytes | Script]
 
-OAUTH = {"client_id": "made-up-client", "client_secret": "made-up-secret"}
-KEY = {"api_key": "made-up-key"}
+OAUTH: dict[str, Any] = {"client_id": "made-up-client", "client_secret": "made-up-secret"}
+KEY: dict[str, Any] = {"api_key": "made-up-key"}
 OWN = MTN_SETTLE.sent_reference
 EARLIER = "bhh3qve5rm6hbge9d6kg"
 OTHERS = "bhh3qve5wrypb2p08c9x"
@@ -102,12 +102,12 @@ def token(access: str = "made-up-token", expires_in: Any = 3600) -> bytes:
 
 @contextmanager
 def mtn(
-    routes: dict[str, bytes | Handler], total_timeout_s: float = 5, **changes: Any
-) -> Iterator[tuple[Connected, FakeMtn, RawServer]]:
+    routes: Mapping[str, bytes | Handler], total_timeout_s: float = 5, **changes: Any
+) -> Iterator[tuple[Paying, FakeMtn, RawServer]]:
     """An adapter connected to a scripted mtn; with an OAuth2 client where `changes` name no credentials."""
     fake = FakeMtn({"login": token(), **routes})
     with raw_server(fake.script) as server:
         credentials = {} if changes.keys() & {"api_key", "client_id"} else OAUTH
         section = MtnSettings.model_validate({"base_url": f"{server.url}/v1", **credentials, **changes})
         http = HttpSettings(connect_timeout_s=1, total_timeout_s=total_timeout_s, max_body_bytes=100_000)
-        yield connect("mtn", Settings(mtn=section, http=http), fake.tokens), fake, server
+        yield paying(connect("mtn", Settings(mtn=section, http=http), fake.tokens)), fake, server

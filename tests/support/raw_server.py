@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-Script = Callable[["Connection"], None]
+Script = Callable[["Connection"], object]
 
 
 @dataclass
@@ -93,6 +93,16 @@ def answer(status: int = 200, body: bytes = b"", *headers: str) -> bytes:
     """A whole HTTP/1.1 answer with its length."""
     lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", *headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def then(*steps: Script) -> Script:
+    """Does these to a connection, one after another."""
+
+    def script(connection: Connection) -> None:
+        for step in steps:
+            step(connection)
+
+    return script
 
 
 def answering(*answers: bytes) -> Script:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -85,7 +86,7 @@ class Stack:
         with self.broker() as client:
             for intent in intents:
                 raw = intent if isinstance(intent, bytes) else json.dumps(intent, ensure_ascii=False).encode()
-                insist(lambda raw=raw: client.xadd(STREAM, {INTAKE_FIELD: raw}), redis.RedisError, timeout_s)
+                insist(partial(client.xadd, STREAM, {INTAKE_FIELD: raw}), redis.RedisError, timeout_s)
 
     def query(self, statement: str, *parameters: Any, timeout_s: float = 30) -> list[Row]:
         """Ask PostgreSQL; again while it does not answer."""
@@ -184,7 +185,7 @@ def start(home: Path, workers: int = 2, **changed: str) -> Stack:
     return stack
 
 
-def wait_until(true: Callable[[], T], what: str, timeout_s: float = 30, pause_s: float = POLL_S) -> T:
+def wait_until(true: Callable[[], T | None], what: str, timeout_s: float = 30, pause_s: float = POLL_S) -> T:
     """The first true value of `true()`, asked again and again. Fails when that takes longer than allowed."""
     end = time.monotonic() + timeout_s
     while not (value := true()):

@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from shared.providers.base import Connected
 from shared.providers.registry import connect
 from shared.settings import HttpSettings, Settings, UbillSettings
 from tests.support.memory import SETTLE, MemoryTokens
+from tests.support.paying import Paying, paying
 from tests.support.raw_server import Connection, RawServer, answer, raw_server
 
 ACCOUNT = 900001
@@ -74,10 +74,10 @@ class Ubill:
 @contextmanager
 def ubill(
     routes: dict[str, Route], total_timeout_s: float = 5, **changes: Any
-) -> Iterator[tuple[Connected, Ubill, RawServer]]:
+) -> Iterator[tuple[Paying, Ubill, RawServer]]:
     """An adapter connected to a scripted ubill."""
     fake = Ubill({f"/v1{path}": route for path, route in routes.items()})
     with raw_server(fake.script) as server:
         section = UbillSettings(**{"base_url": f"{server.url}/v1", "api_key": SecretStr(KEY), **changes})
         http = HttpSettings(connect_timeout_s=1, total_timeout_s=total_timeout_s, max_body_bytes=100_000)
-        yield connect("ubill", Settings(ubill=section, http=http), MemoryTokens()), fake, server
+        yield paying(connect("ubill", Settings(ubill=section, http=http), MemoryTokens())), fake, server

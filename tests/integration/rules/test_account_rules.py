@@ -9,7 +9,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from shared.domain.records import DirectoryRow
-from shared.flow import confirm as confirming
 from shared.flow.confirm import Unconfirmable, confirm
 from shared.flow.release import refresh
 from shared.providers.base import RefreshFailed
@@ -256,7 +255,7 @@ def test_dying_before_the_commit_of_a_confirmation_leaves_everything(
         write(*given)
         raise RuntimeError("killed")
 
-    monkeypatch.setattr(confirming.accounts, "confirm", die)
+    monkeypatch.setattr(accounts, "confirm", die)
     with pytest.raises(RuntimeError, match="killed"):
         confirmed(world, SECOND)
     assert kept(world) == before

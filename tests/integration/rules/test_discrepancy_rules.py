@@ -1,5 +1,7 @@
 """The list over many nights, the books as evidence, and runs that die and start again."""
 
+from typing import Any
+
 import pytest
 
 from shared.domain.reference import new_reference
@@ -17,9 +19,9 @@ def night(world: World) -> Night:
     return Night(world)
 
 
-def kept(world: World) -> list[object]:
+def kept(world: World) -> list[Any]:
     """All that a comparison leaves behind, but for the moment of comparing."""
-    return [
+    tables: list[Any] = [
         world.rows(f"SELECT * FROM {table} ORDER BY {order}")
         for table, order in (
             ("findings", "run_id, identity"),
@@ -29,7 +31,8 @@ def kept(world: World) -> list[object]:
             ("checks", "payment_id, number"),
             ("events", "id"),
         )
-    ] + world.rows("SELECT totals, state, unread FROM reconciliations ORDER BY id")
+    ]
+    return tables + world.rows("SELECT totals, state, unread FROM reconciliations ORDER BY id")
 
 
 @pytest.mark.parametrize("state", ["unknown", "parked"])

@@ -132,7 +132,7 @@ def test_dying_between_the_stream_and_the_outbox_writes_the_batch_again(
 ) -> None:
     world.settled("safe", OK)
     with monkeypatch.context() as patch:
-        patch.setattr(relay_module.events, "carried", _die)
+        patch.setattr(events, "carried", _die)
         with relaying(world, client, dies_of="killed"):
             until(lambda: len(on(client)), 2)
     assert world.value("SELECT count(*) FROM events WHERE pending") == 2

@@ -98,11 +98,13 @@ def test_a_second_refused_token_in_a_row_at_a_check_provider_is_checked(world: W
     assert world.state(payment_id) in ("waiting", "unknown")
 
 
-def test_a_token_that_can_not_be_invalidated_does_not_lose_the_answer(world: World) -> None:
+def test_a_token_that_can_not_be_invalidated_does_not_lose_the_answer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def forget(_auth: Auth) -> bool:
         raise psycopg.OperationalError("gone")
 
-    world.careful.forget = forget  # type: ignore[method-assign]
+    monkeypatch.setattr(world.careful, "forget", forget)
     payment_id = world.settled("careful", REAUTH)
     assert world.attempt(payment_id)["meaning"] == "reauth"
     assert world.state(payment_id) == "waiting"

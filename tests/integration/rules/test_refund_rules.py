@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from shared.domain.payment import HoldReason
-from shared.domain.request import Hold
+from shared.domain.payment import HoldReason, Payment
+from shared.domain.request import Hold, Refusal, Request
 from shared.flow.release import release_directory_holds, release_refunds
 from shared.flow.send import send
+from shared.providers.base import Directory
 from tests.support.bank import until
 from tests.support.flow import ABSENT, AGAIN, LOOK, NO, OK, World, together, waits_for_lock
 
@@ -118,19 +119,21 @@ def test_the_sum_counts_released_refunds_that_were_not_sent_yet(world: World) ->
     assert [world.state(i) for i in (first, second)] == ["accepted", "refused"]
 
 
-def test_two_releases_at_once_can_not_refund_more_than_was_settled(world: World) -> None:
+def test_two_releases_at_once_can_not_refund_more_than_was_settled(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     named = settle(world, "safe", OK)
     first = world.pay(refund_of=named, amount="60.00")
     inside, go_on = threading.Event(), threading.Event()
     build = world.safe.build
 
-    def slowly(payment: Any, directory: Any) -> Any:
+    def slowly(payment: Payment, directory: Directory) -> Request | Hold | Refusal:
         if payment.id == first:
             inside.set()
             assert go_on.wait(10)
         return build(payment, directory)
 
-    world.safe.build = slowly  # type: ignore[method-assign]
+    monkeypatch.setattr(world.safe, "build", slowly)
     other = world.another()
     one = threading.Thread(target=release_refunds, args=(world.runtime,))
     one.start()

@@ -1,13 +1,14 @@
 """Intents whose kept bytes are the same once redacted are still told apart."""
 
 import json
+from typing import Any
 
 from deploy.cli.following import Followed
 from tests.support.flow import World
 
 
 def test_two_rejected_intents_that_look_alike_without_digits_are_both_told_of(world: World) -> None:
-    told = {"metadata": {"note": "cvv"}, "target": {"invoice": "i", "cvv": "123"}}
+    told: dict[str, Any] = {"metadata": {"note": "cvv"}, "target": {"invoice": "i", "cvv": "123"}}
     documents = [world.document(**told), world.document(**told)]
     for document in documents:
         world.accept(document)

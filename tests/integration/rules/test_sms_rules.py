@@ -215,7 +215,12 @@ def test_a_final_report_is_told_once_and_shown(world: World, status: int, event:
 
 def test_a_report_that_comes_before_the_sending_is_recorded_is_told_with_it(world: World) -> None:
     world.settled("safe", OK, notify=WANTED)
-    world.ubill.messages.append(lambda: (say(world, RECEIVED), SENT)[1])
+
+    def overtaken() -> Answer:
+        say(world, RECEIVED)
+        return SENT
+
+    world.ubill.messages.append(overtaken)
     world.run("ubill")
     assert told(world) == ["sent", "delivered"]
 

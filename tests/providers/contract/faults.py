@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from tests.support.raw_server import Connection, answer
+from tests.support.raw_server import Connection, answer, then
 
 Fault = Callable[[Connection], object]
 
@@ -26,19 +26,19 @@ PATIENCE_S = 0.5  # the total time-out of a call that gets no answer
 HANGING: Mapping[str, Fault] = {
     "time-out": lambda c: c.hang(),
     "dripped headers": lambda c: c.drip(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 500, 0.01),
-    "dripped body": lambda c: (c.send(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n"), c.drip(b" " * 500, 0.01)),
+    "dripped body": then(sent(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n"), lambda c: c.drip(b" " * 500, 0.01)),
 }
 # No whole answer comes, or none that can be read.
 BROKEN: Mapping[str, Fault] = {
     **HANGING,
     "reset": lambda c: c.reset(),
-    "reset in the body": lambda c: (c.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"), c.reset()),
+    "reset in the body": then(sent(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"), Connection.reset),
     "closed without an answer": lambda c: None,
     "cut in the headers": sent(b"HTTP/1.1 200 OK\r\n"),
     "cut in the body": sent(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"),
     "cut in a chunk": sent(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"),
     "not HTTP": sent(b"220 ready\r\n\r\n"),
-    "endless body": lambda c: (c.send(b"HTTP/1.1 200 OK\r\n\r\n"), [c.send(b"x" * 65_536) for _ in range(10_000)]),
+    "endless body": then(sent(b"HTTP/1.1 200 OK\r\n\r\n"), *[sent(b"x" * 65_536)] * 10_000),
     "announced too large": sent(b"HTTP/1.1 200 OK\r\nContent-Length: 999999999999\r\n\r\n"),
     "gzip bomb": answered(200, BOMB, "Content-Encoding: gzip"),
     "cut gzip": answered(200, gzip.compress(b"{}" * 99)[:-9], "Content-Encoding: gzip"),

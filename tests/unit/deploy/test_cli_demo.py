@@ -3,6 +3,7 @@
 import json
 import math
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -24,7 +25,10 @@ def _row(**changes: Any) -> dict[str, Any]:
     return row | {"provider": "acme", "sent_reference": "r", "refund_of": None} | changes
 
 
-def _applied(*amounts: str, provider: str = "acme", operation: str = "settle", reference: str = "r") -> Ledger:
+Entries = dict[tuple[str, str, str], Sequence[str]]
+
+
+def _applied(*amounts: str, provider: str = "acme", operation: str = "settle", reference: str = "r") -> Entries:
     return {(provider, operation, reference): amounts}
 
 

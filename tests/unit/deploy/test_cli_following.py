@@ -33,13 +33,11 @@ def _followed(*lines: bytes) -> Followed:
 
 @pytest.mark.parametrize("state", ["succeeded", "refused", "cancelled", "parked"])
 def test_a_new_payment_is_followed_to_its_outcome(state: str) -> None:
-    followed = _followed(_intent())
-    followed.saw(_event("accepted"))
-    assert not followed.done
-    followed.saw(_event("unknown", "1-2"))
-    assert not followed.done
-    followed.saw(_event(state, "1-3"))
-    assert followed.done
+    followed, done = _followed(_intent()), list[bool]()
+    for event in (_event("accepted"), _event("unknown", "1-2"), _event(state, "1-3")):
+        followed.saw(event)
+        done.append(followed.done)
+    assert done == [False, False, True]
     assert followed.counts() == {state: 1}
 
 

@@ -178,11 +178,13 @@ def test_a_clock_that_is_wrong_by_days_does_not_cause_a_login_for_each_call() ->
     assert len(login.given) == 1
 
 
-def test_a_refused_token_is_never_given_out_again_even_if_the_store_does_not_know() -> None:
+def test_a_refused_token_is_never_given_out_again_even_if_the_store_does_not_know(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     store, login = MemoryTokens(), Logins()
     mine = source(store, login)
     first = mine.authorise()
-    store.invalidate = lambda _provider, _version: None  # type: ignore[method-assign]
+    monkeypatch.setattr(store, "invalidate", lambda _provider, _version: None)
     mine.forget(first)
     assert mine.authorise().version == 2
 

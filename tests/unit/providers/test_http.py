@@ -8,6 +8,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from shared.providers.http import Http
 from shared.providers.outcomes import MAX_RETRY_AFTER_S, Fault, HttpAnswer, HttpFault, parse_json
 from shared.settings import HttpSettings
 from tests.support.certificate import self_signed
-from tests.support.raw_server import Connection, RawServer, answer, answering, raw_server
+from tests.support.raw_server import Connection, RawServer, Script, answer, answering, raw_server, then
 
 LIMITS = HttpSettings(connect_timeout_s=0.5, total_timeout_s=0.5, max_body_bytes=10_000)
 SLACK_S = 0.4  # what a busy machine may add to a deadline
@@ -36,7 +37,7 @@ def body(outcome: HttpAnswer | HttpFault) -> bytes:
     return outcome.body
 
 
-def after_request(*pieces: bytes):
+def after_request(*pieces: bytes) -> Script:
     """A script that reads a request, sends these pieces and closes."""
 
     def script(connection: Connection) -> None:
@@ -103,7 +104,7 @@ def test_each_thread_has_a_connection_of_its_own() -> None:
     ],
     ids=["hang", "drip status line", "drip body", "drip headers", "drip chunks", "endless 100 Continue"],
 )
-def test_the_deadline_is_total_however_the_server_drips(script) -> None:
+def test_the_deadline_is_total_however_the_server_drips(script: Script) -> None:
     with raw_server(script) as server:
         started = time.monotonic()
         outcome = post(server)
@@ -148,11 +149,13 @@ def test_a_name_that_does_not_exist_is_not_connected() -> None:
     assert fault(post("http://no-such-host.invalid")) == (Fault.NOT_CONNECTED, False)
 
 
-def test_a_resolver_that_hangs_holds_a_call_no_longer_than_the_connect_time_out(monkeypatch) -> None:
+def test_a_resolver_that_hangs_holds_a_call_no_longer_than_the_connect_time_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     release = threading.Event()
     real = socket.getaddrinfo
 
-    def hanging(host, *args):
+    def hanging(host: str, *args: Any) -> Any:
         if host == "slow.invalid":
             if args[-1:] == (socket.AI_NUMERICHOST,):
                 raise socket.gaierror
@@ -168,7 +171,7 @@ def test_a_resolver_that_hangs_holds_a_call_no_longer_than_the_connect_time_out(
 
 
 def test_a_reset_before_the_answer_is_ambiguous() -> None:
-    with raw_server(lambda c: (c.request(), c.reset())) as server:
+    with raw_server(then(Connection.request, Connection.reset)) as server:
         assert fault(post(server)) == (Fault.RESET, True)
 
 
@@ -203,7 +206,7 @@ def test_a_reset_inside_the_body_is_ambiguous() -> None:
         (b"HTTP/1.1 200 OK\r\nContent-Len",),
     ],
 )
-def test_what_is_cut_short_is_never_an_answer(pieces) -> None:
+def test_what_is_cut_short_is_never_an_answer(pieces: tuple[bytes, ...]) -> None:
     """http.client takes the end of the stream for the end of the headers: that would make an empty 200 of a fault."""
     with raw_server(after_request(*pieces)) as server:
         assert fault(post(server)) == (Fault.SHORT_BODY, True)
@@ -233,7 +236,7 @@ def test_a_chunked_body_is_put_together() -> None:
     ],
     ids=["one byte too many", "announced", "until close", "chunked", "gzip bomb"],
 )
-def test_a_body_over_the_limit_is_not_read(script) -> None:
+def test_a_body_over_the_limit_is_not_read(script: Script) -> None:
     with raw_server(script) as server:
         assert fault(post(server)) == (Fault.TOO_LARGE, True)
 
@@ -260,7 +263,7 @@ def test_gzip_is_read_though_it_was_not_asked_for() -> None:
         b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
     ],
 )
-def test_what_is_not_http_is_malformed(data) -> None:
+def test_what_is_not_http_is_malformed(data: bytes) -> None:
     with raw_server(after_request(data)) as server:
         assert fault(post(server)) == (Fault.MALFORMED, True)
 
@@ -281,7 +284,9 @@ def test_cookies_are_ignored() -> None:
     assert b"cookie" not in server.requests[1].lower()
 
 
-def test_proxies_and_credentials_of_the_environment_are_ignored(monkeypatch, tmp_path: Path) -> None:
+def test_proxies_and_credentials_of_the_environment_are_ignored(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login made-up password made-up\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
@@ -355,7 +360,7 @@ def test_bytes_after_the_answer_do_not_become_the_next_answer() -> None:
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory) -> tuple[str, str]:
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     cert, key = self_signed(tmp_path_factory.mktemp("tls"))
     return str(cert), str(key)
 
@@ -366,12 +371,12 @@ def tls_context(certificate: tuple[str, str]) -> ssl.SSLContext:
     return context
 
 
-def test_tls_works_with_a_known_authority(certificate) -> None:
+def test_tls_works_with_a_known_authority(certificate: tuple[str, str]) -> None:
     with raw_server(answering(answer(200, b"{}")), tls_context(certificate)) as server:
         assert body(post(server, ca_file=certificate[0])) == b"{}"
 
 
-def test_a_certificate_that_is_not_trusted_is_not_connected(certificate) -> None:
+def test_a_certificate_that_is_not_trusted_is_not_connected(certificate: tuple[str, str]) -> None:
     with raw_server(answering(answer(200, b"{}")), tls_context(certificate)) as server:
         assert fault(post(server)) == (Fault.NOT_CONNECTED, False)
     assert server.requests == []
@@ -385,7 +390,7 @@ def test_a_tls_handshake_that_hangs_is_not_connected() -> None:
         assert time.monotonic() - started < 0.2 + SLACK_S
 
 
-def test_the_deadline_is_total_over_tls(certificate) -> None:
+def test_the_deadline_is_total_over_tls(certificate: tuple[str, str]) -> None:
     def script(connection: Connection) -> None:
         connection.request()
         connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n")
@@ -412,7 +417,7 @@ def test_a_read_is_repeated_when_the_connection_failed() -> None:
 
 
 def test_a_read_gives_up_after_three_connections() -> None:
-    with raw_server(lambda c: (c.request(), c.reset())) as server:
+    with raw_server(then(Connection.request, Connection.reset)) as server:
         assert fault(Http(server.url, HttpSettings(total_timeout_s=5)).read("GET", "/")) == (Fault.RESET, True)
     assert server.connections == 3
 
@@ -425,14 +430,14 @@ def test_a_read_is_not_repeated_for_an_answer(status: int) -> None:
 
 
 def test_reads_together_have_one_deadline() -> None:
-    with raw_server(lambda c: (c.request(), time.sleep(0.3), c.reset())) as server:
+    with raw_server(then(Connection.request, lambda _: time.sleep(0.3), Connection.reset)) as server:
         started = time.monotonic()
         fault(Http(server.url, LIMITS).read("GET", "/"))
         assert time.monotonic() - started < LIMITS.total_timeout_s + 1 + SLACK_S
 
 
 def test_a_call_is_never_repeated() -> None:
-    with raw_server(lambda c: (c.request(), c.reset())) as server:
+    with raw_server(then(Connection.request, Connection.reset)) as server:
         post(server)
         assert (server.connections, len(server.requests)) == (1, 1)
 
@@ -467,7 +472,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
         (["Retry-After: Fri, 31 Dec 9999 23:59:59 GMT"], MAX_RETRY_AFTER_S),
     ],
 )
-def test_retry_after_is_seconds_or_a_date_and_bounded(headers, expected_s) -> None:
+def test_retry_after_is_seconds_or_a_date_and_bounded(headers: list[str], expected_s: float | None) -> None:
     with raw_server(answering(answer(503, b"", *headers))) as server:
         outcome = post(server)
     assert isinstance(outcome, HttpAnswer)
@@ -482,7 +487,7 @@ def test_a_header_that_would_split_the_request_is_an_error() -> None:
 
 
 def test_a_fault_says_nothing_of_the_request() -> None:
-    with raw_server(lambda c: (c.request(), c.reset())) as server:
+    with raw_server(then(Connection.request, Connection.reset)) as server:
         outcome = Http(server.url, LIMITS).call(
             "GET", "/x", params={"phone": "made-up-phone"}, headers={"K": "made-up-key"}
         )

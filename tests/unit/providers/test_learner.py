@@ -50,7 +50,9 @@ def books() -> MemoryBooks:
         (None, False),
     ],
 )
-def test_markers_count_as_given_back_only_when_every_success_can_be_read_back(lines, learnt: bool) -> None:
+def test_markers_count_as_given_back_only_when_every_success_can_be_read_back(
+    lines: list[Line] | None, learnt: bool
+) -> None:
     kept = books()
     Learner().learn(PAYMENT, kept, GIVES_BACK, "acme:7", Reader(lines))
     assert kept.facts == ({("acme", GIVES_BACK)} if learnt else set())

@@ -45,9 +45,20 @@ def test_every_category_has_words_that_say_what_to_do() -> None:
 
 
 def test_evidence_leaves_out_what_the_columns_say() -> None:
-    line = {"kind": "payment", "account": "170114", "marker": ROW.sent_reference, "amount_minor": 100}
-    line |= {"currency": "GEL", "at": "2026-11-21T09:12:00.000000Z", "reference": "537", "status": None}
-    payment = {"source": "shop", "intent_id": "ord-1", "operation": "settle", "state": "succeeded"}
+    line: dict[str, object] = {
+        "kind": "payment",
+        "account": "170114",
+        "marker": ROW.sent_reference,
+        "amount_minor": 100,
+    }
+    line |= {
+        "amount_minor": 100,
+        "currency": "GEL",
+        "at": "2026-11-21T09:12:00.000000Z",
+        "reference": "537",
+        "status": None,
+    }
+    payment: dict[str, object] = {"source": "shop", "intent_id": "ord-1", "operation": "settle", "state": "succeeded"}
     payment |= {"amount_minor": 1_000, "currency": "GEL", "finished_at": "2026-11-21T09:11:58.5Z"}
     assert told({"line": line, "payment": payment}) == {
         "booked there": "Nov 21, 2026, 1:12 PM",

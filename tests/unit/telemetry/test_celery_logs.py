@@ -21,7 +21,7 @@ def app() -> Iterator[Celery]:
 def test_the_task_id_is_bound_while_the_task_runs_and_nothing_stays(app: Celery) -> None:
     seen = []
 
-    @app.task(name="settlepipe.probe")
+    @app.task(name="settlepipe.probe")  # type: ignore[untyped-decorator]
     def probe() -> None:
         structlog.contextvars.bind_contextvars(payment_id=7)
         seen.append(structlog.contextvars.get_contextvars())
@@ -38,7 +38,7 @@ def test_connecting_twice_connects_once(app: Celery) -> None:
 
 
 def test_celery_leaves_logging_to_us(app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
-    configured = []
+    configured: list[Settings] = []
     monkeypatch.setattr(celery_logs, "configure", configured.append)
     app.log.setup(loglevel="INFO")
     assert [settings.log_level for settings in configured] == ["INFO"]

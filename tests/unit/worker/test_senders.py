@@ -27,8 +27,12 @@ def test_every_id_is_done_once_and_failures_come_back() -> None:
 @pytest.mark.timeout(20)
 def test_a_provider_that_takes_its_time_gets_as_many_threads_as_there_are_ids() -> None:
     together = threading.Barrier(16)  # each waits until all sixteen are under way
+
+    def meet(_: int) -> None:
+        together.wait(15)
+
     with ThreadPoolExecutor(16) as threads:
-        assert spread(threads, lambda _: together.wait(15) and None, range(16)) == []
+        assert spread(threads, meet, range(16)) == []
 
 
 def test_no_ids_are_nothing_to_do() -> None:
@@ -40,6 +44,9 @@ def test_no_ids_are_nothing_to_do() -> None:
 def test_while_every_id_hangs_nothing_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     looks, hanging = list[float | None](), threading.Event()
 
+    def hang(_: int) -> None:
+        hanging.wait(15)
+
     class Counted(threading.Event):
         def wait(self, timeout: float | None = None) -> bool:
             looks.append(timeout)
@@ -49,5 +56,5 @@ def test_while_every_id_hangs_nothing_is_looked_at(monkeypatch: pytest.MonkeyPat
     release = threading.Timer(0.5, hanging.set)
     release.start()
     with ThreadPoolExecutor(4) as threads:
-        assert spread(threads, lambda _: hanging.wait(15) and None, range(16)) == []
+        assert spread(threads, hang, range(16)) == []
     assert len(looks) < 10

@@ -15,6 +15,9 @@ from shared.providers.billcenter.bodies import Target
 from shared.providers.registry import connect
 from shared.settings import BillcenterSettings, Settings
 from tests.support.memory import SETTLE, MemoryDirectory, MemoryTokens
+from tests.support.paying import Paying, paying
+
+Built = Request | Hold | Refusal
 
 ACCOUNT = {
     "id": 12,
@@ -26,9 +29,9 @@ ACCOUNT = {
 }
 
 
-def connected(**changes: Any):
+def connected(**changes: Any) -> Paying:
     section = BillcenterSettings(base_url="http://127.0.0.1:1", username="u", password=SecretStr("p"), **changes)
-    return connect("billcenter", Settings(billcenter=section), MemoryTokens())
+    return paying(connect("billcenter", Settings(billcenter=section), MemoryTokens()))
 
 
 def accounts(*changes: dict[str, Any], service: int = 140) -> MemoryDirectory:
@@ -36,13 +39,14 @@ def accounts(*changes: dict[str, Any], service: int = 140) -> MemoryDirectory:
     return MemoryDirectory({("bank_accounts", str(service)): rows})
 
 
-def build(payment: Payment = SETTLE, directory: MemoryDirectory | None = None, **changes: Any):
+def build(payment: Payment = SETTLE, directory: MemoryDirectory | None = None, **changes: Any) -> Built:
     return connected(**changes).provider.build(payment, directory or accounts())
 
 
 def fields(built: object) -> dict[str, Any]:
     assert isinstance(built, Request), built
-    return json.loads(built.body)
+    found: dict[str, Any] = json.loads(built.body)
+    return found
 
 
 def settled(**changes: Any) -> Payment:
@@ -187,7 +191,7 @@ def services(*rows: dict[str, Any]) -> MemoryDirectory:
     return MemoryDirectory({("services", "140"): list(rows)})
 
 
-def build_receipt(payment: Payment, directory: MemoryDirectory):
+def build_receipt(payment: Payment, directory: MemoryDirectory) -> Built:
     return connected().follow_ups["receipt"].build(payment, directory)
 
 

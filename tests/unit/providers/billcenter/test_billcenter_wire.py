@@ -118,7 +118,9 @@ UNLISTED = [
 
 
 @pytest.mark.parametrize(("outcome", "settle", "refund", "receipt"), CASES.values(), ids=CASES.keys())
-def test_what_an_answer_means(outcome, settle: Meaning, refund: Meaning, receipt: Meaning) -> None:
+def test_what_an_answer_means(
+    outcome: HttpAnswer | HttpFault, settle: Meaning, refund: Meaning, receipt: Meaning
+) -> None:
     for operation, expected in ((SETTLE, settle), (REFUND, refund), (RECEIPT, receipt)):
         got = read(operation, outcome, DUPLICATE)
         assert (got.meaning, got.listed) == (expected, True), operation
@@ -126,7 +128,7 @@ def test_what_an_answer_means(outcome, settle: Meaning, refund: Meaning, receipt
 
 @pytest.mark.parametrize("operation", [SETTLE, REFUND, RECEIPT])
 @pytest.mark.parametrize("status", UNLISTED)
-def test_a_status_that_nobody_described_is_checked_and_raises_an_alert(status: int, operation) -> None:
+def test_a_status_that_nobody_described_is_checked_and_raises_an_alert(status: int, operation: Operation | str) -> None:
     for body in (b"", b"{}", b'{"detail": "x"}', HTML):
         got = read(operation, answer(status, body), DUPLICATE)
         assert (got.meaning, got.listed, got.http_status) == (Meaning.CHECK, False, status)
@@ -155,7 +157,7 @@ def test_every_answer_has_a_meaning_and_only_documented_ones_are_final(status: i
 
 @pytest.mark.parametrize("operation", [SETTLE, REFUND, RECEIPT])
 @pytest.mark.parametrize("kind", list(Fault))
-def test_only_what_was_never_written_counts_as_not_sent(kind: Fault, operation) -> None:
+def test_only_what_was_never_written_counts_as_not_sent(kind: Fault, operation: Operation | str) -> None:
     assert read(operation, HttpFault(kind, written=False, detail=""), None).meaning is Meaning.NOT_SENT
     assert read(operation, HttpFault(kind, written=True, detail=""), None).meaning is not Meaning.NOT_SENT
 

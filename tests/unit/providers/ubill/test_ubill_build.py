@@ -10,7 +10,7 @@ from pydantic import SecretStr, ValidationError
 
 from shared.domain.payment import Payment
 from shared.domain.request import Request
-from shared.providers.base import LoginRefused
+from shared.providers.base import LoginRefused, Provider
 from shared.providers.registry import connect
 from shared.providers.ubill.bodies import Target, minor
 from shared.settings import Settings, UbillSettings
@@ -19,7 +19,7 @@ from tests.support.memory import SETTLE, MemoryDirectory, MemoryTokens
 PAYMENT = replace(SETTLE, provider="ubill", currency="GEL", target={"account_id": 900001}, sent_reference="k3x9")
 
 
-def provider(**changes: Any):
+def provider(**changes: Any) -> Provider:
     section = UbillSettings(**{"base_url": "http://127.0.0.1:1", "api_key": SecretStr("made-up-key"), **changes})
     connected = connect("ubill", Settings(ubill=section), MemoryTokens())
     assert connected.provider is not None

@@ -99,7 +99,7 @@ UNLISTED = [100, 201, 202, 204, 206, 301, 302, 307, 400, 402, 406, 409, 410, 413
 
 
 @pytest.mark.parametrize(("outcome", "meaning", "refusal"), CASES.values(), ids=CASES.keys())
-def test_what_an_answer_means(outcome, meaning: Meaning, refusal: bool) -> None:
+def test_what_an_answer_means(outcome: HttpAnswer | HttpFault, meaning: Meaning, refusal: bool) -> None:
     got = read(SETTLE, outcome)
     assert (got.meaning, got.refusal, got.listed) == (meaning, refusal, True)
 
