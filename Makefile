@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo up test check format bench bench-isolation bench-reconciliation chaos lock clean
+.PHONY: help install demo up test check format bench bench-isolation bench-reconciliation lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -44,9 +44,6 @@ bench-isolation: $(STAMP) ## Measure what a provider that hangs costs another on
 
 bench-reconciliation: $(STAMP) ## Measure a night's comparison of a million and of ten million payments (takes minutes)
 	@$(BIN)/python -m tests.bench.reconciliation
-
-chaos: $(STAMP) ## Kill processes at random under load, then count every payment (takes minutes)
-	@$(BIN)/python -m tests.chaos
 
 lock: $(STAMP) ## Resolve pyproject.toml again into requirements.lock (LOCK=--upgrade: newest versions)
 	@env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL -u UV_FIND_LINKS -u UV_EXTRA_INDEX_URL \

@@ -5,7 +5,9 @@ from typing import Any
 
 from celery import Celery
 
-MAX_IDS = 25  # payments in one message: this is where the speed is (see ARCHITECTURE, "Where the time goes")
+MAX_IDS = (
+    25  # payments in one message: this is where the speed is (ARCHITECTURE, "What was measured, and what followed")
+)
 VISIBILITY_TIMEOUT_S = 300
 
 SEND = "settlepipe.send"
