@@ -2,13 +2,15 @@
 
 import json
 import time
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
 from shared.providers.base import LoginRefused, LoginUnavailable
-from tests.support.billcenter import billcenter, reply
+from tests.support.billcenter import Handler, billcenter, reply
 from tests.support.memory import MemoryTokens, jwt
-from tests.support.raw_server import answer
+from tests.support.raw_server import Connection, answer
 
 
 def test_the_end_of_an_access_token_is_its_own_exp_and_never_expires_at() -> None:
@@ -25,11 +27,11 @@ def test_the_end_of_an_access_token_is_its_own_exp_and_never_expires_at() -> Non
         assert json.loads(server.bodies()[0]) == {"username": "made-up-user", "password": "made-up-password"}
 
 
-def aged(tokens: MemoryTokens, refresh: str | None, refresh_in_s: float = 86_400) -> None:
-    """A token that is about to end."""
+def aged(tokens: MemoryTokens, refresh: str | None, refresh_in_s: float = 86_400, access_in_s: float = 20) -> None:
+    """A token that is about to end, or has ended."""
     row = {
         "access": "old",
-        "expires_at": time.time() + 20,
+        "expires_at": time.time() + access_in_s,
         "refresh": refresh,
         "refresh_expires_at": time.time() + refresh_in_s,
     }
@@ -101,3 +103,97 @@ def test_a_token_that_does_not_say_its_end_is_used_for_an_hour(access: str) -> N
         row = fake.tokens.read("billcenter")
         assert row is not None
         assert row.token["expires_at"] == pytest.approx(time.time() + 3600, abs=5)
+
+
+def hang(_query: dict[str, str]) -> Callable[[Connection], None]:
+    return lambda connection: connection.hang()
+
+
+def reset(_query: dict[str, str]) -> Callable[[Connection], None]:
+    return lambda connection: connection.reset()
+
+
+NO_ACCESS: Sequence[Any] = (None, "", 7, True, ["t"], {}, "a b", "a\r\nX: y", "токен", "x" * 9000)
+NO_TOKEN: Sequence[bytes | Handler] = [
+    *(answer(status) for status in (400, 401, 403, 404, 405, 408, 429, 500, 502, 503, 504)),
+    answer(429, b"", "Retry-After: 3600"), answer(302, b"", "Location: /api/token/"), answer(204), hang, reset,
+    answer(200), answer(200, b"<html>log in</html>"), answer(200, b"[]"), answer(200, b"null"), answer(200, b'{"acc'),
+    *(reply({"access": access}) for access in NO_ACCESS),
+    *(reply({"access": access}) for access in ("opaque", "a.b.c", jwt(-1), jwt(0, exp="late"), jwt(0, exp=None))),
+    *(reply({"access": jwt(0, exp=exp)}) for exp in (float("nan"), float("inf"), -5, 0, True, [1], 10**400)),
+    reply({}), reply({"refresh": jwt(86_400)}), answer(200, b'{"access": NaN}'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("answered", NO_TOKEN, ids=range(len(NO_TOKEN)))
+def test_where_the_renewal_gives_no_token_it_logs_in(answered: bytes | Handler) -> None:
+    """Whatever the refresh address does, the name and the password open the door."""
+    access = jwt(3600)
+    routes: dict[str, bytes | Handler] = {"token/refresh": answered, "token": reply({"access": access})}
+    with billcenter(routes, total_timeout_s=2) as (connected, fake, _):
+        aged(fake.tokens, "made-up-refresh")
+        connected.provider.authorise()
+        assert connected.provider.authorise().headers == {"Authorization": f"Bearer {access}"}
+        assert fake.paths[-1] == "/api/token/"
+        assert fake.paths.count("/api/token/") == 1
+
+
+def test_a_renewal_that_gave_nothing_is_not_asked_for_with_each_login() -> None:
+    routes: dict[str, bytes | Handler] = {"token/refresh": answer(500), "token": answer(500)}
+    with billcenter(routes) as (connected, fake, _):
+        aged(fake.tokens, "made-up-refresh", access_in_s=-1)
+        assert connected.renew is not None
+        for _ in range(3):
+            with pytest.raises(LoginUnavailable):
+                connected.renew(None)
+        with pytest.raises(LoginUnavailable):
+            connected.provider.authorise()
+        assert fake.paths == ["/api/token/refresh/", "/api/token/", "/api/token/", "/api/token/"]
+
+
+def test_renewal_and_login_take_no_longer_than_one_call_together() -> None:
+    routes: dict[str, bytes | Handler] = {"token/refresh": hang, "token": hang}
+    with billcenter(routes, total_timeout_s=1) as (connected, fake, _):
+        aged(fake.tokens, "made-up-refresh", access_in_s=-1)
+        begun = time.monotonic()
+        with pytest.raises(LoginUnavailable):
+            connected.provider.authorise()
+        assert time.monotonic() - begun < 1.8
+        assert fake.paths == ["/api/token/refresh/", "/api/token/"]
+
+
+@pytest.mark.parametrize("refreshed", [answer(500), answer(401)])
+def test_a_login_that_is_refused_after_a_renewal_without_a_token_halts(refreshed: bytes) -> None:
+    routes: dict[str, bytes | Handler] = {"token/refresh": refreshed, "token": answer(401)}
+    with billcenter(routes) as (connected, fake, _):
+        aged(fake.tokens, "made-up-refresh", access_in_s=-1)
+        with pytest.raises(LoginRefused):
+            connected.provider.authorise()
+
+
+@pytest.mark.parametrize("answered", [answer(401), answer(404), answer(500), answer(200, b"<html>"), hang])
+def test_while_the_token_is_good_a_login_that_fails_stops_nobody(answered: bytes | Handler) -> None:
+    routes: dict[str, bytes | Handler] = {"token/refresh": answered, "token": answered}
+    with billcenter(routes, total_timeout_s=1) as (connected, fake, _):
+        aged(fake.tokens, "made-up-refresh")
+        for _ in range(3):
+            assert connected.provider.authorise().headers == {"Authorization": "Bearer old"}
+        assert fake.paths == ["/api/token/refresh/", "/api/token/"], "and it is tried again after a while"
+
+
+def test_a_refresh_token_without_an_end_that_can_be_one_is_not_used() -> None:
+    odd = jwt(0, exp=float("nan"))
+    with billcenter({"token": reply({"access": jwt(3600), "refresh": odd})}) as (connected, fake, _):
+        connected.provider.authorise()
+        row = fake.tokens.read("billcenter")
+        assert row is not None
+        assert row.token["refresh_expires_at"] is None
+
+
+@pytest.mark.parametrize("exp", [float("nan"), float("inf"), 10**14, -1, 0])
+def test_a_token_whose_end_is_none_is_renewed_all_the_same(exp: float) -> None:
+    with billcenter({"token": reply({"access": jwt(0, exp=exp)})}) as (connected, fake, _):
+        connected.provider.authorise()
+        row = fake.tokens.read("billcenter")
+        assert row is not None
+        assert time.time() < row.token["expires_at"] <= time.time() + 30 * 86_400

@@ -130,6 +130,16 @@ def test_a_login_that_gives_no_token_for_now_is_tried_again_later(answered: byte
         (True, 3600),
         ([], 3600),
         (10**11, 30 * 86_400),
+        (10**400, 3600),
+        ("0.0", 3600),
+        ("-1", 3600),
+        ("", 3600),
+        ("NaN", 3600),
+        ("Infinity", 3600),
+        ("9" * 400, 3600),
+        (float("nan"), 3600),
+        (float("inf"), 3600),
+        (1e300, 3600),
     ],
 )
 def test_a_token_lives_as_long_as_it_says_or_else_an_hour(expires_in: Any, life_s: float) -> None:
@@ -139,6 +149,13 @@ def test_a_token_lives_as_long_as_it_says_or_else_an_hour(expires_in: Any, life_
         row = fake.tokens.read("mtn")
     assert row is not None
     assert before + life_s <= row.token["expires_at"] <= time.time() + life_s
+
+
+@pytest.mark.parametrize("written", [b"1e999999", b"-1e999999", b"9" * 5000, b"1.8e3"])
+def test_a_life_that_no_number_can_hold_is_no_reason_to_stay_logged_out(written: bytes) -> None:
+    answered = answer(200, b'{"access_token": "made-up-token", "expires_in": ' + written + b"}")
+    with mtn({"login": answered}) as (connected, _, _server):
+        assert connected.provider.authorise().headers == {"Authorization": "Bearer made-up-token"}
 
 
 def test_a_token_without_expires_in_is_used_and_shared() -> None:

@@ -17,7 +17,8 @@ def _connect(settings: Settings, section: ProviderSettings, tokens: TokenStore) 
     if not isinstance(section, BillcenterSettings) or section.base_url is None:
         raise ValueError("billcenter needs its own settings section, with a base URL")
     http = Http(section.base_url, settings.http)
-    source = TokenSource("billcenter", tokens, login(http, section), wait_s=settings.http.total_timeout_s)
+    total_s = settings.http.total_timeout_s
+    source = TokenSource("billcenter", tokens, login(http, section, total_s=total_s), wait_s=total_s)
     lookups = Lookups(http, source)
     adapter = Billcenter(section, http, source, lookups)
     return Connected(

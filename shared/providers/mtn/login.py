@@ -1,15 +1,13 @@
 """What lets a call in at mtn: `X-API-Key`, an OAuth2 token (client credentials, RFC 6749 section 4.4), or both."""
 
 import base64
-import re
 import time
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import quote_plus
 
 from pydantic import SecretStr
 
-from shared.providers import kinds
+from shared.providers import grants
 from shared.providers.base import Auth, LoginRefused, LoginUnavailable, Renew, TokenStore
 from shared.providers.credentials import Grant, Login, TokenSource
 from shared.providers.http import Http
@@ -17,9 +15,7 @@ from shared.providers.outcomes import HttpFault
 from shared.settings import MtnSettings
 
 TOKEN_PATH = "/oauth/access_token"  # noqa: S105 - a path
-_TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")  # goes into a header
 _ASSUMED_LIFE_S = 3600.0  # our reading: of a token that does not say how long it lives; a 401 corrects it
-_MAX_LIFE_S = 30 * 86_400.0
 
 
 class Door:
@@ -94,19 +90,13 @@ def log_in(http: Http, client_id: str, client_secret: SecretStr) -> Login:
                 f"mtn refused the login (HTTP {outcome.status});"
                 " check SETTLEPIPE_MTN__CLIENT_ID and SETTLEPIPE_MTN__CLIENT_SECRET"
             )
-        answer = kinds.document(outcome) if outcome.status == 200 else None
-        if not isinstance(answer, dict):
+        answer = grants.document(outcome)
+        if answer is None:
             raise LoginUnavailable(f"mtn: the login's answer can't be used (HTTP {outcome.status})")
-        access = answer.get("access_token")
-        if not isinstance(access, str) or not _TOKEN.fullmatch(access):
+        access = grants.token(answer.get("access_token"))
+        if access is None:
             raise LoginUnavailable("mtn: the login's answer holds no access token")
-        return Grant(access, time.time() + _life_s(answer.get("expires_in")))
+        life_s = grants.seconds(answer.get("expires_in")) or _ASSUMED_LIFE_S
+        return Grant(access, time.time() + min(life_s, grants.MAX_LIFE_S))
 
     return login
-
-
-def _life_s(value: Any) -> float:
-    """Seconds that a token lives; what can't be read is taken for an hour."""
-    if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,12}(\.[0-9]+)?", str(value), re.ASCII):
-        return _ASSUMED_LIFE_S
-    return min(float(value), _MAX_LIFE_S) or _ASSUMED_LIFE_S
