@@ -5,6 +5,7 @@ import re
 from iso4217 import Currency
 
 _AMOUNT = re.compile(r"(0|[1-9][0-9]{0,14})(?:\.([0-9]+))?", re.ASCII)
+_WRITTEN = re.compile(r"(-?)([0-9]{1,15})(?:\.([0-9]{1,400}))?", re.ASCII)
 _MAX_MINOR = 2**63 - 1  # PostgreSQL's bigint; 15 digits and the 4 places of two currencies would go beyond it
 
 
@@ -40,6 +41,22 @@ def parse_amount(text: str, currency: str) -> int:
     if amount_minor > _MAX_MINOR:
         raise ValueError(f"amount is too large: at most {_MAX_MINOR} minor units can be kept")
     return amount_minor
+
+
+def minor_units(text: str, currency: str) -> int | None:
+    """Minor units of an amount as others write it ("1", "-1.00"); None for anything else.
+
+    Exact however many decimals there are: what is beyond the currency's places must be zeros, and nothing is rounded,
+    as Decimal does with all that it calculates.
+    """
+    match = _WRITTEN.fullmatch(text)
+    if match is None:
+        return None
+    sign, whole, decimals = match.groups(default="")
+    limit = places(currency)
+    if decimals[limit:].strip("0"):
+        return None
+    return int(f"{sign}{whole}{decimals[:limit].ljust(limit, '0')}")
 
 
 def format_amount(amount_minor: int, currency: str) -> str:

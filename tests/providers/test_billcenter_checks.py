@@ -96,6 +96,8 @@ def test_the_evidence_is_kept() -> None:
         page(invoice("0.005")),
         page({**INVOICE, "amount_paid": 0.0}),
         page({**INVOICE, "amount_paid": None}),
+        page({**INVOICE, "amount_paid": "100.00" + "0" * 28 + "1"}),
+        page({**INVOICE, "amount_paid": "1E+2"}),
         page({k: v for k, v in INVOICE.items() if k != "amount_paid"}),
         answer(200),
         answer(200, b"<html>"),

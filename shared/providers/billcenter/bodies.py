@@ -1,15 +1,13 @@
 """billcenter's requests as data: the target of an intent, the account it is paid to, the bytes that are sent. Pure."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.domain.money import format_amount, places
+from shared.domain.money import format_amount, minor_units
 from shared.domain.payment import Operation
 
 CURRENCY = "MNT"
@@ -35,11 +33,8 @@ class Target(BaseModel):
 
 
 def minor(text: Any) -> int | None:
-    """Minor units of one of billcenter's amounts ("1000.00"), or None for anything else, floats included."""
-    if isinstance(text, str) and re.fullmatch(r"-?[0-9]{1,15}(\.[0-9]+)?", text, re.ASCII):
-        units = Decimal(text).scaleb(places(CURRENCY))
-        return int(units) if units == int(units) else None
-    return None
+    """Minor units of one of billcenter's amounts ("1000.00"), or None for anything else, numbers included."""
+    return minor_units(text, CURRENCY) if isinstance(text, str) else None
 
 
 def accounts_for(rows: Sequence[Mapping[str, Any]], bs_customer_code: str) -> list[Mapping[str, Any]]:

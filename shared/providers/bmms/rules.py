@@ -6,9 +6,10 @@ The sentences name fields and what the catalogue allows; never a value of the pa
 
 import re
 from collections.abc import Iterator, Mapping, Set
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
+from fractions import Fraction
 
-from shared.domain.money import places
+from shared.domain.money import format_amount, places
 from shared.providers.bmms.records import Entry, InputField
 from shared.providers.kinds import plain
 
@@ -38,8 +39,9 @@ def mistakes(entry: Entry, amount_minor: int, currency: str, given: Mapping[str,
     return found
 
 
-def limits(entry: Entry) -> tuple[Decimal | None, Decimal | None]:
-    """The least and the largest amount in UZS as entered: the narrower of the recipient's and the amount field's.
+def limits(entry: Entry) -> tuple[Fraction | None, Fraction | None]:
+    """The least and the largest amount in UZS as entered, exactly: the narrower of the recipient's and the amount
+    field's.
 
     An INVOICE's amount is the provider's and entered by nobody: only the recipient's own limits hold for it. An
     AMOUNT_DICTATOR adds a percentage that the catalogue does not name: the limits are compared without it.
@@ -51,15 +53,15 @@ def limits(entry: Entry) -> tuple[Decimal | None, Decimal | None]:
             low, high = match.groups() if match else (None, None)
             lows.append(Decimal(low) if low else None)
             highs.append(Decimal(high) if high else None)
-    scale = entry.recipient.amount_ratio if LIMITS_ARE_OF_WHAT_IS_SENT else Decimal(1)
-    low_limit = max((low / scale for low in lows if low is not None), default=None)
-    high_limit = min((high / scale for high in highs if high is not None), default=None)
+    scale = Fraction(entry.recipient.amount_ratio) if LIMITS_ARE_OF_WHAT_IS_SENT else Fraction(1)
+    low_limit = max((Fraction(low) / scale for low in lows if low is not None), default=None)
+    high_limit = min((Fraction(high) / scale for high in highs if high is not None), default=None)
     return low_limit, high_limit
 
 
-def money(amount: Decimal) -> str:
-    """An amount in UZS for people, without decimals that are zero."""
-    text = f"{amount.quantize(Decimal(1).scaleb(-places(CURRENCY)), ROUND_HALF_UP):f}"
+def money(amount: Fraction) -> str:
+    """An amount in UZS for people, half a minor unit rounded up, without decimals that are zero."""
+    text = format_amount(int(amount * 10 ** places(CURRENCY) + Fraction(1, 2)), CURRENCY)
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
@@ -82,7 +84,7 @@ def _taken_by(field: InputField) -> str | None:
 
 
 def _amount(entry: Entry, amount_minor: int) -> Iterator[str]:
-    amount = Decimal(amount_minor).scaleb(-places(CURRENCY))
+    amount = Fraction(amount_minor, 10 ** places(CURRENCY))
     low, high = limits(entry)
     if low is not None and amount < low:
         yield f"the amount is below the recipient's minimum of {money(low)} {CURRENCY}"

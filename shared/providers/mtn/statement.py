@@ -7,12 +7,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from shared.domain.money import places
+from shared.domain.money import minor_units
 from shared.domain.reference import is_reference
 from shared.providers.markers import Line
 
 _DAY = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ].*)?", re.ASCII)  # documented is the day alone
-_AMOUNT = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?", re.ASCII)
 
 Object = dict[str, Any]
 
@@ -97,10 +96,9 @@ def _minor(money: Any, currency: str) -> int | None:
     if not isinstance(money, dict) or money.get("unit") != currency:
         return None
     amount = money.get("amount")
-    if isinstance(amount, bool) or not isinstance(amount, str | int | Decimal) or not _AMOUNT.fullmatch(str(amount)):
+    if isinstance(amount, bool) or not isinstance(amount, str | int | Decimal):
         return None
-    units = Decimal(str(amount)).scaleb(places(currency))
-    return int(units) if units == int(units) else None
+    return minor_units(str(amount), currency)
 
 
 def _end_of(day: Any) -> datetime | None:

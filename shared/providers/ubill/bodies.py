@@ -1,19 +1,15 @@
 """ubill's requests as data: the target of an intent, the bytes that are sent, how amounts are written. Pure."""
 
 import json
-import re
-from decimal import Decimal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.domain.money import format_amount, places
+from shared.domain.money import format_amount, minor_units
 
 CURRENCY = "GEL"  # our reading: no currency is named
 ADD = "/payments/add"
 SET_CREDIT = "/accounts/setCredit"
 _MAX_ID = 2**53  # the largest whole number that every JSON reader keeps
-
-_AMOUNT = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,10})?", re.ASCII)
 
 
 class Target(BaseModel):
@@ -38,7 +34,4 @@ def credit_body(account_id: int, date: str) -> bytes:
 
 def minor(text: str | None) -> int | None:
     """Minor units of a sum as the lists write it ("1", "1.00", "-10"); None for anything else, and never rounded."""
-    if text is None or not _AMOUNT.fullmatch(text):
-        return None
-    units = Decimal(text).scaleb(places(CURRENCY))
-    return int(units) if units == int(units) else None
+    return None if text is None else minor_units(text, CURRENCY)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.money import format_amount, parse_amount, places
+from shared.domain.money import format_amount, minor_units, parse_amount, places
 
 CURRENCIES = {"JPY": 0, "MNT": 2, "GEL": 2, "KWD": 3, "CLF": 4}
 
@@ -61,3 +61,29 @@ def test_what_money_is_not_counted_in_is_no_currency(code: str) -> None:
 @pytest.mark.parametrize(("minor", "text"), [(-5, "-0.05"), (0, "0.00"), (5, "0.05"), (123_456, "1234.56")])
 def test_amounts_are_written_with_all_places(minor: int, text: str) -> None:
     assert format_amount(minor, "MNT") == text
+
+
+@given(st.integers(-(2**80), 2**80), st.sampled_from(sorted(CURRENCIES)), st.integers(0, 60))
+def test_what_others_write_is_read_exactly(amount_minor: int, currency: str, zeros: int) -> None:
+    text = format_amount(amount_minor, currency)
+    whole, _, decimals = text.lstrip("-").partition(".")
+    written = f"{text}{'' if decimals else '.'}{'0' * zeros}" if zeros else text
+    assert minor_units(written, currency) == (amount_minor if len(whole) <= 15 else None)
+
+
+@pytest.mark.parametrize("zeros", [0, 1, 12, 26, 27, 28, 29, 40, 300])
+@pytest.mark.parametrize("currency", CURRENCIES)
+def test_a_unit_beyond_the_currencys_places_is_never_rounded_away(currency: str, zeros: int) -> None:
+    """A Decimal that is scaled keeps 28 digits: 29 decimals made a sum equal to another one."""
+    beyond = "100." + "0" * places(currency) + "0" * zeros + "1"
+    assert minor_units(beyond, currency) is None
+    assert minor_units("99." + "9" * places(currency) + "9" * zeros + "9", currency) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "-", "1.", ".5", "+1", "1e2", "1E+2", "1_000", "1,000", " 1", "1\n", "\u0661", "NaN", "Infinity", "0x1",
+     "1" * 16, "--1", "1.-1", "1." + "0" * 5000],
+)  # fmt: skip
+def test_what_is_no_plain_amount_is_none(text: str) -> None:
+    assert minor_units(text, "MNT") is None

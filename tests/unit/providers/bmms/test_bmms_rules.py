@@ -150,3 +150,16 @@ def test_a_choice_without_a_filter_is_there_for_every_choice() -> None:
     mixed = select(4, "SERVICE", choice("10"), choice("20", "72"), requireField="REGION")
     assert found(REGION, mixed, given={"REGION": "71", "SERVICE": "10"}) == []
     assert found(REGION, mixed, given={"REGION": "71", "SERVICE": "20"}) == ["field SERVICE is none of its choices"]
+
+
+def test_limits_are_compared_exactly_however_many_digits_they_have() -> None:
+    """A third of a limit is no decimal, and a Decimal keeps 28 digits."""
+    given = {"licence": "1"}
+    ratio, limit = "3", "100"
+    assert "below" in found(ACCOUNT, given=given, minor=3333, minAmount=limit, maxAmount=None, amountRatio=ratio)[0]
+    assert found(ACCOUNT, given=given, minor=3334, minAmount=limit, maxAmount=None, amountRatio=ratio) == []
+    long = "123456789012345678.000001"
+    said = found(ACCOUNT, given=given, minor=1, minAmount=long, maxAmount=None, amountRatio="0.000001")
+    assert said == ["the amount is below the recipient's minimum of 123456789012345678000001 UZS"]
+    said = found(ACCOUNT, given=given, minor=12345678901234567800, minAmount=long, maxAmount=None, amountRatio="1")
+    assert "below" in said[0]
