@@ -84,7 +84,7 @@ def _of_broker(error: Exception, name: str) -> str:
 
 def _short(text: str) -> str:
     line = text.strip().partition("\n")[0]
-    return re.sub(r"://[^@\s]*@", "://***@", line)[:_MAX_CHARACTERS].rstrip(".")
+    return re.sub(r"(?<!\S)(?>(\S*?)://)\S*@", r"\1://***@", line)[:_MAX_CHARACTERS].rstrip(".")
 
 
 def _where(error: Exception) -> str:

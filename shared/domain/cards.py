@@ -15,17 +15,18 @@ MARK = "[redacted]"
 
 _GAP = r"[\W_]*"
 _NAMES = "|".join(_GAP.join(name) for name in ("cardnumber", "cvv"))
-_KEY = re.compile(f"{_GAP}(?:{_NAMES}){_GAP}", re.IGNORECASE)
+_KEY = re.compile(rf"(?<![\W_]){_GAP}(?:{_NAMES}){_GAP}", re.IGNORECASE)
 _NAMED = re.compile(_NAMES, re.IGNORECASE)
-_ESCAPE = re.compile(r"\\+u([0-9A-Fa-f]{4})")  # of a JSON text, or of one inside another
-_BLANK = re.compile(r"\\+[bfnrt]")
+# Looked for from the first of its backslashes alone: from each of them takes quadratic time for a long row.
+_ESCAPE = re.compile(r"(?<!\\)\\+u([0-9A-Fa-f]{4})")  # of a JSON text, or of one inside another
+_BLANK = re.compile(r"(?<!\\)\\+[bfnrt]")
 _DIGITS = re.compile(r"\d+")
 _DIGIT = re.compile(rb"\d")
 
 
 def is_card_key(key: str) -> bool:
     """Is this key one of card data?"""
-    return _KEY.fullmatch(key if key.isascii() else unicodedata.normalize("NFKC", key)) is not None
+    return _KEY.fullmatch(_folded(key)) is not None
 
 
 def holds_card_data(document: Any) -> bool:
@@ -107,7 +108,14 @@ def _names(text: str) -> bool:
     if "\\" in text:
         text = _unescaped(text)
         text += "0" + _BLANK.sub(" ", text)
-    return _NAMED.search(text if text.isascii() else unicodedata.normalize("NFKC", text)) is not None
+    return _NAMED.search(_folded(text)) is not None
+
+
+def _folded(text: str) -> str:
+    """NFKC of each character by itself: of a whole text it takes quadratic time for a long row of combining marks."""
+    if text.isascii():
+        return text
+    return text.translate({ord(one): unicodedata.normalize("NFKC", one) for one in set(text) if one > "\x7f"})
 
 
 def _blanked(raw: bytes) -> bytes:

@@ -20,6 +20,7 @@ from shared.telemetry.sensitive import MASK, is_sensitive, mask_patterns
 MAX_CHARACTERS = 2_000  # of one value; what is longer is cut
 MAX_ITEMS = 50  # of one list or mapping
 MAX_DEPTH = 6
+_LARGEST = 10**40  # of whole numbers
 # Texts are masked before they are cut, with this much more, so that no secret is halved out of recognition.
 _MARGIN = 400
 
@@ -116,6 +117,8 @@ def _mask_container(key: str, value: Mapping[Any, Any] | Collection[Any], depth:
 def _mask_number(key: str, value: int | float) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)  # JSON has no such number
+    if isinstance(value, int) and not -_LARGEST < value < _LARGEST:
+        return MASK  # what has thousands of digits can't even be written
     if -(10**9) < value < 10**9 or isinstance(value, float) or key in _IDENTIFIERS:
         return value
     return value if mask_text(str(value)) == str(value) else MASK

@@ -71,8 +71,10 @@ _HARMLESS = frozenset({"fencing_token"})
 _HARMLESS_ENDINGS = ("_version", "_count", "_s")
 
 _NAME = re.compile(r"(?<!\w)([A-Za-z_][\w-]{0,63})\\*[\"']?\s{0,4}(?:=>|=|:)\s{0,4}")
+# A quote that stands behind more backslashes than any nesting of texts has is not looked for again: all is masked.
 _VALUE = re.compile(
-    r"(?:b|Secret\w+\()?(?P<quote>\\*[\"'])(?:\\.|[^\\])*?(?:(?P=quote)|\\?\Z)"
+    r"(?:b|Secret\w{1,64}\()?(?P<quote>\\{0,15}[\"'])(?:\\.|[^\\])*?(?:(?P=quote)|\\?\Z)"
+    r"|(?:b|Secret\w{1,64}\()?\\{16}.*"
     r"|[\[({][^\])}]*[\])}]?"
     r"|(?:(?:bearer|basic|token|digest|apikey)\s+)?[^\s\"'&)}\]]+",
     re.DOTALL | re.IGNORECASE,
@@ -80,7 +82,7 @@ _VALUE = re.compile(
 _SCHEME = re.compile(r"(?i:\bbearer\s+)[^\s\"',;)}\]]{4,}|(?i:\bbasic\s+)(?=\S*[A-Z0-9=])[A-Za-z0-9+/]{6,}={0,2}")
 _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]+-----.*?(?:-----END [A-Z0-9 ]+-----|\Z)", re.DOTALL)
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*){0,4}")
-_USERINFO = re.compile(r"://[^\s\"'<>]*@")
+_USERINFO = re.compile(r"(?<![^\s\"'<>])(?>([^\s\"'<>]*?)://)[^\s\"'<>]*@")  # tried once for each word
 _EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
 _REGISTER = re.compile(r"(?<!\w)[А-ЯЁӨҮа-яёөү]{2}\s?\d{8}(?!\d)")  # a Mongolian citizen's register number
 _PHONE = re.compile(r"(?<![\w+])\+\(?\d(?:[ ()./-]{0,2}\d){7,14}(?!\d)")
@@ -97,7 +99,7 @@ _CARD = re.compile(
 _IBAN = re.compile(r"(?<![0-9A-Za-z])[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}(?![0-9A-Za-z])")
 _DIGITS = re.compile(r"\d[ ./()-]{0,2}\d{2,}[ ./()-]{0,2}\d{2}")  # enough in a row for a card, a phone or an account
 # PostgreSQL tells the whole row that broke a constraint.
-_ROW = re.compile(r"(Failing row contains )\(.*\)", re.DOTALL)
+_ROW = re.compile(r"(Failing row contains )\((?:.*\)|.*)", re.DOTALL)  # to the end, where its own was cut off
 # One cheap look at a text first: most hold nothing that any pattern could match.
 _SUSPECT = re.compile(r"[=:@]|Failing row|eyJ|-----BEGIN|(?i:bearer|basic)|" + _DIGITS.pattern)
 
@@ -130,7 +132,7 @@ def mask_patterns(text: str, identifier: bool) -> str:
     if "Failing row" in text:
         text = _ROW.sub(rf"\1({MASK})", text)
     if "@" in text:
-        text = _EMAIL.sub(MASK, _USERINFO.sub(f"://{MASK}@", text))
+        text = _EMAIL.sub(MASK, _USERINFO.sub(rf"\1://{MASK}@", text))
     if "=" in text or ":" in text:
         text = _mask_pairs(text)
     if not identifier and _DIGITS.search(text):

@@ -263,3 +263,22 @@ def test_card_data_is_masked_under_every_spelling_of_its_key(key: str) -> None:
 @pytest.mark.parametrize("text", ["cardNumber=12 34", '{"cvv": "12"}', "card_number: '12 34'", '{\\"CVV\\": \\"12\\"}'])
 def test_card_data_is_masked_inside_texts(text: str) -> None:
     assert "12" not in mask_text(text)
+
+
+def test_a_number_that_python_does_not_write_stops_no_log() -> None:
+    assert mask_event(None, "info", {"event": "x", "ids": 10**5000, "n": -(10**5000), "f": 1e300}) == {
+        "event": "x",
+        "ids": MASK,
+        "n": MASK,
+        "f": 1e300,
+    }
+
+
+@pytest.mark.parametrize("backslashes", [0, 1, 3, 7, 15, 16, 40])
+def test_a_secret_in_nested_quotes_is_masked_however_deep(backslashes: int) -> None:
+    quote = "\\" * backslashes + '"'
+    assert "hunter" not in mask_text(f"password={quote}hunter two{quote} and more")
+
+
+def test_a_row_whose_end_was_cut_off_is_masked_to_the_end() -> None:
+    assert mask_text("Failing row contains (7, hunter, two") == "Failing row contains (***)"
