@@ -4,41 +4,41 @@ The time-outs of requests and urllib3 hold for a single read: a server that drip
 long as it likes. Here every wait of a call (DNS, TCP, TLS, each write, each read of headers and body) gets no more
 than what is left of that call's deadline. A call belongs to its thread, and so does its connection: the call of the
 moment is a thread-local, and no watchdog has to close sockets from outside.
+
+Nothing is written to a socket on which there is anything to read: it would be taken for the answer. Rests on names of
+http.client (3.11 to 3.13) and urllib3 2 that no document promises: `fp` and what else `_Response` sets; `_new_conn`,
+`_dns_host`, `sock`, `response_class`, and that all of a request goes through `send`.
 """
 
 import contextlib
 import io
-import queue
 import socket
+import ssl
 import threading
-import time
-from collections.abc import Callable
-from http.client import HTTPResponse, IncompleteRead
+from http.client import HTTPMessage, HTTPResponse
 from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
-# Counts the time that a suspended machine slept: what is overdue by then must not go out any more.
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-_RESOLVERS = threading.BoundedSemaphore(64)  # look-ups that hang in the system's resolver, at most
+from shared.providers import addresses, framing
+from shared.providers.addresses import now_s
 
-
-def now_s() -> float:
-    """Seconds of a clock that never goes back and counts suspension where the system can."""
-    return time.clock_gettime(_CLOCK)
+_PIECE_BYTES = 65_536
+_LISTEN_S = 0.005  # to a new connection, before the first byte: who speaks first does so at once
 
 
 class Call:
-    """One call under way. written: a byte of its request may have left this process."""
+    """One call under way. written: a byte of its request may have left this process. connection: what it went on."""
 
-    __slots__ = ("connect_timeout_s", "deadline_s", "written")
+    __slots__ = ("connect_timeout_s", "connection", "deadline_s", "written")
 
     def __init__(self, total_timeout_s: float, connect_timeout_s: float) -> None:
         self.deadline_s = now_s() + total_timeout_s
         self.connect_timeout_s = connect_timeout_s
         self.written = False
+        self.connection: HTTPConnection | None = None
 
     def left_s(self) -> float:
         """Seconds left of the deadline. Raises TimeoutError when none are."""
@@ -56,14 +56,13 @@ current = _Current()
 
 
 class _TimedReader(io.RawIOBase):
-    """Reads a socket; each read may take what is left of the call. ended: the server has closed its side."""
+    """Reads a socket; each read may take what is left of the call."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._file = sock.makefile("rb", buffering=0)  # keeps the socket open for as long as this reader is
         self._call = current.call
         self._finished = False
-        self.ended = False
 
     def readable(self) -> bool:
         return True
@@ -72,9 +71,7 @@ class _TimedReader(io.RawIOBase):
         if self._finished:
             return 0
         self._sock.settimeout(self._call.left_s())
-        count = self._sock.recv_into(buffer)
-        self.ended = count == 0
-        return count
+        return self._sock.recv_into(buffer)
 
     def finish(self, buffered: io.BufferedReader) -> None:
         """The answer is whole. A connection with more in it has lost step: it is ended, not used again."""
@@ -100,39 +97,53 @@ class _TimedFile:
 
 
 class _Response(HTTPResponse):
+    """An answer as `framing` reads it. Of http.client it takes the form that its connection and urllib3 ask for."""
+
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         self._reader = _TimedReader(sock)
         super().__init__(_TimedFile(self._reader), *args, **kwargs)  # type: ignore[arg-type]
 
     def begin(self) -> None:
-        super().begin()
-        # http.client takes the end of the stream for the end of the headers: "HTTP/1.1 200 OK" and a broken
-        # connection would be an empty 200.
-        if self._reader.ended:
-            raise IncompleteRead(b"")
+        head = framing.read_head(self.fp)
+        self._body = framing.Body(self.fp, head)
+        self.version, self.reason = 10 + head.minor_version, head.reason
+        self.code = self.status = head.status
+        self.headers = self.msg = HTTPMessage()
+        for name, value in head.fields:
+            self.headers[name] = value
+        self.chunked, self.length, self.will_close = head.chunked, head.length, head.ends
 
-    def _close_conn(self) -> None:
-        self._reader.finish(self.fp)
-        super()._close_conn()  # type: ignore[misc]
+    def read(self, amt: int | None = None) -> bytes:
+        if amt is None or amt < 0:
+            return b"".join(iter(lambda: self.read(_PIECE_BYTES), b""))
+        if self.isclosed():
+            return b""
+        piece = self._body.read(amt)
+        if self._body.done:
+            self._reader.finish(self.fp)
+            self.close()  # tells urllib3 that the connection is free
+        return piece
 
 
 class _Timed:
     """The hooks into urllib3's connections."""
 
     response_class = _Response
+    used = False  # a byte was written to the socket of now
 
     def _new_conn(self: Any) -> socket.socket:
         call = current.call
         ends_s = min(call.deadline_s, now_s() + call.connect_timeout_s)
         try:
-            sock = _connect(self._dns_host, self.port, self.socket_options or (), ends_s)
-            sock.settimeout(_until(ends_s))  # the TLS handshake's share
+            sock = addresses.connect(self._dns_host, self.port, self.socket_options or (), ends_s)
+            sock.settimeout(addresses.until(ends_s))  # the TLS handshake's share
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
         except TimeoutError as error:
             raise ConnectTimeoutError(self, "the connection was not made in time") from error
         except OSError as error:
             raise NewConnectionError(self, "the connection was not made") from error
+        self.used = False
         return sock
 
     def request(self: Any, *args: Any, **kwargs: Any) -> None:
@@ -141,17 +152,46 @@ class _Timed:
         super().request(*args, **kwargs)  # type: ignore[misc]
         data = b"".join(self.gathered)
         self.gathered = []
+        call = current.call
+        call.connection = self
+        if self.used and self.sock is not None and not _quiet(self.sock):
+            self.sock.close()  # the socket alone: http.client is in the middle of a request
+            self.sock = None
         if self.sock is None:
             self.connect()
-        call = current.call
-        view = memoryview(data)
+        if not self.used and not _quiet(self.sock, _LISTEN_S):
+            raise ConnectionError("the server ended the connection, or spoke, before it was asked")
+        try:
+            self._write(memoryview(data), call)
+        except ConnectionError as error:
+            # Not as it is: urllib3 would go on to read what a server may have answered to half a request.
+            raise ConnectionError("the connection broke under the request") from error
+
+    def _write(self: Any, view: memoryview, call: Call) -> None:
+        self.sock.settimeout(call.left_s())
+        self.used = call.written = True
+        view = view[self.sock.send(view) :]
         while view:
+            if not _quiet(self.sock):
+                raise framing.Malformed("the answer began before the whole request was written")
             self.sock.settimeout(call.left_s())
-            call.written = True
             view = view[self.sock.send(view) :]
 
     def send(self: Any, data: bytes) -> None:
         self.gathered.append(data)
+
+
+def _quiet(sock: socket.socket, wait_s: float = 0.0) -> bool:
+    """Is nothing there to be read, neither a byte nor the end? A byte that is there is taken: no use of the socket is
+    right after that. Over TLS only what was sent under it counts, not its own records (session tickets)."""
+    sock.settimeout(wait_s)
+    try:
+        sock.recv(1)
+    except (BlockingIOError, ssl.SSLWantReadError, TimeoutError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 class _PlainConnection(_Timed, HTTPConnection):  # type: ignore[misc]
@@ -168,58 +208,3 @@ class PlainPool(HTTPConnectionPool):
 
 class TlsPool(HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
-
-
-def _until(ends_s: float) -> float:
-    left = ends_s - now_s()
-    if left <= 0:
-        raise TimeoutError("no connection in time")
-    return left
-
-
-def _connect(host: str, port: int, options: Any, ends_s: float) -> socket.socket:
-    """A connected socket to the first address that answers. All addresses together have until `ends_s`."""
-    failure: OSError = OSError("the name has no address")
-    for family, kind, protocol, _, address in _resolve(host, port, ends_s):
-        sock = socket.socket(family, kind, protocol)
-        try:
-            for option in options:
-                sock.setsockopt(*option)
-            sock.settimeout(_until(ends_s))
-            sock.connect(address)
-        except OSError as error:
-            sock.close()
-            failure = error
-        else:
-            return sock
-    raise failure
-
-
-def _resolve(host: str, port: int, ends_s: float) -> list[Any]:
-    """getaddrinfo with a limit: the system's own takes as long as it likes, so a name is looked up in a thread."""
-    try:
-        return socket.getaddrinfo(host.strip("[]"), port, 0, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
-    except socket.gaierror:
-        pass  # a name
-    if not _RESOLVERS.acquire(timeout=_until(ends_s)):
-        raise TimeoutError("too many look-ups hang in the resolver")
-    answer: queue.SimpleQueue[list[Any] | OSError] = queue.SimpleQueue()
-    threading.Thread(target=_look_up, args=(host, port, answer.put), name="resolve", daemon=True).start()
-    try:
-        found = answer.get(timeout=_until(ends_s))
-    except queue.Empty:
-        raise TimeoutError("the name was not resolved in time") from None
-    if isinstance(found, OSError):
-        raise found
-    return found
-
-
-def _look_up(host: str, port: int, put: Callable[[list[Any] | OSError], None]) -> None:
-    try:
-        put(socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM))
-    except OSError as error:
-        put(error)
-    except UnicodeError:
-        put(socket.gaierror(socket.EAI_NONAME, "not a host name"))
-    finally:
-        _RESOLVERS.release()

@@ -60,6 +60,7 @@ class Http:
         """
         request = self._prepare(method, path, headers or {}, body, params)
         total_s = deadline_s or self._limits.total_timeout_s
+        self._end_last()
         call = current.call = Call(total_s, self._limits.connect_timeout_s)
         response: HTTPResponse | None = None
         try:
@@ -67,10 +68,14 @@ class Http:
             timeout = (total_s, total_s)
             sent = self._session().send(request, stream=True, timeout=timeout, proxies={}, allow_redirects=False)
             response = cast(HTTPResponse, sent.raw)
-            return _whole(response, self._limits.max_body_bytes)
+            answer = _whole(response, self._limits.max_body_bytes)
+            self._local.last = answer, call.connection
+            return answer
         except Exception as error:  # whatever the libraries raise: after a written byte nothing may pass as not sent
             if response is not None:
                 response.close()  # half-read: never back into the pool
+            if call.connection is not None:
+                call.connection.close()
             return _fault(error, call.written)
 
     def read(
@@ -100,6 +105,22 @@ class Http:
             return self.call(method, path, headers=headers, body=body, params=params, deadline_s=left_s)
 
         return retrying(once)
+
+    def keep(self, outcome: HttpAnswer | HttpFault) -> None:
+        """This answer was read as one that the document describes: this thread's next call may use its connection.
+
+        Unsaid, the connection ends: what nobody described may be a gateway's word, and the provider's own answer still
+        on its way, to be taken for the answer to the next request. Only the answer to the thread's last call can be
+        kept; 408, 5xx and faults have ended their connection by themselves.
+        """
+        last = getattr(self._local, "last", None)
+        if last is not None and last[0] is outcome:
+            self._local.last = None
+
+    def _end_last(self) -> None:
+        last, self._local.last = getattr(self._local, "last", None), None
+        if last is not None and last[1] is not None:
+            last[1].close()
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._local, "session", None)

@@ -127,6 +127,11 @@ def document(outcome: HttpAnswer) -> Any:
         return None
 
 
+def explicit(answer: Answer) -> bool:
+    """Is it a yes or a no that the document describes? Then nothing else is on its way for this request."""
+    return answer.meaning in (Meaning.SUCCEEDED, Meaning.REFUSED)
+
+
 def plain(value: Any) -> str | None:
     """A provider's text fit for people: no control characters, at most 500 characters; None for what is no text."""
     if not isinstance(value, str):

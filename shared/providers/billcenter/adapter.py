@@ -7,6 +7,7 @@ from typing import Any
 from shared.domain.answers import Answer, CheckResult, Verdict
 from shared.domain.payment import HoldReason, Operation, Payment
 from shared.domain.request import Built, Hold, Refusal, Request
+from shared.providers import kinds
 from shared.providers.base import Auth, Books, Directory, Doubt
 from shared.providers.billcenter import bodies, wire
 from shared.providers.billcenter.lookups import Lookups
@@ -103,7 +104,10 @@ class Billcenter:
         outcome = self._http.call("POST", path, headers=auth.headers, body=body)
         if isinstance(outcome, HttpAnswer) and outcome.status in (200, 400):  # past the door
             self._tokens.worked(auth)
-        return wire.read(operation, outcome, self._duplicate)
+        answer = wire.read(operation, outcome, self._duplicate)
+        if kinds.explicit(answer):
+            self._http.keep(outcome)
+        return answer
 
     def _build_refund(self, payment: Payment) -> Built:
         settle = payment.settled

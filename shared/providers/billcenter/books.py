@@ -41,7 +41,9 @@ class Books:
     def _account(self, account: str) -> list[BookLine]:
         """The one invoice with this code."""
         what = "an invoice"
-        page = _page(what, self._read({"invoice_code": account, "page_size": PAGE_SIZE}))
+        outcome = self._read({"invoice_code": account, "page_size": PAGE_SIZE})
+        page = _page(what, outcome)
+        self.http.keep(outcome)
         found = [invoice for invoice in page.results if invoice.invoice_code == account]
         if len(found) != 1 or page.count != len(page.results):
             raise reading.unlike(what, f"{len(found)} of {page.count} found have this code; one is needed")
@@ -56,6 +58,7 @@ class Books:
         if number > 1 and isinstance(outcome, HttpAnswer) and outcome.status == 404:
             return BookPage([], None)  # the page before was the last one, and full
         page = _page(what, outcome)
+        self.http.keep(outcome)
         rows, full = page.results, max(full, len(page.results))
         if not rows and page.count > (number - 1) * full:
             raise reading.unlike(what, f"it is empty where {page.count} rows are announced")

@@ -53,6 +53,7 @@ class Lookups:
             page = _INVOICES.validate_python(parse_json(outcome.body))
         except ValueError:  # also pydantic's
             return Unread("the invoice could not be read: the answer is not as documented")
+        self._http.keep(outcome)
         found = [
             invoice
             for invoice in page.results

@@ -7,7 +7,7 @@ from typing import Any
 from shared.domain.answers import Answer, CheckResult
 from shared.domain.payment import Payment
 from shared.domain.request import Built, Request
-from shared.providers import markers
+from shared.providers import kinds, markers
 from shared.providers.base import Auth, Books, Directory, Doubt
 from shared.providers.http import Http
 from shared.providers.kinds import Unread
@@ -46,7 +46,10 @@ class Mtn:
         outcome = self._http.call("PATCH", payment.path, headers=sent, body=payment.body)
         if isinstance(outcome, HttpAnswer) and outcome.status in (200, 400):  # past the door
             self._door.worked(auth)
-        return wire.read(outcome, key_alone=self._door.key_alone)
+        answer = wire.read(outcome, key_alone=self._door.key_alone)
+        if kinds.explicit(answer):
+            self._http.keep(outcome)
+        return answer
 
     def baseline(self, _payment: Payment, _auth: Auth) -> Mapping[str, Any] | None:
         return None  # no operation needs one

@@ -44,6 +44,7 @@ class Books:
             raise reading.unlike(_WHAT)
         if not result.ok:
             raise reading.unlike(_WHAT, f"resultCode {result.shown}")
+        self.lookups.keep(outcome)
         return _lines(result.data, account)
 
 

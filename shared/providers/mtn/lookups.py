@@ -87,6 +87,7 @@ class Lookups:
             return Unread("the payments could not be read: the answer is not as documented")
         if not result.ok:
             return Unread(f"the payments could not be read: resultCode {result.shown}", answered=True)
+        self._http.keep(outcome)
         return Paid(result.data)
 
     def entries(self) -> Mapping[str, Lookup]:
@@ -130,6 +131,10 @@ class Lookups:
         if isinstance(outcome, HttpFault):
             raise LookupFailed(f"mtn did not answer ({outcome.kind}); try again later")
         return outcome
+
+    def keep(self, outcome: HttpAnswer | HttpFault) -> None:
+        """See `Http.keep`."""
+        self._http.keep(outcome)
 
     def get(self, path: str, params: Mapping[str, Any], auth: Auth) -> HttpAnswer | HttpFault:
         """One read with `auth`; a 401 forgets it."""

@@ -44,7 +44,10 @@ class Ubill:
         if payment.path is None or payment.body is None:
             raise ValueError(f"payment {payment.id} has no frozen request; build it before sending")
         outcome = self._http.call("POST", payment.path, headers=auth.headers, body=payment.body)
-        return wire.read(payment.operation, outcome)
+        answer = wire.read(payment.operation, outcome)
+        if kinds.explicit(answer):
+            self._http.keep(outcome)
+        return answer
 
     def baseline(self, payment: Payment, auth: Auth) -> Mapping[str, Any] | None:
         return None  # no operation needs one
@@ -82,6 +85,8 @@ class Ubill:
             down = kinds.kind_of(outcome) in DOWN
             return Unread(f"the payments could not be read: HTTP {outcome.status}", down)
         found = listed(kinds.document(outcome), account_id, self._zone)
+        if found is not None:
+            self._http.keep(outcome)
         return found or Unread("the payments could not be read: the answer is not as documented")
 
 

@@ -16,7 +16,7 @@ from shared.providers.ubill import key
 from shared.providers.ubill.bodies import CURRENCY, minor
 from shared.providers.ubill.listing import added, moment, rows_of
 from shared.providers.ubill.records import Paid, Rows
-from shared.providers.ubill.wire import status_id
+from shared.providers.ubill.wire import says_success
 from shared.settings import UbillSettings
 
 
@@ -41,8 +41,7 @@ def _listing(http: Http, settings: UbillSettings, period: Period, _position: Map
     """The rows of the period, and those without a date that can be read. There are no pages."""
     what = "the list of all payments"
     document = _read(http, settings, "/payments", what)
-    # Trap: `"status": true` in place of `statusID`.
-    if not isinstance(document, dict) or not (document.get("status") is True or status_id(document) == 0):
+    if not says_success(document):
         raise reading.unlike(what)
     try:
         rows = Rows[Paid].model_validate(document)
@@ -63,7 +62,10 @@ def _read(http: Http, settings: UbillSettings, path: str, what: str) -> Any:
     auth = key.auth(settings)
     outcome = http.read("GET", path, headers=auth.headers)
     reading.let_in("ubill", outcome, auth, key_alone=True)
-    return reading.document(what, outcome)
+    document = reading.document(what, outcome)
+    if says_success(document):
+        http.keep(outcome)
+    return document
 
 
 def _line(what: str, row: Paid, account: str, zone: timezone, *, touched: bool) -> BookLine:

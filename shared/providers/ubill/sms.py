@@ -40,7 +40,11 @@ class Sms:
 
     def send(self, request: Request, auth: Auth) -> Answer:
         """Send it once."""
-        return sms_wire.read(self._http.call("POST", request.path, headers=auth.headers, body=request.body))
+        outcome = self._http.call("POST", request.path, headers=auth.headers, body=request.body)
+        answer = sms_wire.read(outcome)
+        if kinds.explicit(answer):
+            self._http.keep(outcome)
+        return answer
 
     def reports(self, sms_id: str) -> Sequence[DeliveryReport]:
         """What is said of the delivery of a sent message. Raises LookupFailed."""

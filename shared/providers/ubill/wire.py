@@ -63,6 +63,13 @@ def status_id(document: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
+def says_success(document: Any) -> bool:
+    """Does a list come with it? Trap: that of all payments has `"status": true` in place of `statusID`."""
+    if not isinstance(document, dict):
+        return False
+    return status_id(document) == 0 or ("statusID" not in document and document.get("status") is True)
+
+
 def message(document: Any) -> str | None:
     """The reason in an answer's `message`, fit for people."""
     return kinds.plain(document.get("message")) if isinstance(document, dict) else None
