@@ -1,13 +1,19 @@
 """resolve, cancel: what a person decides."""
 
-from collections.abc import Callable
-from typing import Annotated
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deploy.cli import stack
+from deploy.cli import output, stack
 from deploy.cli.failures import WrongUse
+from deploy.cli.output import JsonFlag
 from deploy.cli.reading import Name, parts
+
+if TYPE_CHECKING:
+    from shared.flow.look import Look
+    from shared.flow.runtime import Runtime
 
 Reason = Annotated[str, typer.Option(help="why; kept for ever")]
 By = Annotated[str, typer.Option(help="who decides; kept for ever")]
@@ -19,26 +25,94 @@ def resolve(
     reason: Reason,
     by: By,
     *,
+    line: Annotated[
+        str | None, typer.Option(metavar="ID", help="the provider's line that it is; for succeeded")
+    ] = None,
+    although: Annotated[str | None, typer.Option(metavar="TEXT", help="why, in spite of what was shown before")] = None,
     receipt: Annotated[bool, typer.Option("--receipt", help="the parked VAT receipt, not the payment")] = False,
     sms: Annotated[bool, typer.Option("--sms", help="the parked text message, not the payment")] = False,
+    as_json: JsonFlag = False,
 ) -> None:
-    """Settle a parked payment. resend looks into the provider's books first: what they show is not sent again."""
+    """Settle a parked payment, after a look into its provider's books.
+
+    What they show as applied succeeds. What they may show is neither sent again nor refused, unless --although says
+    why: it covers what the same person was shown before, and what is new is shown first.
+    """
     from shared.flow import resolve as flow
 
     if receipt and sms:
         raise WrongUse("--receipt and --sms exclude each other; take one of them")
     source, intent_id = parts(name)
-    if not (receipt or sms):
+    if receipt or sms:
+        if line is not None or although is not None:
+            raise WrongUse("nothing is looked up for a receipt or a text message: leave out --line and --although")
+        kind = "receipt" if receipt else "sms"
         with stack.database() as database:
-            _right(lambda: flow.resolve(database, source, intent_id, answer, reason=reason, by=by))
-        done = "is looked up at its provider, then sent if it isn't there"
-        print(f"{name} {done if answer == 'resend' else 'is ' + answer}")
+            _right(lambda: flow.resolve_follow_up(database, source, intent_id, kind, answer, reason=reason, by=by))
+        done = "will be asked for again" if answer == "resend" else f"is {answer}"
+        _say(
+            as_json,
+            {"payment": name, "follow_up": kind, "asked": answer},
+            f"the {flow.FOLLOW_UPS[kind]} of {name} {done}",
+        )
         return
-    kind = "receipt" if receipt else "sms"
-    with stack.database() as database:
-        _right(lambda: flow.resolve_follow_up(database, source, intent_id, kind, answer, reason=reason, by=by))
-    done = "will be asked for again" if answer == "resend" else f"is {answer}"
-    print(f"the {flow.FOLLOW_UPS[kind]} of {name} {done}")
+    with stack.runtime() as runtime:
+        _decide(runtime, source, intent_id, answer, as_json, reason=reason, by=by, although=although, line=line)
+
+
+def _decide(
+    runtime: "Runtime",
+    source: str,
+    intent_id: str,
+    answer: str,
+    as_json: bool,
+    *,
+    reason: str,
+    by: str,
+    although: str | None,
+    line: str | None,
+) -> None:
+    from shared.flow import resolve as flow
+    from shared.flow.look import look
+
+    given: Mapping[str, Any] = {"reason": reason, "by": by, "although": although, "line": line}
+    _right(lambda: flow.must_be_right(answer, **given))  # before a provider is asked
+    found = look(runtime, source, intent_id)
+    try:
+        state = flow.resolve(runtime, found, answer, **given)
+    except flow.NotDecided as error:
+        _show(as_json, found, answer, error.state, done=False)
+        raise
+    _show(as_json, found, answer, state, done=True)
+    if not as_json:
+        sent = "is looked up at its provider by a worker, then sent if it isn't there"
+        print(f"{found.name} {sent if state == 'unknown' else f'is {state}'}")
+
+
+def _show(as_json: bool, found: "Look", asked: str, state: str, *, done: bool) -> None:
+    """What the look found: what was decided rests on it, or was not decided because of it."""
+    from shared.flow.look import told
+
+    payment, seen = found.claim.payment, told(found.result)
+    if as_json:
+        decided = {"payment": found.name, "provider": payment.provider, "asked": asked, "done": done, "state": state}
+        _say(True, decided | dict(seen), "")
+        return
+    verdict = "nobody could look" if found.result.unread else seen["verdict"].replace("_", " ")
+    lines = seen["lines"]
+    columns = list(dict.fromkeys(column for shown in found.result.shown for column in shown))
+    columns = [column for column in columns if any(column in line for line in lines)]
+    rows = [[line.get(column) for column in columns] for line in lines]
+    output.titled(f"{payment.provider}'s books, {verdict}: {found.result.detail}", columns, rows)
+    if seen["left_out"]:
+        output.note(f"{seen['left_out']} more are not shown")
+
+
+def _say(as_json: bool, document: Mapping[str, Any], sentence: str) -> None:
+    if as_json:
+        output.json_lines([json.dumps(document, ensure_ascii=False)])
+    else:
+        print(sentence)
 
 
 def cancel(name: Name, reason: Reason, by: By) -> None:
@@ -51,7 +125,7 @@ def cancel(name: Name, reason: Reason, by: By) -> None:
     print(f"{name} is cancelled")
 
 
-def _right(decide: Callable[[], None]) -> None:
+def _right(decide: Callable[[], object]) -> None:
     try:
         decide()
     except ValueError as error:

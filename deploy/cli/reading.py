@@ -120,6 +120,11 @@ def _says(entry: dict[str, Any]) -> str:
     return "; ".join(itertools.chain(_told(entry), [] if entry.get("detail") is None else [str(entry["detail"])]))
 
 
+def _asked(entry: dict[str, Any]) -> str:
+    """What a person decided, or asked for where a look was all that came of it."""
+    return f"{entry['look']['asked']} asked for, not done;" if entry["action"] == "look" else str(entry["action"])
+
+
 def _told(entry: dict[str, Any]) -> Iterator[str]:
     match entry["what"]:
         case "attempt":
@@ -130,7 +135,11 @@ def _told(entry: dict[str, Any]) -> Iterator[str]:
         case "check":
             yield entry["verdict"]
         case "resolution":
-            yield f"{entry['action']} by {entry['by']}: {entry['reason']}"
+            yield f"{_asked(entry)} by {entry['by']}: {entry['reason']}"
+            if entry["although"]:
+                yield f"although: {entry['although']}"
+            if entry["line"]:
+                yield f"line {entry['line']}"
         case "event":
             yield entry["type"].removeprefix("settlepipe.")
         case _:

@@ -82,6 +82,10 @@ class CheckResult:
     unread: the check could not be made: it is INCONCLUSIVE, and says nothing of the payment or of the lane.
     provider_down: it could not be made because the provider is down.
     for_person: the books contradict us: more checks won't mend it, the payment is parked at once.
+    own: our own reference stands in the books, though not as it should: nobody's word sends this payment again.
+    doubts: each thing that keeps an INCONCLUSIVE from being a verdict; none: `detail` is the only one.
+    shown: what in the books may be this payment, for the person who decides: e.g. a line's number, amount and date,
+    as texts. What is new or different at a later look was not shown to that person.
     """
 
     verdict: Verdict
@@ -91,3 +95,6 @@ class CheckResult:
     provider_down: bool = False
     unread: bool = False
     for_person: bool = False
+    own: bool = False
+    doubts: tuple[str, ...] = ()
+    shown: tuple[Mapping[str, str | None], ...] = ()

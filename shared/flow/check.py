@@ -4,16 +4,19 @@ NOT_APPLIED is believed only after the settle window and when no sender of ours 
 resend is claimed by the statement that records the verdict. APPLIED is believed at once.
 """
 
+from dataclasses import replace
+
 from shared.domain.answers import CheckResult, Verdict
 from shared.domain.backoff import next_wait
 from shared.flow.disputes import dispute_evidence
+from shared.flow.look import ask, believed, covers, told, vanished
 from shared.flow.runtime import Runtime, boot_time_s
 from shared.flow.send import deliver, halt
-from shared.providers.base import Doubt, LoginRefused, LoginUnavailable
+from shared.providers.base import LoginRefused
 from shared.store import checks
 from shared.store.checks import CheckClaim
 from shared.store.engine import Connection
-from shared.telemetry.logs import alert, bound, get_logger
+from shared.telemetry.logs import bound, get_logger
 
 log = get_logger(__name__)
 
@@ -43,9 +46,9 @@ def _window_s(runtime: Runtime, payment_id: int, connection: Connection) -> floa
 def _follow(runtime: Runtime, claim: CheckClaim) -> None:
     for _ in range(_READS):
         begun_s = boot_time_s()
-        result = _believed(claim, _ask(runtime, claim))
+        result = believed(claim, _ask(runtime, claim))
         fresh = boot_time_s() - begun_s <= EVIDENCE_FRESH_S
-        if fresh or result.verdict is not Verdict.NOT_APPLIED:
+        if fresh or not (result.verdict is Verdict.NOT_APPLIED or _to_be_sent(claim, result)):
             break
     else:
         result = CheckResult(Verdict.INCONCLUSIVE, "the books take too long to read", provider_down=True, unread=True)
@@ -54,49 +57,41 @@ def _follow(runtime: Runtime, claim: CheckClaim) -> None:
         _succeed(runtime, claim, result)
     elif _to_be_sent(claim, result):
         _resend(runtime, claim, result)
-    elif result.verdict is Verdict.NOT_APPLIED and claim.last_refusal is not None:
+    elif result.verdict is Verdict.NOT_APPLIED and claim.last_refusal is not None and not claim.resend_asked:
         with runtime.database.connection() as connection:
             checks.refused(connection, claim, result, runtime.limits)
     else:
-        _wait(runtime, claim, result)
+        _wait(runtime, claim, _not_sent(claim, result))
 
 
 def _to_be_sent(claim: CheckClaim, result: CheckResult) -> bool:
-    if claim.resend_asked:
-        # A person asked to look first: where nobody could look, look again. Where the books show it twice or with
-        # another sum, that person could not know it: money is there already.
-        return not result.unread and not result.for_person
-    return result.verdict is Verdict.NOT_APPLIED and claim.last_refusal is None and not claim.overdue
+    if not claim.resend_asked:
+        return result.verdict is Verdict.NOT_APPLIED and claim.last_refusal is None and not claim.overdue
+    now = told(result)
+    if result.verdict is Verdict.NOT_APPLIED:
+        return not vanished(claim.covered, now)
+    return not _passes(claim, result) and not result.for_person and not result.own and covers(claim.covered, now)
+
+
+def _passes(claim: CheckClaim, result: CheckResult) -> bool:
+    """Is what is in the way of a verdict something that ends by itself?"""
+    return result.unread or not claim.window_passed or claim.sender_alive
+
+
+def _not_sent(claim: CheckClaim, result: CheckResult) -> CheckResult:
+    """A resend that a person asked for and that is not made is that person's again, unless waiting may help."""
+    if not claim.resend_asked or result.for_person or _passes(claim, result):
+        return result
+    detail = f"not sent again, the books show other than the person saw who decided it: {result.detail}"
+    return replace(result, detail=detail, for_person=True)
 
 
 def _ask(runtime: Runtime, claim: CheckClaim) -> CheckResult:
-    provider = runtime.provider(claim.payment.provider)
-    doubt = Doubt(claim.payment, claim.exclusive_key, claim.last_refusal, claim.window_passed, claim.first_sent_at)
     try:
-        return provider.check(doubt, runtime.books, provider.authorise())
+        return ask(runtime, claim)
     except LoginRefused as error:
         halt(runtime, claim.payment.provider, str(error))
         return CheckResult(Verdict.INCONCLUSIVE, str(error), provider_down=True, unread=True)
-    except LoginUnavailable as error:
-        return CheckResult(Verdict.INCONCLUSIVE, str(error), provider_down=True, unread=True)
-    except Exception:  # a mistake in the adapter proves nothing about the payment
-        alert(
-            "adapter_failed",
-            "the adapter failed on an answer; its payment stays unknown",
-            provider=claim.payment.provider,
-        )
-        return CheckResult(Verdict.INCONCLUSIVE, "the adapter failed while it checked", unread=True)
-
-
-def _believed(claim: CheckClaim, result: CheckResult) -> CheckResult:
-    if result.verdict is not Verdict.NOT_APPLIED:
-        return result
-    if not claim.window_passed:
-        return CheckResult(Verdict.INCONCLUSIVE, "not applied so far; the settle window is not over", result.evidence)
-    if claim.sender_alive:
-        detail = "not applied so far; the process that sent it has not ended"
-        return CheckResult(Verdict.INCONCLUSIVE, detail, result.evidence)
-    return result
 
 
 def _succeed(runtime: Runtime, claim: CheckClaim, result: CheckResult) -> None:

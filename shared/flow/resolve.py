@@ -1,11 +1,17 @@
 """resolve: what a person decides about a payment that no program can decide. One transaction; kept for ever.
 
-Dying before the commit changes nothing; after it there is nothing left to do.
+The provider's books are looked at before (`look`), and what they may show is neither sent again nor refused unless the
+person says why, knowing it. Dying before the commit changes nothing; after it there is nothing left to do.
 """
 
-from shared.domain.payment import State
+from shared.domain.answers import Verdict
+from shared.domain.payment import FINAL, State
+from shared.flow import guard
+from shared.flow.disputes import dispute_evidence
+from shared.flow.look import Look, Unresolvable, must_be_parked, told
+from shared.flow.runtime import Runtime
 from shared.store import follow_ups, resolutions
-from shared.store.engine import Database
+from shared.store.engine import Connection, Database
 from shared.store.resolutions import Decision, Found
 from shared.telemetry.logs import get_logger
 
@@ -13,37 +19,115 @@ log = get_logger(__name__)
 
 MAX_REASON_CHARACTERS = 500
 MAX_BY_CHARACTERS = 100
+MAX_LINE_CHARACTERS = 100
 ANSWERS = ("succeeded", "refused", "resend")
 _FOLLOW_UP_STATES = {"succeeded": "issued", "refused": "refused", "resend": "waiting"}
 FOLLOW_UPS = {"receipt": "receipt", "sms": "text message"}
 _CANCELLABLE = (State.ACCEPTED, State.DISPATCHED, State.WAITING)
+_LOOK = "look"  # the action of a row that holds what was shown, where nothing was decided
 
 
-class Unresolvable(Exception):  # noqa: N818 - says what is so
-    """The payment is not in a state in which this may be decided. Nothing was changed; the message says why."""
+class NotDecided(Unresolvable):
+    """What was asked for was not done; the message says why. What the look showed is kept, and was shown if the caller
+    shows it: an `although` of the same person covers that. state: the payment's now."""
+
+    def __init__(self, message: str, state: State = State.PARKED) -> None:
+        super().__init__(message)
+        self.state = state
 
 
-def resolve(database: Database, source: str, intent_id: str, answer: str, *, reason: str, by: str) -> None:
-    """Settle a parked payment: `succeeded`, `refused`, or `resend` (the books are looked at first).
+def resolve(
+    runtime: Runtime,
+    look: Look,
+    answer: str,
+    *,
+    reason: str,
+    by: str,
+    although: str | None = None,
+    line: str | None = None,
+) -> State:
+    """Settle the parked payment that `look` looked at: `succeeded`, `refused`, or `resend` (a worker looks again just
+    before it sends). What the books show as applied is succeeded, whatever the answer. The payment's new state.
 
-    Raises Unresolvable, ValueError for a bad answer, reason or name.
+    although: why it is done in spite of what the same person was shown when this was refused before.
+    line: the provider's number of the line that is this payment; with `succeeded` alone.
+    Raises NotDecided, Unresolvable, and what `must_be_right` does.
     """
+    decision = must_be_right(answer, reason=reason, by=by, although=although, line=line)
+    if look.result.verdict is Verdict.APPLIED:
+        return _succeed(runtime, look, decision)
+    if look.off and answer == "resend":
+        raise Unresolvable(f"nobody could look for {look.name}, nor send it: {look.result.detail}")
+    payment = look.claim.payment
+    with runtime.database.transaction() as connection:
+        found = _locked(connection, look)
+        _must_be_as_seen(look, found)
+        objection = guard.objection(look, decision, resolutions.shown(connection, payment.id, decision.by))
+        if not look.off:
+            resolutions.looked(connection, payment.id, look.result)
+        _keep(connection, look, _LOOK if objection else answer, decision)
+        if objection is None:
+            detail = f"decided by a person: {decision.reason}"
+            if answer == "resend":
+                resolutions.resend(connection, payment.id, detail, runtime.limits.deadline_s)
+            else:
+                resolutions.finish(connection, payment.id, answer, detail, decision.line)
+    if objection is not None:
+        raise NotDecided(objection)
+    log.info("resolved", payment_id=payment.id, action=answer, verdict=look.result.verdict.value)
+    return State.UNKNOWN if answer == "resend" else State(answer)
+
+
+def must_be_right(
+    answer: str, *, reason: str, by: str, although: str | None = None, line: str | None = None
+) -> Decision:
+    """The decision in these words. Raises ValueError for a bad answer, reason, name, although or line."""
     _must_be_answer(answer)
-    decision = _decision(answer, reason, by)
-    with database.transaction() as connection:
-        found = resolutions.lock(connection, source, intent_id)
-        found = _existing(found, source, intent_id)
-        if found.state != State.PARKED:
-            raise Unresolvable(
-                f"{source}/{intent_id} is {found.state}; only a parked payment is resolved, nothing was changed"
-            )
-        resolutions.keep(connection, found.id, found.state, decision)
-        detail = f"decided by a person: {decision.reason}"
-        if answer == "resend":
-            resolutions.resend(connection, found.id, detail)
-        else:
-            resolutions.finish(connection, found.id, answer, detail)
-    log.info("resolved", payment_id=found.id, action=answer)
+    if line is not None and answer != State.SUCCEEDED:
+        raise ValueError("the number of a line must go with succeeded; leave it out")
+    return _decision(answer, reason, by, although, line)
+
+
+def _succeed(runtime: Runtime, look: Look, decision: Decision) -> State:
+    """The books show it. That is believed in every state, as a check's evidence is."""
+    payment, wanted = look.claim.payment, decision.action != State.REFUSED
+    with runtime.database.transaction() as connection:
+        found = _locked(connection, look)
+        final = found.state in FINAL
+        if not final:
+            resolutions.looked(connection, payment.id, look.result)
+            _keep(connection, look, decision.action if wanted else _LOOK, decision, found.state)
+            resolutions.applied(connection, payment.id, look.result)
+    if final:
+        dispute_evidence(runtime, payment.id, look.result.evidence)
+        must_be_parked(payment.source, payment.intent_id, found.state)
+    log.info("resolved", payment_id=payment.id, action=decision.action, verdict=look.result.verdict.value)
+    if not wanted:
+        said = f"{look.name} is succeeded, not refused: the provider's books show it ({look.result.detail})"
+        raise NotDecided(said, State.SUCCEEDED)
+    return State.SUCCEEDED
+
+
+def _locked(connection: Connection, look: Look) -> Found:
+    payment = look.claim.payment
+    found = resolutions.lock(connection, payment.source, payment.intent_id)
+    return _existing(found, payment.source, payment.intent_id)
+
+
+def _must_be_as_seen(look: Look, found: Found) -> None:
+    must_be_parked(look.claim.payment.source, look.claim.payment.intent_id, found.state)
+    if (found.checks, found.attempts) != (look.claim.number, look.attempts):
+        raise Unresolvable(
+            f"somebody else looked at {look.name} or decided about it meanwhile; nothing was changed, look again"
+        )
+
+
+def _keep(
+    connection: Connection, look: Look, action: str, decision: Decision, from_state: str = State.PARKED.value
+) -> None:
+    kept = Decision(action, decision.reason, decision.by, decision.although, decision.line)
+    asked = {"asked": decision.action, "check": look.claim.number + 1}
+    resolutions.keep(connection, look.claim.payment.id, from_state, kept, {**asked, **told(look.result)})
 
 
 def resolve_follow_up(
@@ -99,10 +183,18 @@ def _must_be_answer(answer: str) -> None:
         raise ValueError(f"the answer must be one of {', '.join(ANSWERS)}")
 
 
-def _decision(action: str, reason: str, by: str) -> Decision:
-    reason, by = reason.strip(), by.strip()
-    if not 0 < len(reason) <= MAX_REASON_CHARACTERS or "\x00" in reason:
-        raise ValueError(f"the reason must have 1 to {MAX_REASON_CHARACTERS} characters")
-    if not 0 < len(by) <= MAX_BY_CHARACTERS or "\x00" in by:
-        raise ValueError(f"the name of who decides must have 1 to {MAX_BY_CHARACTERS} characters")
-    return Decision(action, reason, by)
+def _decision(action: str, reason: str, by: str, although: str | None = None, line: str | None = None) -> Decision:
+    return Decision(
+        action,
+        reason=_text("reason", reason, MAX_REASON_CHARACTERS),
+        by=_text("name of who decides", by, MAX_BY_CHARACTERS),
+        although=None if although is None else _text("text of although", although, MAX_REASON_CHARACTERS),
+        line=None if line is None else _text("number of the line", line, MAX_LINE_CHARACTERS),
+    )
+
+
+def _text(what: str, given: str, limit: int) -> str:
+    text = given.strip()
+    if not 0 < len(text) <= limit or "\x00" in text:
+        raise ValueError(f"the {what} must have 1 to {limit} characters")
+    return text

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.domain.answers import CheckResult, Verdict
+from shared.domain.money import format_amount
 from shared.domain.payment import Payment
 from shared.providers.base import Books, Doubt
 
 _OLD = timedelta(days=1)  # more than any two clocks and time zones that we mistake for each other differ
 _KNOWN_S = 5.0  # what is known is not asked of the database again for so long
+_SHOWN = 100  # characters of each text of a line that a person is shown
 _PAUSE_S = 1.0  # between two read-backs in one process
 
 
@@ -26,7 +28,7 @@ class Line:
 
     marker: the text where our reference stands, as it comes. amount_minor: None where it could not be read.
     added: it is money added, not a correction or a transfer. at: aware; None where it could not be read.
-    reference: the provider's own id of it.
+    reference: the provider's own id of it. date: as it comes, for people.
     """
 
     marker: str | None
@@ -34,6 +36,13 @@ class Line:
     added: bool
     at: datetime | None
     reference: str | None = None
+    date: str | None = None
+
+    def shown(self, currency: str) -> dict[str, str | None]:
+        """What a person needs to know it by."""
+        amount = None if self.amount_minor is None else f"{format_amount(self.amount_minor, currency)} {currency}"
+        texts = {"number": self.reference, "amount": amount, "date": self.date, "reference": self.marker}
+        return {name: text and text[:_SHOWN] for name, text in texts.items()}
 
 
 def judge(
@@ -59,7 +68,7 @@ def judge(
         books.unlearn(payment.provider, gives_back)
     unexplained = _unexplained(doubt, lines, books)
     evidence |= {"missing_successes": len(missing), "unexplained": len(unexplained)}
-    open_ways = [
+    open_ways = tuple(
         said
         for said, is_open in (
             ("the settle window is not over", not doubt.window_passed),
@@ -69,9 +78,11 @@ def judge(
             (f"{len(unexplained)} lines with this sum are not explained", bool(unexplained)),
         )
         if is_open
-    ]
+    )
     if open_ways:
-        return CheckResult(Verdict.INCONCLUSIVE, f"not listed, but {'; '.join(open_ways)}", evidence)
+        shown = _all_shown(unexplained, payment)
+        detail = f"not listed, but {'; '.join(open_ways)}"
+        return CheckResult(Verdict.INCONCLUSIVE, detail, evidence, doubts=open_ways, shown=shown)
     return CheckResult(Verdict.NOT_APPLIED, "not listed, though it would be", evidence)
 
 
@@ -99,8 +110,10 @@ def confirm(
         return CheckResult(
             Verdict.INCONCLUSIVE, "not listed, but no earlier success could be read back", result.evidence
         )
-    if any(line.marker == payment.sent_reference for line in lines):
-        return CheckResult(Verdict.INCONCLUSIVE, "not listed at first, but listed a moment later", result.evidence)
+    own = [line for line in lines if line.marker == payment.sent_reference]
+    if own:
+        said, shown = "not listed at first, but listed a moment later", _all_shown(own, payment)
+        return CheckResult(Verdict.INCONCLUSIVE, said, result.evidence, own=True, shown=shown)
     if any(line.marker == latest.sent_reference for line in lines):
         return result
     books.unlearn(payment.provider, gives_back)
@@ -159,13 +172,19 @@ def _read_back(
 
 
 def _found(payment: Payment, own: Sequence[Line], evidence: dict[str, int]) -> CheckResult:
-    line = own[0]
+    line, shown = own[0], _all_shown(own, payment)
     if len(own) > 1 or line.amount_minor != payment.amount_minor:
         said = f"its marker stands {len(own)} times" if len(own) > 1 else "its marker stands beside another sum"
-        return CheckResult(Verdict.INCONCLUSIVE, f"{said}; a person has to look", evidence, for_person=True)
+        said = f"{said}; a person has to look"
+        return CheckResult(Verdict.INCONCLUSIVE, said, evidence, for_person=True, own=True, shown=shown)
     if not line.added:
-        return CheckResult(Verdict.INCONCLUSIVE, "its marker stands on a line that is no payment", evidence)
+        said = "its marker stands on a line that is no payment"
+        return CheckResult(Verdict.INCONCLUSIVE, said, evidence, own=True, shown=shown)
     return CheckResult(Verdict.APPLIED, "listed once, with its marker and its sum", evidence, line.reference)
+
+
+def _all_shown(lines: Sequence[Line], payment: Payment) -> tuple[dict[str, str | None], ...]:
+    return tuple(line.shown(payment.currency) for line in lines)
 
 
 def _unexplained(doubt: Doubt, lines: Sequence[Line], books: Books) -> list[Line]:

@@ -1,7 +1,8 @@
 """discrepancies: the living list of what is open, carried on by each run, and closed by the books or by a person."""
 
 from shared.domain.discrepancies import Reconciliation
-from shared.flow.resolve import MAX_BY_CHARACTERS, MAX_REASON_CHARACTERS, Unresolvable
+from shared.flow.look import Unresolvable
+from shared.flow.resolve import MAX_BY_CHARACTERS, MAX_REASON_CHARACTERS
 from shared.flow.runtime import Runtime
 from shared.store import discrepancies
 from shared.store.engine import Database

@@ -1,14 +1,15 @@
 """Checks of unknown payments: claimed without leaving `unknown`, their verdicts written in one statement."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from shared.domain.answers import CheckResult
 from shared.domain.payment import Payment
 from shared.store import foreign
 from shared.store.attempts import Claim, Limits
-from shared.store.engine import Connection
+from shared.store.engine import Connection, Row
 from shared.store.rows import PAYMENT_COLUMNS, payment
 
 
@@ -20,7 +21,8 @@ class CheckClaim:
     first_sent_at: when its first attempt began.
     window_passed: the settle window since the end of the last doubtful call (or of its lease) is over.
     sender_alive: a process whose attempt has no recorded end still lives.
-    resend_asked: a person decided to send again; the check only looks first.
+    resend_asked: a person decided to send again; the check looks first.
+    covered: what that person was shown and said "although" to (`look.told`); None: nothing.
     overdue: past its deadline, so it is parked rather than sent again.
     """
 
@@ -34,14 +36,11 @@ class CheckClaim:
     window_passed: bool
     sender_alive: bool
     overdue: bool
+    covered: Mapping[str, Any] | None = None
 
 
-_CLAIM = f"""
-UPDATE payments p SET checks = p.checks + 1, check_due = false, due_at = clock() + make_interval(secs => %(lease_s)s)
-FROM lanes l
-WHERE p.id = %(id)s AND p.state = 'unknown' AND p.check_due AND l.provider = p.provider
-    AND (l.running OR l.paused_at IS NULL AND l.probe_payment_id = p.id)
-RETURNING {PAYMENT_COLUMNS}, p.checks, p.rung, p.resend_asked, p.exclusive_key,
+# What a check has to know of its payment p, in the lane l.
+SEEN = f"""{PAYMENT_COLUMNS}, p.checks, p.rung, p.resend_asked, p.exclusive_key,
     (SELECT coalesce(a.detail, a.kind) FROM attempts a
      WHERE a.payment_id = p.id AND a.number = p.attempts AND a.refusal) AS last_refusal,
     (SELECT min(a.started_at) FROM attempts a WHERE a.payment_id = p.id) AS first_sent_at,
@@ -49,7 +48,16 @@ RETURNING {PAYMENT_COLUMNS}, p.checks, p.rung, p.resend_asked, p.exclusive_key,
         + make_interval(secs => %(window_s)s) <= clock(), true) AS window_passed,
     (SELECT coalesce(bool_or(worker_alive(a.worker_key)), false) FROM attempts a
      WHERE a.payment_id = p.id AND a.ended_at IS NULL) AS sender_alive,
-    coalesce(p.deadline <= lane_clock(l), false) AS overdue
+    coalesce(p.deadline <= lane_clock(l), false) AS overdue,
+    (SELECT CASE WHEN r.although IS NOT NULL THEN r.look END FROM resolutions r
+     WHERE r.payment_id = p.id AND r.action = 'resend' ORDER BY r.id DESC LIMIT 1) AS covered"""
+
+_CLAIM = f"""
+UPDATE payments p SET checks = p.checks + 1, check_due = false, due_at = clock() + make_interval(secs => %(lease_s)s)
+FROM lanes l
+WHERE p.id = %(id)s AND p.state = 'unknown' AND p.check_due AND l.provider = p.provider
+    AND (l.running OR l.paused_at IS NULL AND l.probe_payment_id = p.id)
+RETURNING {SEEN}
 """
 
 _KEEP = """
@@ -76,6 +84,7 @@ WHERE id = %(id)s AND state NOT IN ('succeeded', 'refused', 'cancelled') RETURNI
 _INCONCLUSIVE = f"""
 WITH {_KEEP}
 UPDATE payments p SET rung = rung + %(climb)s,
+    resend_asked = resend_asked AND rung + %(climb)s < %(rungs)s AND coalesce(deadline > lane_clock(l), true),
     state = CASE WHEN rung + %(climb)s >= %(rungs)s OR deadline <= lane_clock(l) THEN 'parked' ELSE 'unknown' END,
     detail = %(detail)s,
     due_at = CASE WHEN rung + %(climb)s >= %(rungs)s OR deadline <= lane_clock(l) THEN NULL
@@ -117,8 +126,11 @@ SELECT * FROM claimed
 def claim(connection: Connection, payment_id: int, lease_s: float, window_s: float) -> CheckClaim | None:
     """Claim the dispatched check of an unknown payment; None when it was claimed before or its lane stands still."""
     row = connection.execute(_CLAIM, {"id": payment_id, "lease_s": lease_s, "window_s": window_s}).fetchone()
-    if row is None:
-        return None
+    return None if row is None else seen(row)
+
+
+def seen(row: Row) -> CheckClaim:
+    """The claim in a row that holds SEEN."""
     return CheckClaim(
         payment=payment(row),
         number=row["checks"],
@@ -130,6 +142,7 @@ def claim(connection: Connection, payment_id: int, lease_s: float, window_s: flo
         window_passed=row["window_passed"],
         sender_alive=row["sender_alive"],
         overdue=row["overdue"],
+        covered=row["covered"],
     )
 
 
@@ -186,6 +199,11 @@ def resend(
     return None if row is None else Claim(payment(row), row["attempts"], row["resend_safe"], row["exclusive_key"])
 
 
+def kept(result: CheckResult) -> Mapping[str, Any]:
+    """What is kept of a check: its evidence, with what it showed."""
+    return {**result.evidence, "shown": result.shown} if result.shown else result.evidence
+
+
 def _given(claim: CheckClaim, result: CheckResult, limits: Limits) -> dict[str, object]:
     return {
         "id": claim.payment.id,
@@ -193,7 +211,7 @@ def _given(claim: CheckClaim, result: CheckResult, limits: Limits) -> dict[str, 
         "provider": claim.payment.provider,
         "verdict": result.verdict.value,
         "detail": foreign.text(result.detail),
-        "evidence": foreign.json_text(result.evidence),
+        "evidence": foreign.json_text(kept(result)),
         "provider_reference": foreign.text(result.provider_reference),
         "down": result.provider_down,
         "unread": result.unread,

@@ -20,14 +20,15 @@ def text(value: str | None, limit: int = MAX_DETAIL) -> str | None:
 
 def json_text(value: Mapping[str, Any]) -> str:
     """JSON that jsonb takes; what JSON lacks (Decimal, dates, infinity) as text."""
-    return json.dumps(_plain(value), ensure_ascii=False)
+    return json.dumps(plain(value), ensure_ascii=False)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """What `json_text` writes, as data."""
     if isinstance(value, Mapping):
-        return {_UNSTORABLE.sub("\ufffd", str(key)): _plain(item) for key, item in value.items()}
+        return {_UNSTORABLE.sub("\ufffd", str(key)): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     return _UNSTORABLE.sub("\ufffd", str(value))

@@ -8,10 +8,16 @@ import pytest
 
 from shared.domain.answers import CheckResult, Verdict
 from shared.domain.payment import State
-from shared.flow.resolve import Unresolvable, cancel, resolve, resolve_follow_up
+from shared.flow.look import Unresolvable, look
+from shared.flow.resolve import cancel, resolve, resolve_follow_up
+from shared.flow.runtime import Runtime
+from shared.providers.base import Connected
+from shared.settings import Settings
 from shared.store import checks, lanes, views
 from shared.store.attempts import Limits
+from shared.store.books import StoredBooks
 from shared.store.engine import Connection, Database
+from tests.support.flow import ABSENT, UNCLEAR, Scripted
 from tests.support.stored import PROVIDER, add_payment, everything
 
 _ALL = list(State)
@@ -31,6 +37,15 @@ def connection(database: Database) -> Iterator[Connection]:
         yield one
 
 
+def decide(database: Database, intent_id: str, answer: str, found: CheckResult, *, reason: str, by: str) -> None:
+    """Resolve `shop/<intent_id>` while the provider's books show this."""
+    provider = Scripted(PROVIDER)
+    provider.verdicts.append(found)
+    connected = {PROVIDER: Connected(provider)}
+    runtime = Runtime(Settings(), database, {}, connected, {}, StoredBooks(database), _LIMITS)
+    resolve(runtime, look(runtime, "shop", intent_id), answer, reason=reason, by=by)
+
+
 def _row(connection: Connection, number: int) -> dict[str, Any]:
     row = connection.execute("SELECT * FROM payments WHERE id = %s", (number,)).fetchone()
     assert row is not None
@@ -40,7 +55,8 @@ def _row(connection: Connection, number: int) -> dict[str, Any]:
 @pytest.mark.parametrize("answer", ["succeeded", "refused"])
 def test_a_parked_payment_becomes_what_the_person_says(database: Database, connection: Connection, answer: str) -> None:
     number = add_payment(connection, "p1", State.PARKED, possibly_sent=True)
-    resolve(database, "shop", "p1", answer, reason="the biller confirmed it by letter", by="operator-1")
+    found = UNCLEAR if answer == "succeeded" else ABSENT
+    decide(database, "p1", answer, found, reason="the biller confirmed it by letter", by="operator-1")
     assert _row(connection, number)["state"] == answer
     told = views.payment(connection, number)["history"]
     kept = [entry for entry in told if entry["what"] == "resolution"]
@@ -52,33 +68,39 @@ def test_a_parked_payment_becomes_what_the_person_says(database: Database, conne
 
 def test_a_succeeded_resolution_starts_the_receipt(database: Database, connection: Connection) -> None:
     number = add_payment(connection, "p1", State.PARKED, receipt=True)
-    resolve(database, "shop", "p1", "succeeded", reason="r", by="b")
+    decide(database, "p1", "succeeded", UNCLEAR, reason="r", by="b")
     assert views.payment(connection, number)["history"][-1]["state"] == "waiting"
 
 
-def test_a_resend_is_due_at_once_for_a_look_and_its_old_deadline_is_gone(
-    database: Database, connection: Connection
-) -> None:
+def test_a_resend_is_due_at_once_for_a_look_and_has_a_new_deadline(database: Database, connection: Connection) -> None:
     number = add_payment(connection, "p1", State.PARKED)
     connection.execute("UPDATE payments SET deadline = clock() - interval '1 day', rung = 4 WHERE id = %s", (number,))
-    resolve(database, "shop", "p1", "resend", reason="r", by="b")
+    decide(database, "p1", "resend", ABSENT, reason="r", by="b")
     row = _row(connection, number)
-    assert (row["state"], row["resend_asked"], row["rung"], row["deadline"]) == ("unknown", True, 0, None)
-    due = connection.execute("SELECT due_at <= clock() AS due FROM payments WHERE id = %s", (number,)).fetchone()
-    assert due == {"due": True}
+    assert (row["state"], row["resend_asked"], row["rung"]) == ("unknown", True, 0)
+    due = connection.execute(
+        """SELECT due_at <= clock() AS due, extract(epoch FROM deadline - lane_clock(l))::float8 AS left_s
+        FROM payments p JOIN lanes l USING (provider) WHERE id = %s""",
+        (number,),
+    ).fetchone()
+    assert due is not None
+    assert due["due"] is True
+    assert _LIMITS.deadline_s - 30 < due["left_s"] <= _LIMITS.deadline_s
 
 
-def test_a_resend_whose_check_is_inconclusive_is_not_parked_by_the_old_deadline(
+def test_a_resend_whose_books_cannot_be_read_is_not_parked_by_the_old_deadline(
     database: Database, connection: Connection
 ) -> None:
     number = add_payment(connection, "p1", State.PARKED)
     connection.execute("UPDATE payments SET deadline = clock() - interval '1 day' WHERE id = %s", (number,))
-    resolve(database, "shop", "p1", "resend", reason="r", by="b")
+    decide(database, "p1", "resend", ABSENT, reason="r", by="b")
     assert [d.id for d in lanes.claim_due(connection, PROVIDER, 10, 60)] == [number]
     claim = checks.claim(connection, number, 60, 0)
     assert claim is not None
     assert claim.resend_asked
-    checks.inconclusive(connection, claim, CheckResult(Verdict.INCONCLUSIVE, "not told"), [0, 10], _LIMITS)
+    checks.inconclusive(
+        connection, claim, CheckResult(Verdict.INCONCLUSIVE, "no answer", unread=True), [0, 10], _LIMITS
+    )
     assert _row(connection, number)["state"] == "unknown"
 
 
@@ -115,7 +137,7 @@ def test_resolving_what_is_not_parked_changes_nothing(database: Database, connec
         before = everything(connection, number)
         for answer in ("succeeded", "refused", "resend"):
             with pytest.raises(Unresolvable, match=f"is {state}; only a parked payment"):
-                resolve(database, "shop", state, answer, reason="r", by="b")
+                decide(database, state, answer, ABSENT, reason="r", by="b")
         assert everything(connection, number) == before
 
 
@@ -185,12 +207,12 @@ def test_settling_a_follow_up_that_is_not_parked_changes_nothing(
 
 
 def test_a_payment_that_does_not_exist_is_said_so(database: Database) -> None:
-    for decide in (
-        partial(resolve, database, "shop", "nobody", "refused"),
+    for verb in (
+        partial(decide, database, "nobody", "refused", ABSENT),
         partial(cancel, database, "shop", "nobody"),
     ):
         with pytest.raises(Unresolvable, match="there is no payment shop/nobody"):
-            decide(reason="r", by="b")
+            verb(reason="r", by="b")
 
 
 @pytest.mark.parametrize(("answer", "reason", "by"), [("maybe", "r", "b"), ("refused", " ", "b"), ("refused", "r", "")])
@@ -200,5 +222,5 @@ def test_a_decision_without_an_answer_a_reason_or_a_name_is_no_decision(
     number = add_payment(connection, "p1", State.PARKED)
     before = everything(connection, number)
     with pytest.raises(ValueError, match="must"):
-        resolve(database, "shop", "p1", answer, reason=reason, by=by)
+        decide(database, "p1", answer, ABSENT, reason=reason, by=by)
     assert everything(connection, number) == before

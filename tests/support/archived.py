@@ -4,12 +4,12 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from shared.flow import resolve
 from shared.flow.release import release_refunds
 from shared.flow.retire import retire
 from shared.settings import RetentionSettings
 from shared.store import archive
 from shared.store.archive import FOLLOW_UPS, TABLES
+from tests.support.decided import decide
 from tests.support.flow import AGAIN, LOOK, UNCLEAR, World
 
 DAY_S = 86_400.0
@@ -51,7 +51,6 @@ def whole(world: World, payment_id: int) -> dict[str, list[Any]]:
 def rich(world: World) -> int:
     """A payment that was sent, checked, parked, decided on by a person, and has a receipt."""
     payment_id = world.pay("safe", receipt={"register": "", "email": "a@example.com"})
-    document = world.payment(payment_id)
     world.safe.answers.append(AGAIN)
     world.run()
     world.advance(100)
@@ -63,9 +62,7 @@ def rich(world: World) -> int:
         world.run()
         world.advance(30_000)
     assert world.state(payment_id) == "parked"
-    resolve.resolve(
-        world.runtime.database, document["source"], document["intent_id"], "succeeded", reason="seen", by="Ann"
-    )
+    decide(world, payment_id, "succeeded")
     world.run()
     assert world.value(f"SELECT state FROM {FOLLOW_UPS} WHERE payment_id = %s", payment_id) == "issued"
     return payment_id

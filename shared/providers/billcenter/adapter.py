@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.domain.answers import Answer, CheckResult, Verdict
+from shared.domain.money import format_amount
 from shared.domain.payment import HoldReason, Operation, Payment
 from shared.domain.request import Built, Hold, Refusal, Request
 from shared.providers import kinds
@@ -74,7 +75,7 @@ class Billcenter:
         judge = _judge_refund if payment.operation is Operation.REFUND else _judge_settle
         verdict, detail = judge(doubt, invoice.paid_minor, invoice, net, known_id, books)
         evidence = {**invoice.evidence(), "our_net_minor": net, "duplicate_refusal": known_id}
-        return CheckResult(verdict, detail, evidence)
+        return CheckResult(verdict, detail, evidence, shown=(_shown(payment, invoice, net, known_id),))
 
     def learn(self, payment: Payment, books: Books, auth: Auth) -> None:
         """After an explicit refund: did it lower the invoice's amount_paid, as a check would have to rely on?"""
@@ -143,6 +144,24 @@ class Billcenter:
 
 def _exclusive_key(invoice_code: str) -> str:
     return f"billcenter:{invoice_code}"
+
+
+def _shown(payment: Payment, invoice: Invoice, net: int, known_id: bool) -> dict[str, str | None]:
+    """The total that the books have in place of lines, and what it is to be compared with."""
+    before = bodies.minor((payment.baseline or {}).get("amount_paid"))
+    return {
+        "number": str(invoice.id),
+        "amount_paid": _money(invoice.paid_minor),
+        "of ours": _money(net),  # what our own payments and refunds come to, this one left out
+        "before it": None if before is None else _money(before),
+        "status": invoice.status,
+        "updated_at": invoice.updated_at,
+        "id refused": "yes" if known_id else None,  # as one that billcenter has already
+    }
+
+
+def _money(amount_minor: int) -> str:
+    return f"{format_amount(amount_minor, bodies.CURRENCY)} {bodies.CURRENCY}"
 
 
 def _target(payment: Payment) -> bodies.Target:

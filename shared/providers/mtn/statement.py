@@ -71,14 +71,15 @@ def lines_of(payment: Object, currency: str) -> Iterator[Line]:
     """A line for each reference in our form, else one with the first reference: mtn may add its own to ours."""
     references = list(dict.fromkeys(_references(payment)))
     ours = [text for text in references if is_reference(text)]
-    number = payment.get("id")
+    number, day = payment.get("id"), payment.get("transactionDate")
     for marker in ours or (references[0] if references else None,):
         yield Line(
             marker=marker,
             amount_minor=_minor(payment.get("paidAmount"), currency),
             added=True,
-            at=_end_of(payment.get("transactionDate")),
+            at=_end_of(day),
             reference=number[:100] if isinstance(number, str) and number else None,
+            date=day if isinstance(day, str) else None,
         )
 
 

@@ -58,4 +58,4 @@ def moment(text: str | None, zone: timezone) -> datetime | None:
 
 
 def _line(row: Paid, zone: timezone) -> Line:
-    return Line(row.comment, minor(row.sum), added(row), moment(row.date, zone), row.id)
+    return Line(row.comment, minor(row.sum), added(row), moment(row.date, zone), row.id, row.date)

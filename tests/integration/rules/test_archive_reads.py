@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from shared.flow import resolve
+from shared.flow.look import Unresolvable, look
 from shared.flow.retire import retire
 from shared.store import archive, events, migrations, views
 from shared.store.archive import BELONGING, FOLLOW_UPS, TABLES
@@ -150,11 +151,11 @@ def test_what_is_archived_is_final_for_those_who_decide(world: World) -> None:
     assert years_later(world) == 1
     database, intent_id = world.runtime.database, intent_of(world, payment_id)
     decided = {"reason": "because", "by": "Ann"}
-    with pytest.raises(resolve.Unresolvable, match="is succeeded; only a parked payment"):
-        resolve.resolve(database, "shop", intent_id, "refused", **decided)
-    with pytest.raises(resolve.Unresolvable, match="is succeeded; it can be cancelled only"):
+    with pytest.raises(Unresolvable, match="is succeeded; only a parked payment"):
+        look(world.runtime, "shop", intent_id)
+    with pytest.raises(Unresolvable, match="is succeeded; it can be cancelled only"):
         resolve.cancel(database, "shop", intent_id, **decided)
-    with pytest.raises(resolve.Unresolvable, match="is issued; only a parked one"):
+    with pytest.raises(Unresolvable, match="is issued; only a parked one"):
         resolve.resolve_follow_up(database, "shop", intent_id, "receipt", "resend", **decided)
     assert {places(world, payment_id, table) for table in ("payments", "events", FOLLOW_UPS)} == {"archived"}
 

@@ -298,19 +298,26 @@ def test_past_its_deadline_an_unknown_payment_is_parked_and_not_sent_again(world
     assert len(world.careful.sent) == 1
 
 
-@pytest.mark.parametrize("verdict", [ABSENT, UNCLEAR, DOWN])
-def test_a_resend_that_a_person_asked_for_looks_first_and_sends_once_even_past_the_deadline(
-    world: World, verdict: object
-) -> None:
+def test_a_resend_that_a_person_asked_for_looks_first_and_sends_once_even_past_the_deadline(world: World) -> None:
     payment_id = unknown(world)
     world.advance(259_201)
     world.execute("UPDATE payments SET resend_asked = true")
     world.careful.answers.append(LOOK)
-    look(world, verdict)
+    look(world, ABSENT)
     assert len(world.careful.sent) == 2
     look(world, UNCLEAR)
     assert len(world.careful.sent) == 2
     assert world.state(payment_id) == "parked"
+
+
+@pytest.mark.parametrize("verdict", [UNCLEAR, DOWN])
+def test_a_resend_that_a_person_asked_for_is_not_made_on_less_than_not_applied(world: World, verdict: object) -> None:
+    payment_id = unknown(world)
+    world.advance(259_201)
+    world.execute("UPDATE payments SET resend_asked = true")
+    look(world, verdict)
+    payment = world.payment(payment_id)
+    assert (payment["state"], payment["resend_asked"], len(world.careful.sent)) == ("parked", False, 1)
 
 
 def test_a_resend_that_a_person_asked_for_is_not_made_when_it_is_found_applied(world: World) -> None:

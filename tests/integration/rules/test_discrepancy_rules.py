@@ -6,7 +6,7 @@ import pytest
 
 from shared.domain.reference import new_reference
 from shared.flow.disputes import dispute_evidence
-from shared.flow.resolve import Unresolvable
+from shared.flow.look import Unresolvable
 from shared.reconciliation import discrepancies, evidence
 from shared.reconciliation.compare import compare
 from shared.store import reconciliation, to_read
