@@ -151,17 +151,14 @@ def _shown(payment: Payment, invoice: Invoice, net: int, known_id: bool) -> dict
     before = bodies.minor((payment.baseline or {}).get("amount_paid"))
     return {
         "number": str(invoice.id),
-        "amount_paid": _money(invoice.paid_minor),
-        "of ours": _money(net),  # what our own payments and refunds come to, this one left out
-        "before it": None if before is None else _money(before),
+        "amount_paid": format_amount(invoice.paid_minor, bodies.CURRENCY),
+        "of_ours": format_amount(net, bodies.CURRENCY),  # our payments less our refunds, this one left out
+        "before": None if before is None else format_amount(before, bodies.CURRENCY),
+        "currency": bodies.CURRENCY,
         "status": invoice.status,
         "updated_at": invoice.updated_at,
-        "id refused": "yes" if known_id else None,  # as one that billcenter has already
+        "id_known": "yes" if known_id else None,  # by a refusal as one that billcenter has already
     }
-
-
-def _money(amount_minor: int) -> str:
-    return f"{format_amount(amount_minor, bodies.CURRENCY)} {bodies.CURRENCY}"
 
 
 def _target(payment: Payment) -> bodies.Target:
