@@ -17,8 +17,6 @@ PROVIDERS = ("ubill", "mtn")
 LATE_S = 1.0  # within the settle window
 KINDS = ("error_500_after", "hang_after", "reset_after", "applied_late")
 
-pytestmark = pytest.mark.timeout(240)
-
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:

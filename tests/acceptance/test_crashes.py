@@ -16,8 +16,6 @@ LATENCY_S = 0.1  # of the provider: something is always on the wire
 KILLS = 2
 FREEZE_S = max(LEASE_S, STALE_S) + 0.5  # every lease has run out, and every claim is too old to be used
 
-pytestmark = pytest.mark.timeout(180)
-
 
 def _let_some_be_under_way(up: Stack, source: str, more_than: int) -> None:
     """Return when payments beyond `more_than` are in the database and some of all are still open."""

@@ -2,8 +2,6 @@
 
 from functools import partial
 
-import pytest
-
 from tests.support import audit, intents
 from tests.support.stack import Stack, wait_until
 
@@ -12,7 +10,6 @@ A_ROUND = 200  # several waves: when the first is through, the others are still 
 LATENCY_S = 0.3
 
 
-@pytest.mark.timeout(90)
 def test_the_fleet_logs_in_once_for_each_revoked_token(up: Stack, source: str) -> None:
     sandbox = up.sandbox
     sandbox.options(latency_s=LATENCY_S)

@@ -1,7 +1,5 @@
 """A provider that fails every third request, in every way at once."""
 
-import pytest
-
 from tests.support import audit, intents
 from tests.support.stack import Stack
 
@@ -26,7 +24,6 @@ KINDS = (
 )
 
 
-@pytest.mark.timeout(120)
 def test_a_third_of_all_requests_fail_in_all_ways_and_every_payment_ends_as_it_should(up: Stack, source: str) -> None:
     """A repeated id is answered with 400, the token is revoked now and then, and 20 payments are to be refused.
 

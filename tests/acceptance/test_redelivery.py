@@ -2,7 +2,6 @@
 
 import signal
 
-import pytest
 import redis
 
 from shared.messaging import tasks
@@ -15,7 +14,6 @@ UNACKED = "unacked"  # where kombu keeps what was delivered and not acknowledged
 WORKERS = ("worker-billcenter-1", "worker-billcenter-2")
 
 
-@pytest.mark.timeout(90)
 def test_every_celery_message_delivered_three_times_changes_nothing(up: Stack, source: str) -> None:
     settles = [intents.settle(source, number) for number in range(1, COUNT + 1)]
     refunds = [one for number in range(COUNT + 1, COUNT + 11) for one in intents.refundable(source, number)]

@@ -26,7 +26,7 @@ from tests.support import intents
 from tests.support.sandbox import SandboxClient
 
 OLD, NEW = "9001400001", "9001400777"
-LIMIT_S = 15
+LIMIT_S = 120
 
 
 @pytest.fixture(scope="module")

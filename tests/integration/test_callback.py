@@ -305,7 +305,7 @@ def test_the_process_serves_until_it_is_told_to_stop(
         assert receiver.get() == (200, b"OK")
     finally:
         process.send_signal(number)
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
     assert len(stored(connection)) == 1
     assert KEY not in said

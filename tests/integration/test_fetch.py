@@ -17,7 +17,7 @@ from shared.store import lanes, reconciliation
 from tests.support.fetching import DAY, Night, noon
 from tests.support.sandbox import SandboxClient
 
-LIMIT_S = 60
+LIMIT_S = 300
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from shared.store.tokens import StoredTokens
 from tests.support.sandbox import SandboxClient
 
 PROCESSES, THREADS = 4, 25
-TIMEOUT_S = 60
+TIMEOUT_S = 300
 
 
 def member(database_url: str, settings: dict[str, Any], key: str, barrier: Barrier, answers: "Queue[str]") -> None:

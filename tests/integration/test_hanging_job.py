@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
-import pytest
 from cryptography.fernet import Fernet
 from psycopg.rows import dict_row
 
@@ -35,7 +34,6 @@ def jobs_worker(environment: dict[str, str], log: Path) -> Iterator[None]:
         print(tail(log))
 
 
-@pytest.mark.timeout(90)
 def test_a_job_that_hangs_is_ended_by_its_own_deadline(database_url: str, broker_url: str, tmp_path: Path) -> None:
     environment = os.environ | {
         "SETTLEPIPE_DATABASE_URL": database_url,

@@ -22,7 +22,7 @@ def test_two_dispatchers_do_not_release_more_refunds_than_was_settled(database_u
             _until_blocked(made)
             release._decide(made.runtime, first, held[0])
             assert (settle.amount_minor, refunded_minor) == (10_000, 0)
-        second.join(20)
+        second.join(120)
         rows = made.sql("SELECT state, detail FROM payments WHERE operation = 'refund' ORDER BY id")
         assert [row["state"] for row in rows] == ["accepted", "refused"], rows
 

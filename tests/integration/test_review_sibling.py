@@ -35,13 +35,13 @@ def test_an_outcome_is_recorded_while_a_sibling_that_waits_for_it_is_being_cance
 
         thread = threading.Thread(target=run)
         thread.start()
-        assert blocked.wait(5)
+        assert blocked.wait(120)
         with made.runtime.database.transaction() as connection:
             connection.execute(
                 "UPDATE payments SET state = 'cancelled', hold_reason = NULL, due_at = NULL WHERE intent_id = 'two'"
             )
             go.set()
             thread.join(1.5)  # with a lock that it waits for, it is still at it
-        thread.join(20)
+        thread.join(120)
         assert not failures
         assert [made.row(name)["state"] for name in ("one", "two")] == ["succeeded", "cancelled"]

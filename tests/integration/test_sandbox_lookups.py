@@ -13,7 +13,7 @@ from deploy.local.processes import sandbox_settings
 from deploy.sandbox.running import running_sandbox
 from tests.support.sandbox import SandboxClient
 
-TIMEOUT_S = 10
+TIMEOUT_S = 60
 PRODUCT = "00000000-0000-4000-8000-00000000000a"
 ASKED = {"product_oid": PRODUCT, "subscriber_no1": "5000000001", "subscriber_no2": "", "subscriber_no3": ""}
 

@@ -13,7 +13,7 @@ from deploy.local.processes import sandbox_settings
 from deploy.sandbox.running import running_sandbox
 from tests.support.sandbox import SandboxClient
 
-TIMEOUT_S = 10
+TIMEOUT_S = 60
 FORM = {"grant_type": "client_credentials", "client_id": "sandbox", "client_secret": "sandbox"}
 
 

@@ -20,7 +20,7 @@ from tests.support.bank import until
 from tests.support.raw_server import answer, answering, raw_server
 from tests.support.sandbox import SandboxClient
 
-TIMEOUT_S = 10
+TIMEOUT_S = 60
 ACCOUNT = 4711
 KEY = {"key": "sandbox"}
 
@@ -277,7 +277,7 @@ def test_a_list_of_thousands_is_whole_and_quick(caller: Caller) -> None:
             pass
     began = time.monotonic()
     rows = caller.listed()
-    assert time.monotonic() - began < 2  # some 20 ms; the limit only tells it from a list that is built slowly
+    assert time.monotonic() - began < 10  # some 20 ms; the limit only tells it from a list that is built slowly
     assert Counter(row["comment"] for row in rows) == Counter(f"m{n}" for n in range(3000))
     assert [int(row["id"]) for row in rows] == sorted(int(row["id"]) for row in rows)
 

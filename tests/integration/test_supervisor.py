@@ -38,7 +38,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Up]]:
         if one.process.poll() is None:
             one.process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                one.process.wait(30)
+                one.process.wait(300)
             one.process.kill()
         one.process.communicate()
 
@@ -162,7 +162,7 @@ def test_a_second_signal_makes_it_quick(start: Callable[..., Up]) -> None:
 
 def test_one_that_can_not_start_fails_the_whole_with_a_sentence_that_names_its_log(start: Callable[..., Up]) -> None:
     up = start(FAKE_BROKEN="relay")
-    output, _ = up.process.communicate(timeout=60)
+    output, _ = up.process.communicate(timeout=300)
     assert (up.process.returncode, output) == (1, "")
     assert up.stderr.read_text().strip().splitlines()[-1] == (
         f"settlepipe up: relay ends again and again; {up.home}/logs/relay.log says why"
@@ -192,7 +192,7 @@ def test_others_find_the_running_stack_a_second_up_is_sent_away_and_later_there_
     assert len(found.secret_keys) == 1
 
     second = start()
-    output, _ = second.process.communicate(timeout=30)
+    output, _ = second.process.communicate(timeout=300)
     said = second.stderr.read_text().strip().splitlines()
     assert (second.process.returncode, output) == (1, "")
     assert len(said) == 1
@@ -232,7 +232,7 @@ def test_the_sandbox_runs_when_asked_for_and_the_processes_are_pointed_at_it(sta
 
 def test_the_sandbox_beside_a_real_base_url_is_wrong_use(start: Callable[..., Up]) -> None:
     up = start(FAKE_SANDBOX="1", SETTLEPIPE_BILLCENTER__BASE_URL="https://provider.example")
-    output, _ = up.process.communicate(timeout=30)
+    output, _ = up.process.communicate(timeout=300)
     assert (up.process.returncode, output) == (2, "")
     assert "unset SETTLEPIPE_BILLCENTER__BASE_URL" in up.stderr.read_text()
     assert not up.home.exists()

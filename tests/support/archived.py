@@ -86,7 +86,7 @@ def meanwhile(verb: Callable[[], Any]) -> Callable[[], None]:
     """Run this in a thread; what is returned waits for its end."""
     thread = threading.Thread(target=verb)
     thread.start()
-    return lambda: thread.join(30)
+    return lambda: thread.join(120)
 
 
 def small_batches(world: World, batch: int = 50) -> None:

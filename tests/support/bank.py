@@ -10,7 +10,7 @@ import requests
 
 from tests.support.sandbox import SandboxClient
 
-TIMEOUT_S = 10
+TIMEOUT_S = 60
 API = "/billcenter/api/third_party"
 SETTLE, REFUND, RECEIPT = f"{API}/settle_payment/", f"{API}/refund_payment/", f"{API}/nuat_paid_invoice/"
 

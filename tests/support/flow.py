@@ -414,7 +414,7 @@ def together(*verbs: Callable[[], Any]) -> list[Any]:
     start = threading.Barrier(len(verbs))
 
     def run(place: int, verb: Callable[[], Any]) -> None:
-        start.wait(10)
+        start.wait(120)
         try:
             results[place] = verb()
         except Exception as error:
@@ -424,7 +424,7 @@ def together(*verbs: Callable[[], Any]) -> list[Any]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(120)
     for place in range(len(verbs)):
         if isinstance(results[place], Exception):
             raise results[place]

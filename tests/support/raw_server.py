@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from tests.support.patience import PATIENCE
+
 Script = Callable[["Connection"], object]
 
 
@@ -161,8 +163,8 @@ def _shut(sock: socket.socket) -> None:
 
 
 def wait_until(condition: Callable[[], bool], limit_s: float = 5) -> None:
-    """Waits for what another thread brings about. Raises AssertionError after `limit_s`."""
-    ends = time.monotonic() + limit_s
+    """Waits for what another thread brings about. Raises AssertionError long after `limit_s`."""
+    ends = time.monotonic() + limit_s * PATIENCE
     while not condition():
         assert time.monotonic() < ends, "it did not happen in time"
         time.sleep(0.002)

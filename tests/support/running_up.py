@@ -11,6 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.support.patience import PATIENCE
+from tests.support.python_path import PYTHONPATH
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -26,7 +29,7 @@ class Up:
         with self.stderr.open("wb") as stderr:
             self.process = subprocess.Popen(
                 [sys.executable, ROOT / "tests/integration/fake_stack.py", home, *arguments],
-                env={**os.environ, "PYTHONPATH": str(ROOT), "FAKE_ORDER": str(self.order), **environment},
+                env={**os.environ, "PYTHONPATH": PYTHONPATH, "FAKE_ORDER": str(self.order), **environment},
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,
@@ -51,14 +54,14 @@ class Up:
     def stop(self, number: int = signal.SIGTERM) -> int:
         """The exit status. Nothing but `ready` was on stdout, and no process is left."""
         self.process.send_signal(number)
-        rest, _ = self.process.communicate(timeout=60)
+        rest, _ = self.process.communicate(timeout=60 * PATIENCE)
         assert rest == "", self.stderr.read_text()
         print(self.stderr.read_text())  # shown when the test fails
         return self.process.returncode
 
 
 def wait_until(true: Callable[[], Any], deadline_s: float = 30) -> Any:
-    end = time.monotonic() + deadline_s
+    end = time.monotonic() + deadline_s * PATIENCE
     while not (value := true()):
         assert time.monotonic() < end, "it did not become true in time"
         time.sleep(0.02)

@@ -19,6 +19,8 @@ from psycopg.rows import dict_row
 
 from shared.messaging.streams import EVENTS, INTAKE_FIELD
 from shared.settings import PREFIX
+from tests.support.patience import PATIENCE
+from tests.support.python_path import PYTHONPATH
 from tests.support.sandbox import SandboxClient
 
 ROOT = Path(__file__).parents[2]
@@ -135,7 +137,7 @@ class Stack:
         if self.process.poll() is None:
             self.process.send_signal(number)
         try:
-            self.process.wait(STOP_TIMEOUT_S)
+            self.process.wait(STOP_TIMEOUT_S * PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()  # its children end with it
             raise
@@ -160,7 +162,7 @@ def start(home: Path, workers: int = 2, **changed: str) -> Stack:
     """`up --sandbox` on home with SHORT waits (changed: other settings, without the prefix); ready when it returns."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     environment |= {PREFIX + name: value for name, value in {**SHORT, **changed, "HOME": str(home)}.items()}
-    environment["PYTHONPATH"] = str(ROOT)
+    environment["PYTHONPATH"] = PYTHONPATH
     if environment.pop("PYTHONDONTWRITEBYTECODE", None):  # processes restart often here: compile once, out of the way
         environment["PYTHONPYCACHEPREFIX"] = str(home.parent / "bytecode")
     stderr = home.parent / f"{home.name}-{time.monotonic_ns()}.stderr"
@@ -186,8 +188,8 @@ def start(home: Path, workers: int = 2, **changed: str) -> Stack:
 
 
 def wait_until(true: Callable[[], T | None], what: str, timeout_s: float = 30, pause_s: float = POLL_S) -> T:
-    """The first true value of `true()`, asked again and again. Fails when that takes longer than allowed."""
-    end = time.monotonic() + timeout_s
+    """The first true value of `true()`, asked again and again. Fails when that takes much longer than `timeout_s`."""
+    end = time.monotonic() + timeout_s * PATIENCE
     while not (value := true()):
         assert time.monotonic() < end, f"not within {timeout_s:g} s: {what}"
         time.sleep(pause_s)
@@ -197,8 +199,8 @@ def wait_until(true: Callable[[], T | None], what: str, timeout_s: float = 30, p
 def insist(
     call: Callable[[], T], on: type[Exception] | tuple[type[Exception], ...], timeout_s: float, pause_s: float = 0.1
 ) -> T:
-    """Call again while it raises `on`; after `timeout_s` let it out."""
-    end = time.monotonic() + timeout_s
+    """Call again while it raises `on`; long after `timeout_s` let it out."""
+    end = time.monotonic() + timeout_s * PATIENCE
     while True:
         try:
             return call()

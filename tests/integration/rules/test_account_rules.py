@@ -313,7 +313,7 @@ def test_confirming_waits_for_a_refresh_that_goes_on(world: World, account: str,
         thread = threading.Thread(target=try_to_confirm)
         thread.start()
         until(lambda: waits_for_lock(world.connection), True)
-    thread.join(10)
+    thread.join(120)
     assert outcomes == [outcome]
     assert waiting(world) == ([] if outcome == "confirmed" else [THIRD])
 

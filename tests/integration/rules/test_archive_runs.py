@@ -11,6 +11,7 @@ from shared.store.engine import driver_url
 from tests.support.archived import DAY_S, KEEP_S, assert_whole, many, small_batches
 from tests.support.bank import until
 from tests.support.flow import World, together
+from tests.support.python_path import PYTHONPATH
 
 ROOT = Path(__file__).parents[3]
 
@@ -70,7 +71,7 @@ def killed_in_a_batch(world: World) -> None:
     """Run retire in a process of its own, and kill it after a few batches in the middle of one."""
     with subprocess.Popen(
         [sys.executable, "-c", _FOR_EVER, driver_url(world.url)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": PYTHONPATH},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     ) as process:

@@ -115,7 +115,7 @@ def test_two_checks_at_once_resend_once(world: World) -> None:
     both = threading.Barrier(2)
 
     def absent_for_both() -> object:
-        both.wait(10)
+        both.wait(120)
         return ABSENT
 
     world.careful.verdicts.extend([absent_for_both] * 2)

@@ -165,7 +165,7 @@ def test_without_a_sign_of_life_nothing_is_claimed_that_is_not_safe_to_resend(wo
 def test_a_broken_sign_of_life_is_taken_again_under_the_same_key(own_world: World) -> None:
     world = own_world
     life = SignOfLife(world.url, every_s=0.05)
-    assert life.wait(10)
+    assert life.wait(120)
     until(lambda: world.value("SELECT worker_alive(%s)", life.key), True)
     find = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name LIKE '%%sign of life'"
     assert world.value(find) is True

@@ -45,7 +45,7 @@ def relaying(world: World, client: "redis.Redis", dies_of: str = "") -> Iterator
         yield
     finally:
         stop.set()
-        thread.join(10)
+        thread.join(120)
         database.dispose()
     assert failures == [dies_of]
 
@@ -182,8 +182,8 @@ def test_one_relay_is_active_at_a_time(world: World, monkeypatch: pytest.MonkeyP
         waiting = threading.Thread(target=wait)
         waiting.start()
         assert not turn.wait(0.2)
-    assert turn.wait(10)
-    waiting.join(10)
+    assert turn.wait(120)
+    waiting.join(120)
     second.close()
 
 

@@ -247,7 +247,7 @@ def test_an_outcome_is_tried_until_postgresql_answers_and_nothing_is_claimed_mea
         send(world.runtime, second)  # must not even ask for a claim: it would raise, or send
     finally:
         deny(world, False)
-    sender.join(30)
+    sender.join(120)
     assert not sender.is_alive()
     world.connection = psycopg.connect(world.url, autocommit=True, row_factory=psycopg.rows.dict_row)
     world.closing.append(world.connection.close)
@@ -286,7 +286,7 @@ def test_an_outcome_written_to_a_standby_is_written_again_when_there_is_a_primar
     sender.start()
     until(lambda: world.runtime.gate.open, False)
     read_only(world, False)
-    sender.join(30)
+    sender.join(120)
     assert not sender.is_alive()
     assert world.state(payment_id) == "succeeded"
 

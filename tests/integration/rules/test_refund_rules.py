@@ -130,21 +130,21 @@ def test_two_releases_at_once_can_not_refund_more_than_was_settled(
     def slowly(payment: Payment, directory: Directory) -> Request | Hold | Refusal:
         if payment.id == first:
             inside.set()
-            assert go_on.wait(10)
+            assert go_on.wait(120)
         return build(payment, directory)
 
     monkeypatch.setattr(world.safe, "build", slowly)
     other = world.another()
     one = threading.Thread(target=release_refunds, args=(world.runtime,))
     one.start()
-    assert inside.wait(10)  # the settle is locked now
+    assert inside.wait(120)  # the settle is locked now
     second = world.pay(refund_of=named, amount="60.00")
     two = threading.Thread(target=release_refunds, args=(other,))
     two.start()
     until(lambda: waits_for_lock(world.connection), True)
     go_on.set()
-    one.join(10)
-    two.join(10)
+    one.join(120)
+    two.join(120)
     assert sorted(world.state(i) for i in (first, second)) == ["accepted", "refused"]
 
 

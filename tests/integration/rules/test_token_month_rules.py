@@ -111,7 +111,6 @@ def processes(world: World, url: str, key: str) -> Iterator[list[Connected]]:
             pool.dispose()
 
 
-@pytest.mark.timeout(240)
 def test_over_a_month_no_token_is_sent_expired_and_logins_are_the_fewest_possible(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -103,7 +103,7 @@ def test_while_another_process_logs_in_its_row_is_waited_for() -> None:
     thread.start()
     wait_until(lambda: store.reads >= 2)
     store.save("made-up", {"access": "theirs", "expires_at": time.time() + 3600}, False)
-    thread.join(5)
+    thread.join(60)
     release()
     assert [auth.headers for auth in got] == [{"Authorization": "Bearer theirs"}]
     assert login.given == []
@@ -115,7 +115,7 @@ def test_the_wait_for_another_process_is_bounded() -> None:
     started = time.monotonic()
     with pytest.raises(LoginUnavailable, match="another process"):
         source(store, login, wait_s=0.3).authorise()
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 10  # for ever otherwise
     assert login.given == []
 
 
@@ -139,16 +139,16 @@ def test_a_token_is_renewed_ahead_by_one_thread_while_the_others_use_the_old_one
 
     def renewing(last: Grant | None) -> Grant:
         inside.set()
-        assert slow.wait(5)
+        assert slow.wait(120)
         return login(last)
 
     mine._login = renewing
     thread = threading.Thread(target=mine.authorise)
     thread.start()
-    assert inside.wait(5)
+    assert inside.wait(120)
     assert [mine.authorise().version for _ in range(5)] == [1] * 5
     slow.set()
-    thread.join(5)
+    thread.join(60)
     assert mine.authorise().version == 2
     assert [last.refresh for last in login.given if last] == ["r"]
 

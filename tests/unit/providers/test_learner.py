@@ -102,7 +102,7 @@ def test_one_thread_reads_back_and_the_others_go_on() -> None:
     def read() -> list[Line]:
         other = threading.Thread(target=learner.learn, args=(PAYMENT, kept, GIVES_BACK, "acme:7", second))
         other.start()
-        other.join(5)
+        other.join(120)
         assert not other.is_alive()
         return [EARLIER, OWN]
 

@@ -8,7 +8,7 @@ import pytest
 from worker.once import once
 
 THREADS = 8
-LIMIT_S = 10
+LIMIT_S = 60
 
 
 def test_threads_that_ask_together_get_the_same_one() -> None:
