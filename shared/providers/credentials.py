@@ -6,6 +6,7 @@ processes. Works for every provider whose credentials end: what a login is comes
 """
 
 import contextlib
+import math
 import random
 import threading
 import time
@@ -22,6 +23,8 @@ _FAILURE_HOLDS_S = 5.0  # those who waited for a login that failed do not each t
 _MIN_USE_S = 60.0  # a new token is used this long whatever its end says: our clocks may be wrong
 _LEAD = 0.1  # renewed in the last tenth of its life, an hour at most before the end
 _MAX_LEAD_S = 3600.0
+_ASSUMED_LIFE_S = 3600.0  # our reading: of a token whose end is no time; a 401 corrects it
+_MAX_LIFE_S = 30 * 86_400.0  # renewed at the latest, whatever its end says
 _LIVES = 4  # a token worth renewing for nobody in particular lives so many times the lead
 
 
@@ -98,7 +101,7 @@ class TokenSource:
         with self._lock:
             row = self._usable(self._store.read(self._provider), newer_than=0)
             if row is not None and ahead_s is not None:
-                left_s = _grant(row).expires_at - time.time()
+                left_s = _ends(row) - time.time()
                 if left_s > ahead_s or left_s + row.age_s < _LIVES * ahead_s:
                     return False
             self._shared_or_login(row.version if row else 0, self._wait_s)
@@ -203,16 +206,27 @@ class TokenSource:
     def _usable(self, row: StoredToken | None, newer_than: int) -> StoredToken | None:
         if row is None or row.refused or row.version <= max(newer_than, self._forgotten):
             return None
-        return row if row.age_s < _MIN_USE_S or time.time() < _grant(row).expires_at else None
+        return row if row.age_s < _MIN_USE_S or time.time() < _ends(row) else None
 
     def _adopt(self, row: StoredToken) -> _Held:
         grant, now = _grant(row), time.monotonic()
-        left_s = max(grant.expires_at - time.time(), _MIN_USE_S - row.age_s)
+        left_s = max(_ends(row) - time.time(), _MIN_USE_S - row.age_s)
         lead_s = min(_LEAD * (left_s + row.age_s), _MAX_LEAD_S) * random.uniform(0.5, 1)  # noqa: S311
         auth = Auth(self._headers(grant.access), row.version)
         held = _Held(auth, grant, row.after_refusal, now - row.age_s, now + left_s - lead_s, now + left_s)
         self._held = held
         return held
+
+
+def _ends(row: StoredToken) -> float:
+    """When a token counts as ended, in seconds since 1970: when it says, if that is a time, and bounded by its age.
+
+    NaN and infinity are no times (no comparison with them would ever renew it), nor is what lies before 1970.
+    """
+    told, got_at = _grant(row).expires_at, time.time() - row.age_s
+    if not (math.isfinite(told) and told > 0):
+        return got_at + _ASSUMED_LIFE_S
+    return min(told, got_at + _MAX_LIFE_S)
 
 
 def _grant(row: StoredToken) -> Grant:

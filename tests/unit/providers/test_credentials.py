@@ -1,5 +1,6 @@
 """Tokens for a fleet: real threads, two processes' worth of sources over one store."""
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -262,3 +263,54 @@ def test_no_token_appears_in_a_repr() -> None:
     assert row is not None
     assert row.token["access"] == "token-1"
     assert "token-1" not in repr((auth, row, Grant("token-1", 0, "refresh-token-1")))
+
+
+class LaterClock:
+    """The clocks of the module under test, set forward."""
+
+    def __init__(self, by_s: float) -> None:
+        self.by_s = by_s
+
+    def time(self) -> float:
+        return time.time() + self.by_s
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.by_s
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+@pytest.mark.parametrize("end", [math.nan, math.inf, -math.inf, 1e300, 9e15, 0.0, -1.0, -1e300])
+def test_a_token_whose_end_is_no_time_is_renewed_all_the_same(end: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that an earlier release kept. NaN is smaller than nothing and greater than nothing."""
+    store, given = MemoryTokens(), []
+
+    def login(_last: Grant | None) -> Grant:
+        given.append(end)
+        return Grant(f"token-{len(given)}", end)
+
+    mine, other = source(store, login), source(store, login)
+    assert mine.authorise().version == other.authorise().version == 1
+    for by_s in (31 * 86_400.0, 62 * 86_400.0):
+        later = LaterClock(by_s)
+        monkeypatch.setattr("shared.providers.credentials.time", later)
+        store.age(31 * 86_400.0)
+        assert mine.authorise().version == other.authorise().version == len(given)
+    assert len(given) == 3
+
+
+@pytest.mark.parametrize("end", [math.nan, math.inf, -1.0])
+def test_a_token_whose_end_is_no_time_is_used_for_a_while(end: float) -> None:
+    store, given = MemoryTokens(), []
+
+    def login(_last: Grant | None) -> Grant:
+        given.append(end)
+        return Grant("token", end)
+
+    mine = source(store, login)
+    for _ in range(5):
+        mine.authorise()
+        store.age(300)
+        source(store, login).authorise()
+    assert len(given) == 1
