@@ -8,7 +8,7 @@ import json
 import re
 from typing import Any
 
-from shared.providers.outcomes import HttpAnswer
+from shared.providers.outcomes import HttpAnswer, one_object
 
 MAX_LIFE_S = 30 * 86_400.0  # nobody's token is believed to live longer without being renewed
 _TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")  # goes into a header
@@ -20,11 +20,13 @@ class Number(str):
 
 
 def document(outcome: HttpAnswer) -> dict[str, Any] | None:
-    """The object in a 200, its numbers as `Number`; None for all else."""
+    """The object in a 200, its numbers as `Number`; None for all else, and for one that contradicts itself."""
     if outcome.status != 200:
         return None
     try:
-        read = json.loads(outcome.body, parse_float=Number, parse_int=Number, parse_constant=Number)
+        read = json.loads(
+            outcome.body, parse_float=Number, parse_int=Number, parse_constant=Number, object_pairs_hook=one_object
+        )
     except (ValueError, RecursionError):
         return None
     return read if isinstance(read, dict) else None

@@ -26,6 +26,7 @@ from shared.settings import HttpSettings
 _READ_ATTEMPTS = 3
 _CHUNK_BYTES = 65_536
 _GZIP = 16 + zlib.MAX_WBITS
+_MAX_MEMBERS = 100
 
 # urllib3 writes URLs into its messages, and the queries of look-ups hold phones and registers.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
@@ -220,17 +221,25 @@ def _pieces(response: HTTPResponse, limit: int) -> Iterator[bytes]:
 
 
 def _decoded(body: bytes, encoding: str | None, limit: int) -> bytes:
+    """All that the body says: each member of a gzip file, and nothing beside them."""
     if encoding is None or encoding.lower() == "identity":
         return body
-    if encoding.lower() not in ("gzip", "x-gzip"):
+    if encoding.lower() not in ("gzip", "x-gzip"):  # also where the header stands twice
         raise ValueError("an encoding that was not asked for")
-    decoder = zlib.decompressobj(_GZIP)
-    plain = decoder.decompress(body, limit + 1)
-    if len(plain) > limit:
-        raise _TooLarge
-    if not decoder.eof:
-        raise IncompleteRead(plain)
-    return plain
+    members: list[bytes] = []
+    left = limit
+    while body or not members:
+        decoder = zlib.decompressobj(_GZIP)
+        plain = decoder.decompress(body, left + 1)
+        if len(plain) > left:
+            raise _TooLarge
+        if not decoder.eof:
+            raise IncompleteRead(plain)
+        if not plain or len(members) == _MAX_MEMBERS:
+            raise ValueError("an empty member, which readers of one member alone would stop at, or too many")
+        members.append(plain)
+        left, body = left - len(plain), decoder.unused_data
+    return b"".join(members)
 
 
 class _TooLarge(Exception):  # noqa: N818

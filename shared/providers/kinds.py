@@ -11,7 +11,7 @@ from typing import Any
 
 from shared.domain.answers import Answer, CheckResult, Meaning, Verdict
 from shared.domain.payment import Operation
-from shared.providers.outcomes import Fault, HttpAnswer, HttpFault, parse_json
+from shared.providers.outcomes import Contradiction, Fault, HttpAnswer, HttpFault, parse_json
 
 
 class Kind(StrEnum):
@@ -32,6 +32,7 @@ class Kind(StrEnum):
     SHORT_BODY = "short_body"
     TOO_LARGE = "too_large"
     MALFORMED = "malformed"
+    CONTRADICTION = "contradiction"  # its body says two things
     UNLISTED = "unlisted"
 
 
@@ -41,6 +42,7 @@ COMMON: Mapping[str, Meaning] = {
     Kind.FORBIDDEN: Meaning.HALT,
     Kind.TOO_MANY: Meaning.NOT_SENT,
     Kind.NOT_CONNECTED: Meaning.NOT_SENT,
+    Kind.CONTRADICTION: Meaning.CHECK,  # also where a request may be sent again: one of the two may be a success
     Kind.UNLISTED: Meaning.CHECK,
 }
 # What says that the provider itself is down. Not a 500: that can be one bill's fault.
@@ -60,7 +62,7 @@ _STATUSES = {
     504: Kind.GATEWAY_ERROR,
 }
 _MAX_TEXT = 500
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffd]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ class Unread:
         down, unread = self.provider_down, not self.answered
         return CheckResult(Verdict.INCONCLUSIVE, self.detail, provider_down=down, unread=unread)
 
+
+CONTRADICTORY = object()
 
 AnswerTable = Mapping[tuple[Operation | str, str], Meaning]
 
@@ -120,9 +124,14 @@ def answer(
 
 
 def document(outcome: HttpAnswer) -> Any:
-    """The body's JSON value; None for an empty body, HTML, half a document. Decimals are Decimal."""
+    """The body's JSON value; None for an empty body, HTML, half a document. Decimals are Decimal.
+
+    CONTRADICTORY, which is nothing that a document describes either, where the body says two things.
+    """
     try:
         return parse_json(outcome.body)
+    except Contradiction:
+        return CONTRADICTORY
     except ValueError:
         return None
 

@@ -1,16 +1,20 @@
 """What a call over HTTP can come to: an answer, or a fault that says whether a byte was written. Pure."""
 
 import json
+import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 MAX_RETRY_AFTER_S = 86_400.0
 _MAX_EXPONENT = 400
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")  # an escape of a pair's half; whole pairs are looked at as well
 
 
 class Fault(StrEnum):
@@ -46,14 +50,71 @@ class HttpFault:
     detail: str
 
 
+class Contradiction(ValueError):  # noqa: N818 - says what the answer is
+    """JSON that says two things: a name stands twice in one object, beside different values."""
+
+
 def parse_json(body: bytes) -> Any:
-    """The JSON value of a body; decimals become Decimal. Raises ValueError for all that is not JSON."""
+    """The JSON value of a body; decimals become Decimal. Raises ValueError for all that is not JSON.
+
+    Strict where readers differ: UTF-8 alone and without a mark (RFC 8259), no NaN, no numbers out of all bounds, and
+    Contradiction for a name that stands twice; names that differ in case, width or composition count as one, because
+    there are readers to whom they are. Twice with the same text or number is once. `-0` is a Decimal, so that an
+    integer 0 is the one that was written as `0`. Half a surrogate pair is refused in a name, and U+FFFD in a text: it
+    equals nothing of ours, and a stranger's cut text does not make a list unreadable.
+    """
+    text = body.decode("utf-8")
     try:
-        return json.loads(body, parse_float=_decimal, parse_constant=_no_constant)
+        value = json.loads(
+            text, parse_float=_decimal, parse_int=_integer, parse_constant=_no_constant, object_pairs_hook=one_object
+        )
+        return _whole_text(value) if _HALF.search(text) else value
     except RecursionError:
         raise ValueError("nested too deeply") from None
     except ArithmeticError:
         raise ValueError("a number is out of all bounds") from None
+
+
+def one_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, for `object_pairs_hook`. Raises Contradiction where a name stands twice beside two values."""
+    found = dict(pairs)
+    if len(set(map(_folded, found))) == len(pairs):
+        return found
+    seen: dict[str, Any] = {}
+    for name, value in pairs:
+        folded = _folded(name)
+        if folded in seen and not _same(seen[folded], value):
+            raise Contradiction("a name stands twice in one object")
+        seen[folded] = value
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _folded(name: str) -> str:
+    if name.isascii():
+        return name.lower()
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+
+
+def _same(one: Any, other: Any) -> bool:
+    """The same text, number, true, false or null. Lists and objects are not compared: twice is in doubt."""
+    return type(one) is type(other) and not isinstance(one, list | dict) and bool(one == other)
+
+
+def _whole_text(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_whole_text(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    for name in value:
+        name.encode()  # raises ValueError
+    return {name: _whole_text(item) for name, item in value.items()}
+
+
+def _integer(text: str) -> int | Decimal:
+    return int(text) if text != "-0" else Decimal(text)
 
 
 def _decimal(text: str) -> Decimal:

@@ -1,5 +1,6 @@
 """billcenter's tokens: which end counts, when a refresh token is used, what a refused login is."""
 
+import base64
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -197,3 +198,19 @@ def test_a_token_whose_end_is_none_is_renewed_all_the_same(exp: float) -> None:
         row = fake.tokens.read("billcenter")
         assert row is not None
         assert time.time() < row.token["expires_at"] <= time.time() + 30 * 86_400
+@pytest.mark.parametrize(
+    "end", ["NaN", "Infinity", "-Infinity", "1e999", "true", '"Infinity"', '"nan"', "[]", "{}", "null"]
+)
+def test_an_end_that_is_no_time_is_taken_for_an_hour(end: str) -> None:
+    claims = base64.urlsafe_b64encode(f'{{"exp":{end}}}'.encode()).decode().rstrip("=")
+    with billcenter({"token": reply({"access": f"e30.{claims}.x"})}) as (connected, fake, _):
+        connected.provider.authorise()
+        row = fake.tokens.read("billcenter")
+        assert row is not None
+        assert row.token["expires_at"] == pytest.approx(time.time() + 3600, abs=60)
+
+
+def test_a_login_that_contradicts_itself_gives_no_token() -> None:
+    body = b'{"access":"first","access":"second"}'
+    with billcenter({"token": answer(200, body)}) as (connected, _, _), pytest.raises(LoginUnavailable):
+        connected.provider.authorise()

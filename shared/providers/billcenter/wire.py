@@ -92,6 +92,8 @@ def detail_of(document: Any) -> str | None:
 
 
 def _kind(outcome: HttpAnswer, document: Any, detail: str | None, duplicate: re.Pattern[str] | None) -> str:
+    if document is kinds.CONTRADICTORY and outcome.status in (200, 400):
+        return Kind.CONTRADICTION
     if outcome.status == 200:
         return _ok_kind(outcome.body, document, detail)
     if outcome.status == 400:
@@ -102,7 +104,7 @@ def _kind(outcome: HttpAnswer, document: Any, detail: str | None, duplicate: re.
 
 
 def _ok_kind(body: bytes, document: Any, detail: str | None) -> Said:
-    if not body.strip():
+    if not body.strip(b" \t\r\n"):
         return Said.OK_EMPTY
     if not isinstance(document, dict):
         return Said.OK_OTHER

@@ -46,7 +46,7 @@ class Mtn:
         outcome = self._http.call("PATCH", payment.path, headers=sent, body=payment.body)
         if isinstance(outcome, HttpAnswer) and outcome.status in (200, 400):  # past the door
             self._door.worked(auth)
-        answer = wire.read(outcome, key_alone=self._door.key_alone)
+        answer = wire.read(outcome, key_alone=self._door.key_alone, reference=payment.sent_reference)
         if kinds.explicit(answer):
             self._http.keep(outcome)
         return answer

@@ -11,6 +11,7 @@ from typing import Any
 
 from shared.domain.answers import Answer, Meaning
 from shared.domain.payment import Operation
+from shared.domain.reference import is_reference
 from shared.providers import kinds
 from shared.providers.kinds import Kind
 from shared.providers.outcomes import HttpAnswer, HttpFault
@@ -41,7 +42,8 @@ ANSWERS: kinds.AnswerTable = {(Operation.SETTLE, str(kind)): meaning for kind, m
 _REFUSALS = frozenset[str]({Said.NO, Said.REFUSED})
 _KEY_REFUSED = "mtn refused the API key; check SETTLEPIPE_MTN__API_KEY"
 _MAX_FACT = 100
-_BROKE_DOWN = re.compile(r"(408|429|5[0-9]{2})\b.*", re.ASCII | re.DOTALL)
+_NO_REFUSAL = re.compile(r"(2[0-9]{2}|408|429|5[0-9]{2})\b.*", re.ASCII | re.DOTALL)
+_TOLD_BY_BODY = (200, 400, 404, 405)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +72,14 @@ class Result:
 
 def result_of(document: Any) -> Result | None:
     """The result, at the top level or under `result`: the document has it in both places. None where there is no
-    resultCode, where two differ, or where one is no text."""
+    resultCode, where two differ, where one is no text, or where an `Error` stands beside a success."""
     if not isinstance(document, dict):
         return None
-    inner = document.get("result")
-    places = [document, *([inner] if isinstance(inner, dict) else [])]
+    places = _places(document)
     codes = [place["resultCode"] for place in places if place.get("resultCode") is not None]
     if not codes or not all(isinstance(code, str) and code == codes[0] for code in codes):
+        return None
+    if codes[0] == OK_CODE and _is_error(document):
         return None
     descriptions, ids = (
         [text for place in places if (text := kinds.plain(place.get(name)))]
@@ -90,29 +93,46 @@ def result_of(document: Any) -> Result | None:
     )
 
 
+def _places(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Where the fields of a result may stand."""
+    inner = document.get("result")
+    return [document, inner] if isinstance(inner, dict) else [document]
+
+
+def _is_error(document: Mapping[str, Any]) -> bool:
+    """Has it what an `Error` is required to have?"""
+    return isinstance(document.get("status"), str | int) and isinstance(document.get("message"), str)
+
+
 def refusal_of(document: Any) -> str | None:
-    """The reason in an `Error` as documented: `status` and `message` are required. None for any other body, and where
-    `status` ("returned by provider system") says that the system behind broke down: that is no answer to a payment."""
-    if not isinstance(document, dict) or not isinstance(document.get("status"), str | int):
+    """The reason in an `Error` as documented: `status` and `message` are required. None for any other body, beside the
+    resultCode of a success, and where `status` ("returned by provider system") says that the system behind broke down,
+    or did it: that is no refusal."""
+    if not isinstance(document, dict) or not _is_error(document):
         return None
-    if _BROKE_DOWN.fullmatch(str(document["status"]).strip()):
+    if any(place.get("resultCode") == OK_CODE for place in _places(document)):
+        return None
+    if _NO_REFUSAL.fullmatch(str(document["status"]).strip()):
         return None
     return kinds.plain(document.get("message"))
 
 
-def read(outcome: HttpAnswer | HttpFault, *, key_alone: bool) -> Answer:
+def read(outcome: HttpAnswer | HttpFault, *, key_alone: bool, reference: str | None = None) -> Answer:
     """What the outcome of a settle means. Total: whatever is not described is CHECK with listed=False.
 
-    key_alone: there is no OAuth2 client, so no new token could be had.
+    key_alone: there is no OAuth2 client, so no new token could be had. reference: what was sent as `referenceId`; an
+    answer that names another one of ours in its place answers another request.
     """
     if isinstance(outcome, HttpFault):
         return kinds.answer(ANSWERS, Operation.SETTLE, kinds.kind_of(outcome), outcome)
     document = kinds.document(outcome)
     result, refusal = result_of(document), refusal_of(document)
-    kind = _kind(outcome, result, refusal, key_alone)
+    contradicts = document is kinds.CONTRADICTORY or (reference is not None and _is_of_another(result, reference))
+    contradicts &= outcome.status in _TOLD_BY_BODY
+    kind = Kind.CONTRADICTION if contradicts else _kind(outcome, result, refusal, key_alone)
     detail = _KEY_REFUSED if kind == Said.KEY_REFUSED else result.reason if kind == Said.NO and result else refusal
     answer = kinds.answer(ANSWERS, Operation.SETTLE, kind, outcome, detail, refusals=_REFUSALS)
-    if result is None or outcome.status != 200:
+    if result is None or outcome.status != 200 or contradicts:
         return answer
     return replace(answer, facts=_facts(result), provider_reference=result.transaction_id if result.ok else None)
 
@@ -129,6 +149,13 @@ def _kind(outcome: HttpAnswer, result: Result | None, refusal: str | None, key_a
     if outcome.status == 401 and key_alone:
         return Said.KEY_REFUSED
     return kinds.kind_of(outcome)
+
+
+def _is_of_another(result: Result | None, reference: str) -> bool:
+    told = result.data.get("paymentRef") if result and isinstance(result.data, dict) else None
+    texts = [one.get("referenceId") for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+    ours = [text for text in texts if isinstance(text, str) and is_reference(text)]
+    return bool(ours) and reference not in ours
 
 
 def _facts(result: Result) -> dict[str, str]:

@@ -126,6 +126,8 @@ def read(outcome: HttpAnswer | HttpFault) -> Answer:
     if isinstance(outcome, HttpFault) or outcome.status not in (200, 400):
         return kinds.answer(ANSWERS, OPERATION, kinds.kind_of(outcome), outcome)
     document = kinds.document(outcome)
+    if document is kinds.CONTRADICTORY:
+        return kinds.answer(ANSWERS, OPERATION, Kind.CONTRADICTION, outcome)
     status, sms_id = status_id(document), _sms_id(document)
     if (outcome.status, status) == (200, 0) and sms_id is not None:
         answer = kinds.answer(ANSWERS, OPERATION, Said.SENT, outcome)

@@ -56,8 +56,10 @@ def read(operation: Operation | str, outcome: HttpAnswer | HttpFault) -> Answer:
 
 def status_id(document: Any) -> int | None:
     """The `statusID` of an answer as a whole; None where there is none. A text is read as well, except for "0": success
-    is documented as the number."""
+    is documented as the number, and is none beside a `status` (the list of all payments has it) that denies it."""
     value = document.get("statusID") if isinstance(document, dict) else None
+    if value == 0 and document.get("status", True) is not True:
+        return None
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
         return int(value) or None
     return value if isinstance(value, int) and not isinstance(value, bool) else None
@@ -77,6 +79,8 @@ def message(document: Any) -> str | None:
 
 def _kind(outcome: HttpAnswer, document: Any) -> str:
     status, said = kinds.kind_of(outcome), status_id(document)
+    if document is kinds.CONTRADICTORY and (outcome.status == 200 or status in _BESIDE_A_NO):
+        return Kind.CONTRADICTION
     if outcome.status == 200:
         if said == 0:
             return Said.OK if _payment_id(document) else Said.OK_WITHOUT_ID

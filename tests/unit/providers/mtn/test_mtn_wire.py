@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from shared.domain.answers import Meaning
 from shared.domain.payment import Operation
+from shared.domain.reference import new_reference
 from shared.providers.kinds import Kind
 from shared.providers.mtn.wire import ANSWERS, Said, read
 from shared.providers.outcomes import Fault, HttpAnswer, HttpFault
@@ -170,3 +171,44 @@ def test_what_is_kept_holds_no_control_characters_and_is_cut() -> None:
 def test_two_codes_that_differ_are_neither_a_yes_nor_a_no(other: str) -> None:
     got = read(answer(200, {**DONE, "result": {"resultCode": other}}), key_alone=False)
     assert (got.kind, got.meaning, got.refusal) == ("ok_other", C, False)
+
+
+@pytest.mark.parametrize(
+    "code", ["0", "0.0", '"0"', '"00000"', '"0000 "', '"\\uff10\\uff10\\uff10\\uff10"', "0000", "[]"]
+)
+def test_only_the_documented_code_is_a_success(code: str) -> None:
+    got = read(answer(200, f'{{"resultCode":{code},"transactionId":"T-1"}}'.encode()), key_alone=False)
+    assert (got.meaning, got.provider_reference) == (C, None)
+
+
+@pytest.mark.parametrize("status", [200, 400, 404, 405])
+def test_an_error_beside_a_success_is_neither(status: int) -> None:
+    error = {"timestamp": "t", "status": 400, "error": "Bad Request", "message": "made-up", "path": "/"}
+    for document in (DONE | error, error | {"result": DONE}):
+        got = read(answer(status, document), key_alone=False)
+        assert (got.meaning, got.provider_reference) == (C, None)
+
+
+@pytest.mark.parametrize("status", ["200", 200, "201 CREATED"])
+def test_an_error_that_says_that_it_was_done_is_no_refusal(status: object) -> None:
+    error = {"timestamp": "t", "status": status, "error": "", "message": "made-up", "path": "/"}
+    assert read(answer(400, error), key_alone=False).meaning is C
+
+
+def test_an_answer_that_names_another_payment_of_ours_is_not_this_ones() -> None:
+    mine, other = new_reference(), new_reference()
+
+    def named(*references: str) -> HttpAnswer:
+        return answer(200, DONE | {"data": {"paymentRef": [{"referenceId": text} for text in references]}})
+
+    for references, kind in (
+        ((other,), Kind.CONTRADICTION),
+        ((other, "SLIP-1"), Kind.CONTRADICTION),
+        ((mine,), Said.OK),
+        ((mine, other), Said.OK),
+        (("SLIP-1",), Said.OK),
+        ((), Said.OK),
+    ):
+        got = read(named(*references), key_alone=False, reference=mine)
+        assert got.kind == kind, references
+        assert (got.provider_reference is None) == (kind == Kind.CONTRADICTION)

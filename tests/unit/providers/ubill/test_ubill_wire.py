@@ -163,3 +163,30 @@ def test_the_breaker_counts_gateways_and_connections() -> None:
 
 def test_retry_after_is_kept() -> None:
     assert read(SETTLE, answer(429, b"", 7.0)).retry_after_s == 7.0
+
+
+@pytest.mark.parametrize(
+    "zero", ["0.0", "-0", "0e0", "0E-9", '"0"', "false", '"-0"', '" 0"', "[0]", '{"0":0}', "null", "00", "+0", "0x0"]
+)
+def test_only_the_documented_zero_is_a_success(zero: str) -> None:
+    got = read(SETTLE, answer(200, f'{{"statusID":{zero},"data":{{"id":"4001"}}}}'.encode()))
+    assert (got.meaning, got.provider_reference) == (Meaning.CHECK, None)
+
+
+@pytest.mark.parametrize(
+    "name", ["StatusID", "statusId", "statusid", "ｓｔａｔｕｓＩＤ", "statusID ", "status\u200bID"]
+)
+def test_only_the_documented_name_is_a_success(name: str) -> None:
+    assert read(SETTLE, answer(200, {name: 0, "data": {"id": "4001"}})).meaning is Meaning.CHECK
+
+
+@pytest.mark.parametrize("status", [False, None, 0, "false", "error"])
+def test_a_success_beside_a_status_that_denies_it_is_checked(status: object) -> None:
+    assert read(SETTLE, answer(200, {**ADDED, "status": status})).meaning is Meaning.CHECK
+    assert read(SETTLE, answer(200, {**ADDED, "status": True})).meaning is Meaning.SUCCEEDED
+
+
+@pytest.mark.parametrize("status", [200, 400, 404, 405, 409, 422])
+def test_an_own_no_that_contradicts_itself_is_checked_whatever_its_status(status: int) -> None:
+    got = read(SETTLE, answer(status, b'{"statusID":40,"statusID":0,"data":{"id":"4001"}}'))
+    assert (got.kind, got.meaning) == (Kind.CONTRADICTION, Meaning.CHECK)
