@@ -191,3 +191,13 @@ def test_an_explicit_refund_teaches_whether_amount_paid_falls(paid: str, learnt:
         asked = len(fake.paths)
         connected.learn(SETTLE, books, connected.provider.authorise())
         assert len(fake.paths) == asked
+
+
+def test_a_person_is_shown_the_total_and_what_of_it_is_ours() -> None:
+    for passed in (True, False):  # the same, whatever the verdict: what differs later has changed
+        shown = check(SETTLE, invoice("70.00", id=7, updated_at="u2"), net=5_000, passed=passed).shown
+        assert [(line["number"], line["amount_paid"], line["of_ours"], line["before"]) for line in shown] == [
+            ("7", "70.00", "50.00", None)
+        ]
+    [line] = check(REFUND, invoice("70.00", updated_at="u2")).shown
+    assert (line["before"], line["updated_at"], line["currency"]) == ("300.00", "u2", "MNT")

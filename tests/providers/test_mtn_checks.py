@@ -168,6 +168,17 @@ def test_a_payment_that_was_sent_days_after_it_was_paid_is_looked_for_at_its_own
     assert check(listed(paid(None, day="2025-01-01")), first_sent_at=None).verdict is Verdict.INCONCLUSIVE
 
 
+def test_a_person_is_shown_each_line_that_may_be_it_with_mtns_own_number() -> None:
+    undated = paid("SLIP-7", transactionDate=None, id="P-2")
+    result = check(listed(paid(None, day="2026-11-21"), undated, paid("SLIP-8", day="2025-01-01")), passed=False)
+    assert result.shown == (
+        {"number": "P-1", "amount": "100.00 ZAR", "date": "2026-11-21", "reference": None},
+        {"number": "P-2", "amount": "100.00 ZAR", "date": None, "reference": "SLIP-7"},
+    )
+    assert result.doubts == ("the settle window is not over", "2 lines with this sum are not explained")
+    assert check(listed(paid(amount="7.00"))).own is True
+
+
 @pytest.mark.parametrize(
     ("latest", "known"),
     [(listed(), False), (listed(paid(OTHERS)), False), (listed(paid(EARLIER), 7), True), (answer(500), True)],

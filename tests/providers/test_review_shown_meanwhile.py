@@ -23,4 +23,4 @@ def test_one_that_the_second_read_shows_is_not_taken_for_not_applied() -> None:
         doubt = Doubt(PAYMENT, None, None, True, datetime(2026, 11, 21, 8, 0, tzinfo=UTC))
         result = provider.check(doubt, known(latest=replace(PAYMENT, sent_reference="sp-0")), provider.authorise())
     assert fake.asked == [f"GET /v1{LIST}"] * 2
-    assert (result.verdict, result.for_person) == (Verdict.INCONCLUSIVE, False)
+    assert (result.verdict, result.for_person, result.own) == (Verdict.INCONCLUSIVE, False, True)

@@ -96,7 +96,24 @@ def test_its_marker_twice_is_for_a_person() -> None:
 
 @pytest.mark.parametrize("type_id", ["2", "5"])
 def test_its_marker_on_a_correction_or_a_transfer_is_inconclusive(type_id: str) -> None:
-    assert check(rows(row("sp-1", typeID=type_id))).verdict is Verdict.INCONCLUSIVE
+    result = check(rows(row("sp-1", typeID=type_id)))
+    assert (result.verdict, result.own) == (Verdict.INCONCLUSIVE, True)
+    assert [line["reference"] for line in result.shown] == ["sp-1"]
+
+
+def test_a_person_is_shown_each_line_that_may_be_it_with_ubills_own_number() -> None:
+    odd = row("cash desk 7" * 20, "x", id="73", date="soon")
+    result = check(rows(EARLIER, row(None, "99.99"), row(None), odd))
+    assert result.shown == (
+        {"number": "71", "amount": "100.00 GEL", "date": "2026-11-21 12:00:00", "reference": None},
+        {"number": "73", "amount": None, "date": "soon", "reference": ("cash desk 7" * 20)[:100]},
+    )
+    assert result.doubts == ("2 lines with this sum are not explained",)
+    assert result.own is False
+    both = check(rows(row("sp-1"), row("sp-1", "99", id="72")))
+    assert both.own is True
+    assert [line["amount"] for line in both.shown] == ["100.00 GEL", "99.00 GEL"]
+    assert check(rows(EARLIER)).shown == ()
 
 
 def test_totals_beyond_the_rows_show_a_list_that_is_not_whole() -> None:
