@@ -7,6 +7,8 @@ from typing import Any
 
 from shared.domain.payment import State
 
+MAX_SHOWN = 100  # lines of one look; what is beyond that nobody has read, and no word of a person covers it
+
 
 class Meaning(StrEnum):
     """What one attempt's answer means. An adapter's table gives one for every kind of answer."""

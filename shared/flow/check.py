@@ -82,7 +82,7 @@ def _not_sent(claim: CheckClaim, result: CheckResult) -> CheckResult:
     """A resend that a person asked for and that is not made is that person's again, unless waiting may help."""
     if not claim.resend_asked or result.for_person or _passes(claim, result):
         return result
-    detail = f"not sent again, the books show other than the person saw who decided it: {result.detail}"
+    detail = f"not sent again, the books show other than the person who decided saw: {result.detail}"
     return replace(result, detail=detail, for_person=True)
 
 

@@ -8,15 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.domain.answers import CheckResult, Verdict
+from shared.domain.answers import MAX_SHOWN, CheckResult, Verdict
 from shared.domain.payment import State
 from shared.flow.runtime import Runtime
 from shared.providers.base import Doubt, LoginRefused, LoginUnavailable
 from shared.store import foreign, resolutions
 from shared.store.checks import CheckClaim
 from shared.telemetry.logs import alert
-
-MAX_SHOWN = 100  # of one look; what is beyond that nobody has read, and no word of a person covers it
 
 
 class Unresolvable(Exception):  # noqa: N818 - says what is so

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from shared.domain.answers import CheckResult
+from shared.domain.answers import MAX_SHOWN, CheckResult
 from shared.domain.payment import Payment
 from shared.store import foreign
 from shared.store.attempts import Claim, Limits
@@ -200,8 +200,8 @@ def resend(
 
 
 def kept(result: CheckResult) -> Mapping[str, Any]:
-    """What is kept of a check: its evidence, with what it showed."""
-    return {**result.evidence, "shown": result.shown} if result.shown else result.evidence
+    """What is kept of a check: its evidence, with what it showed (at most MAX_SHOWN lines)."""
+    return {**result.evidence, "shown": result.shown[:MAX_SHOWN]} if result.shown else result.evidence
 
 
 def _given(claim: CheckClaim, result: CheckResult, limits: Limits) -> dict[str, object]:

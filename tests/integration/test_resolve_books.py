@@ -257,7 +257,7 @@ def test_what_comes_between_the_decision_and_the_send_parks_it_again(office: Off
     office.work(provider)
     assert (office.state("lost"), office.applied(provider)) == ("parked", before)
     [row] = office.sql("SELECT detail FROM payments WHERE intent_id = 'lost'")
-    assert "other than the person saw" in row["detail"]
+    assert "other than the person who decided saw" in row["detail"]
 
 
 @pytest.mark.parametrize("provider", ["mtn", "ubill"])

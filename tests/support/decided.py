@@ -1,5 +1,7 @@
 """What a person decides about a parked payment of the flow's scripted providers."""
 
+from collections.abc import Callable
+
 from shared.domain.answers import CheckResult
 from shared.domain.payment import State
 from shared.flow.look import look
@@ -11,7 +13,7 @@ def decide(
     world: World,
     payment_id: int,
     answer: str,
-    found: CheckResult | BaseException = UNCLEAR,
+    found: CheckResult | BaseException | Callable[[], CheckResult] = UNCLEAR,
     *,
     although: str | None = None,
     line: str | None = None,

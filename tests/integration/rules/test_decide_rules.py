@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from shared.domain.answers import CheckResult, Verdict
+from shared.flow import check as check_module
 from shared.flow.look import Unresolvable, look
 from shared.flow.resolve import NotDecided, resolve
 from shared.providers.base import LoginRefused, LoginUnavailable
@@ -221,6 +222,33 @@ def test_after_a_refusal_a_resend_that_does_not_go_out_is_not_taken_for_refused(
     decide(world, payment_id, "resend", UNEXPLAINED, although="a cash desk's")
     worker(world, ABSENT)
     assert told(world, payment_id) == ("parked", 1)
+
+
+def test_what_the_worker_read_more_than_ten_seconds_ago_is_read_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payment_id = parked(world)
+    refused_look(world, payment_id)
+    decide(world, payment_id, "resend", UNEXPLAINED, although="a cash desk's")
+    times = iter([0, 11, 20, 21])  # the first look takes 11 s
+    monkeypatch.setattr(check_module, "boot_time_s", lambda: float(next(times)))
+    worker(world, UNEXPLAINED, TWO)
+    assert told(world, payment_id) == ("parked", 1)
+
+
+def test_no_transaction_is_open_while_the_provider_is_asked(world: World) -> None:
+    payment_id = parked(world)
+    sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE %s"
+    seen = []
+
+    def asked() -> CheckResult:
+        seen.append(world.value(sessions, "idle in transaction%"))
+        return ABSENT
+
+    decide(world, payment_id, "resend", asked)
+    worker(world, asked)
+    assert seen == [0, 0]
+    assert told(world, payment_id) == ("succeeded", 2)
 
 
 # Where nobody could look.
