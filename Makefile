@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo up test check format bench bench-isolation bench-reconciliation lock clean
+.PHONY: help install demo up test test-system proof check format bench bench-isolation bench-reconciliation lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -22,8 +22,16 @@ demo: $(STAMP) ## Settle payments at three providers that misbehave, and watch
 up: $(STAMP) ## Run everything in the foreground against the sandbox, until Ctrl-C
 	@$(BIN)/settlepipe up --sandbox
 
-test: $(STAMP) ## Run all tests, on real PostgreSQL and Valkey (T=path: only these)
-	@$(BIN)/python -m pytest $(T)
+# At another time (UTC) and in another zone than the machine's: make test AT='2028-02-29 23:50:00' ZONE=Europe/Berlin
+ZONE ?= UTC
+test: $(STAMP) ## Run all tests (T=path: only these; ARGS='-x -k word'; AT='2028-02-29 23:50:00': at that time, see CONTRIBUTING)
+	@$(if $(AT),$(BIN)/python -m tests.at '$(AT)' '$(ZONE)') $(BIN)/python -m pytest $(ARGS) $(T)
+
+test-system: $(STAMP) ## Run the tests that need real programs (tests/system/install installs them)
+	@$(BIN)/python -m pytest $(ARGS) $(or $(T),tests/system)
+
+proof: $(STAMP) ## Run all tests at every time of day, and what takes long (takes hours)
+	@$(BIN)/python -m tests.proof
 
 check: $(STAMP) ## Lint, formatting, types, import rules, dependencies
 	@$(BIN)/ruff check .

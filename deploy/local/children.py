@@ -27,6 +27,12 @@ _PR_SET_PDEATHSIG = 1
 _prctl: Callable[..., int] | None = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
 
 
+def bare_environment() -> dict[str, str]:
+    """For the servers: nothing of the caller's but what the loader was told (a library that sets another time)."""
+    told = {name: value for name, value in os.environ.items() if name == "LD_PRELOAD" or name.startswith("FAKETIME")}
+    return {"PATH": "/usr/bin:/bin", "LC_ALL": "C", **told}
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """The operating system's account a child runs as."""

@@ -24,7 +24,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from deploy.local.children import SERVERS_STAGE, Account, Child, tied_to_parent
+from deploy.local.children import SERVERS_STAGE, Account, Child, bare_environment, tied_to_parent
 from deploy.local.home import DATABASE, Kept, LocalError, sync_folder
 
 INITDB_TIMEOUT_S = 120
@@ -41,7 +41,6 @@ OPTIONS = {
     "log_checkpoints": "off",
     "log_line_prefix": "%m [%p] ",
 }
-_TOOLS = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}
 
 
 def child(home: Path, kept: Kept, lock: int, options: Sequence[str] = ()) -> Child:
@@ -59,7 +58,7 @@ def child(home: Path, kept: Kept, lock: int, options: Sequence[str] = ()) -> Chi
     return Child(
         name="postgres",
         command=(str(binaries / "postgres"), "-D", _seen_from_inside(data), *_flags(settings)),
-        environment=_TOOLS,
+        environment=bare_environment(),
         home=home,
         probe=partial(_answers, kept),
         # fast shutdown (sessions are ended, all is written), then immediate (recovery at the next start)
@@ -165,7 +164,7 @@ def _run_initdb(folder: Path, password_file: str, account: Account | None, binar
     done = subprocess.run(  # type: ignore[call-overload]
         command,
         cwd=folder,
-        env=_TOOLS,
+        env=bare_environment(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -15,7 +15,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from deploy.local.children import SERVERS_STAGE, Child
+from deploy.local.children import SERVERS_STAGE, Child, bare_environment
 from deploy.local.home import Kept, LocalError
 
 STOP_GRACE_S = 15
@@ -28,7 +28,7 @@ def child(home: Path, kept: Kept, lock: int) -> Child:
     return Child(
         name="valkey",
         command=(str(binary()), str(_write_configuration(home, data, kept))),
-        environment={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
+        environment=bare_environment(),
         home=home,
         probe=partial(_answers, kept),
         stop_signals=(signal.SIGTERM,),

@@ -1,0 +1,37 @@
+"""`make proof`: hours. The whole suite at every time of day and on the days that calendars trip over, and long runs.
+
+Each line of TIMES is one `make test AT=… ZONE=…`; the tests of this folder come last. Prints a table, and exits with 1
+when anything failed.
+"""
+
+import subprocess
+import sys
+import time
+
+TIMES = (
+    *((f"2026-11-18 {hour:02d}:25:00", "UTC") for hour in range(0, 24, 3)),  # eight times of an ordinary day
+    ("2026-11-30 23:57:00", "UTC"),  # the last day of a month, in UTC and in each provider's zone
+    ("2026-11-30 15:57:00", "UTC"),
+    ("2026-11-30 19:57:00", "UTC"),
+    ("2026-12-31 23:57:00", "UTC"),  # and of a year
+    ("2026-12-31 15:57:00", "UTC"),
+    ("2028-02-29 11:00:00", "UTC"),
+    ("2028-02-28 23:57:00", "UTC"),
+    ("2028-02-29 23:57:00", "UTC"),
+    ("2026-11-01 05:55:00", "America/New_York"),  # 01:55 there; at 02:00 it is 01:00 again
+    ("2027-03-28 00:57:00", "Europe/Berlin"),  # 01:57 there; at 02:00 it is 03:00
+    ("2026-10-25 00:57:00", "Europe/Berlin"),  # 02:57 there; at 03:00 it is 02:00 again
+)
+
+
+def run(what: str, *arguments: str) -> bool:
+    begun = time.monotonic()
+    passed = subprocess.run(["make", *arguments], check=False).returncode == 0
+    print(f"{what:<40} {'passed' if passed else 'FAILED'} {(time.monotonic() - begun) / 60:6.1f} min", flush=True)
+    return passed
+
+
+if __name__ == "__main__":
+    results = [run(f"{at} UTC, {zone}", "test", f"AT={at}", f"ZONE={zone}") for at, zone in TIMES]
+    results.append(run("tests/proof", "test", "T=tests/proof"))
+    sys.exit(not all(results))
