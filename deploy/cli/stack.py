@@ -79,7 +79,9 @@ def broker() -> Iterator["redis.Redis"]:
     try:
         client = connect(url.get_secret_value())
     except ValueError:
-        raise WrongUse("SETTLEPIPE_BROKER_URL is not a broker's URL; write redis://:password@host:port/0") from None
+        raise WrongUse(
+            "SETTLEPIPE_BROKER_URL is not a broker's URL; write redis://default:password@host:port/0"
+        ) from None
     try:
         yield client
     finally:

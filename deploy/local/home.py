@@ -49,8 +49,8 @@ class Kept:
 
     @property
     def broker_url(self) -> str:
-        """The embedded Valkey."""
-        return f"redis://:{self.valkey_password}@127.0.0.1:{self.valkey_port}/0"
+        """The embedded Valkey. With the user, without whose name redis-cli takes no password from a URL."""
+        return f"redis://default:{self.valkey_password}@127.0.0.1:{self.valkey_port}/0"
 
     @property
     def flower_url(self) -> str:
