@@ -8,6 +8,7 @@ database is flushed).
 import itertools
 import os
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -18,10 +19,22 @@ from pydantic import SecretStr
 
 from deploy.local.embedded import Servers, embedded_servers
 from shared.settings import PREFIX, Settings
+from tests.support.by_file import ByFile
 
 # These tests don't pull the plug: what they lose by this is only waiting.
 FAST_POSTGRES = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum_naptime=5")
 _numbers = itertools.count(1)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first, in whatever order the rest is (see ByFile)."""
+    items.sort(key=lambda item: "tests/acceptance/" not in item.nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Each worker gets whole files."""
+    return ByFile(config, log)
 
 
 @pytest.fixture(autouse=True)

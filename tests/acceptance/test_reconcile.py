@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -42,11 +43,11 @@ pytestmark = pytest.mark.timeout(900)
 
 @dataclass
 class World:
-    """The running product with everything spoilt. days: by provider, the day that the payments were made."""
+    """The running product with everything spoilt. dump: of its database, before the first test."""
 
     scene: Scene
     box: Mailbox
-    days: dict[str, str]
+    dump: bytes
 
     @property
     def up(self) -> Stack:
@@ -67,15 +68,14 @@ class World:
         return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
 
     def copy(self, name: str) -> dict[str, str]:
-        """A copy of the database as it is, a day later; the environment that commands find it with."""
+        """A copy of the database as it was before the first test, a day later; the environment for commands on it."""
         url = self.up.told["database_url"]
         there = urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(f"DROP DATABASE IF EXISTS {name}")
             connection.execute(f"CREATE DATABASE {name}")
-        dump = subprocess.run([POSTGRES / "pg_dump", url], capture_output=True, check=True, timeout=400)
         command = [POSTGRES / "psql", "-q", "-v", "ON_ERROR_STOP=1", there]
-        subprocess.run(command, input=dump.stdout, check=True, capture_output=True, timeout=400)
+        subprocess.run(command, input=self.dump, check=True, capture_output=True, timeout=400)
         with psycopg.connect(there, autocommit=True) as connection:
             connection.execute("UPDATE test_clock SET shift = shift + interval '1 day'")
         return {**self.up.environment, "SETTLEPIPE_DATABASE_URL": there, "LANG": "C"}
@@ -98,11 +98,24 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Its tests leave the providers' books as they are."""
+    with running_world(tmp_path_factory.mktemp("books")) as world:
+        yield world
+
+
+@pytest.fixture
+def own_world(tmp_path: Path) -> Iterator[World]:
+    """One whose books a test may change."""
+    with running_world(tmp_path) as world:
+        yield world
+
+
+@contextmanager
+def running_world(folder: Path) -> Iterator[World]:
     away_from_midnight()
-    home = tmp_path_factory.mktemp("books") / "home"
     with mail_server() as box:
         up = stack.start(
-            home,
+            folder / "home",
             workers=1,
             JOBS_TICK_S="36000",  # no night of its own: the tests say when
             CHECK__LADDER_S=json.dumps([0, 0.3, 0.6]),
@@ -119,7 +132,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             scene = Scene(up)
             books.pay_everything(scene)
             books.spoil(scene)
-            yield World(scene, box, {})
+            command = [POSTGRES / "pg_dump", up.told["database_url"]]
+            yield World(scene, box, subprocess.run(command, capture_output=True, check=True, timeout=400).stdout)
         finally:
             assert up.stop() == 0
 
@@ -248,6 +262,7 @@ def kill_often(environment: dict[str, str], out: Path, rng: random.Random) -> li
 @pytest.mark.parametrize("seed", ["one", "two"])
 def test_a_run_killed_again_and_again_ends_in_the_same_report(world: World, tmp_path: Path, seed: str) -> None:
     calm, killed = world.copy("calm"), world.copy("killed")
+    world.box.clear()
     for provider in PROVIDERS:
         world.scene.control(provider, "options", latency_s=0.02)
     reference = subprocess.run([*COMMAND, tmp_path / "calm"], env=calm, cwd=ROOT, check=False, timeout=400)
@@ -260,12 +275,12 @@ def test_a_run_killed_again_and_again_ends_in_the_same_report(world: World, tmp_
     assert files(tmp_path / "killed").keys() == files(tmp_path / "calm").keys()
     assert files(tmp_path / "killed") == files(tmp_path / "calm")
     assert len({mail["Message-ID"] for mail in world.box.mails}) == len(PROVIDERS), "a repeated mail is known by its id"
-    world.box.clear()
     for provider in PROVIDERS:
         world.scene.control(provider, "options", latency_s=0)
 
 
-def test_three_nights(world: World) -> None:
+def test_three_nights(own_world: World) -> None:
+    world = own_world
     assert world.reconcile("--date", "2099-01-01", what="ubill") == (1, []), "the day is not over"
 
     world.sleep_until_tomorrow()
@@ -316,8 +331,11 @@ def test_three_nights(world: World) -> None:
 
 def test_books_that_could_not_be_read_whole_are_read_on_and_told_again(world: World) -> None:
     world.sleep_until_tomorrow()
+    world.reconcile(what="ubill")  # from now on nothing is new
+    world.sleep_until_tomorrow()
     world.box.clear()
-    before = len(events(world))
+    before = world.up.query("SELECT count(*) AS n FROM events WHERE type = 'settlepipe.reconciliation.done'")[0]["n"]
+    wait_until(lambda: len(events(world)) == before, "what was told before is on the stream", 20)
     reads = {"provider": "ubill", "operation": "payments", "fault": "error_500_before"}
     world.up.sandbox.set_faults(reads)
     status, (part,) = world.reconcile(what="ubill")

@@ -198,6 +198,8 @@ def test_a_token_whose_end_is_none_is_renewed_all_the_same(exp: float) -> None:
         row = fake.tokens.read("billcenter")
         assert row is not None
         assert time.time() < row.token["expires_at"] <= time.time() + 30 * 86_400
+
+
 @pytest.mark.parametrize(
     "end", ["NaN", "Infinity", "-Infinity", "1e999", "true", '"Infinity"', '"nan"', "[]", "{}", "null"]
 )
