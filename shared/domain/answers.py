@@ -41,9 +41,10 @@ def next_state(meaning: Meaning, *, resend_safe: bool, in_doubt: bool) -> State:
             return State.UNKNOWN
 
 
-def leaves_doubt(meaning: Meaning, *, resend_safe: bool) -> bool:
-    """May an attempt that ended with this have been applied?"""
-    return meaning in (Meaning.RESEND, Meaning.CHECK) or (meaning is Meaning.HALT and not resend_safe)
+def leaves_doubt(meaning: Meaning) -> bool:
+    """May an attempt that ended with this have been applied? A 403 may be a filter's, made of the answer to a payment
+    that was booked. A 401 says that the request was stopped at the door, and nothing of an earlier one."""
+    return meaning in (Meaning.RESEND, Meaning.CHECK, Meaning.HALT)
 
 
 class Verdict(StrEnum):
@@ -83,6 +84,8 @@ class CheckResult:
 
     unread: the check could not be made: it is INCONCLUSIVE, and says nothing of the payment or of the lane.
     provider_down: it could not be made because the provider is down.
+    broken: it could not be made because of a mistake of ours.
+    retry_after_s: how long the provider asked to be left alone.
     for_person: the books contradict us: more checks won't mend it, the payment is parked at once.
     own: our own reference stands in the books, though not as it should: nobody's word sends this payment again.
     doubts: each thing that keeps an INCONCLUSIVE from being a verdict; none: `detail` is the only one.
@@ -100,3 +103,5 @@ class CheckResult:
     own: bool = False
     doubts: tuple[str, ...] = ()
     shown: tuple[Mapping[str, str | None], ...] = ()
+    broken: bool = False
+    retry_after_s: float | None = None

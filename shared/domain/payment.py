@@ -30,10 +30,10 @@ FINAL = frozenset({State.SUCCEEDED, State.REFUSED, State.CANCELLED})
 # a test compares the two. Evidence may move anything that is not final to succeeded.
 TRANSITIONS: Mapping[State, frozenset[State]] = {
     State.ACCEPTED: frozenset({State.DISPATCHED, State.REFUSED, State.CANCELLED, State.SUCCEEDED}),
-    State.DISPATCHED: frozenset({State.SENDING, State.DISPATCHED, State.CANCELLED, State.SUCCEEDED}),
+    State.DISPATCHED: frozenset({State.SENDING, State.DISPATCHED, State.UNKNOWN, State.CANCELLED, State.SUCCEEDED}),
     State.SENDING: frozenset({State.SUCCEEDED, State.REFUSED, State.WAITING, State.UNKNOWN}),
-    State.WAITING: frozenset({State.DISPATCHED, State.PARKED, State.CANCELLED, State.SUCCEEDED}),
-    State.UNKNOWN: frozenset({State.SENDING, State.REFUSED, State.PARKED, State.SUCCEEDED}),
+    State.WAITING: frozenset({State.DISPATCHED, State.UNKNOWN, State.PARKED, State.CANCELLED, State.SUCCEEDED}),
+    State.UNKNOWN: frozenset({State.SENDING, State.WAITING, State.REFUSED, State.PARKED, State.SUCCEEDED}),
     State.PARKED: frozenset({State.SUCCEEDED, State.REFUSED, State.WAITING, State.UNKNOWN}),
     State.SUCCEEDED: frozenset(),
     State.REFUSED: frozenset(),

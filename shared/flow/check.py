@@ -2,16 +2,22 @@
 
 NOT_APPLIED is believed only after the settle window and when no sender of ours can still be on the wire; then the
 resend is claimed by the statement that records the verdict. APPLIED is believed at once.
+
+Where it dies, the check's lease runs out and it is made again: nothing rests on a verdict that was not recorded. A
+resend that did not go out leaves the payment unknown: the next one looks anew.
 """
 
 from dataclasses import replace
+from functools import partial
 
 from shared.domain.answers import CheckResult, Verdict
 from shared.domain.backoff import next_wait
 from shared.flow.disputes import dispute_evidence
+from shared.flow.keep import until_written
 from shared.flow.look import ask, believed, covers, told, vanished
 from shared.flow.runtime import Runtime, boot_time_s
-from shared.flow.send import deliver, halt
+from shared.flow.send import EVIDENCE_FRESH_S, deliver, halt
+from shared.flow.unclaim import claimed, once_more
 from shared.providers.base import LoginRefused
 from shared.store import checks
 from shared.store.checks import CheckClaim
@@ -20,7 +26,6 @@ from shared.telemetry.logs import bound, get_logger
 
 log = get_logger(__name__)
 
-EVIDENCE_FRESH_S = 10.0  # evidence older than this is read again before a resend
 _READS = 3
 
 
@@ -29,9 +34,13 @@ def check(runtime: Runtime, payment_id: int) -> None:
     if not runtime.gate.open:
         return
     lease_s = runtime.limits.lease_s * _READS
-    with runtime.database.connection() as connection:
-        window_s = _window_s(runtime, payment_id, connection)
-        claim = checks.claim(connection, payment_id, lease_s, window_s)
+
+    def due() -> CheckClaim | None:
+        with runtime.database.connection() as connection:
+            window_s = _window_s(runtime, payment_id, connection)
+            return checks.claim(connection, payment_id, lease_s, window_s)
+
+    claim = once_more(due)
     if claim is None:
         return
     with bound(payment_id=payment_id, check=claim.number):
@@ -56,7 +65,7 @@ def _follow(runtime: Runtime, claim: CheckClaim) -> None:
     if result.verdict is Verdict.APPLIED:
         _succeed(runtime, claim, result)
     elif _to_be_sent(claim, result):
-        _resend(runtime, claim, result)
+        _resend(runtime, claim, result, begun_s)
     elif result.verdict is Verdict.NOT_APPLIED and claim.last_refusal is not None and not claim.resend_asked:
         with runtime.database.connection() as connection:
             checks.refused(connection, claim, result, runtime.limits)
@@ -95,23 +104,37 @@ def _ask(runtime: Runtime, claim: CheckClaim) -> CheckResult:
 
 
 def _succeed(runtime: Runtime, claim: CheckClaim, result: CheckResult) -> None:
-    with runtime.database.connection() as connection:
-        moved = checks.applied(connection, claim, result, runtime.limits)
+    def write() -> bool:
+        with runtime.database.connection() as connection:
+            return checks.applied(connection, claim, result, runtime.limits)
+
+    moved, _ = until_written(runtime, write)
     if not moved:
-        dispute_evidence(runtime, claim.payment.id, result.evidence)
+        keep = partial(checks.keep, claim=claim, result=result, limits=runtime.limits)
+        dispute_evidence(runtime, claim.payment.id, result.evidence, keep=keep)
 
 
-def _resend(runtime: Runtime, claim: CheckClaim, result: CheckResult) -> None:
-    begun_s = boot_time_s()
-    with runtime.database.connection() as connection:
-        resend = checks.resend(connection, claim, result, runtime.worker_key, runtime.limits)
+def _resend(runtime: Runtime, claim: CheckClaim, result: CheckResult, looked_s: float) -> None:
+    begun_s, key, limits = boot_time_s(), runtime.worker_key, runtime.limits
+    resend = claimed(
+        runtime.lost,
+        runtime.database,
+        limits,
+        claim.payment.id,
+        lambda connection, token: checks.resend(connection, claim, result, key, limits, token=token),
+    )
     if resend is not None:
-        deliver(runtime, resend, begun_s)
+        deliver(runtime, resend, begun_s, looked_s)
+    elif claim.sender_alive:  # it climbs: one that never ends is a person's
+        detail = "not sent again: the process that sent it has not ended; stop that worker, or wait for it"
+        _wait(runtime, claim, CheckResult(Verdict.INCONCLUSIVE, detail, result.evidence))
+    else:  # the lane stopped, or this process is losing its database
+        _wait(runtime, claim, CheckResult(Verdict.INCONCLUSIVE, "it could not be sent again now", unread=True))
 
 
 def _wait(runtime: Runtime, claim: CheckClaim, result: CheckResult) -> None:
     retry = runtime.settings.retry
-    back_off_s = next_wait(claim.number, retry.base_s, retry.cap_s)
+    back_off_s = next_wait(claim.number, retry.base_s, retry.cap_s, result.retry_after_s)
     ladder_s = runtime.settings.check.ladder_s
     with runtime.database.connection() as connection:
         checks.inconclusive(connection, claim, result, ladder_s, runtime.limits, back_off_s=back_off_s)

@@ -37,11 +37,9 @@ def dispatch(runtime: Runtime, provider: str, queue_length: Callable[[], int], *
         room = _room(lane, section, unclaimed)
         if room <= 0 or queue_length() > section.in_flight:
             return []
-        due = lanes.claim_due(connection, provider, room, runtime.settings.dispatch_lease_s)
+        due = _due(runtime, connection, lane, room)
         _account(runtime, connection, lane, section, due)
-        following = []
-        if lane.running:  # the one payment that a stopped lane lets through is not a receipt or a message
-            following = follow_ups.claim_due(connection, provider, room, runtime.settings.dispatch_lease_s)
+        following = _following(runtime, connection, lane, room, due)
     return _messages(due, following, section.concurrency - unclaimed)
 
 
@@ -51,8 +49,8 @@ def _housekeeping(runtime: Runtime, connection: Connection, provider: str) -> No
         log.warning("a lease ran out", payment_id=row["id"], state=row["state"])
     for payment_id in lanes.park_overdue(connection, provider):
         log.warning("parked past its deadline", payment_id=payment_id)
-    for follow_up_id, kind in follow_ups.park_lost(connection, provider):
-        log.warning("a follow-up without an outcome is parked", follow_up_id=follow_up_id, kind=kind)
+    for follow_up_id, state in follow_ups.end_lost(connection, provider):
+        log.warning("a follow-up's lease ran out", follow_up_id=follow_up_id, state=state)
 
 
 def _room(lane: Lane, section: ProviderSettings, unclaimed: int) -> int:
@@ -65,6 +63,14 @@ def _room(lane: Lane, section: ProviderSettings, unclaimed: int) -> int:
     return int(min(section.in_flight - unclaimed, lane.rate_tokens))
 
 
+def _due(runtime: Runtime, connection: Connection, lane: Lane, room: int) -> Sequence[Dispatched]:
+    """What goes out now. While sends are refused, what is in doubt is looked at first: a look that could be made frees
+    the next probe at once, and a send that is refused takes a minute."""
+    lease_s = runtime.settings.dispatch_lease_s
+    checks = lanes.claim_due(connection, lane.provider, room, lease_s, checks_only=True) if lane.halted_by_send else []
+    return checks or lanes.claim_due(connection, lane.provider, room, lease_s)
+
+
 def _account(
     runtime: Runtime, connection: Connection, lane: Lane, section: ProviderSettings, due: Sequence[Dispatched]
 ) -> None:
@@ -72,7 +78,21 @@ def _account(
         lanes.spend(connection, lane, len(due))
     if due and not lane.running:
         log.info("a stopped lane probes", provider=lane.provider, payment_id=due[0].id)
-        lanes.probe(connection, lane.provider, due[0].id, runtime.settings.breaker.open_s)
+        lanes.probe(connection, lane.provider, runtime.settings.breaker.open_s, payment=due[0].id)
+
+
+def _following(
+    runtime: Runtime, connection: Connection, lane: Lane, room: int, due: Sequence[Dispatched]
+) -> Sequence[int]:
+    """Follow-ups that are due. What a stopped lane lets through is a payment; one follow-up where none is due, or
+    nothing would ever show that it can run again."""
+    if due and not lane.running:
+        return []
+    found = follow_ups.claim_due(connection, lane.provider, room, runtime.settings.dispatch_lease_s)
+    if found and not lane.running:
+        log.info("a stopped lane probes", provider=lane.provider, follow_up_id=found[0])
+        lanes.probe(connection, lane.provider, runtime.settings.breaker.open_s, follow_up=found[0])
+    return found
 
 
 def _messages(due: Sequence[Dispatched], following: Sequence[int], idle_senders: int) -> Batches:

@@ -85,7 +85,7 @@ def ask(runtime: Runtime, claim: CheckClaim) -> CheckResult:
             "the adapter failed on an answer; its payment stays unknown",
             provider=claim.payment.provider,
         )
-        return CheckResult(Verdict.INCONCLUSIVE, "the adapter failed while it checked", unread=True)
+        return CheckResult(Verdict.INCONCLUSIVE, "the adapter failed while it checked", unread=True, broken=True)
 
 
 def believed(claim: CheckClaim, result: CheckResult) -> CheckResult:

@@ -1,19 +1,25 @@
 """notify: follow-ups of a succeeded payment, a VAT receipt or a text message. Whatever becomes of one, the payment
-stays as it is."""
+stays as it is.
 
-import contextlib
-import time
+Where it can die, and what is true then:
+  before it is about to be asked for    (built, logged in): nothing was asked; its lease runs out and it waits
+  after that, before the outcome        nobody knows: its lease runs out and a person decides
+What is in the way before the first byte, a database that went away among it, is recorded as waiting.
+"""
 
 from shared.domain.answers import Answer, Meaning
 from shared.domain.backoff import next_wait
 from shared.domain.request import Hold, Refusal, Request
 from shared.flow import delivery
+from shared.flow.keep import until_written
 from shared.flow.runtime import Runtime, boot_time_s
 from shared.flow.send import STALE_S
-from shared.providers.base import FollowUp, LoginRefused, LoginUnavailable
+from shared.flow.unclaim import once_more
+from shared.providers.base import Auth, FollowUp, LoginBusy, LoginRefused, LoginUnavailable
+from shared.providers.credentials import waiting_at_most
 from shared.store import follow_ups
 from shared.store.engine import AWAY
-from shared.store.follow_ups import FollowUpClaim
+from shared.store.follow_ups import FollowUpClaim, FollowUpOutcome
 from shared.telemetry.logs import alert, bound, get_logger
 
 log = get_logger(__name__)
@@ -27,22 +33,27 @@ def follow_up(runtime: Runtime, follow_up_id: int) -> None:
     if not runtime.gate.open:
         return
     begun_s = boot_time_s()
-    with runtime.database.connection() as connection:
-        claim = follow_ups.claim(connection, follow_up_id, runtime.limits.lease_s)
+
+    def ask() -> FollowUpClaim | None:
+        with runtime.database.connection() as connection:
+            return follow_ups.claim(connection, follow_up_id, runtime.limits.lease_s)
+
+    claim = once_more(ask)
     if claim is None:
         return
     with bound(payment_id=claim.payment.id, attempt=claim.attempt):
         connected = runtime.connected.get(claim.provider)
         if connected is None:  # switched off since it was dispatched
-            _record(runtime, claim, "waiting", f"provider {claim.provider} is off", wait_s=_UNBUILT_WAIT_S)
+            detail = f"provider {claim.provider} is off"
+            _record(runtime, claim, FollowUpOutcome("waiting", detail, wait_s=_UNBUILT_WAIT_S))
             return
         offered = connected.follow_ups.get(claim.kind)
         if offered is None:
-            _record(runtime, claim, "refused", f"{claim.provider} {_UNOFFERED[claim.kind]}")
+            _record(runtime, claim, FollowUpOutcome("refused", f"{claim.provider} {_UNOFFERED[claim.kind]}"))
         elif offered.max_age_s is not None and claim.age_s > offered.max_age_s:
-            _record(runtime, claim, "refused", "it is too old to be sent")
-        elif request := _frozen(runtime, claim, offered):
-            _follow(runtime, claim, _ask(runtime, claim, offered, request, begun_s))
+            _record(runtime, claim, FollowUpOutcome("refused", "it is too old to be sent"))
+        elif answer := _ask(runtime, claim, offered, begun_s):
+            _follow(runtime, claim, answer)
 
 
 def end_unsendable(runtime: Runtime) -> None:
@@ -51,10 +62,10 @@ def end_unsendable(runtime: Runtime) -> None:
     waits until its lane runs again."""
     off = [name for name in runtime.registrations if name not in runtime.connected]
     with runtime.database.connection() as connection:
-        lost = [pair for provider in off for pair in follow_ups.park_lost(connection, provider)]
+        lost = [pair for provider in off for pair in follow_ups.end_lost(connection, provider)]
         refused = follow_ups.refuse_old(connection, runtime.settings.message_max_age_s)
-    for follow_up_id, kind in lost:
-        log.warning("a follow-up without an outcome is parked", follow_up_id=follow_up_id, kind=kind)
+    for follow_up_id, state in lost:
+        log.warning("a follow-up's lease ran out", follow_up_id=follow_up_id, state=state)
     if refused:
         alert(
             "messages_refused",
@@ -63,62 +74,89 @@ def end_unsendable(runtime: Runtime) -> None:
         )
 
 
-def _frozen(runtime: Runtime, claim: FollowUpClaim, offered: FollowUp) -> Request | None:
-    if claim.request is not None:
-        return claim.request
-    built = offered.build(claim.payment, runtime.directories[claim.provider])
-    if isinstance(built, Refusal):
-        _record(runtime, claim, "refused", built.detail)
-        return None
-    if isinstance(built, Hold):
-        _record(runtime, claim, "waiting", built.detail, wait_s=_UNBUILT_WAIT_S)
-        return None
-    with runtime.database.connection() as connection:
-        return built if follow_ups.freeze(connection, claim, built) else None
-
-
-def _ask(runtime: Runtime, claim: FollowUpClaim, offered: FollowUp, request: Request, begun_s: float) -> Answer:
-    provider = runtime.provider(claim.provider)
+def _ask(runtime: Runtime, claim: FollowUpClaim, offered: FollowUp, begun_s: float) -> Answer | None:
+    """Ask once; None when there was nothing to ask, or it is no longer ours to ask."""
     try:
-        auth = provider.authorise()
-    except LoginRefused as error:
-        return Answer(kind="login_refused", meaning=Meaning.NOT_SENT, detail=str(error))
-    except AWAY:
-        return Answer(
-            kind="database_away", meaning=Meaning.NOT_SENT, detail="the database did not answer before sending"
-        )
-    except LoginUnavailable as error:
-        return Answer(kind="login_unavailable", meaning=Meaning.NOT_SENT, detail=str(error))
+        ready = _ready(runtime, claim, offered)
+    except Exception as error:
+        return _in_the_way(claim, error)
+    if ready is None:
+        return None
     if boot_time_s() - begun_s > STALE_S:
         return Answer(kind="stale", meaning=Meaning.NOT_SENT, detail="the claim was too old to be used")
+    request, auth = ready
     try:
         answer = offered.send(request, auth)
     except Exception:  # a mistake in the adapter: a person looks
         alert("adapter_failed", "the adapter failed on a follow-up's answer", provider=claim.provider, kind=claim.kind)
         return Answer(kind="adapter_failed", meaning=Meaning.CHECK, detail="the adapter failed")
     if answer.http_status == 401:
-        provider.forget(auth)
+        _forget(runtime, claim, auth)
     return answer
 
 
+def _ready(runtime: Runtime, claim: FollowUpClaim, offered: FollowUp) -> tuple[Request, Auth] | None:
+    """What it takes to ask; that it is about to be asked for is kept. None when it ended here, or its lease ran out."""
+    built = claim.request or offered.build(claim.payment, runtime.directories[claim.provider])
+    if isinstance(built, Refusal):
+        _record(runtime, claim, FollowUpOutcome("refused", built.detail))
+        return None
+    if isinstance(built, Hold):
+        _record(runtime, claim, FollowUpOutcome("waiting", built.detail, wait_s=_UNBUILT_WAIT_S))
+        return None
+    with waiting_at_most(STALE_S):
+        auth = runtime.provider(claim.provider).authorise()
+    with runtime.database.connection() as connection:
+        return (built, auth) if follow_ups.begin(connection, claim, built) else None
+
+
+def _in_the_way(claim: FollowUpClaim, error: Exception) -> Answer:
+    """What was in the way before anything was asked for: it is tried again."""
+    if isinstance(error, LoginRefused):
+        return Answer(kind="login_refused", meaning=Meaning.NOT_SENT, detail=str(error))
+    if isinstance(error, LoginUnavailable):
+        down = not isinstance(error, LoginBusy)
+        return Answer(kind="login_unavailable", meaning=Meaning.NOT_SENT, detail=str(error), provider_down=down)
+    if isinstance(error, AWAY):
+        detail = "the database did not answer before sending"
+        return Answer(kind="database_away", meaning=Meaning.NOT_SENT, detail=detail)
+    alert("adapter_failed", "the adapter failed before it asked for anything", provider=claim.provider)
+    return Answer(kind="adapter_failed", meaning=Meaning.NOT_SENT, detail="the adapter failed before sending")
+
+
+def _forget(runtime: Runtime, claim: FollowUpClaim, auth: Auth) -> None:
+    try:
+        runtime.provider(claim.provider).forget(auth)
+    except AWAY:
+        log.warning("the refused token could not be marked as refused; PostgreSQL does not answer")
+
+
 def _follow(runtime: Runtime, claim: FollowUpClaim, answer: Answer) -> None:
-    retry = runtime.settings.retry
+    outcome = _outcome(runtime, claim, answer)
+    begins = _record(runtime, claim, outcome)
+    if outcome.to == "issued" and claim.kind == "sms" and outcome.reference is not None:
+        _tell_early(runtime, outcome.reference)
+    if begins:  # it was asked and said "not now": somebody has to do something
+        alert("follow_up_waits", "the provider takes it later only", kind=claim.kind, reason=answer.detail)
+    if outcome.to == "parked":
+        alert(f"{claim.kind}_parked", "nobody knows whether this was done; see `settlepipe payment`")
+
+
+def _outcome(runtime: Runtime, claim: FollowUpClaim, answer: Answer) -> FollowUpOutcome:
+    retry, down = runtime.settings.retry, answer.provider_down
+    alive = answer.http_status is not None and not down and answer.meaning not in (Meaning.REAUTH, Meaning.HALT)
     match answer.meaning:
         case Meaning.SUCCEEDED:
             reference = answer.provider_reference
-            _record(runtime, claim, "issued", answer.detail, answer=dict(answer.facts), reference=reference)
-            if claim.kind == "sms" and reference is not None:
-                _tell_early(runtime, reference)
+            return FollowUpOutcome("issued", answer.detail, dict(answer.facts), reference, alive=alive)
         case Meaning.REFUSED:
-            _record(runtime, claim, "refused", answer.detail)
+            return FollowUpOutcome("refused", answer.detail, alive=alive)
         case Meaning.NOT_SENT | Meaning.REAUTH:
-            if answer.refusal:  # it was asked and said "not now": somebody has to do something
-                alert("follow_up_waits", "the provider takes it later only", kind=claim.kind, reason=answer.detail)
             wait_s = next_wait(claim.attempt, retry.base_s, retry.cap_s, answer.retry_after_s)
-            _record(runtime, claim, "waiting", answer.detail, wait_s=wait_s)
+            refusal = answer.refusal
+            return FollowUpOutcome("waiting", answer.detail, wait_s=wait_s, alive=alive, down=down, refusal=refusal)
         case _:
-            alert(f"{claim.kind}_parked", "nobody knows whether this was done; see `settlepipe payment`")
-            _record(runtime, claim, "parked", answer.detail or answer.kind)
+            return FollowUpOutcome("parked", answer.detail or answer.kind, alive=alive, down=down)
 
 
 def _tell_early(runtime: Runtime, sms_id: str) -> None:
@@ -129,25 +167,10 @@ def _tell_early(runtime: Runtime, sms_id: str) -> None:
         log.warning("PostgreSQL does not answer; an early report of delivery is told when reports are polled")
 
 
-def _record(
-    runtime: Runtime,
-    claim: FollowUpClaim,
-    to: str,
-    detail: str | None,
-    *,
-    answer: dict[str, object] | None = None,
-    reference: str | None = None,
-    wait_s: float | None = None,
-) -> None:
-    with contextlib.ExitStack() as stack:
-        while True:
-            try:
-                with runtime.database.connection() as connection:
-                    follow_ups.record(
-                        connection, claim, to, detail=detail, answer=answer, reference=reference, wait_s=wait_s
-                    )
-                return
-            except AWAY:
-                stack.enter_context(runtime.gate.closed())
-                log.warning("PostgreSQL does not answer; the follow-up's outcome is kept and written when it does")
-                time.sleep(1)
+def _record(runtime: Runtime, claim: FollowUpClaim, outcome: FollowUpOutcome) -> bool:
+    def write() -> bool:
+        with runtime.database.connection() as connection:
+            return follow_ups.record(connection, claim, outcome, runtime.limits.breaker_open_s)
+
+    begins, _ = until_written(runtime, write)
+    return begins

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import psycopg
 
+from shared.flow.unclaim import LostClaims
 from shared.providers import registry
 from shared.providers.base import Connected, Provider, Registration
 from shared.settings import Settings
@@ -97,6 +98,7 @@ class Runtime:
     limits: Limits
     life: SignOfLife | None = None
     gate: ClaimGate = field(default_factory=ClaimGate)
+    lost: LostClaims = field(default_factory=LostClaims)
 
     @property
     def lanes(self) -> Sequence[str]:

@@ -2,46 +2,56 @@
 
 Where it can die, and what is true then:
   before the claim      the payment is dispatched; its lease runs out and it is dispatched again
+  claim, answer lost    the process ends the attempt as not sent, by the claim's token (unclaim)
   after the claim       an attempt without an end; the lease runs out and it counts as ambiguous
   after the call        the same: what the provider did is found by the resend or by the check
   after the record      nothing is left to do; the message may be redelivered, the claim refuses it
+A success whose payment is final by then is recorded with its dispute, in one transaction.
 """
 
 import dataclasses
-import random
-import time
 
 from shared.domain.answers import Answer, Meaning, leaves_doubt, next_state
 from shared.domain.backoff import next_wait
 from shared.domain.payment import FINAL, State
 from shared.flow.disputes import dispute
+from shared.flow.keep import until_written
 from shared.flow.runtime import Runtime, boot_time_s
-from shared.providers.base import Auth, LoginRefused, LoginUnavailable, Provider
+from shared.flow.unclaim import claimed
+from shared.providers.base import Auth, LoginBusy, LoginRefused, LoginUnavailable, Provider
+from shared.providers.credentials import waiting_at_most
 from shared.store import attempts, lanes
-from shared.store.attempts import Claim, Outcome
+from shared.store.attempts import Claim, Outcome, Recorded
 from shared.store.engine import AWAY
 from shared.telemetry.logs import alert, bound, get_logger
 
 log = get_logger(__name__)
 
 STALE_S = 5.0  # a claim older than this (a frozen process or database) is not sent
+EVIDENCE_FRESH_S = 10.0  # nothing is sent on a look into the books that began longer ago
 
 
 def send(runtime: Runtime, payment_id: int) -> None:
     """Send one payment, if it is still this message's to send. What can't be claimed is left alone."""
     if not runtime.gate.open:
         return
-    begun_s = boot_time_s()
-    with runtime.database.connection() as connection:
-        claim = attempts.claim(connection, payment_id, runtime.worker_key, runtime.limits)
+    begun_s, key, limits = boot_time_s(), runtime.worker_key, runtime.limits
+    claim = claimed(
+        runtime.lost,
+        runtime.database,
+        limits,
+        payment_id,
+        lambda connection, token: attempts.claim(connection, payment_id, key, limits, token),
+    )
     if claim is not None:
         deliver(runtime, claim, begun_s)
 
 
-def deliver(runtime: Runtime, claim: Claim, begun_s: float) -> None:
-    """Use a claim: one call, its outcome recorded. begun_s: boot time from before the claim was issued."""
+def deliver(runtime: Runtime, claim: Claim, begun_s: float, looked_s: float | None = None) -> None:
+    """Use a claim: one call, its outcome recorded. begun_s: boot time from before the claim was issued; looked_s: from
+    before the look into the books that the claim rests on, if it does."""
     with bound(payment_id=claim.payment.id, attempt=claim.attempt):
-        outcome = _attempt(runtime, claim, begun_s)
+        outcome = _attempt(runtime, claim, begun_s, looked_s)
         _record(runtime, claim, outcome)
         if outcome.to is State.SUCCEEDED:
             _learn(runtime, claim)
@@ -51,15 +61,19 @@ class _NotSent(Exception):  # noqa: N818
     """Something before the first byte was in the way; the message says what."""
 
 
-def _attempt(runtime: Runtime, claim: Claim, begun_s: float) -> Outcome:
+def _attempt(runtime: Runtime, claim: Claim, begun_s: float, looked_s: float | None) -> Outcome:
     try:
         auth, begun_s = _ready(runtime, claim, begun_s)
-        if boot_time_s() - begun_s > STALE_S:
+        now_s = boot_time_s()
+        if now_s - begun_s > STALE_S:
             raise _NotSent(f"the claim was older than {STALE_S:.0f} s when it could be used")
-    except LoginRefused as error:
-        return _outcome(runtime, claim, Answer("login_refused", Meaning.HALT, detail=str(error)), sent=False)
+        if looked_s is not None and now_s - looked_s > EVIDENCE_FRESH_S:
+            raise _NotSent(f"the look into the books was older than {EVIDENCE_FRESH_S:.0f} s when it could be used")
+    except LoginRefused as error:  # the lane halts, and nothing was sent
+        answer = Answer("login_refused", Meaning.NOT_SENT, detail=str(error))
+        return _outcome(runtime, claim, answer, sent=False, halt=str(error))
     except (_NotSent, LoginUnavailable) as error:
-        down = isinstance(error, LoginUnavailable)
+        down = isinstance(error, LoginUnavailable) and not isinstance(error, LoginBusy)
         answer = Answer("not_sent", Meaning.NOT_SENT, detail=str(error), provider_down=down)
         return _outcome(runtime, claim, answer, sent=False)
     except Exception:  # a mistake in the adapter before anything was sent: said, and tried again
@@ -74,7 +88,8 @@ def _ready(runtime: Runtime, claim: Claim, begun_s: float) -> tuple[Auth, float]
     provider = runtime.provider(claim.payment.provider)
     rule = runtime.registrations[claim.payment.provider].operations[claim.payment.operation]
     try:
-        auth = provider.authorise()
+        with waiting_at_most(STALE_S):
+            auth = provider.authorise()
         if not rule.needs_baseline or claim.payment.baseline is not None:
             return auth, begun_s
         if boot_time_s() - begun_s > STALE_S:
@@ -128,11 +143,11 @@ def _forget(provider: Provider, auth: Auth) -> bool:
         return False
 
 
-def _outcome(runtime: Runtime, claim: Claim, answer: Answer, *, sent: bool) -> Outcome:
+def _outcome(runtime: Runtime, claim: Claim, answer: Answer, *, sent: bool, halt: str | None = None) -> Outcome:
     meaning, settings, doubt = answer.meaning, runtime.settings, claim.payment.in_doubt
     if sent:
         to = next_state(meaning, resend_safe=claim.resend_safe, in_doubt=doubt)
-        doubt = doubt or leaves_doubt(meaning, resend_safe=claim.resend_safe)
+        doubt = doubt or leaves_doubt(meaning)
     else:
         to = State.WAITING
     back_off_s = next_wait(claim.attempt, settings.retry.base_s, settings.retry.cap_s, answer.retry_after_s)
@@ -150,7 +165,7 @@ def _outcome(runtime: Runtime, claim: Claim, answer: Answer, *, sent: bool) -> O
         in_doubt=doubt and to is not State.SUCCEEDED,
         possibly_sent=sent and meaning is not Meaning.NOT_SENT,
         signal=signal,
-        halt=(answer.detail or answer.kind) if meaning is Meaning.HALT else None,
+        halt=(answer.detail or answer.kind) if meaning is Meaning.HALT else halt,
         again_s=back_off_s if meaning is Meaning.REAUTH else None,
     )
 
@@ -158,12 +173,13 @@ def _outcome(runtime: Runtime, claim: Claim, answer: Answer, *, sent: bool) -> O
 def halt(runtime: Runtime, provider: str, reason: str) -> None:
     """Stop a lane that was not let in, and tell people. (An attempt's own outcome halts it with its record.)"""
     with runtime.database.connection() as connection:
-        lanes.halt(connection, provider, reason)
-    _alert_halt(provider, reason)
+        halts = lanes.halt(connection, provider, reason)
+    if halts:
+        _alert_halt(provider, reason)
 
 
 def _alert_halt(provider: str, reason: str) -> None:
-    """Tell people that a lane stands still until its cause is mended."""
+    """Tell people, once, that a lane stands still until its cause is mended."""
     text = "the lane is halted; mend the cause, then `settlepipe lanes resume`"
     alert("lane_halted", text, provider=provider, reason=reason)
 
@@ -186,34 +202,40 @@ def _learn(runtime: Runtime, claim: Claim) -> None:
 
 def _record(runtime: Runtime, claim: Claim, outcome: Outcome) -> None:
     """Write the outcome; while PostgreSQL does not answer, try again and claim nothing new."""
-    try:
-        moved = _write(runtime, claim, outcome)
-    except AWAY:
-        with runtime.gate.closed():
-            moved = _write_until_done(runtime, claim, outcome)
-    if outcome.halt:
+    recorded, unsure = until_written(runtime, lambda: _write(runtime, claim, outcome))
+    if outcome.halt and (recorded.halts or unsure):  # what halted it may have been told to nobody
         _alert_halt(claim.payment.provider, outcome.halt)
-    if not moved and outcome.answer.meaning is Meaning.SUCCEEDED:
-        dispute(runtime, claim)
+    if not recorded and outcome.answer.meaning is Meaning.SUCCEEDED:
+        dispute(runtime, claim, outcome.answer)
     log.info(
         "attempt ended",
         meaning=outcome.answer.meaning.value,
         answer=outcome.answer.kind,
-        state=outcome.to.value,
+        state=recorded.state.value if recorded.state else "final",
     )
 
 
-def _write(runtime: Runtime, claim: Claim, outcome: Outcome) -> bool:
-    with runtime.database.connection() as connection:
-        return attempts.record(connection, claim, outcome, runtime.limits)
+def _write(runtime: Runtime, claim: Claim, outcome: Outcome) -> Recorded:
+    try:
+        with runtime.database.connection() as connection:
+            return attempts.record(connection, claim, outcome, runtime.limits)
+    except AWAY:
+        raise
+    except Exception as error:
+        return _write_plainly(runtime, claim, outcome, error)
 
 
-def _write_until_done(runtime: Runtime, claim: Claim, outcome: Outcome) -> bool:
-    tries = 0
-    while True:
-        time.sleep(min(2.0, 0.1 * 2**tries) * random.uniform(0.5, 1))  # noqa: S311 - jitter, not a secret
-        try:
-            return _write(runtime, claim, outcome)
-        except AWAY:
-            tries = min(tries + 1, 10)
-            log.warning("PostgreSQL does not answer; the outcome is kept and written when it does")
+def _write_plainly(runtime: Runtime, claim: Claim, outcome: Outcome, error: Exception) -> Recorded:
+    """An outcome that PostgreSQL refuses is written without the provider's own words. Where that is refused too, the
+    attempt ends all the same: a payment whose sender seems to be on the wire is never sent again."""
+    alert("outcome_refused", "PostgreSQL refuses an outcome", reason=type(error).__name__, kind=outcome.answer.kind)
+    answer = Answer(outcome.answer.kind, outcome.answer.meaning, http_status=outcome.answer.http_status)
+    try:
+        with runtime.database.connection() as connection:
+            return attempts.record(connection, claim, dataclasses.replace(outcome, answer=answer), runtime.limits)
+    except AWAY:
+        raise
+    except Exception:
+        with runtime.database.connection() as connection:
+            attempts.end(connection, claim, answer)
+        raise

@@ -93,6 +93,10 @@ class LoginUnavailable(Exception):  # noqa: N818
     """No token could be had for now (5xx, time-out): nothing was sent, try again later."""
 
 
+class LoginBusy(LoginUnavailable):
+    """Somebody else's login takes longer than the caller could wait; it says nothing of the provider."""
+
+
 class RefreshFailed(Exception):  # noqa: N818
     """A provider's list could not be fetched whole: keep the last one. The message says what went wrong."""
 

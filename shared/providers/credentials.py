@@ -10,12 +10,13 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 from shared.domain.records import StoredToken
-from shared.providers.base import Auth, LoginRefused, LoginUnavailable, TokenStore
+from shared.providers.base import Auth, LoginBusy, LoginRefused, LoginUnavailable, TokenStore
 
 YOUNG_S = 60.0  # a token younger than this that gets a 401 again says that the credentials are wrong
 _POLL_S = 0.1
@@ -26,6 +27,18 @@ _MAX_LEAD_S = 3600.0
 _ASSUMED_LIFE_S = 3600.0  # our reading: of a token whose end is no time; a 401 corrects it
 _MAX_LIFE_S = 30 * 86_400.0  # renewed at the latest, whatever its end says
 _LIVES = 4  # a token worth renewing for nobody in particular lives so many times the lead
+
+_patience_ends: ContextVar[float | None] = ContextVar("patience_ends", default=None)  # on the monotonic clock
+
+
+@contextlib.contextmanager
+def waiting_at_most(seconds: float) -> Iterator[None]:
+    """In this block nobody waits longer for somebody else's login: what it was to be used for is over by then."""
+    token = _patience_ends.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _patience_ends.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +94,8 @@ class TokenSource:
         self._failure: tuple[float, LoginRefused | LoginUnavailable] | None = None
 
     def authorise(self) -> Auth:
-        """A token that is good for now. Takes `wait_s` and one login at most. Raises LoginRefused, LoginUnavailable."""
+        """A token that is good for now. Takes `wait_s` and one login at most, and less within `waiting_at_most`. Raises
+        LoginRefused, LoginUnavailable."""
         held, now = self._held, time.monotonic()
         if held is None or now >= held.ends:
             return self._as_auth(self._wait_for_token())
@@ -143,8 +157,9 @@ class TokenSource:
 
     def _wait_for_token(self) -> _Held:
         asked = time.monotonic()
-        if not self._lock.acquire(timeout=self._wait_s):
-            raise LoginUnavailable(f"{self._provider}: another thread's login took more than {self._wait_s:g} s")
+        wait_s = self._patience_s()
+        if not self._lock.acquire(timeout=wait_s):
+            raise LoginBusy(f"{self._provider}: another thread's login took more than {wait_s:g} s")
         try:
             held = self._held
             if held is not None and time.monotonic() < held.ends:
@@ -152,9 +167,13 @@ class TokenSource:
             failure = self._failure
             if failure is not None and (failure[0] >= asked or time.monotonic() < failure[0] + _FAILURE_HOLDS_S):
                 raise type(failure[1])(str(failure[1]))
-            return self._shared_or_login(newer_than=0, wait_s=self._wait_s)
+            return self._shared_or_login(newer_than=0, wait_s=self._patience_s())
         finally:
             self._lock.release()
+
+    def _patience_s(self) -> float:
+        ends = _patience_ends.get()
+        return self._wait_s if ends is None else min(self._wait_s, max(round(ends - time.monotonic(), 3), 0.0))
 
     def _renew_ahead(self, held: _Held) -> _Held:
         if self._held is not held:
@@ -180,7 +199,7 @@ class TokenSource:
                 finally:
                     release()
             if time.monotonic() >= ends:
-                raise LoginUnavailable(f"{self._provider}: another process's login took more than {wait_s:g} s")
+                raise LoginBusy(f"{self._provider}: another process's login took more than {wait_s:g} s")
             time.sleep(_POLL_S)
 
     def _log_in(self, newer_than: int) -> _Held:

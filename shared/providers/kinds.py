@@ -70,17 +70,20 @@ class Unread:
     """The books that a check asks for could not be told. provider_down: because the provider is down.
 
     answered: they were looked for, and what came tells nothing of the payment.
+    retry_after_s: how long the provider asked to be left alone.
     """
 
     detail: str
     provider_down: bool = False
     answered: bool = False
+    retry_after_s: float | None = None
 
     @property
     def result(self) -> CheckResult:
         """What the check comes to."""
         down, unread = self.provider_down, not self.answered
-        return CheckResult(Verdict.INCONCLUSIVE, self.detail, provider_down=down, unread=unread)
+        after_s = self.retry_after_s
+        return CheckResult(Verdict.INCONCLUSIVE, self.detail, provider_down=down, unread=unread, retry_after_s=after_s)
 
 
 CONTRADICTORY = object()

@@ -7,9 +7,11 @@ from typing import TypeVar
 
 from shared.domain.backoff import next_wait
 from shared.flow.runtime import Runtime
+from shared.flow.send import halt
 from shared.providers.base import BooksUnread, LoginRefused, LoginUnavailable
-from shared.store import rates
+from shared.store import lanes, rates
 from shared.store.engine import AWAY
+from shared.store.rates import Allowance
 from shared.telemetry.logs import alert
 
 TRIES = 5  # of one read
@@ -44,10 +46,15 @@ class Reads:
     def make(self, read: Callable[[], Answer]) -> Answer:
         """One read, tried again while its failure may pass. Raises BooksUnread, Stopped."""
         for attempt in range(1, TRIES + 1):
-            self._pass()
+            probes = self._pass()
             try:
-                return read()
+                answer = read()
+                if probes:
+                    self._let_in()
+                return answer
             except LoginRefused as error:
+                if probes:
+                    halt(self._runtime, self._provider, str(error))
                 self.stop(str(error))
                 raise Stopped(self._why) from None
             except (BooksUnread, LoginUnavailable) as error:
@@ -64,25 +71,30 @@ class Reads:
             self._wait(next_wait(attempt, base_s, LONGEST_WAIT_S, unread.retry_after_s))
         raise unread
 
-    def _pass(self) -> None:
-        """Wait for this read's turn. Raises Stopped."""
+    def _let_in(self) -> None:
+        with self._runtime.database.connection() as connection:
+            lanes.let_in(connection, self._provider)
+
+    def _pass(self) -> bool:
+        """Wait for this read's turn; does it probe a halted lane? Raises Stopped."""
         begun = time.monotonic()
         with self._door:
             self._wait(self._next - time.monotonic())
-            while (wait_s := self._asked()) > 0:
+            while (allowance := self._asked()).wait_s > 0:
                 if time.monotonic() - begun > STANDSTILL_S:
                     self.stop(f"the lane let no read through in {STANDSTILL_S:.0f} s")
-                self._wait(min(wait_s, LONGEST_WAIT_S))
+                self._wait(min(allowance.wait_s, LONGEST_WAIT_S))
             if self._rate_per_s is not None:
                 self._next = time.monotonic() + 2 / self._rate_per_s
+        return allowance.probes
 
-    def _asked(self) -> float:
+    def _asked(self) -> Allowance:
         with self._runtime.database.connection() as connection:
             allowance = rates.take(connection, self._provider, self._rate_per_s)
         if allowance.stopped is not None:
             self.stop(allowance.stopped)
             raise Stopped(allowance.stopped)
-        return allowance.wait_s
+        return allowance
 
     def _wait(self, seconds: float) -> None:
         if self._stop.wait(max(seconds, 0)):

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from shared.domain.answers import MAX_SHOWN, CheckResult
 from shared.domain.payment import Payment
-from shared.store import foreign
+from shared.store import foreign, lanes
 from shared.store.attempts import Claim, Limits
 from shared.store.engine import Connection, Row
 from shared.store.rows import PAYMENT_COLUMNS, payment
@@ -19,7 +20,7 @@ class CheckClaim:
 
     last_refusal: the provider's reason when the last attempt was an explicit no, else None.
     first_sent_at: when its first attempt began.
-    window_passed: the settle window since the end of the last doubtful call (or of its lease) is over.
+    window_passed: the settle window since the end of the last call (or of its lease) is over.
     sender_alive: a process whose attempt has no recorded end still lives.
     resend_asked: a person decided to send again; the check looks first.
     covered: what that person was shown and said "although" to (`look.told`); None: nothing.
@@ -44,7 +45,8 @@ SEEN = f"""{PAYMENT_COLUMNS}, p.checks, p.rung, p.resend_asked, p.exclusive_key,
     (SELECT coalesce(a.detail, a.kind) FROM attempts a
      WHERE a.payment_id = p.id AND a.number = p.attempts AND a.refusal) AS last_refusal,
     (SELECT min(a.started_at) FROM attempts a WHERE a.payment_id = p.id) AS first_sent_at,
-    coalesce((SELECT max(coalesce(a.ended_at, a.lease_until)) FROM attempts a WHERE a.payment_id = p.id)
+    coalesce((SELECT max(coalesce(a.ended_at, a.lease_until)) FROM attempts a
+              WHERE a.payment_id = p.id AND a.meaning IS DISTINCT FROM 'not_sent')
         + make_interval(secs => %(window_s)s) <= clock(), true) AS window_passed,
     (SELECT coalesce(bool_or(worker_alive(a.worker_key)), false) FROM attempts a
      WHERE a.payment_id = p.id AND a.ended_at IS NULL) AS sender_alive,
@@ -60,24 +62,26 @@ WHERE p.id = %(id)s AND p.state = 'unknown' AND p.check_due AND l.provider = p.p
 RETURNING {SEEN}
 """
 
-_KEEP = """
+_LANE = lanes.probed("probe_payment_id")
+_KEEP = f"""
 kept AS (
     INSERT INTO checks (payment_id, number, verdict, detail, evidence)
     SELECT id, %(number)s, %(verdict)s, %(detail)s, %(evidence)s::jsonb
     FROM payments WHERE id = %(id)s ON CONFLICT DO NOTHING  -- a check that slept for very long may find it archived
-), lane AS (
-    UPDATE lanes l SET failures = CASE WHEN %(down)s THEN failures + 1 ELSE 0 END,
-        open_until = CASE WHEN NOT %(down)s THEN NULL ELSE clock() + make_interval(secs => %(breaker_open_s)s) END,
-        halted_at = CASE WHEN %(down)s THEN halted_at END, halted_reason = CASE WHEN %(down)s THEN halted_reason END
-    WHERE l.provider = %(provider)s AND probe_payment_id = %(id)s AND NOT running AND (%(down)s OR NOT %(unread)s)
-)
+), {_LANE}
 """
 
+# Against a final state the evidence is kept with its dispute, in one transaction, and not here.
 _APPLIED = f"""
-WITH {_KEEP}
-UPDATE payments SET state = 'succeeded', in_doubt = false, due_at = NULL, hold_reason = NULL,
-    detail = %(detail)s, provider_reference = coalesce(%(provider_reference)s, provider_reference)
-WHERE id = %(id)s AND state NOT IN ('succeeded', 'refused', 'cancelled') RETURNING id
+WITH moved AS (
+    UPDATE payments SET state = 'succeeded', in_doubt = false, due_at = NULL, hold_reason = NULL,
+        detail = %(detail)s, provider_reference = coalesce(%(provider_reference)s, provider_reference)
+    WHERE id = %(id)s AND state NOT IN ('succeeded', 'refused', 'cancelled') RETURNING id
+), kept AS (
+    INSERT INTO checks (payment_id, number, verdict, detail, evidence)
+    SELECT id, %(number)s, %(verdict)s, %(detail)s, %(evidence)s::jsonb FROM moved ON CONFLICT DO NOTHING
+), {_LANE}
+SELECT id FROM moved
 """
 
 # The ladder ends in parked; so does the deadline.
@@ -101,11 +105,11 @@ WHERE id = %(id)s AND state = 'unknown' AND checks = %(number)s RETURNING id
 """
 
 # NOT_APPLIED and the claim of the resend are one statement: nobody can send in between. A sender that may still
-# be on the wire is looked for once more, in the same statement.
+# be on the wire is looked for once more, in the same statement. The baseline stays: the verdict rests on it, and one
+# read after it would hide a first refund that comes late.
 _RESEND = f"""
 WITH {_KEEP}, claimed AS (
     UPDATE payments p SET state = 'sending', attempts = p.attempts + 1, in_doubt = %(in_doubt)s, resend_asked = false,
-        baseline = CASE WHEN %(in_doubt)s THEN p.baseline END,
         due_at = clock() + make_interval(secs => %(lease_s)s),
         deadline = coalesce(p.deadline, lane_clock(l) + make_interval(secs => %(deadline_s)s))
     FROM lanes l
@@ -116,8 +120,8 @@ WITH {_KEEP}, claimed AS (
                         AND worker_alive(a.worker_key))
     RETURNING {PAYMENT_COLUMNS}, p.attempts, p.resend_safe, p.exclusive_key, p.body_sha256, p.due_at
 ), begun AS (
-    INSERT INTO attempts (payment_id, number, started_at, lease_until, worker_key, body_sha256)
-    SELECT id, attempts, clock(), due_at, %(worker_key)s, body_sha256 FROM claimed
+    INSERT INTO attempts (payment_id, number, started_at, lease_until, worker_key, body_sha256, token)
+    SELECT id, attempts, clock(), due_at, %(worker_key)s, body_sha256, %(token)s FROM claimed
 )
 SELECT * FROM claimed
 """
@@ -147,8 +151,14 @@ def seen(row: Row) -> CheckClaim:
 
 
 def applied(connection: Connection, claim: CheckClaim, result: CheckResult, limits: Limits) -> bool:
-    """The books say APPLIED: succeeded, whoever holds the payment now. False when it was final already."""
+    """The books say APPLIED: succeeded, whoever holds the payment now. False when it was final already; then the
+    evidence is not kept yet (see `keep`). Safe to repeat."""
     return connection.execute(_APPLIED, _given(claim, result, limits)).fetchone() is not None
+
+
+def keep(connection: Connection, claim: CheckClaim, result: CheckResult, limits: Limits) -> None:
+    """Keep what a check found and change nothing about its payment. Safe to repeat."""
+    connection.execute(f"WITH {_KEEP} SELECT", _given(claim, result, limits))
 
 
 def inconclusive(
@@ -161,9 +171,10 @@ def inconclusive(
     back_off_s: float = 0.0,
 ) -> None:
     """Climb the ladder of waits; its end, or the deadline, is parked, and so is what only a person can settle. A
-    check that could not be made because the provider is down stays on its rung and waits `back_off_s`: it says
-    nothing."""
-    climb = 0 if result.provider_down else 1
+    check that could not be made, because the provider is down or the books could not be read, stays on its rung and
+    waits `back_off_s`: it says nothing. A mistake of ours climbs: more reads don't mend it."""
+    stays = result.provider_down or (result.unread and not result.broken)
+    climb = 0 if stays else 1
     if result.for_person:
         climb = len(ladder_s)
     rung = claim.rung + climb
@@ -171,7 +182,7 @@ def inconclusive(
     given = _given(claim, result, limits) | {
         "climb": climb,
         "rungs": len(ladder_s),
-        "wait_s": back_off_s if result.provider_down else wait_s,
+        "wait_s": back_off_s if stays else wait_s,
     }
     connection.execute(_INCONCLUSIVE, given)
 
@@ -182,21 +193,31 @@ def refused(connection: Connection, claim: CheckClaim, result: CheckResult, limi
 
 
 def resend(
-    connection: Connection, claim: CheckClaim, result: CheckResult, worker_key: int, limits: Limits
+    connection: Connection,
+    claim: CheckClaim,
+    result: CheckResult,
+    worker_key: int,
+    limits: Limits,
+    *,
+    token: UUID | None = None,
 ) -> Claim | None:
     """Record the verdict and claim the resend; None when somebody else was faster or may still be sending.
 
-    Where a person asked for the resend without a NOT_APPLIED the doubt stays with the payment. The deadline, which
-    that person's decision took away, is counted from here.
+    Where a person asked for the resend without a NOT_APPLIED the doubt stays with the payment. token: see
+    `attempts.claim`.
     """
     given = _given(claim, result, limits) | {
+        "sends": True,
+        "token": token,
         "worker_key": worker_key,
         "lease_s": limits.lease_s,
         "deadline_s": limits.deadline_s,
         "in_doubt": result.verdict.value != "not_applied",
     }
     row = connection.execute(_RESEND, given).fetchone()
-    return None if row is None else Claim(payment(row), row["attempts"], row["resend_safe"], row["exclusive_key"])
+    if row is None:
+        return None
+    return Claim(payment(row), row["attempts"], row["resend_safe"], row["exclusive_key"], claim.resend_asked)
 
 
 def kept(result: CheckResult) -> Mapping[str, Any]:
@@ -215,5 +236,6 @@ def _given(claim: CheckClaim, result: CheckResult, limits: Limits) -> dict[str, 
         "provider_reference": foreign.text(result.provider_reference),
         "down": result.provider_down,
         "unread": result.unread,
+        "sends": False,
         "breaker_open_s": limits.breaker_open_s,
     }

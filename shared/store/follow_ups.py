@@ -1,11 +1,12 @@
 """Follow-ups of a success (VAT receipts, text messages), with states of their own. What is ambiguous is a person's."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from shared.domain.payment import Payment
 from shared.domain.request import Request
-from shared.store import foreign
+from shared.store import foreign, lanes
 from shared.store.engine import Connection
 from shared.store.rows import PAYMENT_COLUMNS, payment
 
@@ -56,14 +57,17 @@ ended AS (
 )
 """
 
-_PARK_LOST = f"""
+# While it is `unasked` nothing was asked for, whatever became of the process.
+_END_LOST = f"""
 WITH moved AS (
-    UPDATE follow_ups SET state = 'parked', due_at = NULL,
+    UPDATE follow_ups SET state = CASE WHEN unasked THEN 'waiting' ELSE 'parked' END,
+        due_at = CASE WHEN unasked THEN clock() END,
         detail = CASE kind WHEN 'sms' THEN 'the message' ELSE 'the receipt' END
-            || ' was asked for and no outcome was recorded'
+            || CASE WHEN unasked THEN ' was not asked for before its lease ran out'
+                    ELSE ' was asked for and no outcome was recorded' END
     WHERE provider = %(provider)s AND state = 'sending' AND due_at <= clock() RETURNING *
 ), {_EVENT}
-SELECT id, kind FROM moved
+SELECT id, state FROM moved
 """
 
 _REFUSE_OLD = f"""
@@ -79,10 +83,11 @@ SELECT id FROM moved
 
 _CLAIM = f"""
 WITH claimed AS (
-    UPDATE follow_ups f SET state = 'sending', attempts = attempts + 1,
+    UPDATE follow_ups f SET state = 'sending', attempts = attempts + 1, unasked = true,
         due_at = clock() + make_interval(secs => %(lease_s)s)
     FROM lanes l
-    WHERE f.id = %(id)s AND state = 'dispatched' AND due_at > clock() AND l.provider = f.provider AND l.running
+    WHERE f.id = %(id)s AND state = 'dispatched' AND due_at > clock() AND l.provider = f.provider
+        AND (l.running OR l.paused_at IS NULL AND l.probe_follow_up_id = f.id)
     RETURNING f.*
 )
 SELECT {PAYMENT_COLUMNS}, c.id AS follow_up_id, c.kind, c.provider AS lane, c.attempts AS attempt,
@@ -90,21 +95,27 @@ SELECT {PAYMENT_COLUMNS}, c.id AS follow_up_id, c.kind, c.provider AS lane, c.at
 FROM claimed c JOIN payments p ON p.id = c.payment_id
 """
 
-_FREEZE = """
-UPDATE follow_ups SET path = %(path)s, body = %(body)s, body_sha256 = sha256(%(body)s)
+_BEGIN = """
+UPDATE follow_ups SET path = %(path)s, body = %(body)s, body_sha256 = sha256(%(body)s), unasked = false
 WHERE id = %(id)s AND state = 'sending' AND attempts = %(attempt)s AND due_at > clock() RETURNING id
 """
 
+# One that was parked because its lease ran out waits after all when its process says that nothing was asked for.
 _RECORD = f"""
-WITH moved AS (
+WITH stands AS (
+    SELECT CASE WHEN %(refusal)s THEN EXISTS (
+        SELECT FROM follow_ups f WHERE f.provider = %(provider)s AND f.kind = %(kind)s AND f.due_at IS NOT NULL
+        AND f.detail = %(detail)s) ELSE true END AS already
+), moved AS (
     UPDATE follow_ups SET state = %(to)s, detail = %(detail)s, answer = %(answer)s::jsonb,
         reference = coalesce(%(reference)s, reference),
         due_at = clock() + make_interval(secs => %(wait_s)s::float8),
         finished_at = CASE WHEN %(to)s IN ('issued', 'refused') THEN clock() END
-    WHERE id = %(id)s AND (state = 'sending' OR state = 'parked' AND %(to)s = 'issued') AND attempts = %(attempt)s
+    WHERE id = %(id)s AND attempts = %(attempt)s
+        AND (state = 'sending' OR state = 'parked' AND %(to)s IN ('issued', 'waiting'))
     RETURNING *
-), {_EVENT}
-SELECT id FROM moved
+), {_EVENT}, {lanes.probed("probe_follow_up_id")}
+SELECT NOT already AS begins FROM stands
 """
 
 # A person who asks again begins a new age: what they ask for now is not old.
@@ -133,10 +144,11 @@ def waiting(connection: Connection, provider: str) -> list[int]:
     return [row["payment_id"] for row in connection.execute(statement, (provider,)).fetchall()]
 
 
-def park_lost(connection: Connection, provider: str) -> list[tuple[int, str]]:
-    """(id, kind) of what was being asked for when its lease ran out: nobody knows, a person decides."""
-    rows = connection.execute(_PARK_LOST, {"provider": provider}).fetchall()
-    return [(row["id"], row["kind"]) for row in rows]
+def end_lost(connection: Connection, provider: str) -> list[tuple[int, str]]:
+    """(id, new state) of those whose lease ran out. What was being asked for is parked: nobody knows, a person
+    decides. What was not asked for yet waits."""
+    rows = connection.execute(_END_LOST, {"provider": provider}).fetchall()
+    return [(row["id"], row["state"]) for row in rows]
 
 
 def refuse_old(connection: Connection, older_s: float) -> int:
@@ -145,7 +157,7 @@ def refuse_old(connection: Connection, older_s: float) -> int:
 
 
 def claim(connection: Connection, follow_up_id: int, lease_s: float) -> FollowUpClaim | None:
-    """Claim a dispatched follow-up whose lease is alive, in a lane that runs."""
+    """Claim a dispatched follow-up whose lease is alive, in a lane that runs, or as its probe."""
     row = connection.execute(_CLAIM, {"id": follow_up_id, "lease_s": lease_s}).fetchone()
     if row is None:
         return None
@@ -156,36 +168,50 @@ def claim(connection: Connection, follow_up_id: int, lease_s: float) -> FollowUp
     )
 
 
-def freeze(connection: Connection, claim: FollowUpClaim, request: Request) -> bool:
-    """Keep the request before its first send. False when the claim ran out."""
+def begin(connection: Connection, claim: FollowUpClaim, request: Request) -> bool:
+    """Keep the request, and that it is about to be asked for. False when the claim ran out: it must not be."""
     given = {"id": claim.id, "attempt": claim.attempt, "path": request.path, "body": request.body}
-    return connection.execute(_FREEZE, given).fetchone() is not None
+    return connection.execute(_BEGIN, given).fetchone() is not None
 
 
-def record(
-    connection: Connection,
-    claim: FollowUpClaim,
-    to: str,
-    *,
-    detail: str | None,
-    answer: dict[str, Any] | None = None,
-    reference: str | None = None,
-    wait_s: float | None = None,
-) -> None:
-    """Write what came of it: `issued`, `refused`, `parked`, or `waiting` for another try. Safe to repeat.
+@dataclass(frozen=True, slots=True)
+class FollowUpOutcome:
+    """What came of asking: to `issued`, `refused`, `parked`, or `waiting` for another try after wait_s seconds.
 
-    reference: the provider's own id of it.
+    reference: the provider's own id of it. alive: the provider answered and let us in; down: it is down.
+    refusal: it said "not now".
     """
+
+    to: str
+    detail: str | None
+    answer: Mapping[str, Any] | None = None
+    reference: str | None = None
+    wait_s: float | None = None
+    alive: bool = False
+    down: bool = False
+    refusal: bool = False
+
+
+def record(connection: Connection, claim: FollowUpClaim, outcome: FollowUpOutcome, breaker_open_s: float) -> bool:
+    """Write what came of it. Safe to repeat. True when it is the first of its kind to wait for this refusal."""
     given = {
         "id": claim.id,
         "attempt": claim.attempt,
-        "to": to,
-        "detail": foreign.text(detail),
-        "answer": foreign.json_text(answer) if answer else None,
-        "reference": foreign.text(reference),
-        "wait_s": wait_s,
+        "provider": claim.provider,
+        "kind": claim.kind,
+        "to": outcome.to,
+        "detail": foreign.text(outcome.detail),
+        "answer": foreign.json_text(outcome.answer) if outcome.answer else None,
+        "reference": foreign.text(outcome.reference),
+        "wait_s": outcome.wait_s,
+        "refusal": outcome.refusal,
+        "down": outcome.down,
+        "unread": not outcome.alive,
+        "sends": False,
+        "breaker_open_s": breaker_open_s,
     }
-    connection.execute(_RECORD, given)
+    row = connection.execute(_RECORD, given).fetchone()
+    return bool(row and row["begins"])
 
 
 def resolve(connection: Connection, payment_id: int, kind: str, to: str, reason: str) -> bool:

@@ -47,7 +47,9 @@ class Lookups:
             self._tokens.forget(auth)
         if outcome.status != 200:
             down = kinds.kind_of(outcome) in DOWN
-            return Unread(f"the invoice could not be read: HTTP {outcome.status}", down)
+            return Unread(
+                f"the invoice could not be read: HTTP {outcome.status}", down, retry_after_s=outcome.retry_after_s
+            )
         self._tokens.worked(auth)
         try:
             page = _INVOICES.validate_python(parse_json(outcome.body))

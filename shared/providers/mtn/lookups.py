@@ -81,7 +81,8 @@ class Lookups:
         if outcome.status != 200:
             answered = outcome.status in (400, 404, 405) and wire.refusal_of(document) is not None
             down = kinds.kind_of(outcome) in DOWN
-            return Unread(f"the payments could not be read: HTTP {outcome.status}", down, answered)
+            after_s = outcome.retry_after_s
+            return Unread(f"the payments could not be read: HTTP {outcome.status}", down, answered, after_s)
         result = wire.result_of(document)
         if result is None:
             return Unread("the payments could not be read: the answer is not as documented")

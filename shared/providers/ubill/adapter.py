@@ -83,7 +83,8 @@ class Ubill:
             raise LoginRefused(f"ubill refused the API key (HTTP {outcome.status}); check SETTLEPIPE_UBILL__API_KEY")
         if outcome.status != 200:
             down = kinds.kind_of(outcome) in DOWN
-            return Unread(f"the payments could not be read: HTTP {outcome.status}", down)
+            after_s = outcome.retry_after_s
+            return Unread(f"the payments could not be read: HTTP {outcome.status}", down, retry_after_s=after_s)
         found = listed(kinds.document(outcome), account_id, self._zone)
         if found is not None:
             self._http.keep(outcome)

@@ -346,3 +346,60 @@ def test_nothing_is_checked_in_a_lane_that_stands_still(world: World) -> None:
     check(world.runtime, payment_id)
     assert world.careful.doubts == []
     assert world.payment(payment_id)["checks"] == 0
+
+
+BUSY = CheckResult(Verdict.INCONCLUSIVE, "the books could not be read: HTTP 429", unread=True, retry_after_s=2000.0)
+UNREAD = CheckResult(Verdict.INCONCLUSIVE, "the books could not be read: HTTP 500", unread=True)
+
+
+@pytest.mark.parametrize("verdict", [BUSY, UNREAD])
+def test_books_that_could_not_be_read_never_climb_and_are_asked_again_when_the_provider_wants(
+    world: World, verdict: CheckResult
+) -> None:
+    payment_id = unknown(world)
+    retry = world.runtime.settings.retry
+    for _ in range(12):
+        look(world, verdict)
+        payment = world.payment(payment_id)
+        assert (payment["state"], payment["rung"]) == ("unknown", 0)
+        wait_s = payment["due_in"].total_seconds()
+        assert wait_s <= (2000 if verdict is BUSY else retry.cap_s)
+        if verdict is BUSY:
+            assert wait_s > 1999
+        world.advance(2001)
+    look(world, APPLIED)
+    assert world.state(payment_id) == "succeeded"
+
+
+def test_books_that_are_never_read_are_a_persons_at_the_deadline_and_not_before(world: World) -> None:
+    payment_id = unknown(world)
+    for _ in range(31):
+        look(world, BUSY)
+        world.advance(8000)
+        assert world.state(payment_id) == "unknown"
+    world.advance(12_000)
+    look(world, BUSY)
+    assert world.state(payment_id) == "parked"
+    assert world.payment(payment_id)["detail"] == "the books could not be read: HTTP 429"
+    assert len(world.careful.sent) == 1
+
+
+def test_a_resend_that_a_person_asked_for_waits_for_books_no_longer_than_a_deadline(world: World) -> None:
+    payment_id = unknown(world)
+    world.advance(259_201)
+    world.execute("UPDATE payments SET resend_asked = true, deadline = NULL")
+    look(world, UNREAD)
+    assert world.state(payment_id) == "unknown"
+    world.advance(259_201)
+    look(world, UNREAD)
+    assert (world.state(payment_id), len(world.careful.sent)) == ("parked", 1)
+
+
+def test_books_that_can_be_read_again_go_on_where_the_ladder_stood(world: World) -> None:
+    payment_id = unknown(world)
+    look(world, UNCLEAR)
+    world.advance(161)
+    look(world, BUSY)
+    world.advance(2001)
+    look(world, UNCLEAR)
+    assert world.payment(payment_id)["rung"] == 2

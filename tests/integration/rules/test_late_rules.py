@@ -7,7 +7,7 @@ from shared.flow.runtime import boot_time_s
 from shared.flow.send import deliver
 from shared.store import attempts
 from shared.store.attempts import Claim
-from tests.support.flow import AGAIN, APPLIED, LOOK, NO, NOT_SENT, OK, World
+from tests.support.flow import ABSENT, AGAIN, APPLIED, LOOK, NO, NOT_SENT, OK, World
 
 
 def stuck(world: World, provider: str = "safe") -> Claim:
@@ -136,8 +136,10 @@ def test_a_second_success_is_a_duplicate_where_a_resend_is_not_safe(
     world: World, provider: str, found: list[str]
 ) -> None:
     claim = stuck(world, provider)
-    world.execute("UPDATE payments SET state = 'parked', due_at = NULL")
-    world.execute("UPDATE payments SET state = 'waiting', due_at = clock()")
+    world.die()
+    world.runtime = world.another()
+    world.advance(200)
+    world.careful.verdicts.append(ABSENT)
     world.run(provider)
     assert world.state(claim.payment.id) == "succeeded"
     brings(world, claim, OK)

@@ -48,7 +48,7 @@ from tests.support.flow import (
         ("careful", TOO_MANY, "waiting", (False, False)),
         ("safe", REAUTH, "waiting", (False, True)),
         ("careful", REAUTH, "waiting", (False, True)),
-        ("safe", HALT, "waiting", (False, True)),
+        ("safe", HALT, "waiting", (True, True)),
         ("careful", HALT, "unknown", (True, True)),
     ],
 )

@@ -49,10 +49,10 @@ def test_what_was_under_way_when_ubill_was_switched_off_comes_to_an_end(rules_ur
 
 
 def test_a_message_in_a_lane_that_stands_still_is_refused_when_it_is_too_old(world: World) -> None:
-    """Without a payment that is due no halted lane probes, and none takes a message."""
+    """A paused lane takes none, not even to probe."""
     world.settled("safe", OK, notify={"sms": "995500000001"})
     with world.runtime.database.connection() as connection:
-        lanes.halt(connection, "ubill", "the key was refused")
+        lanes.pause(connection, "ubill", "ann")
     world.advance(DAY_S - 60)
     assert world.run("ubill") == []
     end_unsendable(world.runtime)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.providers.base import Auth, LoginRefused, LoginUnavailable
-from shared.providers.credentials import Grant, TokenSource
+from shared.providers.base import Auth, LoginBusy, LoginRefused, LoginUnavailable
+from shared.providers.credentials import Grant, TokenSource, waiting_at_most
 from tests.support.memory import MemoryTokens
 from tests.support.raw_server import wait_until
 
@@ -314,3 +314,26 @@ def test_a_token_whose_end_is_no_time_is_used_for_a_while(end: float) -> None:
         store.age(300)
         source(store, login).authorise()
     assert len(given) == 1
+
+
+@pytest.mark.parametrize("same_process", [True, False])
+def test_who_has_no_time_left_does_not_wait_for_somebody_elses_login(same_process: bool) -> None:
+    store, may_end, began = MemoryTokens(), threading.Event(), threading.Event()
+
+    def hanging(_last: Grant | None) -> Grant:
+        began.set()
+        assert may_end.wait(30)
+        return Grant("token", time.time() + 3600)
+
+    first = source(store, hanging, wait_s=30)
+    second = first if same_process else source(store, hanging, wait_s=30)
+    holder = threading.Thread(target=first.authorise)
+    holder.start()
+    assert began.wait(30)
+    begun = time.monotonic()
+    with waiting_at_most(0.2), pytest.raises(LoginBusy):
+        second.authorise()
+    assert time.monotonic() - begun < 15
+    may_end.set()
+    holder.join(30)
+    assert second.authorise().version == 1
