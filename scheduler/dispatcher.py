@@ -1,13 +1,17 @@
-"""The dispatcher process: any number may run; each lane is one dispatcher's at a time (its row is locked)."""
+"""The dispatcher process: any number may run; each lane is one dispatcher's at a time (its row is locked).
 
+Each lane and each sweep stands by itself: a queue that can't be written, a statement that fails, a defect in one of
+them is said and tried again, and the others go on.
+"""
+
+import threading
 import time
+from functools import partial
 
-import psycopg
 import redis
 from celery import Celery
-from kombu.exceptions import OperationalError as BrokerError
-from sqlalchemy.exc import SQLAlchemyError
 
+from scheduler.apart import Apart, told
 from shared.flow import notify, release
 from shared.flow import runtime as flow_runtime
 from shared.flow.dispatch import dispatch
@@ -25,7 +29,7 @@ _PACE_S = 0.02  # shortest time between two looks: rings that come together are 
 _SWEEP_S = 0.5  # how often what is held is looked at
 _STALE_COPIES_S = 5.0  # after a list changed, copies of it in processes may still be old; with a wide margin
 _SLOW_LOOK_S = 60.0
-_AWAY_S = 0.5
+_SAY_EVERY_S = 300.0
 _TIDY_S = 0.5  # how often lost leases are taken back and what is overdue is parked
 _TIDY_SHARE = 20  # it takes a twentieth of the dispatcher's time at most, however deep a lane's backlog is
 
@@ -53,40 +57,88 @@ class Releases:
     and again for a while. An intent that was held by an old copy after that is found by the slow look.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, apart: Apart | None = None) -> None:
         self._versions: dict[tuple[str, str], int] = {}
         self._changed_at: dict[str, float] = {}
         self._released_at: dict[str, float] = {}
         self._swept_at = float("-inf")
         self._ended_at = float("-inf")
+        self._refunds_after = 0
+        self._apart = apart or Apart()
 
     def look(self, runtime: Runtime, app: Celery) -> None:
-        """Let go what no longer has to wait, and have missing lists fetched."""
+        """Let go what no longer has to wait, and have missing lists fetched. Each step by itself: none raises."""
         if time.monotonic() - self._swept_at < _SWEEP_S:
             return
         self._swept_at = time.monotonic()
-        release.release_refunds(runtime)
-        if self._swept_at - self._ended_at >= _SLOW_LOOK_S:
-            notify.end_unsendable(runtime)
+        self._apart.run("release refunds", partial(self._refunds, runtime))
+        if self._swept_at - self._ended_at >= _SLOW_LOOK_S and self._apart.run(
+            "end what can't be sent", partial(notify.end_unsendable, runtime)
+        ):
             self._ended_at = self._swept_at
-        with runtime.database.connection() as connection:
-            holds.free_invoices(connection)
-            versions = directory.versions(connection)
+        self._apart.run("free invoices", partial(_free_invoices, runtime))
+        self._apart.run("look at the lists", partial(self._changed, runtime))
         for provider in runtime.lanes:
-            if any(versions[key] != self._versions.get(key) for key in versions if key[0] == provider):
-                self._changed_at[provider] = self._swept_at
-            if self._due(provider):
-                release.release_directory_holds(runtime, provider)
-                self._released_at[provider] = self._swept_at
-            wanted = release.refresh_wanted(runtime, provider)
-            if wanted:
-                tasks.publish(app, provider, [(tasks.REFRESH, wanted)])
+            self._apart.run(f"release {provider}", partial(self._lists, runtime, provider), provider=provider)
+            self._apart.run(f"refresh {provider}", partial(_refresh, runtime, app, provider), provider=provider)
+
+    def _refunds(self, runtime: Runtime) -> None:
+        """One page of them a look, so that those that can't go out don't keep the others from their turn."""
+        after, self._refunds_after = self._refunds_after, 0  # a page that fails is not begun with again
+        self._refunds_after = release.release_some_refunds(runtime, after).last or 0
+
+    def _changed(self, runtime: Runtime) -> None:
+        with runtime.database.connection() as connection:
+            versions = directory.versions(connection)
+        for key in versions:
+            if versions[key] != self._versions.get(key):
+                self._changed_at[key[0]] = self._swept_at
         self._versions = versions
+
+    def _lists(self, runtime: Runtime, provider: str) -> None:
+        if self._due(provider):
+            release.release_directory_holds(runtime, provider)
+            self._released_at[provider] = self._swept_at
 
     def _due(self, provider: str) -> bool:
         never = float("-inf")
         fresh = self._swept_at - self._changed_at.get(provider, never) <= _STALE_COPIES_S
         return fresh or self._swept_at - self._released_at.get(provider, never) >= _SLOW_LOOK_S
+
+
+def _free_invoices(runtime: Runtime) -> None:
+    with runtime.database.connection() as connection:
+        holds.free_invoices(connection)
+
+
+def _refresh(runtime: Runtime, app: Celery, provider: str) -> None:
+    wanted = release.refresh_wanted(runtime, provider)
+    if wanted:
+        tasks.publish(app, provider, [(tasks.REFRESH, wanted)])
+
+
+class Bell:
+    """The doorbell. One that can't be heard is no bell: the lanes are looked at every `interval_s` all the same."""
+
+    def __init__(self, client: "redis.Redis", interval_s: float) -> None:
+        self._client, self._interval_s = client, interval_s
+        self._deaf, self._say_at = False, 0.0
+
+    def wait(self, stop: threading.Event) -> bool:
+        """Wait until somebody rings, at most the interval; did somebody?"""
+        try:
+            rung = broker.wait_for_ring(self._client, self._interval_s)
+        except (redis.RedisError, OSError) as error:
+            if time.monotonic() >= self._say_at:
+                log.warning("the bell can't be heard; the lanes are looked at all the same", reason=told(error))
+                self._say_at = time.monotonic() + _SAY_EVERY_S
+            self._deaf = True
+            stop.wait(self._interval_s)
+            return False
+        if self._deaf:
+            log.info("the bell is heard again")
+        self._deaf, self._say_at = False, 0.0
+        return rung
 
 
 def main() -> None:
@@ -96,23 +148,18 @@ def main() -> None:
     url = process.broker_url(settings)
     runtime = process.patiently(lambda: flow_runtime.start(settings, pool_size=2), stop)
     client, app = broker.connect(url), tasks.celery_app(url)
-    releases, tidying = Releases(), Tidying()
+    apart = Apart()
+    bell, releases, tidying = Bell(client, settings.dispatch_interval_s), Releases(apart), Tidying()
     announce_ready()
     looked_at = time.monotonic()
     while not stop.is_set():
-        try:
-            if broker.wait_for_ring(client, settings.dispatch_interval_s):
-                stop.wait(max(0.0, _PACE_S - (time.monotonic() - looked_at)))
-            looked_at = time.monotonic()
-            for provider in runtime.lanes:
-                tidying.look(runtime, provider, client, app)
-            releases.look(runtime, app)
-        except (redis.RedisError, BrokerError, OSError) as error:
-            log.warning("the broker does not answer; nothing is lost", reason=type(error).__name__)
-            stop.wait(_AWAY_S)
-        except (psycopg.Error, SQLAlchemyError) as error:
-            log.warning("PostgreSQL does not answer; trying again", reason=type(error).__name__)
-            stop.wait(_AWAY_S)
+        if bell.wait(stop):
+            stop.wait(max(0.0, _PACE_S - (time.monotonic() - looked_at)))
+        looked_at = time.monotonic()
+        for provider in runtime.lanes:
+            step = partial(tidying.look, runtime, provider, client, app)
+            apart.run(f"dispatch {provider}", step, provider=provider)
+        releases.look(runtime, app)
 
 
 def look(runtime: Runtime, provider: str, client: "redis.Redis", app: Celery, *, tidy: bool = True) -> None:

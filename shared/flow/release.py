@@ -1,6 +1,11 @@
 """release: look at what is held and let go what no longer has to wait. Run by the dispatcher between its looks."""
 
 import dataclasses
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import psycopg
 
 from shared.domain.payment import HoldReason, Payment, State
 from shared.domain.request import Built, Hold, Refusal, Request
@@ -16,16 +21,62 @@ log = get_logger(__name__)
 
 REFRESH_LEASE_S = 120.0  # one refresh of a list at a time; a dead one is started again after this
 REFRESH_AGAIN_S = 10.0  # after a failure
+_LOCK_WAIT_S = 2.0  # for somebody's lock, while those of a whole page are held
+_MOST_WAITS = 1  # in one transaction
+_NOT_BUILT = "its request could not be built: a mistake in the adapter"
 REFRESH_OLDER_S = 3600.0  # an account that is missing from a list older than this may be on a new one
+
+
+class Page(NamedTuple):
+    """A page of held payments: how many were looked at, and the last one's id where there may be more behind it."""
+
+    looked_at: int
+    last: int | None
 
 
 def release_refunds(runtime: Runtime) -> int:
     """Decide the held refunds whose settle is final, or never came; how many were looked at."""
+    count, after = 0, 0
+    while True:
+        page = release_some_refunds(runtime, after)
+        count += page.looked_at
+        if page.last is None:
+            return count
+        after = page.last
+
+
+def release_some_refunds(runtime: Runtime, after: int) -> Page:
+    """The same for a page of those behind id `after`.
+
+    A refund that can't be decided (its request can't be built, its settle is locked for long, its statement fails)
+    stays as it is and keeps no other one from its turn.
+    """
     with runtime.database.transaction() as connection:
-        held = holds.refunds(connection, runtime.settings.refund_wait_s)
-        for refund in held:
-            _decide(runtime, connection, refund)
-    return len(held)
+        held = holds.refunds(connection, runtime.settings.refund_wait_s, after)
+        steps = [(refund.refund, partial(_decide, runtime, connection, refund)) for refund in held]
+        done = _each(connection, steps)
+    more = done < len(held) or done == holds.PAGE
+    return Page(done, held[done - 1].refund.id if more else None)
+
+
+def _each(connection: Connection, steps: Sequence[tuple[Payment, Callable[[], None]]]) -> int:
+    """Take each step in a savepoint of its own; how many were taken. Raises what says that PostgreSQL is away."""
+    holds.wait_for_locks(connection, _LOCK_WAIT_S)
+    waited = 0
+    for place, (payment, step) in enumerate(steps):
+        if waited == _MOST_WAITS:  # others wait for what this transaction holds
+            return place
+        try:
+            with connection.transaction():
+                step()
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled):
+            waited += 1
+            log.debug("a held payment is passed over: somebody holds a lock that it needs", payment_id=payment.id)
+        except AWAY:
+            raise
+        except Exception as error:
+            log.error("a held payment could not be looked at: a defect", payment_id=payment.id, exc_info=error)
+    return len(steps)
 
 
 def _decide(runtime: Runtime, connection: Connection, held: HeldRefund) -> None:
@@ -46,7 +97,7 @@ def _decide(runtime: Runtime, connection: Connection, held: HeldRefund) -> None:
             holds.release(connection, refund.id, built, held.settle_id, window_s)
             return
         if isinstance(built, Hold):
-            holds.rehold(connection, refund.id, built.reason, built.detail)
+            _rehold(connection, refund, built)
             return
         misfit = built
     intake.refuse(connection, [(refund.id, misfit.detail)])
@@ -59,8 +110,13 @@ def _build(runtime: Runtime, payment: Payment, otherwise: HoldReason) -> Built:
     except AWAY:
         raise
     except Exception:
+        return Hold(otherwise, _NOT_BUILT)
+
+
+def _rehold(connection: Connection, payment: Payment, hold: Hold) -> None:
+    changed = holds.rehold(connection, payment.id, HoldReason(hold.reason), hold.detail)
+    if changed and hold.detail == _NOT_BUILT:  # told once, though it is tried again and again
         alert("build_failed", "a held payment's request could not be built", provider=payment.provider)
-        return Hold(otherwise, "its request could not be built: a mistake in the adapter")
 
 
 def _with_settle(refund: Payment, settle: Payment, refunded_minor: int) -> Payment:
@@ -73,18 +129,20 @@ def release_directory_holds(runtime: Runtime, provider: str) -> None:
     while True:
         with runtime.database.transaction() as connection:
             held = holds.directory_holds(connection, provider, after)
-            for payment in held:
-                built = _build(runtime, payment, HoldReason.NO_ACCOUNT)
-                match built:
-                    case Request():
-                        holds.release(connection, payment.id, built)
-                    case Hold():
-                        holds.rehold(connection, payment.id, HoldReason(built.reason), built.detail)
-                    case Refusal():
-                        intake.refuse(connection, [(payment.id, built.detail)])
+            done = _each(connection, [(payment, partial(_release, runtime, connection, payment)) for payment in held])
         if not held:
             return
-        after = held[-1].id
+        after = held[done - 1].id
+
+
+def _release(runtime: Runtime, connection: Connection, payment: Payment) -> None:
+    match _build(runtime, payment, HoldReason.NO_ACCOUNT):
+        case Request() as request:
+            holds.release(connection, payment.id, request)
+        case Hold() as hold:
+            _rehold(connection, payment, hold)
+        case Refusal() as refusal:
+            intake.refuse(connection, [(payment.id, refusal.detail)])
 
 
 def refresh_wanted(runtime: Runtime, provider: str) -> list[int]:

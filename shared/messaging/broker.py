@@ -1,6 +1,7 @@
 """The connection to Redis or Valkey, with limits on every call; the doorbell."""
 
 import contextlib
+from dataclasses import dataclass
 
 import redis
 from redis.backoff import NoBackoff
@@ -34,8 +35,32 @@ def ring(client: "redis.Redis") -> None:
 
 
 def wait_for_ring(client: "redis.Redis", timeout_s: float) -> bool:
-    """Wait until somebody rings, at most `timeout_s`. Raises redis.RedisError when the broker is away."""
-    if client.brpop([_BELL], timeout=timeout_s) is None:
+    """Wait until somebody rings, at most `timeout_s`, and no longer than half of what an answer may take.
+
+    Raises redis.RedisError when the broker is away, or refuses (another kind of value, no right to the key).
+    """
+    if client.brpop([_BELL], timeout=min(timeout_s, SOCKET_TIMEOUT_S / 2)) is None:
         return False
     client.delete(_BELL)  # the rings until now are answered by one look
     return True
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """How full the broker is. limit_bytes: its maxmemory, or where it has none the machine's."""
+
+    used_bytes: int
+    limit_bytes: int
+
+    @property
+    def share(self) -> float:
+        """1: full."""
+        return self.used_bytes / self.limit_bytes
+
+
+def memory(client: "redis.Redis") -> Memory | None:
+    """None where the broker knows no limit. Raises redis.RedisError."""
+    told = client.info("memory")
+    assert isinstance(told, dict)  # noqa: S101 - what redis-py makes of INFO
+    limit = int(told.get("maxmemory") or told.get("total_system_memory") or 0)
+    return Memory(int(told.get("used_memory", 0)), limit) if limit else None

@@ -59,7 +59,12 @@ def celery_app(broker_url: str, name: str = "settlepipe") -> Celery:
 
 
 def publish(app: Celery, provider: str, batches: Sequence[tuple[str, Sequence[int]]]) -> None:
-    """Put (task name, ids) messages on a lane's queue in one round trip. Raises kombu's OperationalError."""
+    """Put (task name, ids) messages on a lane's queue in one round trip.
+
+    Raises KombuError (OperationalError: the broker is away; BatchPublishError: it refused or was lost midway, and some
+    of the messages may be there all the same), redis.RedisError, OSError. What isn't there is dispatched again when
+    its lease ends.
+    """
     with app.producer_pool.acquire(block=True, timeout=5) as producer, producer.batch():
         for task, ids in batches:
             app.send_task(task, args=(list(ids),), queue=lane_queue(provider), producer=producer, retry=False)

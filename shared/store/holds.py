@@ -28,7 +28,7 @@ SELECT {PAYMENT_COLUMNS}, s.id AS settle_id, s.state AS settle_state,
 FROM payments p
     LEFT JOIN intent_keys k ON k.source = p.source AND k.intent_id = p.refund_of
     LEFT JOIN {archive.every("payments")} s ON s.id = k.payment_id
-WHERE p.hold_reason = 'settle_pending'
+WHERE p.hold_reason = 'settle_pending' AND p.id > %(after)s
     AND (s.state IN ('succeeded', 'refused', 'cancelled')
          OR s.id IS NULL AND p.created_at + make_interval(secs => %(wait_s)s) <= clock()
          OR s.operation <> 'settle')
@@ -74,12 +74,13 @@ UPDATE payments p SET hold_reason = NULL, detail = NULL, due_at = clock() FROM f
 WHERE p.id = free.id AND p.hold_reason = 'invoice_busy' RETURNING p.id
 """
 
+PAGE = 200  # payments looked at, and locked, in one transaction
 DIRECTORY_REASONS = [HoldReason.NO_ACCOUNT, HoldReason.AMBIGUOUS_ACCOUNT, HoldReason.ACCOUNT_UNCONFIRMED]
 
 
-def refunds(connection: Connection, wait_s: float, limit: int = 200) -> list[HeldRefund]:
-    """Held refunds about which something can be decided now, locked."""
-    rows = connection.execute(_REFUNDS, {"wait_s": wait_s, "limit": limit}).fetchall()
+def refunds(connection: Connection, wait_s: float, after: int = 0, limit: int = PAGE) -> list[HeldRefund]:
+    """Held refunds behind id `after` about which something can be decided now, by id, locked."""
+    rows = connection.execute(_REFUNDS, {"wait_s": wait_s, "after": after, "limit": limit}).fetchall()
     return [HeldRefund(payment(r), r["settle_id"], r["settle_state"], r["waited_out"]) for r in rows]
 
 
@@ -111,16 +112,22 @@ def release(
     connection.execute(_RELEASE, given)
 
 
-def rehold(connection: Connection, payment_id: int, reason: HoldReason, detail: str) -> None:
-    """Still held, perhaps for another reason."""
-    connection.execute(
+def rehold(connection: Connection, payment_id: int, reason: HoldReason, detail: str) -> bool:
+    """Still held, perhaps for another reason; is it another one?"""
+    changed = connection.execute(
         """UPDATE payments SET hold_reason = %s, detail = %s WHERE id = %s AND state = 'accepted'
         AND hold_reason IS NOT NULL AND (hold_reason, detail) IS DISTINCT FROM (%s, %s)""",
         (reason.value, detail, payment_id, reason.value, detail),
     )
+    return changed.rowcount > 0
 
 
-def directory_holds(connection: Connection, provider: str, after: int, limit: int = 200) -> list[Payment]:
+def wait_for_locks(connection: Connection, seconds: float) -> None:
+    """In the caller's transaction: give up what waits longer than this for somebody's lock."""
+    connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{round(seconds * 1000)}ms",))
+
+
+def directory_holds(connection: Connection, provider: str, after: int, limit: int = PAGE) -> list[Payment]:
     """Payments that wait for something in the provider's lists, by id, locked."""
     reasons = [reason.value for reason in DIRECTORY_REASONS]
     given = {"reasons": reasons, "provider": provider, "after": after, "limit": limit}

@@ -28,8 +28,9 @@ class Dispatched:
 
 
 # NO KEY: an intake's inserts refer to the lane (a foreign key), and must neither wait for this lock nor hide the lane.
+# From here on the transaction waits a second for a lock at most: one that somebody keeps costs the other lanes no more.
 _LOCK = """
-SELECT l.running, l.resumed, l.halted_by_send,
+SELECT set_config('lock_timeout', '1s', true), l.running, l.resumed, l.halted_by_send,
     l.paused_at IS NULL AND NOT l.running AND coalesce(l.open_until <= clock(), true)
         AND (l.halted_at IS NULL OR coalesce(l.probe_at <= clock(), true)) AS may_probe,
     CASE WHEN %(rate)s::float8 IS NULL THEN 'Infinity'::float8
