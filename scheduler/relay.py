@@ -4,15 +4,18 @@ Dying after the stream took a batch and before the outbox was told: the batch is
 """
 
 import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import psycopg
 import redis
 from sqlalchemy.exc import SQLAlchemyError
 
+from scheduler.upkeep import Upkeep
 from shared.messaging import broker, streams
 from shared.settings import Settings, load_settings
 from shared.store import events
-from shared.store.engine import SESSION, Connection, Database, driver_url
+from shared.store.engine import SESSION, Connection, Database, Row, driver_url
 from shared.telemetry import process
 from shared.telemetry.logs import get_logger
 from shared.telemetry.ready import announce_ready
@@ -22,6 +25,7 @@ log = get_logger(__name__)
 _BATCH = 500
 _IDLE_S = 0.1
 _AWAY_S = 1.0
+_FROZEN_S = 20.0  # a relay that says nothing for so long has lost its right; longer than any call to the broker takes
 _ACTIVE = 7310587404  # the advisory lock of the one active relay
 
 
@@ -32,20 +36,23 @@ def main() -> None:
     url = process.database_url(settings)
     client = broker.connect(process.broker_url(settings))
     database = Database(url, pool_size=1, application="settlepipe relay")
+    upkeep = Upkeep(client, settings)
     announce_ready()
     while not stop.is_set():
         try:
             with psycopg.connect(driver_url(url), autocommit=True, **SESSION) as lock:
                 _wait_for_turn(lock, stop)
-                relay(database, lock, client, settings, stop)
+                relay(database, lock, client, settings, stop, upkeep=upkeep)
         except (psycopg.Error, SQLAlchemyError) as error:
             log.warning("PostgreSQL does not answer; trying again", reason=type(error).__name__)
         except redis.RedisError as error:
-            log.warning("the broker does not answer; events wait in the outbox", reason=type(error).__name__)
+            upkeep.stands(error)
         stop.wait(_AWAY_S)
 
 
 def _wait_for_turn(lock: "psycopg.Connection[tuple[bool]]", stop: threading.Event) -> None:
+    # A relay that is frozen stops asking; PostgreSQL then ends its session, and the lock is the next one's.
+    lock.execute(f"SET idle_session_timeout = '{round(_FROZEN_S * 1000)}ms'".encode())
     while not stop.is_set():
         row = lock.execute("SELECT pg_try_advisory_lock(%s)", (_ACTIVE,)).fetchone()
         if row and row[0]:
@@ -59,30 +66,63 @@ def relay(
     client: "redis.Redis",
     settings: Settings,
     stop: threading.Event,
+    *,
+    upkeep: Upkeep | None = None,
 ) -> None:
-    """Carry events while the lock's connection lives. Raises what the servers raise."""
+    """Carry events while the lock's connection lives. Raises what the servers raise.
+
+    The lock alone can't hold back a relay that was frozen just after it had asked. So what is written stands behind
+    the entry that this relay knows as the stream's last, or isn't written; and what is noted is noted in its own turn.
+    """
+    upkeep = upkeep or Upkeep(client, settings)
+    mine: _Mine | None = None
     while not stop.is_set():
+        lock.execute("SELECT 1")  # still ours: else a successor may be writing
+        upkeep.look()
         with database.connection() as connection:
+            mine = mine or _begin(connection, lock, client, settings)
             batch = events.pending(connection, _BATCH)
-            position = events.position(connection)
-            if batch:
-                lock.execute("SELECT 1")  # still ours: else a successor may be writing
-                entry_id = streams.publish(client, batch, settings.events_keep_s, after=position)
-                if entry_id is not None:
-                    events.carried(connection, [event["id"] for event in batch], entry_id)
-            else:
-                entry_id = position if position is None or streams.holds(client, position) else None
-            if position is not None and entry_id is None:
-                _replay(connection, settings)
+            mine = _carry(connection, client, settings, mine, batch)
+            if len(batch) < _BATCH and mine is not None:
+                events.end_replay(connection, mine.turn)
+        upkeep.goes_on()
         if len(batch) < _BATCH:
             stop.wait(_IDLE_S)
 
 
-def _replay(connection: Connection, settings: Settings) -> None:
-    """The stream was wiped: what it held lately comes again, in order, before what is new."""
-    replayed = events.replay_last(connection, settings.events_replay_s)
-    events.forget_position(connection)
-    log.warning("the events stream lost its last entry; replaying", events=replayed)
+@dataclass(frozen=True, slots=True)
+class _Mine:
+    """turn: what this relay notes with. last: the stream's last entry, as this relay left it."""
+
+    turn: int
+    last: str
+
+
+def _begin(
+    connection: Connection, lock: "psycopg.Connection[tuple[bool]]", client: "redis.Redis", settings: Settings
+) -> _Mine:
+    """Take the turn. Where the stream lost what was written last, have it written again, before what is new."""
+    turn = events.begin(connection)
+    last = streams.last_id(client)
+    if turn.entry_id is not None and turn.entry_id != last and not streams.holds(client, turn.entry_id):
+        seconds = settings.events_replay_s
+        replayed = events.replay_wiped(connection, turn.number, seconds, lambda: lock.execute("SELECT 1"))
+        log.warning("the events stream lost its last entry; replaying", events=replayed)
+    return _Mine(turn.number, last)
+
+
+def _carry(
+    connection: Connection, client: "redis.Redis", settings: Settings, mine: _Mine, batch: Sequence[Row]
+) -> _Mine | None:
+    """Write a batch and note it. None when the stream is not as this relay left it, or somebody else has the turn."""
+    if not batch:
+        return mine if streams.last_id(client) == mine.last else None
+    entry_id = streams.publish(client, batch, settings.events_keep_s, mine.last, settings.events_keep_entries)
+    if entry_id is None:
+        return None
+    ids = [event["id"] for event in batch]
+    noted = events.carried(connection, ids, entry_id, mine.turn, batch[0]["replay"])
+    return _Mine(mine.turn, entry_id) if noted else None
 
 
 if __name__ == "__main__":

@@ -233,6 +233,9 @@ class Settings(BaseSettings):
     )
     refund_wait_s: Seconds = Field(86_400, description="how long a refund waits for the settle that it names")
     events_keep_s: Seconds = Field(604_800, description="age at which events leave the stream")
+    events_keep_entries: int = Field(
+        5_000_000, ge=1000, description="the most events on the stream, about 0.6 kB each; above it the oldest leave"
+    )
     events_replay_s: Seconds = Field(86_400, description="how much is replayed when the stream was wiped")
     dispatch_interval_s: Seconds = Field(0.5, description="the dispatcher looks this often when nothing rings")
     dispatch_lease_s: Seconds = Field(60, description="a dispatched payment nobody claimed is dispatched again")

@@ -13,7 +13,7 @@ from shared.messaging.streams import Entry, Intake
 from shared.settings import load_settings
 from shared.store.engine import AWAY
 from shared.telemetry import process
-from shared.telemetry.logs import get_logger
+from shared.telemetry.logs import alert, get_logger
 from shared.telemetry.ready import announce_ready
 
 log = get_logger(__name__)
@@ -22,14 +22,41 @@ _BLOCK_MS = 1000
 _AWAY_S = 1.0  # wait before asking a server again that did not answer
 
 
+class Streams:
+    """Tells of streams that can't be read or can take no more, each standing still once; tidies their groups."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+        self._refused: dict[str, str] = {}
+        self._exhausted: set[str] = set()
+
+    def look(self) -> None:
+        """Called at a pace. Raises redis.RedisError."""
+        refused = dict(self._intake.refused)
+        for stream, reason in refused.items():
+            if stream not in self._refused:
+                sentence = "the broker refuses an intake stream; nobody's intents on it are read until that is mended"
+                alert("intake_stream_refused", sentence, stream=stream, reason=reason)
+        for stream in self._refused.keys() - refused.keys():
+            log.info("an intake stream is read again", stream=stream)
+        self._refused = refused
+        exhausted = set(self._intake.exhausted())
+        for stream in exhausted - self._exhausted:
+            sentence = "an intake stream takes no more entries: somebody wrote the last possible id. Delete the key"
+            alert("intake_stream_exhausted", f"{sentence} once it is empty", stream=stream)
+        self._exhausted = exhausted
+        self._intake.forget_consumers()
+
+
 def main() -> None:
     """Run until SIGTERM or SIGINT: what was read is committed and acknowledged first."""
     settings = load_settings()
     stop = process.start("intake", settings)
     runtime = process.patiently(lambda: flow_runtime.start(settings, pool_size=2), stop)
     client = broker.connect(process.broker_url(settings))
-    consumer = f"{os.uname().nodename}-{os.getpid()}"
-    intake = Intake(client, sorted(settings.intake.sources), consumer, settings.intake.reclaim_idle_s)
+    # The machine's name alone: restarts leave no consumer behind, and several intakes may share one.
+    intake = Intake(client, sorted(settings.intake.sources), os.uname().nodename, settings.intake.reclaim_idle_s)
+    streams = Streams(intake)
     announce_ready()
     reclaim_at = 0.0
     while not stop.is_set():
@@ -39,6 +66,7 @@ def main() -> None:
                 old = intake.reclaim(settings.intake.batch)
                 entries += old
                 reclaim_at = time.monotonic() + (0 if old else settings.intake.reclaim_idle_s / 4)
+                streams.look()
             if entries:
                 _take(runtime, intake, entries)
                 broker.ring(client)

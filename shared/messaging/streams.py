@@ -1,6 +1,8 @@
 """Intake and events on Redis Streams. The only module that knows their form; AMQP would stand beside it."""
 
+import contextlib
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +14,25 @@ INTAKE_FIELD = b"intent"
 EVENTS = "settlepipe:events"
 EVENT_FIELD = "event"
 GROUP = "settlepipe"
+_LAST_ID = b"18446744073709551615-18446744073709551615"
+_ASIDE_S = 5.0  # so long a stream that was refused is left alone
+_GONE = 2  # a consumer that did nothing for so many times the reclaiming's idle time is gone
+_MOST_GONE = 1000  # deleted at once
+_FORGET = """
+local gone = 0
+for _, told in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
+    local consumer = {}
+    for i = 1, #told, 2 do consumer[told[i]] = told[i + 1] end
+    if consumer.name ~= ARGV[2] and consumer.pending == 0 and consumer.idle >= tonumber(ARGV[3])
+        and gone < tonumber(ARGV[4]) then
+        redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], consumer.name)
+        gone = gone + 1
+    end
+end
+return gone
+"""
+_TRIM_ROUNDS = 10  # at once; XTRIM takes about 10,000 entries at a time
+_TRIM_LEAST = 1000  # a round that takes fewer was the last
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,60 +46,129 @@ class Entry:
 
 
 class Intake:
-    """Reads intake streams in a consumer group. One process, one object, one consumer name."""
+    """Reads intake streams in a consumer group. One process, one object.
+
+    Each stream stands by itself: one that the broker refuses (another kind of value, no right to the key) is put aside
+    for a while, is named in `refused`, and stops no other.
+    consumer: may be shared by processes of a machine, and stays the same when they are restarted.
+    """
 
     def __init__(self, client: "redis.Redis", streams: Sequence[str], consumer: str, reclaim_idle_s: float) -> None:
         self._client, self._streams, self._consumer = client, list(streams), consumer
         self._idle_ms = int(reclaim_idle_s * 1000)
         self._cursors = dict.fromkeys(self._streams, b"0-0")
+        self._aside: dict[str, float] = {}
+        self.refused: dict[str, str] = {}
 
     def read(self, count: int, block_ms: int) -> list[Entry]:
-        """Up to `count` new entries, waiting at most `block_ms`. Raises redis.RedisError."""
-        try:
-            answer = self._client.xreadgroup(
-                GROUP, self._consumer, dict.fromkeys(self._streams, ">"), count=count, block=block_ms
-            )
-        except redis.ResponseError as error:
-            if "NOGROUP" not in str(error):
-                raise
-            self.create_groups()
+        """Up to `count` new entries (of each stream), waiting at most `block_ms`. Raises redis.RedisError."""
+        back = [stream for stream in self._usable() if stream in self.refused]
+        if back:  # alone, so that one that is still refused doesn't cost the others a turn
+            return [entry for stream in back for entry in self._read_alone(stream, count)]
+        streams = self._usable()
+        if not streams:
+            time.sleep(block_ms / 1000)
             return []
+        try:
+            return self._read(streams, count, block_ms)
+        except redis.ResponseError:
+            return [entry for stream in streams for entry in self._read_alone(stream, count)]
+
+    def _read_alone(self, stream: str, count: int) -> list[Entry]:
+        try:
+            try:
+                entries = self._read([stream], count, None)
+            except redis.ResponseError as error:
+                if "NOGROUP" not in str(error):
+                    raise
+                self._create_group(stream)
+                entries = []
+        except redis.ResponseError as error:
+            self._put_aside(stream, error)
+            return []
+        self.refused.pop(stream, None)
+        return entries
+
+    def _read(self, streams: Sequence[str], count: int, block_ms: int | None) -> list[Entry]:
+        given: Any = dict.fromkeys(streams, ">")
+        answer = self._client.xreadgroup(GROUP, self._consumer, given, count=count, block=block_ms)
         return [entry for stream, rows in _pairs(answer) for entry in _entries(stream, rows)]
 
     def reclaim(self, count: int) -> list[Entry]:
         """Entries that a consumer took and never acknowledged; each call goes on where the last one ended."""
         entries: list[Entry] = []
-        for stream in self._streams:
+        for stream in self._usable():
             try:
                 cursor, rows, *_ = self._client.xautoclaim(
                     stream, GROUP, self._consumer, self._idle_ms, start_id=self._cursors[stream], count=count
                 )
             except redis.ResponseError as error:
                 if "NOGROUP" not in str(error):
-                    raise
-                self.create_groups()
-                continue
+                    self._put_aside(stream, error)
+                continue  # the next read makes the group
             self._cursors[stream] = cursor
             entries += _entries(stream.encode(), [row for row in rows if row[1] is not None])
         return entries
 
     def acknowledge(self, entries: Sequence[Entry]) -> None:
-        """Take entries off their streams, after the commit: acknowledged and deleted in one MULTI."""
-        pipeline = self._client.pipeline(transaction=True)
-        for stream in {entry.stream for entry in entries}:
+        """Take entries off their streams, after the commit: acknowledged and deleted in one MULTI for each stream.
+
+        Those of a stream that refuses it stay: they are read again, and change nothing. Raises redis.RedisError.
+        """
+        for stream in dict.fromkeys(entry.stream for entry in entries):
             ids = [entry.entry_id for entry in entries if entry.stream == stream]
+            pipeline = self._client.pipeline(transaction=True)
             pipeline.xack(stream, GROUP, *ids)
             pipeline.xdel(stream, *ids)
-        pipeline.execute()
+            try:
+                pipeline.execute()
+            except redis.ResponseError as error:
+                self._put_aside(stream, error)
 
     def create_groups(self) -> None:
         """Create each stream's group at its beginning; nothing when it is there."""
-        for stream in self._streams:
+        for stream in self._usable():
             try:
-                self._client.xgroup_create(stream, GROUP, id="0", mkstream=True)
+                self._create_group(stream)
             except redis.ResponseError as error:
-                if "BUSYGROUP" not in str(error):
-                    raise
+                self._put_aside(stream, error)
+
+    def forget_consumers(self) -> int:
+        """Delete the group's consumers that are gone: idle for long, with nothing pending; how many.
+
+        In one step on the broker, because a consumer's pending entries would be lost with it. Where the broker allows
+        no script they stay. Raises redis.RedisError.
+        """
+        gone = 0
+        for stream in self._usable():
+            given = (GROUP, self._consumer, str(_GONE * self._idle_ms), str(_MOST_GONE))
+            with contextlib.suppress(redis.ResponseError):  # no group, no script: told by the next read, or no matter
+                gone += int(self._client.eval(_FORGET, 1, stream, *given))
+        return gone
+
+    def exhausted(self) -> list[str]:
+        """The streams that can take no more entries: somebody wrote the last possible id. Raises redis.RedisError."""
+        found = []
+        for stream in self._usable():
+            with contextlib.suppress(redis.ResponseError):
+                if self._client.xinfo_stream(stream)["last-generated-id"] == _LAST_ID:
+                    found.append(stream)
+        return found
+
+    def _create_group(self, stream: str) -> None:
+        try:
+            self._client.xgroup_create(stream, GROUP, id="0", mkstream=True)
+        except redis.ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+
+    def _usable(self) -> list[str]:
+        now = time.monotonic()
+        return [stream for stream in self._streams if self._aside.get(stream, 0.0) <= now]
+
+    def _put_aside(self, stream: str, error: redis.ResponseError) -> None:
+        self._aside[stream] = time.monotonic() + _ASIDE_S
+        self.refused[stream] = str(error)[:200]
 
 
 def submit(client: "redis.Redis", stream: str, intents: Sequence[bytes]) -> None:
@@ -90,25 +180,77 @@ def submit(client: "redis.Redis", stream: str, intents: Sequence[bytes]) -> None
 
 
 def publish(
-    client: "redis.Redis", events: Sequence[Mapping[str, Any]], keep_s: float, after: str | None = None
+    client: "redis.Redis",
+    events: Sequence[Mapping[str, Any]],
+    keep_s: float,
+    after: str | None = None,
+    keep_entries: int | None = None,
 ) -> str | None:
-    """Add events (rows of the outbox) in order and trim what is too old; the id of the last entry.
+    """Trim the events stream, then add events (rows of the outbox) in order; the id of the last entry.
 
-    None, and nothing is written, when the stream has lost entry `after`: older events have to come before these.
-    Raises redis.WatchError when the stream changes hands meanwhile; nothing is written then either.
+    None, and nothing is written, when the stream's last entry is another one than `after` (where that is given): it
+    was wiped, or somebody else wrote. The look and the writing are one step: a process that was frozen between them
+    writes nothing. Raises redis.RedisError.
     """
-    oldest = f"{int((datetime.now(UTC).timestamp() - keep_s) * 1000)}-0"
+    trim(client, keep_s, keep_entries)
     with client.pipeline(transaction=True) as pipeline:
         if after is not None:
-            # A wipe after this look, or a new connection, makes the transaction fail.
+            # What changes the stream after this look, or a new connection, makes the transaction fail.
             pipeline.watch(EVENTS)  # type: ignore[no-untyped-call]
-            if not pipeline.xrange(EVENTS, after, after, count=1):
+            if _last_id(pipeline) != after:
                 return None
             pipeline.multi()
         for event in events:
             pipeline.xadd(EVENTS, {EVENT_FIELD: cloud_event(event)})
+        try:
+            return str(pipeline.execute()[-1].decode())
+        except redis.WatchError:
+            return None
+
+
+def trim(client: "redis.Redis", keep_s: float, keep_entries: int | None = None) -> int:
+    """Take what is too old, or too much, off the events stream; how many entries.
+
+    By itself, never with an XADD: a full broker refuses that one, and this is what makes room. Both limits are kept
+    to within a node of the stream (100 entries). Raises redis.RedisError.
+    """
+    oldest = f"{int((_now_s(client) - keep_s) * 1000)}-0"
+    removed = 0
+    for _ in range(_TRIM_ROUNDS):
+        pipeline = client.pipeline(transaction=False)
         pipeline.xtrim(EVENTS, minid=oldest, approximate=True)
-        return str(pipeline.execute()[len(events) - 1].decode())
+        if keep_entries is not None:
+            pipeline.xtrim(EVENTS, maxlen=keep_entries, approximate=True)
+        gone = sum(pipeline.execute())
+        removed += gone
+        if gone < _TRIM_LEAST:
+            break
+    return removed
+
+
+def _now_s(client: "redis.Redis") -> float:
+    """The earlier one of the broker's clock, which entries' ids come from, and ours: neither alone, running ahead, may
+    empty the stream."""
+    ours = datetime.now(UTC).timestamp()
+    try:
+        seconds, micros = client.time()
+    except redis.ResponseError:  # an account that may not ask
+        return ours
+    return min(ours, seconds + micros / 1e6)
+
+
+def last_id(client: "redis.Redis") -> str:
+    """The id of the entry that was added last, though it may be trimmed by now; 0-0: there is no stream."""
+    return _last_id(client)
+
+
+def _last_id(client: Any) -> str:
+    try:
+        return str(client.xinfo_stream(EVENTS)["last-generated-id"].decode())
+    except redis.ResponseError as error:
+        if "no such key" not in str(error):
+            raise
+        return "0-0"
 
 
 def holds(client: "redis.Redis", entry_id: str) -> bool:

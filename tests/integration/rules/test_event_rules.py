@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -14,7 +14,7 @@ import redis
 from scheduler import relay as relay_module
 from scheduler.relay import relay
 from shared.messaging import broker, streams
-from shared.store import events
+from shared.store import engine, events
 from shared.store.engine import Database, driver_url
 from tests.support.bank import until
 from tests.support.flow import APPLIED, LOOK, NO, NOT_SENT, OK, UNCLEAR, World
@@ -27,7 +27,7 @@ def client(broker_url: str) -> Iterator["redis.Redis"]:
 
 
 @contextmanager
-def relaying(world: World, client: "redis.Redis", dies_of: str = "") -> Iterator[None]:
+def relaying(world: World, client: Any, dies_of: str = "") -> Iterator[None]:
     """A relay for the length of the block, which must end of nothing else than `dies_of`."""
     stop, failures = threading.Event(), [""]
     database = Database(world.url, pool_size=1)
@@ -205,3 +205,162 @@ def test_a_wipe_between_the_look_and_the_writing_is_noticed(world: World, broker
         client.flushall()
         assert streams.publish(client, batch, 600, after=first) is None
         assert client.xlen(streams.EVENTS) == 0  # what is older has to come first
+
+
+def many(world: World, count: int, age_s: float = 0) -> None:
+    """Events of `count` / 3 payments that were written long ago, three each, in order."""
+    world.execute(
+        """INSERT INTO events (event_id, type, subject, data, pending, created_at)
+        SELECT n / 3 || '-' || n %% 3, 'settlepipe.payment.accepted', 's/' || n / 3, json_build_object('n', n), false,
+            clock() - make_interval(secs => %s) FROM generate_series(3, %s) n""",
+        age_s,
+        count + 2,
+    )
+
+
+def numbers(client: "redis.Redis") -> list[int]:
+    return [event["data"]["n"] for event in on(client) if "n" in event["data"]]
+
+
+def in_order(client: "redis.Redis") -> bool:
+    """Are the first showings of each payment's events in order, and after a repeat of one all later ones repeated?"""
+    last: dict[str, int] = {}
+    for event in on(client):
+        payment, _, number = event["id"].rpartition("-")
+        if int(number) > last.get(payment, -1) + 1 and payment in last:
+            return False
+        last[payment] = int(number)
+    return True
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A statement's time scaled down: what takes 30 s in production takes as long here as `many` events need."""
+    monkeypatch.setitem(engine.SESSION, "options", engine.SESSION["options"] + " -c statement_timeout=250")
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_replay_of_more_than_one_statement_can_mark_is_written_in_pieces(
+    own_world: World, client: "redis.Redis"
+) -> None:
+    world, count = own_world, 12_000
+    many(world, count)
+    world.execute("SET statement_timeout = 15")
+    with pytest.raises(psycopg.errors.QueryCanceled):  # what a statement with all of them would end in
+        world.execute("UPDATE events SET pending = true")
+    world.execute("RESET statement_timeout")
+    world.settled("safe", OK)
+    carried(world, client)
+    client.delete(streams.EVENTS)
+    with relaying(world, client):
+        until(lambda: client.xlen(streams.EVENTS) >= count + 2, True)
+    assert numbers(client) == list(range(3, count + 3))
+    assert [event["id"] for event in on(client)][-2:] == ["1-1", "1-2"]
+    assert world.value("SELECT replay_next FROM relay_position") is None
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_replay_that_is_killed_goes_on_and_one_that_is_wiped_begins_again(
+    own_world: World, client: "redis.Redis"
+) -> None:
+    world, count = own_world, 6_000
+    many(world, count)
+    with world.runtime.database.connection() as connection:
+        assert events.replay(connection, world.value("SELECT min(created_at) FROM events")) == count
+    killing = _Killing(client, 2_000)
+    with relaying(world, killing, dies_of="killed"):
+        until(lambda: killing.killed, True)
+    before = client.xlen(streams.EVENTS)
+    with relaying(world, client):
+        until(lambda: client.xlen(streams.EVENTS) > before, True)
+    so_far = numbers(client)
+    assert so_far[:before] == list(range(3, before + 3))
+    assert so_far[before] >= before + 3 - 500, "it goes on where it was, but for a batch that was not noted"
+    world.settled("safe", OK)  # new ones come meanwhile
+    if len(so_far) < count:
+        client.flushdb()
+    with relaying(world, client):
+        until(lambda: [event["id"] for event in on(client)][-2:], ["1-1", "1-2"])
+    assert set(numbers(client)) == set(range(3, count + 3))
+    assert in_order(client)
+
+
+class _Killing:
+    """A broker's client whose process dies once so many events are on the stream, before that is noted."""
+
+    def __init__(self, client: "redis.Redis", entries: int) -> None:
+        self._client, self._entries, self.killed = client, entries, False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def pipeline(self, transaction: bool = True) -> Any:
+        if self._client.xlen(streams.EVENTS) >= self._entries:
+            self.killed = True
+            raise RuntimeError("killed")
+        return self._client.pipeline(transaction=transaction)
+
+
+def test_a_second_replay_makes_the_active_one_longer_and_there_is_one(world: World, client: "redis.Redis") -> None:
+    many(world, 300, age_s=5_000)
+    many(world, 300, age_s=1_000)
+    now = world.value("SELECT clock()")
+    with world.runtime.database.connection() as connection:
+        assert events.replay(connection, now - timedelta(seconds=2_000)) == 300
+        assert events.replay(connection, now - timedelta(seconds=6_000)) == 600
+        assert events.replay(connection, now - timedelta(seconds=10)) == 0
+    assert len(carried(world, client)) == 600
+    with world.runtime.database.connection() as connection:
+        assert events.replay(connection, now - timedelta(seconds=2_000)) == 300
+    assert len(carried(world, client)) == 900
+
+
+def test_a_repeat_during_a_replay_is_told_and_in_order(world: World, client: "redis.Redis") -> None:
+    document = world.document()
+    world.accept(document)
+    many(world, 1_500)
+    carried(world, client)
+    client.delete(streams.EVENTS)
+    world.accept(document)
+    with relaying(world, client):
+        until(lambda: client.xlen(streams.EVENTS) >= 1_501, True)
+        world.accept(document)
+        until(lambda: [event["id"] for event in on(client)][-1], "1-1")
+    assert in_order(client)
+
+
+def test_a_relay_that_was_overtaken_between_asking_and_writing_writes_and_notes_nothing(
+    world: World, client: "redis.Redis"
+) -> None:
+    world.settled("safe", OK)
+    carried(world, client)
+    world.settled("safe", OK)
+    with world.runtime.database.connection() as connection:
+        frozen, last = events.begin(connection), streams.last_id(client)
+        batch = events.pending(connection, 10)
+        assert [event["event_id"] for event in batch] == ["2-1", "2-2"]
+        world.settled("safe", OK)
+        assert len(carried(world, client)) == 6  # another one has the turn meanwhile
+        assert streams.publish(client, batch, 600, after=last) is None
+        assert client.xlen(streams.EVENTS) == 6
+        entry_id = streams.publish(client, batch, 600)
+        assert entry_id is not None
+        assert not events.carried(connection, [event["id"] for event in batch], entry_id, frozen.number)
+
+
+def test_what_somebody_else_wrote_to_the_stream_stops_nothing(world: World, client: "redis.Redis") -> None:
+    world.settled("safe", OK)
+    with relaying(world, client):
+        until(lambda: client.xlen(streams.EVENTS), 2)
+        client.xadd(streams.EVENTS, {"event": json.dumps({"id": "0-0", "data": {}})})
+        world.settled("safe", OK)
+        until(lambda: client.xlen(streams.EVENTS), 5)
+    assert world.value("SELECT replay FROM relay_position") == 0, "nothing was lost"
+
+
+def test_a_stream_that_was_trimmed_to_nothing_is_no_wiped_one(world: World, client: "redis.Redis") -> None:
+    world.settled("safe", OK)
+    carried(world, client)
+    client.xtrim(streams.EVENTS, maxlen=0, approximate=False)
+    world.settled("safe", OK)
+    assert [event["id"] for event in carried(world, client)] == ["2-1", "2-2"]
