@@ -135,7 +135,7 @@ def _flower(stack: Stack, common: Mapping[str, str]) -> Child:
     user = f"settlepipe:{stack.kept.flower_password}"
     command = _python(
         "celery",
-        *("-A", "worker.app", "flower", "--address=127.0.0.1", f"--port={stack.kept.flower_port}"),
+        *("-A", "worker.monitor", "flower", "--address=127.0.0.1", f"--port={stack.kept.flower_port}"),
         *("--persistent=True", f"--db={stack.home / 'flower'}", f"--state_save_interval={FLOWER_SAVE_INTERVAL_MS}"),
         # Operators act through the CLI, which keeps an audit record: Flower only shows.
         *(f"--max_tasks={FLOWER_MAX_TASKS}", "--read_only=True"),

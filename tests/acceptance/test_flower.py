@@ -29,6 +29,16 @@ def test_flower_shows_the_lanes_workers_and_their_tasks(up: Stack, source: str, 
     assert task["worker"] in workers
 
 
+def test_flowers_page_of_the_broker_shows_the_lanes_queues_and_no_password(up: Stack) -> None:
+    wait_until(lambda: _lane_workers(up, "billcenter"), "Flower knows the workers", 20, pause_s=0.5)
+    page = _page(up, "/broker").decode()
+    for lane in SETTLE:
+        assert f"lane.{lane}" in page
+    password = urlsplit(up.told["broker_url"]).password
+    assert password
+    assert password not in page
+
+
 def test_flower_tells_nothing_without_its_password(up: Stack) -> None:
     url = urlsplit(up.told["flower_url"])
     with pytest.raises(urllib.error.HTTPError) as refused:
@@ -53,11 +63,16 @@ def _task_of(up: Stack, payment_id: int) -> dict[str, Any] | None:
 
 
 def _ask(up: Stack, path: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(_page(up, path))
+    return found
+
+
+def _page(up: Stack, path: str) -> bytes:
     url = urlsplit(up.told["flower_url"])
     user = base64.b64encode(f"{url.username}:{url.password}".encode()).decode()
     request = urllib.request.Request(
         f"http://{url.hostname}:{url.port}{path}", headers={"Authorization": f"Basic {user}"}
     )
     with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
-        found: dict[str, Any] = json.load(answer)
-        return found
+        page: bytes = answer.read()
+        return page
