@@ -64,6 +64,9 @@ class IntakeSettings(_Section):
         description="stream to the sources allowed on it (JSON)",
     )
     batch: int = Field(500, gt=0, le=5000, description="intents read and committed at a time")
+    batch_bytes: int = Field(
+        4 * 1024 * 1024, gt=0, description="bytes read at a time; only the last entry of them can be larger"
+    )
     reclaim_idle_s: Seconds = Field(60, description="entries a dead consumer held are taken over after this")
 
 

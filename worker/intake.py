@@ -1,6 +1,8 @@
 """The intake process: intents from the streams into the database."""
 
+import contextlib
 import os
+import threading
 import time
 
 import redis
@@ -55,21 +57,20 @@ def main() -> None:
     runtime = process.patiently(lambda: flow_runtime.start(settings, pool_size=2), stop)
     client = broker.connect(process.broker_url(settings))
     # The machine's name alone: restarts leave no consumer behind, and several intakes may share one.
-    intake = Intake(client, sorted(settings.intake.sources), os.uname().nodename, settings.intake.reclaim_idle_s)
+    consumer, batch = os.uname().nodename, settings.intake.batch
+    sources = sorted(settings.intake.sources)
+    intake = Intake(client, sources, consumer, settings.intake.reclaim_idle_s, settings.intake.batch_bytes)
     streams = Streams(intake)
     announce_ready()
     reclaim_at = 0.0
     while not stop.is_set():
         try:
-            entries = intake.read(settings.intake.batch, _BLOCK_MS)
+            if _take(runtime, intake, intake.read(batch, _BLOCK_MS)):  # nothing of it is held while more is read
+                broker.ring(client)
             if time.monotonic() >= reclaim_at:
-                old = intake.reclaim(settings.intake.batch)
-                entries += old
+                old = _take_over(runtime, intake, client, batch, stop)
                 reclaim_at = time.monotonic() + (0 if old else settings.intake.reclaim_idle_s / 4)
                 streams.look()
-            if entries:
-                _take(runtime, intake, entries)
-                broker.ring(client)
         except redis.RedisError as error:
             log.warning("the broker does not answer; trying again", reason=type(error).__name__)
             stop.wait(_AWAY_S)
@@ -79,10 +80,30 @@ def main() -> None:
             stop.wait(_AWAY_S)
 
 
-def _take(runtime: Runtime, intake: Intake, entries: list[Entry]) -> None:
-    accepted = accept(runtime, entries)
+def _take(runtime: Runtime, intake: Intake, entries: list[Entry]) -> int:
+    """Accept and acknowledge these. How many there were."""
+    if not entries:
+        return 0
+    try:
+        accepted = accept(runtime, entries)
+    except AWAY:
+        with contextlib.suppress(redis.RedisError):
+            intake.forgive(entries)
+        raise
     intake.acknowledge(entries)
     log.info("intents read", entries=len(entries), accepted=accepted)
+    return len(entries)
+
+
+def _take_over(runtime: Runtime, intake: Intake, client: "redis.Redis", count: int, stop: threading.Event) -> int:
+    """What others took and left, one at a time: the one that ended its reader is alone then. How many there were."""
+    taken = 0
+    for entry in intake.reclaim(count):
+        taken += _take(runtime, intake, [entry])
+        broker.ring(client)
+        if stop.is_set():
+            break
+    return taken
 
 
 if __name__ == "__main__":

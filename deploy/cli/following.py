@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shared.domain.cards import kept_digest, names_card_data
+from shared.domain.cards import names_card_data
+from shared.domain.intent import MAX_INTENT_BYTES
+from shared.domain.kept import keep
 
 if TYPE_CHECKING:
     import redis
@@ -72,8 +74,8 @@ class Followed:
         self._counts["undecided"] += 1
         if line.subject is not None:
             self._of_subject.setdefault(line.subject, []).append(line)
-        if names_card_data(raw):
-            for kept in {kept_digest(raw, subject) for subject in (line.subject, None)} - {digest}:
+        if names_card_data(raw[:MAX_INTENT_BYTES]):
+            for kept in {keep(raw, subject).sha256 for subject in (line.subject, None)} - {digest}:
                 self._redacted.setdefault(kept, []).append(line)
 
     def saw(self, event: dict[str, Any]) -> None:
@@ -171,7 +173,9 @@ class Followed:
 
 
 def subject_of(raw: bytes) -> str | None:
-    """`source/intent_id` of a line, when both can be read."""
+    """`source/intent_id` of a line, when both can be read. One that is too long for an intent is not looked at."""
+    if len(raw) > MAX_INTENT_BYTES:
+        return None
     try:
         document = json.loads(raw)
     except (ValueError, RecursionError):

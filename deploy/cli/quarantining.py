@@ -65,7 +65,8 @@ def replay(
 ) -> None:
     """Put the kept bytes on the intake queue again, once what was wrong is mended.
 
-    Bytes that held card data were kept redacted: they are no intent any more, and stay.
+    Bytes that held card data were kept redacted, and of what was too long only the beginning was kept: they are no
+    intent any more, and stay.
     """
     if bool(numbers) == everything:
         raise WrongUse("name what to replay: numbers from `settlepipe quarantine`, or --all")
@@ -73,21 +74,28 @@ def replay(
     from shared.messaging import streams
     from shared.store import quarantine
 
-    count, redacted = 0, 0
+    count, redacted, cut = 0, 0, 0
     with stack.connection() as connection, stack.broker() as client:
         for batch in quarantine.kept(connection, None if everything else [_in_range(n) for n in numbers or ()]):
-            whole = [entry for entry in batch if not is_redacted(bytes(entry["raw"]))]
-            for entry in whole:
+            whole = [entry for entry in batch if entry["whole_bytes"] is None]
+            clean = [entry for entry in whole if not is_redacted(bytes(entry["raw"]))]
+            for entry in clean:
                 streams.submit(client, entry["stream"], [bytes(entry["raw"])])
-            quarantine.replayed(connection, [entry["id"] for entry in whole])
-            count += len(whole)
-            redacted += len(batch) - len(whole)
-    left = f"{redacted} held card data, kept redacted: their upstream has to send them anew, without it"
-    if numbers and redacted:
-        raise Failed(f"{count} were replayed; {left}")
+            quarantine.replayed(connection, [entry["id"] for entry in clean])
+            count, redacted, cut = count + len(clean), redacted + len(whole) - len(clean), cut + len(batch) - len(whole)
+    left = "".join(
+        f"; {number} {why}: their upstream has to send them anew, {how}"
+        for number, why, how in (
+            (redacted, "held card data, kept redacted", "without it"),
+            (cut, "were too long, only their beginning was kept", "within the limit"),
+        )
+        if number
+    )
+    if numbers and left:
+        raise Failed(f"{count} were replayed{left}")
     if numbers and count < len(set(numbers)):
         raise Failed(f"{count} were replayed; the other numbers are not in quarantine, see `settlepipe quarantine`")
-    print(f"{count} replayed" + (f"; {left}" if redacted else ""))
+    print(f"{count} replayed{left}")
 
 
 def _replayed(row: dict[str, Any]) -> str:

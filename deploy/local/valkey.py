@@ -68,6 +68,8 @@ def _write_configuration(home: Path, data: Path, kept: Kept) -> Path:
         'save ""',  # the append-only file is the persistence
         # A broker that throws messages away to make room loses doorbells silently: it has to say no instead.
         "maxmemory-policy noeviction",
+        # The largest text of anybody's; an intent has 64 KiB, and the intake can't refuse to read what is there.
+        "proto-max-bulk-len 128mb",
     ]
     path = home / "valkey.conf"
     fresh = path.with_name("valkey.conf.new")

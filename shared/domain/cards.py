@@ -4,7 +4,6 @@ Card data is what stands under a key `cardNumber` or `cvv`, in any spelling: let
 escaped or full-width letters.
 """
 
-import hashlib
 import json
 import re
 import unicodedata
@@ -21,7 +20,6 @@ _NAMED = re.compile(_NAMES, re.IGNORECASE)
 _ESCAPE = re.compile(r"(?<!\\)\\+u([0-9A-Fa-f]{4})")  # of a JSON text, or of one inside another
 _BLANK = re.compile(r"(?<!\\)\\+[bfnrt]")
 _DIGITS = re.compile(r"\d+")
-_DIGIT = re.compile(rb"\d")
 
 
 def is_card_key(key: str) -> bool:
@@ -67,22 +65,18 @@ def redacted(raw: bytes) -> bytes:
         document = json.loads(raw, object_pairs_hook=clean)
         kept = json.dumps(document, ensure_ascii=False).encode("utf-8", "backslashreplace")
     except (ValueError, RecursionError):
-        return _blanked(raw) if names_card_data(raw) else raw
+        return blanked(raw) if names_card_data(raw) else raw
     if doubled and names_card_data(raw):  # the one that stood first is not in `kept`
-        return _blanked(raw)
+        return blanked(raw)
     if any(map(_names, _texts(document))):
-        return _blanked(kept)
+        return blanked(kept)
     return kept if found else raw
 
 
-def kept_digest(raw: bytes, subject: str | None) -> bytes:
-    """The SHA-256 that tells what is kept of `raw` from other entries: of `redacted(raw)`, never of card data (the few
-    digits of a cvv could be guessed). Where no digit is left two intents can look the same: then `subject` counts too.
-    """
-    kept = redacted(raw)
-    if subject is not None and kept != raw and _DIGIT.search(kept) is None:
-        kept += b"\n" + subject.encode()
-    return hashlib.sha256(kept).digest()
+def blanked(raw: bytes) -> bytes:
+    """No digit is left. Escapes go first: without their digits nobody could tell any more what was named."""
+    text = raw.replace(b"\0", b"").decode("utf-8", "surrogateescape")
+    return _DIGITS.sub(MARK, _unescaped(text).replace("\0", "")).encode()
 
 
 def is_redacted(raw: bytes) -> bool:
@@ -116,12 +110,6 @@ def _folded(text: str) -> str:
     if text.isascii():
         return text
     return text.translate({ord(one): unicodedata.normalize("NFKC", one) for one in set(text) if one > "\x7f"})
-
-
-def _blanked(raw: bytes) -> bytes:
-    """No digit left. Escapes go first: without their digits nobody could tell any more what was named."""
-    text = raw.replace(b"\0", b"").decode("utf-8", "surrogateescape")
-    return _DIGITS.sub(MARK, _unescaped(text).replace("\0", "")).encode()
 
 
 def _unescaped(text: str) -> str:

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
-from shared.domain.cards import kept_digest, redacted
 from shared.domain.intent import BadIntent, Intent, parse_intent
+from shared.domain.kept import keep, keep_unread
 from shared.domain.payment import Payment
 from shared.domain.reference import new_reference
 from shared.flow.prepare import prepare, rule_of
@@ -21,6 +21,8 @@ from shared.store.intake import Key, NewPayment, Quarantined
 from shared.telemetry.logs import alert, get_logger
 
 log = get_logger(__name__)
+
+MAX_DELIVERIES = 5  # an entry whose readers ended so often before they were done with it is not read again
 
 
 def accept(runtime: Runtime, entries: Sequence[Entry]) -> int:
@@ -88,6 +90,9 @@ def _accept(runtime: Runtime, entries: Sequence[Entry]) -> int:
 
 
 def _read(runtime: Runtime, entry: Entry) -> Intent:
+    if _ended_its_readers(entry):
+        alert("entry_ends_intake", "an entry was read again and again and whoever read it ended; it is in quarantine")
+        raise BadIntent(f"it was read {MAX_DELIVERIES} times and whoever read it ended before it was done")
     if entry.raw is None:
         raise BadIntent("the entry must have exactly one field, `intent`")
     targets = {name: registration.target for name, registration in runtime.registrations.items()}
@@ -137,15 +142,21 @@ def _payment(intent: Intent) -> Payment:
 
 def _quarantined(entry: Entry, reason: str, subject: str | None, conflict_of: int | None = None) -> Quarantined:
     raw = entry.raw if entry.raw is not None else _flat(entry.fields)
+    kept = keep_unread(raw) if _ended_its_readers(entry) else keep(raw, subject)
     return Quarantined(
-        sha256=kept_digest(raw, subject),
-        raw=redacted(raw),
+        sha256=kept.sha256,
+        raw=kept.raw,
+        whole_bytes=kept.whole_bytes,
         reason=reason,
         subject=subject,
         stream=entry.stream,
         entry_id=entry.entry_id.decode("ascii", "replace"),
         conflict_of=conflict_of,
     )
+
+
+def _ended_its_readers(entry: Entry) -> bool:
+    return entry.deliveries > MAX_DELIVERIES
 
 
 def _flat(fields: Mapping[bytes, bytes]) -> bytes:

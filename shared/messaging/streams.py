@@ -3,12 +3,13 @@
 import contextlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import redis
+from redis.exceptions import NoPermissionError
 
 INTAKE_FIELD = b"intent"
 EVENTS = "settlepipe:events"
@@ -37,12 +38,38 @@ _TRIM_LEAST = 1000  # a round that takes fewer was the last
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of an intake stream. raw is its `intent` field; None when the entry has another form."""
+    """One entry of an intake stream. raw is its `intent` field; None when the entry has another form.
+
+    deliveries: how often somebody read it, this time included.
+    """
 
     stream: str
     entry_id: bytes
     raw: bytes | None
     fields: Mapping[bytes, bytes]
+    deliveries: int = 1
+
+
+# An entry can have any size, and no command tells it before it is read. So they are counted where they are: entries are
+# taken until they have so many bytes together, and the last one is the only one that can be large. A stream that is
+# refused is told when nothing was taken before it: else what was taken would be lost to its reader.
+_TAKE = """
+local taken, bytes, any = {}, 0, false
+for place, stream in ipairs(KEYS) do
+    taken[place] = {}
+    while #taken[place] < tonumber(ARGV[3]) and bytes < tonumber(ARGV[4]) do
+        local answer = redis.pcall('XREADGROUP', 'GROUP', ARGV[1], ARGV[2], 'COUNT', 1, 'STREAMS', stream, '>')
+        if answer and answer.err and not any then return answer end
+        if not answer or answer.err then break end
+        any = true
+        local entry = answer[1][2][1]
+        for _, text in ipairs(entry[2]) do bytes = bytes + #text end
+        table.insert(taken[place], entry)
+    end
+end
+return taken
+"""
+BATCH_BYTES = 4 * 1024 * 1024
 
 
 class Intake:
@@ -51,17 +78,31 @@ class Intake:
     Each stream stands by itself: one that the broker refuses (another kind of value, no right to the key) is put aside
     for a while, is named in `refused`, and stops no other.
     consumer: may be shared by processes of a machine, and stays the same when they are restarted.
+    max_bytes: what is read at a time has no more, but for the last entry of it.
     """
 
-    def __init__(self, client: "redis.Redis", streams: Sequence[str], consumer: str, reclaim_idle_s: float) -> None:
+    def __init__(
+        self,
+        client: "redis.Redis",
+        streams: Sequence[str],
+        consumer: str,
+        reclaim_idle_s: float,
+        max_bytes: int = BATCH_BYTES,
+    ) -> None:
         self._client, self._streams, self._consumer = client, list(streams), consumer
         self._idle_ms = int(reclaim_idle_s * 1000)
-        self._cursors = dict.fromkeys(self._streams, b"0-0")
+        self._max_bytes = max_bytes
+        self._cursors = dict.fromkeys(self._streams, "-")
         self._aside: dict[str, float] = {}
         self.refused: dict[str, str] = {}
+        self._script = client.register_script(_TAKE)
+        self._scripts_allowed = True
+        for command in ("XREADGROUP", "XCLAIM"):  # as a dict an entry would lose a field that stands twice
+            client.set_response_callback(command, lambda answer, **_: answer)
 
     def read(self, count: int, block_ms: int) -> list[Entry]:
-        """Up to `count` new entries (of each stream), waiting at most `block_ms`. Raises redis.RedisError."""
+        """Up to `count` new entries of each stream, waiting at most `block_ms` for one. Raises redis.RedisError."""
+        self._streams.append(self._streams.pop(0))  # none goes first always: a full one would starve the others
         back = [stream for stream in self._usable() if stream in self.refused]
         if back:  # alone, so that one that is still refused doesn't cost the others a turn
             return [entry for stream in back for entry in self._read_alone(stream, count)]
@@ -70,45 +111,30 @@ class Intake:
             time.sleep(block_ms / 1000)
             return []
         try:
-            return self._read(streams, count, block_ms)
+            return self._waiting(streams, count) or self._next(streams, block_ms)
         except redis.ResponseError:
             return [entry for stream in streams for entry in self._read_alone(stream, count)]
 
-    def _read_alone(self, stream: str, count: int) -> list[Entry]:
-        try:
-            try:
-                entries = self._read([stream], count, None)
-            except redis.ResponseError as error:
-                if "NOGROUP" not in str(error):
-                    raise
-                self._create_group(stream)
-                entries = []
-        except redis.ResponseError as error:
-            self._put_aside(stream, error)
-            return []
-        self.refused.pop(stream, None)
-        return entries
+    def reclaim(self, count: int) -> Iterator[Entry]:
+        """Entries that a consumer took and never acknowledged, up to `count` of a stream; each call goes on where the
+        last one ended.
 
-    def _read(self, streams: Sequence[str], count: int, block_ms: int | None) -> list[Entry]:
-        given: Any = dict.fromkeys(streams, ">")
-        answer = self._client.xreadgroup(GROUP, self._consumer, given, count=count, block=block_ms)
-        return [entry for stream, rows in _pairs(answer) for entry in _entries(stream, rows)]
-
-    def reclaim(self, count: int) -> list[Entry]:
-        """Entries that a consumer took and never acknowledged; each call goes on where the last one ended."""
-        entries: list[Entry] = []
+        Each is taken when it is asked for, and no earlier: who ends with one in hand leaves the others alone.
+        """
         for stream in self._usable():
             try:
-                cursor, rows, *_ = self._client.xautoclaim(
-                    stream, GROUP, self._consumer, self._idle_ms, start_id=self._cursors[stream], count=count
-                )
+                yield from self._reclaim(stream, count)
             except redis.ResponseError as error:
-                if "NOGROUP" not in str(error):
+                if "NOGROUP" not in str(error):  # the next read makes the group
                     self._put_aside(stream, error)
-                continue  # the next read makes the group
-            self._cursors[stream] = cursor
-            entries += _entries(stream.encode(), [row for row in rows if row[1] is not None])
-        return entries
+
+    def forgive(self, entries: Sequence[Entry]) -> None:
+        """Reading these came to nothing and that was not their fault: it doesn't count."""
+        pipeline = self._client.pipeline(transaction=False)
+        for entry in entries:
+            before = entry.deliveries - 1
+            pipeline.xclaim(entry.stream, GROUP, self._consumer, 0, [entry.entry_id], retrycount=before, justid=True)
+        pipeline.execute()
 
     def acknowledge(self, entries: Sequence[Entry]) -> None:
         """Take entries off their streams, after the commit: acknowledged and deleted in one MULTI for each stream.
@@ -169,6 +195,66 @@ class Intake:
     def _put_aside(self, stream: str, error: redis.ResponseError) -> None:
         self._aside[stream] = time.monotonic() + _ASIDE_S
         self.refused[stream] = str(error)[:200]
+
+    def _read_alone(self, stream: str, count: int) -> list[Entry]:
+        try:
+            try:
+                entries = self._waiting([stream], count)
+            except redis.ResponseError as error:
+                if "NOGROUP" not in str(error):
+                    raise
+                self._create_group(stream)
+                entries = []
+        except redis.ResponseError as error:
+            self._put_aside(stream, error)
+            return []
+        self.refused.pop(stream, None)
+        return entries
+
+    def _waiting(self, streams: Sequence[str], count: int) -> list[Entry]:
+        """What is there now."""
+        if self._scripts_allowed:
+            try:
+                taken: Any = self._script(list(streams), [GROUP, self._consumer, count, self._max_bytes])
+                pairs = zip(streams, taken, strict=True)
+                return [entry for stream, rows in pairs for entry in _entries(stream, rows)]
+            except redis.ResponseError as error:
+                if not (isinstance(error, NoPermissionError) or "unknown command" in str(error)):
+                    raise
+                # Perhaps the right to one of the keys is what is missing: then the next line is refused as well.
+                entries = self._one_by_one(streams, count)
+                self._scripts_allowed = False
+                return entries
+        return self._one_by_one(streams, count)
+
+    def _one_by_one(self, streams: Sequence[str], count: int) -> list[Entry]:
+        """The same where scripts are forbidden: a round trip for each."""
+        entries: list[Entry] = []
+        size = 0
+        while len(entries) < count and size < self._max_bytes and (found := self._next(streams, None)):
+            entries += found
+            size += sum(len(value) for entry in found for value in entry.fields.values())
+        return entries
+
+    def _next(self, streams: Sequence[str], block_ms: int | None) -> list[Entry]:
+        """At most one entry of each stream."""
+        given: Any = dict.fromkeys(streams, ">")
+        answer = self._client.xreadgroup(GROUP, self._consumer, given, count=1, block=block_ms)
+        return [entry for stream, rows in _pairs(answer) for entry in _entries(stream.decode(), rows)]
+
+    def _reclaim(self, stream: str, count: int) -> Iterator[Entry]:
+        page: Any = self._client.xpending_range(
+            stream, GROUP, min=self._cursors[stream], max="+", count=count, idle=self._idle_ms
+        )
+        for row in page:
+            entry_id: bytes = row["message_id"]
+            self._cursors[stream] = "(" + entry_id.decode()
+            taken = self._client.xclaim(stream, GROUP, self._consumer, self._idle_ms, [entry_id])
+            # None of them: somebody else was faster. An older server gives what was deleted as nothing.
+            rows = [one for one in taken if one and one[1]]
+            yield from _entries(stream, rows, row["times_delivered"] + 1)
+        if len(page) < count:
+            self._cursors[stream] = "-"
 
 
 def submit(client: "redis.Redis", stream: str, intents: Sequence[bytes]) -> None:
@@ -304,11 +390,17 @@ def _pairs(answer: Any) -> list[tuple[bytes, Any]]:
     return [(stream, rows) for stream, rows in pairs]
 
 
-def _entries(stream: bytes, rows: Any) -> list[Entry]:
-    return [
-        Entry(stream.decode(), entry_id, fields[INTAKE_FIELD] if set(fields) == {INTAKE_FIELD} else None, fields)
-        for entry_id, fields in _flat(rows)
-    ]
+def _entries(stream: str, rows: Any, deliveries: int = 1) -> list[Entry]:
+    entries = []
+    for entry_id, flat in rows:
+        names, values = flat[::2], flat[1::2]
+        raw = values[0] if names == [INTAKE_FIELD] else None
+        fields: dict[bytes, bytes] = {}
+        for name, value in zip(names, values, strict=True):
+            before = fields.get(name)  # of a field that stands twice both values are kept
+            fields[name] = value if before is None else before + b"\n" + name + b"=" + value
+        entries.append(Entry(stream, entry_id, raw, fields, deliveries))
+    return entries
 
 
 def _flat(rows: Any) -> Any:

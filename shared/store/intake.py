@@ -27,11 +27,12 @@ class NewPayment:
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """What can't be accepted, with its bytes (free of card data) and the reason. conflict_of: the payment that has
-    its id."""
+    """What can't be accepted, with its bytes (free of card data) and the reason. whole_bytes: how long it was, where
+    `raw` is only its beginning. conflict_of: the payment that has its id."""
 
     sha256: bytes
     raw: bytes
+    whole_bytes: int | None
     reason: str
     subject: str | None
     stream: str
@@ -96,8 +97,8 @@ RETURNING payment_id
 
 _QUARANTINE = """
 WITH kept AS (
-    INSERT INTO quarantine AS q (sha256, raw, reason, subject, stream, entry_id, conflict_of)
-    VALUES (%(sha256)s, %(raw)s, %(reason)s, %(subject)s, %(stream)s, %(entry_id)s, %(conflict_of)s)
+    INSERT INTO quarantine AS q (sha256, raw, whole_bytes, reason, subject, stream, entry_id, conflict_of)
+    VALUES (%(sha256)s, %(raw)s, %(whole_bytes)s, %(reason)s, %(subject)s, %(stream)s, %(entry_id)s, %(conflict_of)s)
     ON CONFLICT (sha256) DO UPDATE SET seen = q.seen + 1, last_seen = clock(), reason = excluded.reason,
         entry_id = excluded.entry_id, stream = excluded.stream, conflict_of = excluded.conflict_of
     RETURNING id, seen, reason, sha256, stream, entry_id, subject

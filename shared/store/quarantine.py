@@ -8,7 +8,7 @@ _PAGE = 100
 
 # Read before they are replayed: one that comes back is not taken again by the same run.
 _KEPT = """
-SELECT id, stream, raw FROM quarantine
+SELECT id, stream, raw, whole_bytes FROM quarantine
 WHERE id > %(after)s AND id <= %(last)s
     AND CASE WHEN %(ids)s::bigint[] IS NULL THEN replayed_at IS NULL OR last_seen > replayed_at
              ELSE id = ANY(%(ids)s::bigint[]) END
@@ -17,7 +17,7 @@ ORDER BY id LIMIT %(limit)s
 
 
 def kept(connection: Connection, ids: list[int] | None) -> Iterator[list[Row]]:
-    """These entries, a page at a time: id, stream, raw. None: all that are still in quarantine now."""
+    """These entries, a page at a time: id, stream, raw, whole_bytes. None: all that are still in quarantine now."""
     row = connection.execute("SELECT coalesce(max(id), 0) AS last FROM quarantine").fetchone()
     last, after = (row["last"] if row else 0), 0
     while True:

@@ -62,6 +62,7 @@ SELECT entry FROM (
 _QUARANTINE = f"""
 SELECT q.id, json_build_object(
     'id', q.id, 'reason', q.reason, 'subject', q.subject, 'sha256', encode(q.sha256, 'hex'), 'bytes', length(q.raw),
+    'whole_bytes', q.whole_bytes,
     'stream', q.stream, 'entry_id', q.entry_id, 'seen', q.seen, 'first_seen', utc_text(q.first_seen),
     'last_seen', utc_text(q.last_seen), 'replayed_at', utc_text(q.replayed_at),
     'conflict_of', (SELECT p.source || '/' || p.intent_id {_FROM} WHERE p.id = q.conflict_of))::text AS row

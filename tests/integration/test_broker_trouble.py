@@ -22,7 +22,7 @@ from tests.support.stack import wait_until
 STREAM, OTHER = "settlepipe:intake", "settlepipe:intake:other"
 BOTH = json.dumps({STREAM: ["*"], OTHER: ["*"]})
 LAST = "18446744073709551615-18446744073709551615"
-QUICK = {"DISPATCH_LEASE_S": "1"}
+QUICK: dict[str, Any] = {"DISPATCH_LEASE_S": "1"}
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def put(client: "redis.Redis", provider: str, intent_id: str, stream: str = STRE
 def account(client: "redis.Redis", url: str, *rights: str) -> str:
     """The URL of an account that may do all but for what `rights` take away."""
     password = secrets.token_urlsafe(12)
-    client.execute_command("ACL", "SETUSER", "limited", "on", f">{password}", "+@all", "&*", *rights)
+    client.execute_command("ACL", "SETUSER", "limited", "on", f">{password}", "+@all", "&*", *rights)  # type: ignore[no-untyped-call]
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=f"limited:{password}@{parts.hostname}:{parts.port}"))
 
@@ -162,7 +162,7 @@ def test_an_intake_stream_that_is_refused_is_named_and_stops_no_other(
         if trouble == "no stream":
             client.delete(OTHER)
         else:
-            client.execute_command("ACL", "SETUSER", "limited", "~*")
+            client.execute_command("ACL", "SETUSER", "limited", "~*")  # type: ignore[no-untyped-call]
         put(client, "mtn", "later", OTHER)
         wait_until(lambda: "mtn later" in states(database), "it is read when it can be")
         wait_until(lambda: intake.said("an intake stream is read again"), "and that is said")
@@ -172,7 +172,7 @@ def test_an_intake_stream_that_is_refused_is_named_and_stops_no_other(
 def test_a_stream_that_somebody_gave_its_last_id_is_named_and_the_others_go_on(
     place: Place, client: "redis.Redis", database: Any
 ) -> None:
-    client.execute_command("XADD", OTHER, LAST, INTAKE_FIELD, lone.intent("mtn", "forged"))
+    client.execute_command("XADD", OTHER, LAST, INTAKE_FIELD, lone.intent("mtn", "forged"))  # type: ignore[no-untyped-call]
     with pytest.raises(redis.ResponseError, match="exhausted"):
         put(client, "mtn", "m1", OTHER)
     with lone.running("worker.intake", *place, INTAKE__SOURCES=BOTH) as intake:
@@ -252,7 +252,7 @@ def test_a_broker_full_of_old_events_recovers_by_itself_and_is_told_of_before(
     old_ms = int((time.time() - 8 * 86_400) * 1000)
     pipeline = client.pipeline(transaction=False)
     for number in range(15_000):
-        pipeline.execute_command("XADD", EVENTS, f"{old_ms}-{number}", "event", "x" * 300)
+        pipeline.execute_command("XADD", EVENTS, f"{old_ms}-{number}", "event", "x" * 300)  # type: ignore[no-untyped-call]
     pipeline.execute()
     with lone.running("worker.intake", *place):
         put(client, "mtn", "m1")

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import hashlib
 import io
 import json
 import threading
@@ -274,6 +275,29 @@ def test_replayed_bytes_are_the_kept_ones_on_their_own_stream(
     assert run("quarantine", "replay", "--all")[1] == "0 replayed\n"  # it did not come back
     with redis.Redis.from_url(broker_url) as client:
         assert [fields for _, fields in client.xrange("other")] == [{b"intent": b"\x00raw"}]
+
+
+def test_what_was_cut_is_shown_as_cut_and_never_put_on_the_queue_again(
+    run: Run, product: "redis.Redis", connection: Connection, tmp_path: Path
+) -> None:
+    """Also one whose beginning is an intent by itself."""
+    whole = _intent("p1").encode()
+    lines = [whole + b" " * 70_000, _intent("p2", metadata={"cvv": "987", "x": "x" * 70_000}).encode()]
+    file = tmp_path / "intents"
+    file.write_bytes(b"\n".join(lines))
+    code, out, _ = run("submit", str(file), "--wait", "--timeout", "30", "--json")
+    assert (code, _lines(out)[0]["quarantined"]) == (1, 2), "whoever follows it hears of it"
+    rows = _lines(run("quarantine", "--json")[1])
+    assert [(row["bytes"] <= 5000, row["whole_bytes"]) for row in rows] == [(True, len(line)) for line in lines]
+    assert rows[0]["sha256"] == hashlib.sha256(lines[0]).hexdigest()
+    shown = _lines(run("quarantine", "show", str(rows[1]["id"]), "--json")[1])[0]
+    assert "987" not in shown["raw"]
+    code, out, err = run("quarantine", "replay", *(str(row["id"]) for row in rows))
+    assert (code, out) == (1, "")
+    assert "0 were replayed; 2 were too long, only their beginning was kept: their upstream has to send them" in err
+    assert run("quarantine", "replay", "--all")[1].startswith("0 replayed; 2 were too long")
+    assert connection.execute("SELECT FROM payments").fetchall() == []
+    assert product.xlen("settlepipe:intake") == 0
 
 
 def test_what_was_kept_redacted_is_never_put_on_the_queue_again(

@@ -71,7 +71,7 @@ def test_the_servers_keep_what_they_say_is_kept_and_listen_on_loopback_only(home
         with redis.Redis.from_url(servers.broker_url) as broker:
             config = {
                 name: broker.config_get(name)[name]
-                for name in ("appendonly", "appendfsync", "maxmemory-policy", "bind")
+                for name in ("appendonly", "appendfsync", "maxmemory-policy", "bind", "proto-max-bulk-len")
             }
     assert shown == {
         "fsync": "on",
@@ -81,6 +81,7 @@ def test_the_servers_keep_what_they_say_is_kept_and_listen_on_loopback_only(home
     }
     assert config == {
         "appendonly": "yes",
+        "proto-max-bulk-len": str(128 * 1024 * 1024),
         "appendfsync": "everysec",
         "maxmemory-policy": "noeviction",
         "bind": "127.0.0.1",

@@ -1,0 +1,94 @@
+"""The real intake process for tests, one at a time or again and again."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import redis
+
+from shared.messaging.streams import GROUP, INTAKE_FIELD
+from shared.settings import PREFIX
+from shared.store.engine import driver_url
+
+ROOT = Path(__file__).parents[2]
+STREAM = "settlepipe:intake"
+DEADLINE_S = 60.0
+_PLAIN = "from worker.intake import main; main()"
+# One marked intent ends whoever parses it, as one that takes all memory would.
+_MORTAL = """
+import os
+from shared.flow import accept
+parse = accept.parse_intent
+def mortal(raw, targets):
+    if b"the end" in raw:
+        os.kill(os.getpid(), 9)
+    return parse(raw, targets)
+accept.parse_intent = mortal
+"""
+
+
+class Running:
+    """The process, and what it did with the processor and the memory."""
+
+    def __init__(self, database_url: str, broker_url: str, mortal: bool, **environment: str) -> None:
+        given = {"DATABASE_URL": database_url, "BROKER_URL": broker_url, "SECRET_KEYS": '["' + "A" * 43 + '="]'}
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", (_MORTAL if mortal else "") + _PLAIN],
+            env={**os.environ, **{PREFIX + name: value for name, value in {**given, **environment}.items()}},
+            cwd=ROOT,
+            stderr=subprocess.DEVNULL,
+        )
+
+    @property
+    def most_memory_bytes(self) -> int:
+        """What it had at most until now (VmHWM)."""
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        (line,) = (line for line in lines if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
+
+    @property
+    def processor_s(self) -> float:
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextlib.contextmanager
+def intake(database_url: str, broker_url: str, *, mortal: bool = False, **environment: str) -> Iterator[Running]:
+    """The process until the end of the block."""
+    running = Running(database_url, broker_url, mortal, **environment)
+    try:
+        yield running
+    finally:
+        running.process.kill()
+        running.process.wait()
+
+
+def put(client: "redis.Redis", *raws: bytes) -> None:
+    for raw in raws:
+        client.xadd(STREAM, {INTAKE_FIELD: raw})
+
+
+def left(client: "redis.Redis") -> int:
+    """Entries that are not acknowledged, read or not."""
+    groups: Any = client.xinfo_groups(STREAM)
+    pending = [int(group["pending"]) for group in groups if group["name"] == GROUP.encode()]
+    return int(client.xlen(STREAM)) + sum(pending)
+
+
+def rows(database_url: str, statement: str) -> list[Any]:
+    with psycopg.connect(driver_url(database_url), autocommit=True) as connection:
+        return connection.execute(statement.encode()).fetchall()
+
+
+def wait_until(true: Callable[[], Any], what: str, deadline_s: float = DEADLINE_S) -> Any:
+    end = time.monotonic() + deadline_s
+    while not (value := true()):
+        assert time.monotonic() < end, f"not in time: {what}"
+        time.sleep(0.02)
+    return value
