@@ -4,23 +4,39 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Annotated, Any, NoReturn
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, NoReturn, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from shared.domain.cards import holds_card_data, names_card_data
 from shared.domain.money import parse_amount
 from shared.domain.payment import Operation
+from shared.domain.spelling import mistake, mistakes
 
 MAX_INTENT_BYTES = 64 * 1024
+MAX_REASON = 2000  # characters
 MAX_DEPTH = 32  # nested objects and lists; far above what any target or sensible metadata needs
+
+MAX_DIGITS = 1000  # of one whole number; far above any that means something
+MAX_AHEAD = timedelta(hours=24)  # of the database's clock: zones and clocks differ, but nobody has paid tomorrow
+AHEAD = "paid_at is more than 24 hours ahead of the database's clock; send it again when that time has come"
+
+T = TypeVar("T")
 
 _RFC3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
+
+
+def _one_spelling(text: str) -> str:
+    why = mistake(text)
+    if why is not None:
+        raise ValueError(why)
+    return text
+
 
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
 
@@ -60,9 +76,12 @@ class _Strict(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
+Identifier = Annotated[str, AfterValidator(_one_spelling)]
+
+
 class _Receipt(_Strict):
-    register_: str = Field("", alias="register", max_length=32)
-    email: str = Field("", max_length=254, pattern=r"^([^@\s]+@[^@\s]+)?$")
+    register_: Identifier = Field("", alias="register", max_length=32)
+    email: Identifier = Field("", max_length=254, pattern=r"^([^@\s]+@[^@\s]+)?$")
 
 
 class _Notify(_Strict):
@@ -74,7 +93,7 @@ class _Wire(_Strict):
     source: Id
     provider: str = Field(max_length=64)
     operation: str = Field(pattern="^(settle|refund)$")
-    amount: str = Field(max_length=64)
+    amount: str
     currency: str = Field(pattern="^[A-Z]{3}$")
     paid_at: str = Field(max_length=64)
     target: dict[str, Any] | None = None
@@ -111,6 +130,7 @@ def _load(raw: bytes) -> dict[str, Any]:
             object_pairs_hook=_object,
             parse_constant=_constant,
             parse_float=_float,
+            parse_int=_int,
         )
         _walk(document)
     except UnicodeDecodeError:
@@ -135,6 +155,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _constant(_name: str) -> NoReturn:
     raise ValueError("the intent holds NaN or Infinity, which JSON does not have")
+
+
+def _int(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"the intent holds a number of {len(text)} digits, the limit is {MAX_DIGITS}")
+    return int(text)
 
 
 def _float(text: str) -> float:
@@ -178,37 +204,57 @@ def _subject(document: Mapping[str, Any]) -> str | None:
 
 
 def _normalise(wire: _Wire, targets: Mapping[str, type[BaseModel]]) -> Intent:
-    if wire.provider not in targets:
-        raise ValueError(f"provider is not one of {', '.join(sorted(targets))}")
+    """Raises ValueError with every mistake that was found."""
+    wrong: list[str] = []
+
+    def tried(read: Callable[[], T]) -> T | None:
+        try:
+            return read()
+        except ValueError as error:
+            wrong.append(str(error))
+            return None
+
     operation = Operation(wire.operation)
+    model = targets.get(wire.provider)
+    if model is None:
+        wrong.append(f"provider is not one of {', '.join(sorted(targets))}")
     fields: dict[str, Any] = {
         "source": wire.source,
         "intent_id": wire.intent_id,
         "provider": wire.provider,
         "operation": operation,
-        "amount_minor": parse_amount(wire.amount, wire.currency),
+        "amount_minor": tried(lambda: parse_amount(wire.amount, wire.currency)),
         "currency": wire.currency,
-        "paid_at": _instant(wire.paid_at),
-        "target": _target(wire, operation, targets[wire.provider]),
+        "paid_at": tried(lambda: _instant(wire.paid_at)),
+        "target": tried(lambda: _target(wire, operation, model)),
         "refund_of": wire.refund_of,
         "receipt": wire.receipt.model_dump(by_alias=True) if wire.receipt else None,
         "notify": wire.notify.model_dump() if wire.notify else None,
         "metadata": wire.metadata,
     }
+    if wrong:
+        raise ValueError("; ".join(wrong)[:MAX_REASON])
     return Intent(**fields, digest=_digest(fields))
 
 
-def _target(wire: _Wire, operation: Operation, model: type[BaseModel]) -> dict[str, Any]:
+def _target(wire: _Wire, operation: Operation, model: type[BaseModel] | None) -> dict[str, Any]:
     if operation is Operation.REFUND:
         if wire.refund_of is None or wire.target is not None:
             raise ValueError("a refund names its settle in refund_of and has no target")
         return {}
     if wire.target is None or wire.refund_of is not None:
         raise ValueError("a settle has a target and no refund_of")
+    if model is None:
+        return {}
+    spelt = dict(mistakes(wire.target, "target"))
+    wrong = [f"{where}: {why}" for where, why in spelt.items()]
     try:
-        return model.model_validate(wire.target).model_dump(mode="json", exclude_none=True)
+        target = model.model_validate(wire.target).model_dump(mode="json", exclude_none=True)
     except ValidationError as error:
-        raise ValueError(_sentences(error, "target.")) from None
+        wrong += [told for told in [_sentences(error, "target.", spelt)] if told]
+    if wrong:
+        raise ValueError("; ".join(wrong))
+    return target
 
 
 def _instant(text: str) -> datetime:
@@ -227,9 +273,10 @@ def _digest(fields: Mapping[str, Any]) -> bytes:
     return hashlib.sha256(canonical.encode("ascii")).digest()
 
 
-def _sentences(error: ValidationError, prefix: str = "") -> str:
-    """What is wrong, field by field, without the values (they can be personal)."""
-    return "; ".join(
-        f"{prefix}{'.'.join(str(part) for part in e['loc'])}: {e['msg']}"
+def _sentences(error: ValidationError, prefix: str = "", without: Collection[str] = ()) -> str:
+    """What is wrong, field by field, without the values (they can be personal). without: fields that are told of."""
+    found = (
+        (f"{prefix}{'.'.join(str(part) for part in e['loc'])}", e["msg"].removeprefix("Value error, "))
         for e in error.errors(include_url=False, include_input=False, include_context=False)
-    )[:2000]
+    )
+    return "; ".join(f"{where}: {why}" for where, why in found if where not in without)[:MAX_REASON]

@@ -4,7 +4,8 @@ import re
 
 from iso4217 import Currency
 
-_AMOUNT = re.compile(r"(0|[1-9][0-9]{0,14})(?:\.([0-9]+))?", re.ASCII)
+_AMOUNT = re.compile(r"(0|[1-9][0-9]*)(?:\.([0-9]+))?", re.ASCII)
+_MAX_DIGITS = 15  # before the point
 _WRITTEN = re.compile(r"(-?)([0-9]{1,15})(?:\.([0-9]{1,400}))?", re.ASCII)
 _MAX_MINOR = 2**63 - 1  # PostgreSQL's bigint; 15 digits and the 4 places of two currencies would go beyond it
 
@@ -32,6 +33,10 @@ def parse_amount(text: str, currency: str) -> int:
     if match is None:
         raise ValueError("amount must be digits with an optional point and decimals, like 100.00")
     whole, decimals = match.group(1), match.group(2) or ""
+    if len(whole) > _MAX_DIGITS:
+        raise ValueError(
+            f"amount is too large: it has {len(whole)} digits before the point, the limit is {_MAX_DIGITS}"
+        )
     limit = places(currency)
     if len(decimals) > limit:
         raise ValueError(f"amount has {len(decimals)} decimal places, {currency} has {limit}")

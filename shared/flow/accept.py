@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
-from shared.domain.intent import BadIntent, Intent, parse_intent
+from shared.domain.intent import AHEAD, MAX_AHEAD, BadIntent, Intent, parse_intent
 from shared.domain.kept import keep, keep_unread
 from shared.domain.payment import Payment
 from shared.domain.reference import new_reference
@@ -22,6 +22,7 @@ from shared.telemetry.logs import alert, get_logger
 
 log = get_logger(__name__)
 
+_BEHIND = "an intent with this id stood before it and could not be accepted; replay it when that is mended"
 MAX_DELIVERIES = 5  # an entry whose readers ended so often before they were done with it is not read again
 
 
@@ -65,16 +66,16 @@ def _accept(runtime: Runtime, entries: Sequence[Entry]) -> int:
             first[key] = (intent, entry)
     rows = _build(runtime, first, rejected)
     with runtime.database.transaction() as connection:
-        inserted = intake.insert(connection, rows)
+        # What was accepted before is a repeat, also where it is ahead of the clock: it is only not taken anew.
+        latest = intake.now(connection) + MAX_AHEAD
+        inserted = intake.insert(connection, [row for row in rows if row.intent.paid_at <= latest])
         repeats += [pair for key, pair in first.items() if key not in inserted]
         known = intake.known(connection, list({(intent.source, intent.intent_id) for intent, _ in repeats}))
         again = []
         for intent, entry in repeats:
             before = known.get((intent.source, intent.intent_id))
-            if before is None:  # the first one of this id is in quarantine itself
-                reason = (
-                    "an intent with this id stood before it and could not be accepted; replay it when that is mended"
-                )
+            if before is None:  # it is ahead, or the first one of this id is in quarantine itself
+                reason = AHEAD if intent.paid_at > latest else _BEHIND
                 rejected.append(_quarantined(entry, reason, f"{intent.source}/{intent.intent_id}"))
             elif before.digest == intent.digest:
                 again.append(before.payment_id)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from shared.domain.intent import Intent
@@ -113,6 +114,14 @@ SELECT 'q' || id || '-1', 'settlepipe.intake.quarantined', coalesce(subject, '-'
                       'entry_id', entry_id)
 FROM kept WHERE seen = 1
 """
+
+
+def now(connection: Connection) -> datetime:
+    """The database's clock."""
+    row = connection.execute("SELECT clock() AS now").fetchone()
+    assert row is not None  # noqa: S101 - it always returns its row
+    moment: datetime = row["now"]
+    return moment
 
 
 def insert(connection: Connection, rows: Sequence[NewPayment]) -> dict[Key, int]:

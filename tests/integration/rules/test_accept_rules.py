@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
 
+from shared.domain.intent import AHEAD
 from shared.flow.accept import accept
 from shared.messaging.streams import Entry
 from tests.support.flow import STREAM, World, running_world, together
@@ -210,3 +212,30 @@ def test_what_an_amount_may_be_fits_the_database_or_is_refused_with_its_reason(w
     world.accept(world.document(amount="999999999999999.9999", currency="CLF"))
     (kept,) = quarantine(world)
     assert "amount" in kept["reason"]
+
+
+def test_what_is_paid_in_the_future_waits_in_quarantine_until_it_is_not(world: World) -> None:
+    """By the database's clock, whatever this process's says."""
+    world.advance(-40 * 86_400)
+    now = world.value("SELECT clock() AS now")
+    soon, late = (world.document(paid_at=(now + timedelta(hours=h)).isoformat()) for h in (23.9, 24.1))
+    assert world.accept(soon, late, late) == 1
+    (kept,) = quarantine(world)
+    assert (kept["reason"], kept["seen"], kept["conflict_of"]) == (AHEAD, 2, None)
+    assert json.loads(kept["raw"])["intent_id"] == late["intent_id"]
+    assert world.value("SELECT count(*) FROM intent_keys") == 1
+    world.advance(3600)
+    assert world.accept(late) == 1
+    assert world.accept(late) == 0
+    assert world.state(world.id_of(late)) == "accepted"
+    assert len(quarantine(world)) == 1
+
+
+def test_what_was_accepted_is_known_again_also_when_the_clock_went_back(world: World) -> None:
+    document = world.document(paid_at="2026-11-21T03:24:12Z")
+    world.accept(document)
+    world.execute("UPDATE events SET pending = false")
+    world.advance(-3650 * 86_400)
+    assert world.accept(document, document | {"amount": "7.00"}) == 0
+    assert [row["reason"] for row in quarantine(world)] == ["this id was used before for an intent with other content"]
+    assert world.value("SELECT count(*) FROM events WHERE pending AND payment_id IS NOT NULL") == 1

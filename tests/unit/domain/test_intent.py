@@ -145,6 +145,38 @@ def test_card_data_is_rejected_wherever_it_stands(key: str, place: Any) -> None:
     assert "4000" not in caught.value.reason
 
 
+@pytest.mark.parametrize(
+    ("amount", "reason"),
+    [
+        ("9" * 16, "amount is too large: it has 16 digits before the point, the limit is 15"),
+        ("1" + "0" * 30_000 + ".00", "amount is too large"),
+        ("1." + "0" * 100, "amount has 100 decimal places, MNT has 2"),
+        ("9" * 15 + ".99", None),
+    ],
+)
+def test_an_amount_above_the_limit_has_a_reason_of_its_own(amount: str, reason: str | None) -> None:
+    if reason is None:
+        assert parse(SETTLE | {"amount": amount}).amount_minor == 10**17 - 1
+    else:
+        with pytest.raises(BadIntent, match=f"^{reason}"):
+            parse(SETTLE | {"amount": amount})
+
+
+def test_every_mistake_is_named() -> None:
+    wrong = {"amount": "1.001", "paid_at": "yesterday", "target": {"account": "7", "note": "a\u200b"}}
+    with pytest.raises(BadIntent) as caught:
+        parse(SETTLE | wrong)
+    for part in ("3 decimal places", "RFC 3339", "target.account: ", "target.note: it holds"):
+        assert part in caught.value.reason
+    with pytest.raises(BadIntent, match="provider is not one of p; amount must be above zero"):
+        parse(SETTLE | {"provider": "q", "amount": "0"})
+
+
+def test_a_number_is_not_read_beyond_its_limit() -> None:
+    with pytest.raises(BadIntent, match="a number of 4301 digits, the limit is 1000"):
+        parse(b'{"a": ' + b"9" * 4301 + b"}")
+
+
 def test_no_reason_holds_a_value_of_the_intent() -> None:
     with pytest.raises(BadIntent) as caught:
         parse(SETTLE | {"notify": {"sms": "5550001-secret"}, "amount": 5})
