@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from shared.domain.words import counted
 from shared.flow import delivery, release, retire
 from shared.flow.runtime import Runtime
 from shared.flow.send import halt
@@ -45,12 +46,12 @@ def sms_balance(runtime: Runtime, _slot: datetime) -> str:
     few = runtime.settings.ubill.sms_low
     if isinstance(left, int) and left < few:
         alert("sms_balance_low", "few text messages are left; buy more at ubill", left=left, below=few)
-    return f"{left} text messages left"
+    return f"{counted(left, 'text message')} left"
 
 
 def sms_reports(runtime: Runtime, _slot: datetime) -> str:
     """Ask for the delivery reports that no callback brought."""
-    return f"{delivery.poll_reports(runtime, _MAX_REPORTS)} reports read"
+    return f"{counted(delivery.poll_reports(runtime, _MAX_REPORTS), 'report')} read"
 
 
 def retention(runtime: Runtime, _slot: datetime) -> str:
@@ -58,7 +59,7 @@ def retention(runtime: Runtime, _slot: datetime) -> str:
     moved = retire.retire(runtime, _MAX_BATCHES)
     with runtime.database.connection() as connection:
         forgotten = job_runs.prune(connection, runtime.settings.retention.keep_days)
-    return f"{moved} payments moved to the archive, {forgotten} runs of jobs forgotten"
+    return f"{counted(moved, 'payment')} moved to the archive, {counted(forgotten, 'run')} of jobs forgotten"
 
 
 def refresh(provider: str, kind: str) -> Callable[[Runtime, datetime], str]:
@@ -88,7 +89,8 @@ def reconcile(provider: str) -> Callable[[Runtime, datetime], str]:
         if not (run.complete or late):
             raise BooksUnread(f"{day}: a part of the books could not be read: {run.missing}")
         part = "" if run.complete else f"; a part of the books could not be read: {run.missing}"
-        return f"{day}: {run.lines} lines, {outcome.fresh} new discrepancies, {outcome.open} open{part}"
+        lines, fresh = counted(run.lines, "line"), counted(outcome.fresh, "new discrepancy", "new discrepancies")
+        return f"{day}: {lines}, {fresh}, {outcome.open} open{part}"
 
     return do
 
@@ -102,4 +104,4 @@ def forget_lines(runtime: Runtime, _slot: datetime) -> str:
                 count += nights.forget_lines(runtime.database, provider, runtime.settings.report.keep_lines_days)
         except nights.Busy:
             log.info("its books are being compared; its old lines go tomorrow", provider=provider)
-    return f"{count} rows deleted"
+    return f"{counted(count, 'row')} deleted"

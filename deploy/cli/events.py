@@ -8,6 +8,7 @@ import typer
 
 from deploy.cli import output, stack
 from deploy.cli.failures import WrongUse
+from shared.domain.words import counted
 
 app = typer.Typer(help="The events that upstreams get: print them, replay them.", no_args_is_help=False)
 
@@ -26,7 +27,7 @@ def replay(
     with stack.connection() as connection:
         count = events.replay(connection, moment)
         archived = events.archived_since(connection, moment)
-    print(f"{count} events are replayed")
+    print(counted(count, "event is replayed", "events are replayed"))
     if archived:
         output.note("those of payments in the archive are not; resend an intent to get its payment's last event again")
 

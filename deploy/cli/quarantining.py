@@ -9,6 +9,7 @@ import typer
 from deploy.cli import output, stack
 from deploy.cli.failures import Failed, WrongUse
 from deploy.cli.output import JsonFlag
+from shared.domain.words import counted
 
 app = typer.Typer(help="What could not be accepted: list it, show one, put it on the queue again.")
 
@@ -84,17 +85,18 @@ def replay(
             quarantine.replayed(connection, [entry["id"] for entry in clean])
             count, redacted, cut = count + len(clean), redacted + len(whole) - len(clean), cut + len(batch) - len(whole)
     left = "".join(
-        f"; {number} {why}: their upstream has to send them anew, {how}"
+        f"; {why}: their upstream has to send them anew, {how}"
         for number, why, how in (
-            (redacted, "held card data, kept redacted", "without it"),
-            (cut, "were too long, only their beginning was kept", "within the limit"),
+            (redacted, f"{redacted} held card data, kept redacted", "without it"),
+            (cut, f"{counted(cut, 'was', 'were')} too long, only the beginning was kept", "within the limit"),
         )
         if number
     )
+    done = counted(count, "was replayed", "were replayed")
     if numbers and left:
-        raise Failed(f"{count} were replayed{left}")
+        raise Failed(f"{done}{left}")
     if numbers and count < len(set(numbers)):
-        raise Failed(f"{count} were replayed; the other numbers are not in quarantine, see `settlepipe quarantine`")
+        raise Failed(f"{done}; the other numbers are not in quarantine, see `settlepipe quarantine`")
     print(f"{count} replayed{left}")
 
 

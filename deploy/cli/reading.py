@@ -12,9 +12,9 @@ import typer
 from deploy.cli import output, stack
 from deploy.cli.failures import Failed, WrongUse
 from deploy.cli.output import JsonFlag
+from shared.domain.cells import BYTE_ORDER_MARK, harmless
 
 _SHOWN = 100  # rows of a table, unless more are asked for
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 Name = Annotated[str, typer.Argument(metavar="SOURCE/INTENT_ID", help="which payment")]
 
@@ -84,15 +84,11 @@ def export(
         if form == "jsonl":
             output.json_lines(rows)
             return
+        sys.stdout.write(BYTE_ORDER_MARK)
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(views.EXPORT_COLUMNS)
         for row in map(json.loads, rows):
             writer.writerow(harmless(row[name]) for name in views.EXPORT_COLUMNS)
-
-
-def harmless(value: object) -> object:
-    """A cell that no spreadsheet runs as a formula: an apostrophe makes it text."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _must_exist(state: str | None, provider: str | None) -> None:

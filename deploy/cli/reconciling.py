@@ -12,6 +12,7 @@ import typer
 from deploy.cli import output, stack
 from deploy.cli.failures import Failed, WrongUse, explain
 from deploy.cli.output import JsonFlag
+from shared.domain.words import counted
 
 if TYPE_CHECKING:
     from shared.flow.runtime import Runtime
@@ -130,7 +131,8 @@ def _show(outcome: "Outcome", as_json: bool) -> None:
         for sums in told["sums"]
         for one in sums["categories"]
     ]
-    title = f"{told['title']} {told['day']}: {told['new']} new discrepancies, {told['open']} open"
+    fresh = counted(told["new"], "new discrepancy", "new discrepancies")
+    title = f"{told['title']} {told['day']}: {fresh}, {told['open']} open"
     output.titled(title, columns, rows)
     print(f"the report: {output.safe(report)}")
 

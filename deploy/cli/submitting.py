@@ -12,6 +12,7 @@ import typer
 
 from deploy.cli import output, stack
 from deploy.cli.failures import Failed, WrongUse
+from shared.domain.words import counted
 
 if TYPE_CHECKING:
     import redis
@@ -37,6 +38,7 @@ def submit(
     """Put intents on the intake queue as they are. Submitting again is safe: an intent's id makes it so."""
     too_long: list[int] = []
     with _opened(file) as (readable, size), stack.broker() as client, _progress(size) as advanced:
+        _must_be_read(client, stream)
         lines = read_lines(readable, too_long, advanced)
         if wait:
             _submit_and_wait(client, stream, lines, timeout_s=timeout, too_long=too_long, as_json=as_json)
@@ -84,6 +86,26 @@ def batches(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
         yield batch
 
 
+def _must_be_read(client: "redis.Redis", stream: str) -> None:
+    """Raises WrongUse where no intake reads this stream, by these settings or by the group that one has made."""
+    import redis
+
+    from shared.messaging import streams
+
+    known = stack.settings().intake.sources
+    if stream in known:
+        return
+    try:
+        read = streams.is_read(client, stream)
+    except redis.ResponseError:  # it is no stream at all
+        read = False
+    if not read:
+        raise WrongUse(
+            f"nobody reads the stream {output.safe(stream)}; SETTLEPIPE_INTAKE__SOURCES has"
+            f" {', '.join(map(output.safe, sorted(known)))}"
+        )
+
+
 def _put(client: "redis.Redis", stream: str, lines: Iterable[bytes]) -> int:
     import redis
 
@@ -98,8 +120,8 @@ def _put(client: "redis.Redis", stream: str, lines: Iterable[bytes]) -> int:
         if isinstance(error, redis.AuthenticationError) or not count:
             raise
         raise Failed(
-            f"the broker stopped answering after {count} intents were submitted; submit the whole file again,"
-            " what was accepted stays as it is"
+            f"the broker stopped answering after {counted(count, 'intent was', 'intents were')} submitted;"
+            " submit the whole file again, what was accepted stays as it is"
         ) from None
     return count
 
@@ -126,7 +148,8 @@ def _submit_and_wait(
     counts = followed.counts()
     undecided = counts.get("undecided", 0)
     if undecided:
-        raise Failed(f"{undecided} of {counts.total()} have no outcome yet; submit the same file again to follow on")
+        has = "has" if undecided == 1 else "have"
+        raise Failed(f"{undecided} of {counts.total()} {has} no outcome yet; submit the same file again to follow on")
     failed = counts.total() - counts["succeeded"]
     if failed:
         raise Failed(f"{failed} of {counts.total()} did not succeed; see `settlepipe payments` and `quarantine`")
@@ -146,7 +169,8 @@ def _complain(too_long: list[int]) -> None:
     if too_long:
         named = ", ".join(map(str, too_long[:_SHOWN])) + (" and more" if len(too_long) > _SHOWN else "")
         raise Failed(
-            f"{len(too_long)} lines are longer than 1 MiB and were not submitted (line {named}); all others were"
+            f"{counted(len(too_long), 'line is', 'lines are')} longer than 1 MiB and not submitted (line {named});"
+            " all others were"
         )
 
 

@@ -257,6 +257,12 @@ class Intake:
             self._cursors[stream] = "-"
 
 
+def is_read(client: "redis.Redis", stream: str) -> bool:
+    """Has an intake made its group on this stream? Raises redis.ResponseError where it is no stream."""
+    groups: Any = client.xinfo_groups(stream) if client.exists(stream) else []
+    return any(group["name"] in (GROUP, GROUP.encode()) for group in groups)
+
+
 def submit(client: "redis.Redis", stream: str, intents: Sequence[bytes]) -> None:
     """Put intents on an intake stream as they are."""
     pipeline = client.pipeline(transaction=False)

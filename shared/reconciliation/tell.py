@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from shared.domain.discrepancies import Reconciliation, Total
+from shared.domain.words import counted
 from shared.flow.runtime import Runtime
 from shared.messaging import mail as mailing
 from shared.reconciliation.report.figures import Reader, reader_locale
@@ -97,7 +98,8 @@ def message(runtime: Runtime, outcome: Outcome, locale: str | None) -> EmailMess
 def _headline(outcome: Outcome, reader: Reader) -> str:
     if outcome.open == 0:
         return "no discrepancy is open."
-    return f"{reader.count(outcome.fresh)} new discrepancies, {reader.count(outcome.open)} open."
+    fresh = counted(outcome.fresh, "new discrepancy", "new discrepancies", reader.count)
+    return f"{fresh}, {reader.count(outcome.open)} open."
 
 
 _COLUMNS = ("Result", "Payments", "Currency", "Our books", "Provider's books")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from shared.domain.cells import harmless_sql as _cell
 from shared.domain.discrepancies import Reconciliation
 from shared.store import bulk
 from shared.store.archive import every
@@ -23,8 +24,6 @@ Write = Callable[[bytes], object]
 _AT_STAKE = """CASE {0}.category WHEN 'still_unknown'
     THEN abs(coalesce(({0}.evidence #>> '{{payment,amount_minor}}')::bigint, 0))
     ELSE abs(coalesce({0}.local_minor, 0) - coalesce({0}.provider_minor, 0)) END"""
-# A cell that begins with one of these is run as a formula by some spreadsheet; the wide ones by those of East Asia.
-_RUNS = r"E'=+-@|\t\r\n\uFF1D\uFF0B\uFF0D\uFF20'"
 _STATE = "f.evidence #>> '{payment,state}'"  # of the payment, as it was then
 _DAY = "(d.{} AT TIME ZONE %(zone)s)::date"
 
@@ -224,12 +223,6 @@ def copy_findings(
     """
     given = {"run": run_id, "zone": zone, "places": json.dumps(dict(places)), "titles": json.dumps(dict(titles))}
     _copy(connection, statement, given, write)
-
-
-def _cell(text: str) -> str:
-    """Text from outside, such that no spreadsheet runs it: what a formula could begin with gets an apostrophe."""
-    first = f"left(ltrim({text}) || '.', 1)"  # of blanks alone: the point
-    return f"CASE WHEN strpos({_RUNS}, {first}) > 0 THEN '''' || {text} ELSE {text} END"
 
 
 def _amount(minor: str, digits: str) -> str:

@@ -22,6 +22,7 @@ import pytest
 from deploy.local.postgres import binaries_folder
 from scheduler.schedule import jobs_of
 from scheduler.slots import latest
+from shared.domain.words import counted
 from shared.messaging.tasks import JOBS_QUEUE, TICK, celery_app
 from tests.support import books, stack
 from tests.support.books import Scene
@@ -193,7 +194,7 @@ def check_told(world: World, told: list[dict[str, Any]]) -> None:
         assert event["data"] == {name: value for name, value in one.items() if name != "report"}
     assert [mail["Subject"].partition(" ")[0] for mail in world.box.mails] == list(PROVIDERS)
     for mail, one in zip(world.box.mails, told, strict=True):
-        assert f"{one['new']} new discrepancies, {one['open']} open" in mail["Subject"]
+        assert f"{counted(one['new'], 'new discrepancy', 'new discrepancies')}, {one['open']} open" in mail["Subject"]
         for kind in ("plain", "html"):
             body = mail.get_body((kind,))
             assert body is not None

@@ -228,7 +228,9 @@ def test_export_streams_the_same_rows_in_both_formats(run: Run, connection: Conn
         add_payment(connection, f"p{number}")
     connection.execute("UPDATE payments SET detail = '=cmd()' || chr(10) || '\"x\",\\y' WHERE intent_id = 'p3'")
     rows = _lines(run("export")[1])
-    table = list(csv.DictReader(io.StringIO(run("export", "--format", "csv")[1], newline="")))
+    mark, written = run("export", "--format", "csv")[1].split("source", 1)
+    assert mark == "\ufeff", "or the usual spreadsheet reads it as something else"
+    table = list(csv.DictReader(io.StringIO("source" + written, newline="")))
     assert [row["intent_id"] for row in rows] == ["p0", "p1", "p2", "p3", "p4"]
     assert list(table[0]) == list(rows[0])
     assert rows[3]["detail"] == '=cmd()\n"x",\\y'
@@ -236,6 +238,27 @@ def test_export_streams_the_same_rows_in_both_formats(run: Run, connection: Conn
     for row, cells in zip(rows, table, strict=True):
         same = {key: "" if value is None else str(value) for key, value in row.items() if key != "detail"}
         assert same == {key: value for key, value in cells.items() if key != "detail"}
+
+
+def test_nothing_is_submitted_to_a_stream_that_nobody_reads(
+    run: Run, broker_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "intents"
+    file.write_text(_intent("p1"))
+    monkeypatch.setenv("SETTLEPIPE_INTAKE__SOURCES", '{"settlepipe:intake": ["*"], "settlepipe:intake:bank": ["bank"]}')
+    with redis.Redis.from_url(broker_url) as client:
+        client.set("text", "x")
+        client.xadd("unread", {"a": "b"})
+        for stream in ("settlepipe:intake:typo", "", "text", "unread", "settlepipe:intake "):
+            for more in ((), ("--wait", "--timeout", "1"), ("--json",)):
+                code, out, err = run("submit", str(file), "--stream", stream, *more)
+                assert (code, out) == (2, "")
+                assert "SETTLEPIPE_INTAKE__SOURCES has settlepipe:intake, settlepipe:intake:bank" in err
+        assert sorted(client.keys()) == [b"text", b"unread"]
+        assert run("submit", str(file), "--stream", "settlepipe:intake:bank")[:2] == (0, "1 submitted\n")
+        client.xgroup_create("other", "settlepipe", mkstream=True)  # an intake with other settings reads it
+        assert run("submit", str(file), "--stream", "other")[:2] == (0, "1 submitted\n")
+        assert (client.xlen("settlepipe:intake:bank"), client.xlen("other")) == (1, 1)
 
 
 @pytest.mark.usefixtures("billcenter_on")
@@ -294,7 +317,7 @@ def test_what_was_cut_is_shown_as_cut_and_never_put_on_the_queue_again(
     assert "987" not in shown["raw"]
     code, out, err = run("quarantine", "replay", *(str(row["id"]) for row in rows))
     assert (code, out) == (1, "")
-    assert "0 were replayed; 2 were too long, only their beginning was kept: their upstream has to send them" in err
+    assert "0 were replayed; 2 were too long, only the beginning was kept: their upstream has to send them" in err
     assert run("quarantine", "replay", "--all")[1].startswith("0 replayed; 2 were too long")
     assert connection.execute("SELECT FROM payments").fetchall() == []
     assert product.xlen("settlepipe:intake") == 0

@@ -18,6 +18,7 @@ import typer
 from deploy.cli import output
 from deploy.cli.demo import picture, weather
 from deploy.cli.failures import Failed
+from shared.domain.words import counted
 
 if TYPE_CHECKING:
     from deploy.cli.demo.comparison import Comparison
@@ -45,10 +46,15 @@ def demo(seed: Annotated[int, typer.Option(help="of the intents and of the fault
     counts = followed.counts()
     seconds = time.monotonic() - begun_s
     if counts["undecided"] or not found.agrees:
-        what = f"{counts['undecided']} intents have no outcome" if counts["undecided"] else "the books disagree"
+        what = (
+            counted(counts["undecided"], "intent has no outcome", "intents have no outcome")
+            if counts["undecided"]
+            else "the books disagree"
+        )
         raise Failed(f"the demo failed: {what}; the logs are in {home}/logs")
     shutil.rmtree(home, ignore_errors=True)
-    print(f"{counts.total()} intents, each with its outcome; nothing lost, nothing applied twice ({seconds:.0f} s)")
+    every = counted(counts.total(), "intent")
+    print(f"{every}, each with its outcome; nothing lost, nothing applied twice ({seconds:.0f} s)")
 
 
 def _run(stack: Mapping[str, Any], seed: int) -> tuple["Followed", "Comparison"]:
@@ -61,7 +67,7 @@ def _run(stack: Mapping[str, Any], seed: int) -> tuple["Followed", "Comparison"]
     from shared.store.engine import Database
 
     lines = intents(seed)
-    output.note(f"submitting {len(lines)} intents; about a third of the requests will fail")
+    output.note(f"submitting {counted(len(lines), 'intent')}; about a third of the requests will fail")
     client, database, followed = connect(stack["broker_url"]), Database(stack["database_url"], 1), Followed()
     try:
         with picture.display(database, followed, len(lines)) as show:

@@ -7,6 +7,7 @@ of writing and comparing: in report.html between two comments `times`, in summar
 from datetime import UTC, datetime
 from pathlib import Path
 
+from shared.domain.cells import BYTE_ORDER_MARK
 from shared.domain.discrepancies import Reconciliation
 from shared.domain.money import places
 from shared.flow.runtime import Runtime
@@ -19,7 +20,7 @@ from shared.reconciliation.report.summary import as_bytes, summary
 from shared.reconciliation.report.words import WORDS
 from shared.store import reports
 
-_BYTE_ORDER_MARK = "\ufeff".encode()  # without it the usual spreadsheet reads UTF-8 as something else
+_BYTE_ORDER_MARK = BYTE_ORDER_MARK.encode()
 
 
 def write(runtime: Runtime, run: Reconciliation, folder: Path, locale: str | None = None) -> None:
