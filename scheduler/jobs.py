@@ -89,6 +89,7 @@ def reconcile(provider: str) -> Callable[[Runtime, datetime], str]:
         if not (run.complete or late):
             raise BooksUnread(f"{day}: a part of the books could not be read: {run.missing}")
         part = "" if run.complete else f"; a part of the books could not be read: {run.missing}"
+        part += f"; {run.odd_rows}" if run.odd_rows else ""
         lines, fresh = counted(run.lines, "line"), counted(outcome.fresh, "new discrepancy", "new discrepancies")
         return f"{day}: {lines}, {fresh}, {outcome.open} open{part}"
 

@@ -134,6 +134,8 @@ def _show(outcome: "Outcome", as_json: bool) -> None:
     fresh = counted(told["new"], "new discrepancy", "new discrepancies")
     title = f"{told['title']} {told['day']}: {fresh}, {told['open']} open"
     output.titled(title, columns, rows)
+    if outcome.run.odd_rows:
+        print(outcome.run.odd_rows)
     print(f"the report: {output.safe(report)}")
 
 

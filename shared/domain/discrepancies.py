@@ -52,6 +52,7 @@ class Total:
 class Reconciliation:
     """One run. period_from is in the period, period_to is not. complete: all of the books could be read.
 
+    unreadable: rows of others' in the books that could not be read, of which nothing is said.
     unread: payments that were left out because what they stand under could not be read.
     totals: what adds up to our sum and to theirs; empty until it was compared.
     started_at: before anything was read; fetched_at: when all was. Times are the database's.
@@ -66,11 +67,19 @@ class Reconciliation:
     complete: bool
     missing: str | None
     lines: int
+    unreadable: int
     unread: int
     started_at: datetime
     fetched_at: datetime | None
     compared_at: datetime | None
     totals: tuple[Total, ...] = ()
+
+    @property
+    def odd_rows(self) -> str | None:
+        """How many rows of the books could not be read, as a sentence; None where all could."""
+        if not self.unreadable:
+            return None
+        return f"{self.unreadable} {'row' if self.unreadable == 1 else 'rows'} of strangers could not be read"
 
     @property
     def over(self) -> bool:

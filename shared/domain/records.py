@@ -40,11 +40,16 @@ class DeliveryReport:
     status: int
 
 
+UNREADABLE = "unreadable"
+
+
 @dataclass(frozen=True, slots=True)
 class BookLine:
     """One line of the provider's books, as it is kept for the comparison.
 
-    kind: `payment` (money added), `other` (a correction, a transfer) or `total` (an invoice's running total).
+    kind: `payment` (money added), `other` (a correction, a transfer), `total` (an invoice's running total), or
+    UNREADABLE: a row that could not be read, which is counted and not kept; its marker is any text in it that may be a
+    reference of ours.
     account: what it stands under (the target's books key without the provider's name). marker: the text where our
     reference stands. at: aware; None where the books do not tell. touched: read because payments of ours stand
     under this account, so all of its lines are there.

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from shared.domain.records import BookLine
+from shared.domain.records import UNREADABLE, BookLine
 from shared.domain.reference import is_reference
 from shared.providers.base import BooksUnread
 from shared.reconciliation.reads import Stopped
@@ -31,15 +31,25 @@ class Position:
         return {"after": self.after, "listing": self.listing, "listed": self.listed}
 
 
-Result = list[BookLine] | BooksUnread | Stopped
+@dataclass(frozen=True, slots=True)
+class Read:
+    """An account's lines, or a page's. odd: those of rows that could not be read, which are counted and not kept."""
+
+    lines: list[BookLine]
+    odd: list[BookLine]
+
+
+Result = Read | BooksUnread | Stopped
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """What is kept in one commit. accounts: those that were read whole. passed_over: their numbers, and why."""
+    """What is kept in one commit. accounts: those that were read whole, and how many rows of each could not be read.
+    unreadable: rows of no such account that could not be read. passed_over: their numbers, and why."""
 
     lines: list[BookLine] = field(default_factory=list)
-    accounts: list[str] = field(default_factory=list)
+    accounts: dict[str, int] = field(default_factory=dict)
+    unreadable: int = 0
     passed_over: list[tuple[int, str]] = field(default_factory=list)
 
     def add(self, one: ToRead, result: Result) -> None:
@@ -47,20 +57,28 @@ class Chunk:
         if isinstance(result, BooksUnread):
             self.passed_over.append((one.number, str(result)))
         elif not isinstance(result, Stopped):
-            self.lines.extend(result)
-            self.accounts.append(one.account)
+            self.lines.extend(result.lines)
+            self.accounts[one.account] = len(result.odd)
+
+    @property
+    def odd(self) -> int:
+        """All rows that could not be read."""
+        return self.unreadable + sum(self.accounts.values())
 
 
-def fitting(lines: Sequence[BookLine]) -> list[BookLine]:
-    """These lines, their accounts as they are kept. Raises BooksUnread where one of them can't be kept."""
-    if any(abs(line.amount_minor) > _MAX_MINOR for line in lines):
-        raise BooksUnread("an amount in the books is larger than can be kept")
-    return [_storable(line) for line in lines]
+def fitting(lines: Sequence[BookLine]) -> Read:
+    """These lines, their accounts as they are kept. A row whose amount is larger than can be kept can't be read."""
+    fits = [_storable(line if abs(line.amount_minor) <= _MAX_MINOR else _too_large(line)) for line in lines]
+    return Read([line for line in fits if line.kind != UNREADABLE], [line for line in fits if line.kind == UNREADABLE])
 
 
 def ours_of(lines: Sequence[BookLine]) -> set[str]:
     """What stands in these lines in the form of our references."""
     return {line.marker for line in lines if line.marker is not None and is_reference(line.marker)}
+
+
+def _too_large(line: BookLine) -> BookLine:
+    return replace(line, kind=UNREADABLE, amount_minor=0)
 
 
 def _storable(line: BookLine) -> BookLine:

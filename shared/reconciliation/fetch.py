@@ -7,16 +7,16 @@ What can't be read leaves the run incomplete: `missing` says what, the position 
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from shared.domain.discrepancies import Reconciliation
-from shared.domain.records import BookLine, Period
+from shared.domain.records import Period
 from shared.flow.runtime import Runtime
 from shared.providers.base import BooksUnread, Statement
-from shared.reconciliation.chunks import Chunk, Position, Result, fitting, ours_of
+from shared.reconciliation.chunks import Chunk, Position, Read, Result, fitting, ours_of
 from shared.reconciliation.reads import Reads, Stopped
 from shared.store import reconciliation, to_read
 from shared.store.engine import Connection
@@ -61,6 +61,10 @@ def fetch(runtime: Runtime, run: Reconciliation, progress: Progress = lambda *_:
     finally:
         reads.stop("the fetch has ended")
     return work.end(missing)
+
+
+def _lacks(result: Result, expected: Set[str]) -> bool:
+    return isinstance(result, Read) and bool(result.odd) and not expected <= ours_of(result.lines)
 
 
 def _begun(runtime: Runtime, run: Reconciliation) -> Position:
@@ -120,10 +124,13 @@ class _Fetch:
         return not down
 
     def _believed(self, results: Sequence[tuple[ToRead, Result]]) -> Sequence[tuple[ToRead, Result]]:
-        """Not every list names its account: one with payments of ours to others alone is another's."""
-        ours = {one.number: ours_of(result) for one, result in results if isinstance(result, list)}
+        """Not every list names its account: one with payments of ours to others alone is another's. And where a row
+        can't be read, a payment of ours that is not listed may be it."""
+        ours = {one.number: ours_of(result.lines) for one, result in results if isinstance(result, Read)}
+        odd = [one.account for one, result in results if isinstance(result, Read) and result.odd]
         with self.runtime.database.connection() as connection:
             made_to = to_read.accounts_of(connection, self.run.provider, set().union(*ours.values()))
+            expected = to_read.expected(connection, self.run, odd)
         strange = {
             one.number
             for one, _ in results
@@ -131,13 +138,18 @@ class _Fetch:
             and one.account not in found
         }
         other = BooksUnread("the list holds payments of ours to another account and none to this one")
-        return [(one, other if one.number in strange else result) for one, result in results]
+        hidden = BooksUnread("a payment of ours is not listed, and may be in a row that can't be read")
+        return [
+            (one, other if one.number in strange else hidden if _lacks(result, expected[one.account]) else result)
+            for one, result in results
+        ]
 
     def _account(self, one: ToRead) -> Result:
         try:
-            return fitting(self.reads.make(partial(self.statement.account, one.account)))
+            read = fitting(self.reads.make(partial(self.statement.account, one.account)))
         except (BooksUnread, Stopped) as error:
             return error
+        return BooksUnread("a row with a reference like ours can't be read") if ours_of(read.odd) else read
 
     def listing(self) -> None:
         """Read the list page by page, from where it was left. Raises BooksUnread, Stopped."""
@@ -151,17 +163,20 @@ class _Fetch:
             pages += 1
             self._tell("pages of the list", pages, None)
 
-    def _of_interest(self, lines: Sequence[BookLine]) -> Chunk:
+    def _of_interest(self, page: Read) -> Chunk:
         """What the list adds: lines with a reference like ours under accounts that were not read, and totals of
-        invoices that were not read and that we ever paid."""
+        invoices that were not read and that we ever paid. Raises BooksUnread where such a row can't be read."""
         with self.runtime.database.connection() as connection:
-            read = to_read.was_read(connection, self.run.id, {line.account for line in lines})
-            new = [line for line in lines if line.account not in read]
+            read = to_read.was_read(connection, self.run.id, {line.account for line in [*page.lines, *page.odd]})
+            new = [line for line in page.lines if line.account not in read]
+            odd = [line for line in page.odd if line.account not in read]
             totals = {line.account: line for line in new if line.kind == "total"}
-            paid = to_read.paid(connection, self.run.provider, totals)
+            paid = to_read.paid(connection, self.run.provider, totals.keys() | {line.account for line in odd})
+        if ours_of(odd) or any(line.account in paid for line in odd):
+            raise BooksUnread("a row that may be about a payment of ours can't be read")
         found = [totals[account] for account in sorted(paid)]
         found += [line for line in new if line.kind != "total" and ours_of([line])]
-        return Chunk(found, sorted(paid))
+        return Chunk(found, dict.fromkeys(sorted(paid), 0), len(odd))
 
     def end(self, missing: Sequence[str]) -> Reconciliation:
         """The run is `fetched`; what is missing is told, and looked at again by a fetch that goes on."""
@@ -175,7 +190,14 @@ class _Fetch:
             if not said:
                 to_read.forget(connection, self.run.id)
             run = reconciliation.fetched(connection, self.run.id, "; ".join(said) or None)
-        log.info("books read", provider=run.provider, lines=run.lines, complete=run.complete, accounts=reach.wanted)
+        log.info(
+            "books read",
+            provider=run.provider,
+            lines=run.lines,
+            complete=run.complete,
+            accounts=reach.wanted,
+            unreadable=run.unreadable,
+        )
         return run
 
     def _keep(self, kept: Chunk, position: Position) -> None:
@@ -189,7 +211,9 @@ class _Fetch:
         if reconciliation.position(connection, run_id) != self.position.plain():
             raise Elsewhere(f"another process reads the books of {self.run.provider}; leave it to that one")
         kept_position = None if position is None else position.plain()
-        reconciliation.keep(connection, run_id, kept.lines, accounts=kept.accounts, position=kept_position)
+        reconciliation.keep(
+            connection, run_id, kept.lines, accounts=kept.accounts, position=kept_position, unreadable=kept.odd
+        )
         for number, why in kept.passed_over:
             to_read.pass_over(connection, run_id, number, why)
 

@@ -78,6 +78,8 @@ def message(runtime: Runtime, outcome: Outcome, locale: str | None) -> EmailMess
     lines = [f"{registration.title}, {reader.day(run.day, 'full')} ({registration.zone})", headline]
     if not run.complete:
         lines.append(f"Not all of the books could be read: {run.missing}")
+    if run.odd_rows:
+        lines.append(f"{run.odd_rows}.")
     where = f"The report: {outcome.folder / 'report.html'}"
     rows = [_cells(total, reader) for total in run.totals]
 

@@ -6,6 +6,7 @@ from shared.domain.discrepancies import Reconciliation
 from shared.store import archive, events
 from shared.store.archive import every
 from shared.store.engine import Connection, Row
+from shared.store.rows import whole
 
 BOOKS = "books"  # who closes what was not found again
 
@@ -39,16 +40,21 @@ WHERE d.last_seen <= excluded.last_seen OR d.run_id IS NULL
 """
 
 # Looked at: the payment was compared, or everything under the account was read. A line that was missing here is not
-# when its payment has come since (out of a backup, say).
+# when its payment has come since (out of a backup, say). A line that was found before may be a row that can't be read
+# now: where there are such rows none is closed for not being found again.
 _CLOSE = f"""
 WITH gone AS MATERIALIZED (
-    SELECT d.id, d.payment_id, d.account, d.category, d.evidence #>> '{{line,marker}}' AS marker FROM discrepancies d
+    SELECT d.id, d.payment_id, d.account, d.category, d.evidence #>> '{{line,marker}}' AS marker,
+        EXISTS (SELECT FROM provider_accounts a
+            WHERE a.run_id = %(run)s AND a.account = d.account AND a.unreadable > 0) AS hidden
+    FROM discrepancies d
     WHERE d.provider = %(provider)s AND d.resolved_at IS NULL AND d.last_seen <= %(seen)s
         AND NOT EXISTS (SELECT FROM findings f WHERE f.run_id = %(run)s AND f.identity = d.identity)
 ), looked_at AS (
     SELECT g.id FROM gone g JOIN reconciled_payments c ON c.run_id = %(run)s AND c.payment_id = g.payment_id
+        WHERE NOT (g.hidden AND g.category = 'duplicate_at_provider')
     UNION SELECT g.id FROM gone g JOIN provider_accounts a ON a.run_id = %(run)s AND a.account = g.account
-        WHERE g.payment_id IS NULL
+        WHERE g.payment_id IS NULL AND NOT g.hidden
     UNION SELECT g.id FROM gone g JOIN {every("payments")} p ON p.sent_reference = g.marker
         WHERE g.category = 'missing_locally'
 )
@@ -113,12 +119,13 @@ def listed(
     with connection.transaction(), connection.cursor(name="rows") as cursor:
         cursor.itersize = 1000
         cursor.execute(_LIST, given)
-        yield from cursor
+        yield from map(whole, cursor)
 
 
 def one(connection: Connection, number: int) -> Row | None:
     """The discrepancy with this number, or None."""
-    return connection.execute(f"SELECT {_COLUMNS} FROM discrepancies d WHERE d.id = %s", (number,)).fetchone()
+    row = connection.execute(f"SELECT {_COLUMNS} FROM discrepancies d WHERE d.id = %s", (number,)).fetchone()
+    return None if row is None else whole(row)
 
 
 def close(connection: Connection, number: int, reason: str, by: str) -> bool:

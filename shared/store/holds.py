@@ -40,7 +40,7 @@ _LOCK = "SELECT id FROM payments WHERE id = %s FOR UPDATE"
 _SETTLE = f"""
 SELECT {PAYMENT_COLUMNS},
     (SELECT coalesce(sum(amount_minor), 0) FROM payments r
-     WHERE r.settle_id = p.id AND r.state NOT IN ('refused', 'cancelled'))::bigint AS refunded_minor
+     WHERE r.settle_id = p.id AND r.state NOT IN ('refused', 'cancelled')) AS refunded_minor
 FROM payments p WHERE p.id = %(id)s
 """
 
@@ -93,7 +93,7 @@ def settle(connection: Connection, settle_id: int) -> tuple[Payment, int]:
         connection.execute(_LOCK, (settle_id,))
     row = connection.execute(_SETTLE, {"id": settle_id}).fetchone()
     assert row is not None  # noqa: S101 - payments are never deleted, and this one is locked
-    return payment(row), row["refunded_minor"]
+    return payment(row), int(row["refunded_minor"])
 
 
 def release(

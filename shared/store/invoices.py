@@ -37,17 +37,16 @@ WITH line AS (
         AND p.exclusive_key IN (SELECT %(prefix)s || account FROM known)
     GROUP BY 1, 2
 )
-SELECT account, currency, coalesce(amount_minor, 0)::bigint AS amount_paid_minor,
-    coalesce(net_minor, 0)::bigint AS net_minor,
+SELECT account, currency, coalesce(amount_minor, 0) AS amount_paid_minor, coalesce(net_minor, 0) AS net_minor,
     CASE coalesce(amount_minor, 0) - coalesce(net_minor, 0) WHEN since_minor THEN 0
-        ELSE coalesce(amount_minor, 0) - coalesce(net_minor, 0) END::bigint AS difference_minor,
+        ELSE coalesce(amount_minor, 0) - coalesce(net_minor, 0) END AS difference_minor,
     status, NULL::bigint AS chosen
 FROM known LEFT JOIN line USING (account, currency) LEFT JOIN net USING (account, currency)
 WHERE net.account IS NOT NULL OR known.paid
 """
 _NONE = """
-CREATE TEMP TABLE invoices (account text, currency text, amount_paid_minor bigint, net_minor bigint,
-    difference_minor bigint, status text, chosen bigint) ON COMMIT DROP
+CREATE TEMP TABLE invoices (account text, currency text, amount_paid_minor bigint, net_minor numeric,
+    difference_minor numeric, status text, chosen bigint) ON COMMIT DROP
 """
 
 # One of ours explains the difference: a refund that did not lower the total (of whatever night), or a settle of this

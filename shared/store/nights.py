@@ -110,7 +110,8 @@ def begin_anew(connection: Connection, run_id: int) -> None:
         connection.execute(f"DELETE FROM {table} WHERE run_id = %s".encode(), (run_id,))
     connection.execute(
         """UPDATE reconciliations SET state = 'fetching', position = NULL, complete = true, missing = NULL, lines = 0,
-            unread = 0, totals = NULL, started_at = clock(), fetched_at = NULL, compared_at = NULL, finished_at = NULL
+            unreadable = 0, unread = 0, totals = NULL, started_at = clock(), fetched_at = NULL, compared_at = NULL,
+            finished_at = NULL
         WHERE id = %s""",
         (run_id,),
     )

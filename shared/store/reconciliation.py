@@ -11,9 +11,10 @@ from shared.domain.reference import is_reference
 from shared.store import foreign
 from shared.store.archive import every
 from shared.store.engine import Connection, Row
+from shared.store.rows import whole
 
-_COLUMNS = """id, provider, day, period_from, period_to, state, complete, missing, lines, unread, started_at,
-    fetched_at, compared_at, totals"""
+_COLUMNS = """id, provider, day, period_from, period_to, state, complete, missing, lines, unreadable, unread,
+    started_at, fetched_at, compared_at, totals"""
 
 _OPEN = f"""
 INSERT INTO reconciliations AS r (provider, day, period_from, period_to) VALUES (%s, %s, %s, %s)
@@ -70,9 +71,13 @@ def keep(
     *,
     accounts: Iterable[str] = (),
     position: Mapping[str, Any] | None,
+    unreadable: int = 0,
 ) -> int:
     """Write a chunk of lines with COPY, the accounts that were read whole with them (also those without a line), and
     the position after them; how many lines. To be called in one transaction.
+
+    accounts: may be a mapping to how many of an account's rows could not be read. unreadable: how many could not in
+    all of the chunk.
 
     Only a payment whose account is among `accounts` is compared. Raises RuntimeError when the run is not `fetching`.
     """
@@ -85,12 +90,13 @@ def keep(
             for line in lines:
                 number += 1
                 copy.write_row(_line(run_id, number, line))
-        with cursor.copy("COPY provider_accounts (run_id, account) FROM STDIN") as copy:
+        odd = accounts if isinstance(accounts, Mapping) else {}
+        with cursor.copy("COPY provider_accounts (run_id, account, unreadable) FROM STDIN") as copy:
             for account in accounts:
-                copy.write_row((run_id, foreign.text(account, TEXT_LIMIT)))
+                copy.write_row((run_id, foreign.text(account, TEXT_LIMIT), odd.get(account, 0)))
     connection.execute(
-        "UPDATE reconciliations SET lines = %s, position = %s::jsonb WHERE id = %s",
-        (number, None if position is None else json.dumps(position), run_id),
+        "UPDATE reconciliations SET lines = %s, position = %s::jsonb, unreadable = unreadable + %s WHERE id = %s",
+        (number, None if position is None else json.dumps(position), unreadable, run_id),
     )
     return int(number - row["lines"])
 
@@ -108,7 +114,7 @@ def fetched(connection: Connection, run_id: int, missing: str | None = None) -> 
 def findings(connection: Connection, run_id: int) -> Iterator[Finding]:
     """What the run found that is not simply matched, in an order that is always the same, in constant memory."""
     for row in _streamed(connection, _FINDINGS, run_id):
-        yield Finding(**(row | {"category": Category(row["category"])}))
+        yield Finding(**(whole(row) | {"category": Category(row["category"])}))
 
 
 def payments(connection: Connection, run_id: int) -> Iterator[Compared]:

@@ -17,12 +17,13 @@ from shared.domain.discrepancies import Reconciliation
 from shared.store import bulk
 from shared.store.archive import every
 from shared.store.engine import Connection, Database
+from shared.store.rows import whole
 
 Write = Callable[[bytes], object]
 
 # What is not known adds nothing to a sum: its own amount is what is in question.
 _AT_STAKE = """CASE {0}.category WHEN 'still_unknown'
-    THEN abs(coalesce(({0}.evidence #>> '{{payment,amount_minor}}')::bigint, 0))
+    THEN abs(coalesce(({0}.evidence #>> '{{payment,amount_minor}}')::numeric, 0))
     ELSE abs(coalesce({0}.local_minor, 0) - coalesce({0}.provider_minor, 0)) END"""
 _STATE = "f.evidence #>> '{payment,state}'"  # of the payment, as it was then
 _DAY = "(d.{} AT TIME ZONE %(zone)s)::date"
@@ -58,7 +59,7 @@ ORDER BY d.first_seen, d.identity COLLATE "C" LIMIT %(limit)s
 
 _AGES = f"""
 SELECT greatest((%(at)s AT TIME ZONE %(zone)s)::date - {_DAY.format("first_seen")}, 0) AS days, d.category,
-    d.currency, count(*) AS count, sum({_AT_STAKE.format("d")})::bigint AS minor
+    d.currency, count(*) AS count, sum({_AT_STAKE.format("d")}) AS minor
 FROM discrepancies d WHERE d.provider = %(provider)s AND d.resolved_at IS NULL
 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
 """
@@ -143,19 +144,19 @@ def snapshot(database: Database) -> Iterator[Connection]:
 def findings(connection: Connection, run_id: int, zone: str, limit: int) -> list[Shown]:
     """The first `limit` of each category: what is open, then what is closed, the largest difference first."""
     rows = connection.execute(_FINDINGS, {"run": run_id, "zone": zone, "limit": limit}).fetchall()
-    return [Shown(**row) for row in rows]
+    return [Shown(**whole(row)) for row in rows]
 
 
 def earlier(connection: Connection, run: Reconciliation, zone: str, limit: int) -> list[Shown]:
     """Open discrepancies of the provider that this run did not come across, the oldest first."""
     given = {"run": run.id, "provider": run.provider, "zone": zone, "limit": limit}
-    return [Shown(**row) for row in connection.execute(_EARLIER, given).fetchall()]
+    return [Shown(**whole(row)) for row in connection.execute(_EARLIER, given).fetchall()]
 
 
 def ages(connection: Connection, run: Reconciliation, zone: str) -> list[Age]:
     """All open discrepancies of the provider by age in days, category and currency."""
     given = {"at": run.fetched_at, "provider": run.provider, "zone": zone}
-    return [Age(**row) for row in connection.execute(_AGES, given).fetchall()]
+    return [Age(**whole(row)) for row in connection.execute(_AGES, given).fetchall()]
 
 
 def fresh(connection: Connection, run_id: int) -> int:

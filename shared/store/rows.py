@@ -1,5 +1,6 @@
 """From rows to the domain's dataclasses."""
 
+from decimal import Decimal
 from typing import Any
 
 from shared.domain.payment import Operation, Payment
@@ -32,6 +33,11 @@ def payment(row: Row, settled: Payment | None = None) -> Payment:
         in_doubt=row["in_doubt"],
         settled=settled,
     )
+
+
+def whole(row: Row) -> Row:
+    """The same row, its sums (numeric, so without a limit) as the whole numbers of minor units that they are."""
+    return {name: int(value) if isinstance(value, Decimal) else value for name, value in row.items()}
 
 
 def _bytes(value: Any) -> bytes | None:

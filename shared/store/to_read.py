@@ -1,5 +1,6 @@
 """Which accounts a run still has to ask the provider about. Collected once: a fetch that goes on asks for the same."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
@@ -32,8 +33,10 @@ FROM accounts_to_read t LEFT JOIN provider_accounts a USING (run_id, account) WH
 _PAID = f"""
 SELECT DISTINCT exclusive_key FROM {every("payments")} p WHERE exclusive_key = ANY(%s) AND state = 'succeeded'
 """
-
-
+_EXPECTED = f"""
+SELECT p.sent_reference, {scope.ACCOUNT} AS account FROM {scope.PAYMENTS} p
+WHERE p.books_key = ANY(%(keys)s) AND p.finished_at IS NOT NULL AND {scope.IN_SCOPE}
+"""
 _ACCOUNTS_OF = f"""
 SELECT p.sent_reference, {scope.ACCOUNT} AS account FROM {scope.PAYMENTS} p
 WHERE p.sent_reference = ANY(%s) AND p.provider = %s
@@ -101,6 +104,16 @@ def accounts_of(connection: Connection, provider: str, references: Iterable[str]
     """The accounts that payments of ours with these references were made to; without those that nobody knows."""
     rows = connection.execute(_ACCOUNTS_OF, (list(references), provider)).fetchall()
     return {row["sent_reference"]: row["account"] for row in rows}
+
+
+def expected(connection: Connection, run: Reconciliation, accounts: Sequence[str]) -> Mapping[str, Set[str]]:
+    """References of our payments under each of these accounts that the run compares and that have ended."""
+    found: dict[str, set[str]] = defaultdict(set)
+    if accounts:
+        keys = [f"{run.provider}:{account}" for account in accounts]
+        for row in connection.execute(_EXPECTED, scope.given(run) | {"keys": keys}).fetchall():
+            found[row["account"]].add(row["sent_reference"])
+    return found
 
 
 def paid(connection: Connection, provider: str, accounts: Iterable[str]) -> Set[str]:

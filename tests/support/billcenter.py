@@ -36,7 +36,7 @@ def reply(document: Any, status: int = 200, *headers: str) -> bytes:
     return answer(status, json.dumps(document).encode(), "Content-Type: application/json", *headers)
 
 
-def page(*rows: dict[str, Any], count: int | None = None) -> bytes:
+def page(*rows: Any, count: int | None = None) -> bytes:
     return reply({"count": len(rows) if count is None else count, "results": list(rows)})
 
 

@@ -1,7 +1,7 @@
 """A scripted ubill over raw sockets, and an adapter connected to it."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -26,7 +26,7 @@ def reply(document: Any, status: int = 200) -> bytes:
     return answer(status, json.dumps(document).encode(), "Content-Type: application/json")
 
 
-def row(comment: str | None, amount: Any = "100", **changes: Any) -> dict[str, Any]:
+def row(comment: Any, amount: Any = "100", **changes: Any) -> dict[str, Any]:
     """A row of an account's payments."""
     return {
         "id": "71",
@@ -45,7 +45,7 @@ def row(comment: str | None, amount: Any = "100", **changes: Any) -> dict[str, A
     }
 
 
-def rows(*given: dict[str, Any], **changes: Any) -> bytes:
+def rows(*given: Any, **changes: Any) -> bytes:
     """An account's payments."""
     return reply({"statusID": 0, "message": "Success", "data": list(given), **changes})
 
@@ -73,7 +73,7 @@ class Ubill:
 
 @contextmanager
 def ubill(
-    routes: dict[str, Route], total_timeout_s: float = 5, **changes: Any
+    routes: Mapping[str, Route], total_timeout_s: float = 5, **changes: Any
 ) -> Iterator[tuple[Paying, Ubill, RawServer]]:
     """An adapter connected to a scripted ubill."""
     fake = Ubill({f"/v1{path}": route for path, route in routes.items()})

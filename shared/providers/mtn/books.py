@@ -14,7 +14,7 @@ from shared.providers.mtn import wire
 from shared.providers.mtn.bodies import Target
 from shared.providers.mtn.login import Door
 from shared.providers.mtn.lookups import PAID, Lookups
-from shared.providers.mtn.statement import Object, adds_up, applied, lines_of
+from shared.providers.mtn.statement import adds_up, applied, lines_of
 
 _WHAT = "payments of an account"
 
@@ -49,18 +49,22 @@ class Books:
 
 
 def _lines(data: Any, account: str) -> list[BookLine]:
-    found, whole = applied(data)
-    totals = [(_unit(one.get("totalPaidAmount")), one, payments) for one, payments in found]
-    if not whole or not all(adds_up(one, payments, unit) for unit, one, payments in totals if unit):
+    found = applied(data)
+    units = [(one, _unit(one.total)) for one in found.payments]
+    if not found.tells or not all(adds_up(one, unit) for one, unit in units if unit):
         raise reading.unlike(_WHAT, "the list is not whole")
-    return [_line(payment, account) for _, payments in found for payment in payments]
+    rows = [*(payment for one in found.payments for payment in one.payments), *found.odd]
+    return [_line(row, account) for row in rows]
 
 
-def _line(payment: Object, account: str) -> BookLine:
-    currency = _unit(payment.get("paidAmount"))
-    line = next(lines_of(payment, currency)) if currency else None  # one payment is one line, whatever its references
+def _line(payment: object, account: str) -> BookLine:
+    currency = _unit(payment.get("paidAmount")) if isinstance(payment, dict) else ""
+    # one payment is one line, whatever its references
+    line = next(lines_of(payment, currency)) if isinstance(payment, dict) and currency else None
     if line is None or line.amount_minor is None:
-        raise reading.unlike(_WHAT, "an amount can't be read")
+        if reading.reference_in(payment):
+            raise reading.unlike(_WHAT, "an amount can't be read")
+        return reading.unreadable(payment, account, currency, None, touched=True)
     # The day of a payment of ours is the one that we gave it: nobody tells when it was booked.
     echoed = line.marker is not None and is_reference(line.marker)
     return BookLine(

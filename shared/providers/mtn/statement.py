@@ -30,41 +30,61 @@ def statement(data: Any, currency: str) -> Statement:
 
     An answer without `appliedPayment` says nothing about payments; null and [] say that there are none.
     """
-    found, whole = applied(data)
-    for one, payments in found:
-        whole &= adds_up(one, payments, currency)
+    found = applied(data)
+    whole = found.tells and not found.odd
+    for one in found.payments:
+        whole &= adds_up(one, currency)
     return Statement(
-        tuple(line for _, payments in found for payment in payments for line in lines_of(payment, currency)), whole
+        tuple(line for one in found.payments for payment in one.payments for line in lines_of(payment, currency)), whole
     )
 
 
-def applied(data: Any) -> tuple[list[tuple[Object, list[Object]]], bool]:
-    """Each `appliedPayment` with its payments; False where the answer shows that it does not tell all of them."""
-    found: list[tuple[Object, list[Object]]] = []
-    bills, whole = _several(data)
-    whole &= bool(bills)
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """One `appliedPayment`: its total as it stands there, its payments. fits: nothing else stands among them."""
+
+    total: Any
+    payments: list[Object]
+    fits: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What an answer tells of payments. odd: what stands where a payment should and is none. tells: False where the
+    answer does not tell of payments at all."""
+
+    payments: list[Paid]
+    odd: list[Any]
+    tells: bool
+
+
+def applied(data: Any) -> Applied:
+    """Each `appliedPayment` with its payments."""
+    found: list[Paid] = []
+    bills, odd = _several(data)
     for bill in bills:
-        several, fits = _several(bill.get("appliedPayment"))
-        whole &= fits and "appliedPayment" in bill
+        several, others = _several(bill.get("appliedPayment"))
+        odd += others
         for one in several:
-            payments, fits = _several(one.get("payment"))
-            whole &= fits and ("payment" in one or not one)
-            found.append((one, payments))
-    return found, whole
+            payments, others = _several(one.get("payment"))
+            if one and "payment" not in one:
+                others = [one]
+            odd += others
+            found.append(Paid(one.get("totalPaidAmount"), payments, not others))
+    return Applied(found, odd, bool(bills) and all("appliedPayment" in bill for bill in bills))
 
 
-def adds_up(applied: Object, payments: list[Object], currency: str) -> bool:
+def adds_up(one: Paid, currency: str) -> bool:
     """Stated: `totalPaidAmount` is the sum over `payment`. True also where they can't be compared."""
-    total = _minor(applied.get("totalPaidAmount"), currency)
-    amounts = [_minor(payment.get("paidAmount"), currency) for payment in payments]
-    return total is None or None in amounts or total == sum(amount or 0 for amount in amounts)
+    total = _minor(one.total, currency)
+    amounts = [_minor(payment.get("paidAmount"), currency) for payment in one.payments]
+    return total is None or None in amounts or not one.fits or total == sum(amount or 0 for amount in amounts)
 
 
-def _several(value: Any) -> tuple[list[Object], bool]:
-    """The objects in it, and whether there is nothing else in it."""
+def _several(value: Any) -> tuple[list[Object], list[Any]]:
+    """The objects in it, and what else is in it."""
     items = value if isinstance(value, list) else [] if value is None else [value]
-    objects = [item for item in items if isinstance(item, dict)]
-    return objects, len(objects) == len(items)
+    return [item for item in items if isinstance(item, dict)], [item for item in items if not isinstance(item, dict)]
 
 
 def lines_of(payment: Object, currency: str) -> Iterator[Line]:

@@ -6,16 +6,13 @@ from datetime import timedelta, timezone
 from functools import partial
 from typing import Any
 
-from pydantic import ValidationError
-
 from shared.domain.records import BookLine, Period
 from shared.providers import reading
 from shared.providers.base import BookPage, Statement
 from shared.providers.http import Http
 from shared.providers.ubill import key
-from shared.providers.ubill.bodies import CURRENCY, minor
-from shared.providers.ubill.listing import added, moment, rows_of
-from shared.providers.ubill.records import Paid, Rows
+from shared.providers.ubill.bodies import CURRENCY
+from shared.providers.ubill.listing import Row, account_rows, rows
 from shared.providers.ubill.wire import says_success
 from shared.settings import UbillSettings
 
@@ -29,12 +26,15 @@ def _account(http: Http, settings: UbillSettings, account: str) -> list[BookLine
     what = "payments of an account"
     if not re.fullmatch("[0-9]{1,16}", account, re.ASCII):
         raise reading.unlike(what, "there is no such account")
-    rows = rows_of(_read(http, settings, f"/payments/account/{account}", what), int(account))
-    if rows is None:
+    found = account_rows(_read(http, settings, f"/payments/account/{account}", what), int(account), _zone(settings))
+    if found is None:
         raise reading.unlike(what)
-    if not rows.whole:
+    if not found.whole:
         raise reading.unlike(what, "the list is not whole")
-    return [_line(what, row, account, _zone(settings), touched=True) for row in rows.data]
+    for row in found.rows:
+        if row.odd and reading.reference_in(row.raw):
+            raise reading.unlike(what, row.odd)
+    return [_line(row, account, touched=True) for row in found.rows]
 
 
 def _listing(http: Http, settings: UbillSettings, period: Period, _position: Mapping[str, Any] | None) -> BookPage:
@@ -43,19 +43,13 @@ def _listing(http: Http, settings: UbillSettings, period: Period, _position: Map
     document = _read(http, settings, "/payments", what)
     if not says_success(document):
         raise reading.unlike(what)
-    try:
-        rows = Rows[Paid].model_validate(document)
-    except ValidationError:
-        raise reading.unlike(what) from None
-    if not rows.whole:
+    found = rows(document, _zone(settings))
+    if found is None:
+        raise reading.unlike(what)
+    if not found.whole:
         raise reading.unlike(what, "the list is not whole")
-    zone = _zone(settings)
-    found = []
-    for row in rows.data:
-        at = moment(row.date, zone)
-        if at is None or period.start <= at < period.end:
-            found.append(_line(what, row, row.accountID or "", zone, touched=False))
-    return BookPage(found, None)
+    recent = [row for row in found.rows if row.at is None or period.start <= row.at < period.end]
+    return BookPage([_line(row, row.account_id or "", touched=False) for row in recent], None)
 
 
 def _read(http: Http, settings: UbillSettings, path: str, what: str) -> Any:
@@ -68,19 +62,18 @@ def _read(http: Http, settings: UbillSettings, path: str, what: str) -> Any:
     return document
 
 
-def _line(what: str, row: Paid, account: str, zone: timezone, *, touched: bool) -> BookLine:
-    amount_minor = minor(row.sum)
-    if amount_minor is None:
-        raise reading.unlike(what, "a sum can't be read")
+def _line(row: Row, account: str, *, touched: bool) -> BookLine:
+    if row.odd is not None or row.amount_minor is None:
+        return reading.unreadable(row.raw, account, CURRENCY, row.at, touched=touched)
     return BookLine(
-        kind="payment" if added(row) else "other",
+        kind="payment" if row.added else "other",
         account=account,
         marker=row.comment or None,
-        amount_minor=amount_minor,
+        amount_minor=row.amount_minor,
         currency=CURRENCY,
-        at=moment(row.date, zone),
-        reference=row.id,
-        status=None if row.typeID is None else f"typeID {row.typeID}",
+        at=row.at,
+        reference=row.number,
+        status=None if row.type_id is None else f"typeID {row.type_id}",
         touched=touched,
     )
 

@@ -14,7 +14,7 @@ def summary(picture: Picture, written_at: datetime) -> dict[str, Any]:
     """What the file holds. Only `times` differs between two reports of the same comparison.
 
     verdict: `act`, `watch`, `settled`, `agrees` or `nothing` (to compare); `complete` says whether it is about all of
-    the books.
+    the books; `unreadable` how many rows of others in them could not be read.
     """
     run, weighed = picture.run, picture.weighed()
     return {
@@ -27,6 +27,7 @@ def summary(picture: Picture, written_at: datetime) -> dict[str, Any]:
         "complete": run.complete and not run.unread,
         "missing": run.missing,
         "unread": run.unread,
+        "unreadable": run.unreadable,
         "lines": run.lines,
         "verdict": verdict(weighed),
         "entries": {str(weight): count for weight, count in weighed.items()},

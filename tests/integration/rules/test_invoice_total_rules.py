@@ -122,3 +122,16 @@ def test_a_difference_is_one_discrepancy_until_the_books_agree(night: Night) -> 
     (row,) = night.world.rows("SELECT *, last_seen - first_seen AS age FROM discrepancies")
     assert row["age"].days == 1
     assert row["resolved_by"] == "books"
+
+
+def test_a_difference_beyond_a_bigint_is_found(night: Night) -> None:
+    """Ours on one invoice come to more than a bigint holds, and the invoice shows none of it."""
+    largest = 90_000_000_000_000_000
+    for _ in range(3):
+        night.payment("A", largest)
+    outcome = night.compare(night.total("A", 1))
+    assert outcome.totals == {
+        "matched": (3, 3 * largest, 3 * largest),
+        "missing_at_provider": (1, 0, 1 - 3 * largest),
+    }
+    assert night.open() == ["missing_at_provider:safe:A"]

@@ -1,13 +1,17 @@
 """Books with a line for each payment: what is matched, and every way to differ, with money in it."""
 
+import json
 import random
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from shared.domain.reference import new_reference
 from shared.reconciliation import compare as comparing
+from shared.reconciliation import report
 from shared.store import balance, reconciliation
+from shared.store import discrepancies as stored
 from tests.support.flow import World
 from tests.support.nights import Night
 
@@ -327,3 +331,39 @@ def test_a_run_that_is_still_being_fetched_is_not_compared(night: Night) -> None
     night.world.execute("UPDATE reconciliations SET state = 'fetching'")
     with pytest.raises(RuntimeError, match="still being fetched"):
         comparing.compare(night.world.runtime, run)
+
+
+LARGEST = 9_000_000_000_000_000_000  # 900000000000000 CLF, of 4 places; a bigint ends a little later
+
+
+def test_sums_have_no_limit(night: Night, tmp_path: Path) -> None:
+    """Two strangers' payments, and more of ours than a bigint can add up."""
+    ours = [night.payment("7", LARGEST // 100, currency="CLF") for _ in range(3)]
+    lines = [night.line("7", LARGEST // 100, one, currency="CLF") for one in ours[:2]]
+    lines += [night.line("7", LARGEST // 100, f"cash {n}", currency="CLF") for n in range(2)]
+    lines += [night.line("7", -LARGEST // 100, ours[2], currency="CLF")]
+    lines += [night.line("8", 999_999_999_999_999, f"cash {n}", currency="GHS") for n in range(93)]
+    outcome = night.compare(*lines)
+    totals = {(t.category.value, t.currency): (t.count, t.local_minor, t.provider_minor) for t in outcome.run.totals}
+    assert totals == {
+        ("matched", "CLF"): (2, 2 * LARGEST, 2 * LARGEST),
+        ("amount_mismatch", "CLF"): (1, LARGEST, -LARGEST),
+        ("paid_elsewhere", "CLF"): (2, 0, 2 * LARGEST),
+        ("paid_elsewhere", "GHS"): (93, 0, 93 * 99_999_999_999_999_900),
+    }
+    report.write(night.world.runtime, outcome.run, tmp_path)
+    told = json.loads((tmp_path / "summary.json").read_text())
+    sums = {one["currency"]: (one["our_books"], one["provider_books"], one["difference"]) for one in told["sums"]}
+    assert sums["CLF"] == ("2700000000000000.0000", "2700000000000000.0000", "0.0000")
+    assert sums["GHS"] == ("0.00", "92999999999999907.00", "-92999999999999907.00")
+    differences = (tmp_path / "discrepancies.csv").read_text()
+    assert "1800000000000000.0000" in differences, "the difference of one payment and its line"
+    assert "92,999,999,999,999,907.00" in (tmp_path / "report.html").read_text()
+
+
+def test_discrepancies_beyond_a_bigint_are_listed_as_whole_numbers(night: Night) -> None:
+    night.compare(night.line("7", LARGEST // 100, "cash", currency="CLF"))
+    with night.world.runtime.database.connection() as connection:
+        (row,) = list(stored.listed(connection))
+        assert (row["provider_minor"], stored.one(connection, row["id"])) == (LARGEST, row)
+    assert json.dumps(row["provider_minor"]) == str(LARGEST)

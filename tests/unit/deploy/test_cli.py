@@ -15,8 +15,8 @@ from deploy.cli.failures import WrongUse, explain
 from deploy.cli.main import main
 from deploy.cli.output import safe
 from deploy.cli.providers import arguments
-from deploy.cli.reading import harmless
 from deploy.cli.submitting import MAX_LINE_BYTES, batches, read_lines
+from shared.domain.cells import harmless
 from shared.providers.base import Lookup
 
 _WRONG = [
