@@ -11,8 +11,8 @@ from shared.flow.runtime import Runtime
 from shared.flow.send import halt
 from shared.providers.base import BooksUnread, LoginRefused
 from shared.reconciliation import run as reconciliation
+from shared.store import deliveries, nights, quarantine
 from shared.store import jobs as job_runs
-from shared.store import nights
 from shared.telemetry import process
 from shared.telemetry.logs import alert, get_logger
 
@@ -55,11 +55,28 @@ def sms_reports(runtime: Runtime, _slot: datetime) -> str:
 
 
 def retention(runtime: Runtime, _slot: datetime) -> str:
-    """Move old finished payments to the archive, and forget old runs of jobs."""
+    """Move old finished payments to the archive; forget old runs of jobs, quarantined entries and delivery reports."""
     moved = retire.retire(runtime, _MAX_BATCHES)
+    keep = runtime.settings.retention
     with runtime.database.connection() as connection:
-        forgotten = job_runs.prune(connection, runtime.settings.retention.keep_days)
-    return f"{counted(moved, 'payment')} moved to the archive, {counted(forgotten, 'run')} of jobs forgotten"
+        forgotten = job_runs.prune(connection, keep.keep_days)
+        entries = _in_batches(lambda: quarantine.forget(connection, keep.quarantine_days, keep.batch), keep.batch)
+        reports = _in_batches(lambda: deliveries.forget(connection, keep.keep_days, keep.batch), keep.batch)
+    return (
+        f"{counted(moved, 'payment')} moved to the archive; forgotten: {counted(forgotten, 'run')} of jobs,"
+        f" {counted(entries, 'entry', 'entries')} in quarantine, {counted(reports, 'delivery report')}"
+    )
+
+
+def _in_batches(forget: Callable[[], int], batch: int) -> int:
+    """Each a short statement of its own; what is left when there are very many goes with the next run."""
+    count = 0
+    for _ in range(_MAX_BATCHES):
+        gone = forget()
+        count += gone
+        if gone < batch:
+            break
+    return count
 
 
 def refresh(provider: str, kind: str) -> Callable[[Runtime, datetime], str]:

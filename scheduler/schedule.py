@@ -98,7 +98,7 @@ SCHEDULE = (
     Job(
         "retention",
         Daily(time(1, 30)),
-        "finished payments older than RETENTION__KEEP_DAYS move to the archive",
+        "finished payments older than RETENTION__KEEP_DAYS move to the archive; what is old is forgotten",
         CatchUp.LATEST,
         3600,
         jobs.retention,

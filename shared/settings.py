@@ -72,6 +72,9 @@ class IntakeSettings(_Section):
 
 class RetentionSettings(_Section):
     keep_days: int = Field(400, ge=1, le=36_500, description="age at which finished payments go to the archive")
+    quarantine_days: int = Field(
+        400, ge=30, le=36_500, description="age since it was last seen at which quarantine forgets an entry"
+    )
     batch: int = Field(1000, gt=0, le=10_000, description="payments looked at, and moved, in one transaction")
 
 

@@ -1,4 +1,4 @@
-"""Follow submitted intents by the events stream, as an upstream does: resend until accepted, read until decided.
+"""Follow submitted intents by the events stream, as an upstream does: resend until any is its, read until decided.
 
 A line is matched to its events by the `source/intent_id` it holds, and by its SHA-256 where it is quarantined (of
 what is kept of it, where it holds card data). An event of a payment says nothing about a line that only shares its id:

@@ -37,6 +37,12 @@ SELECT p.id, p.id || '-' || p.event_seq, 'settlepipe.sms.' || m.delivery, p.sour
 FROM numbered p JOIN moved m ON m.payment_id = p.id
 """
 
+_FORGET = """
+DELETE FROM sms_reports r USING (
+    SELECT sms_id, number FROM sms_reports WHERE received_at < clock() - make_interval(days => %(days)s) LIMIT %(limit)s
+) AS old WHERE (r.sms_id, r.number) = (old.sms_id, old.number)
+"""
+
 _UNREPORTED = """
 SELECT reference FROM follow_ups
 WHERE kind = 'sms' AND state = 'issued' AND delivery IS NULL AND reference IS NOT NULL
@@ -70,3 +76,9 @@ def unreported(connection: Connection, limit: int, younger_s: float) -> list[str
     """The provider's ids of sent messages without a final report, the newest first."""
     rows = connection.execute(_UNREPORTED, {"limit": limit, "younger_s": younger_s}).fetchall()
     return [row["reference"] for row in rows]
+
+
+def forget(connection: Connection, days: int, limit: int) -> int:
+    """Delete up to `limit` reports that came longer ago than this; how many that was. What they told is kept with
+    their messages."""
+    return connection.execute(_FORGET, {"days": days, "limit": limit}).rowcount
