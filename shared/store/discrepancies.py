@@ -56,7 +56,7 @@ WITH gone AS MATERIALIZED (
     UNION SELECT g.id FROM gone g JOIN provider_accounts a ON a.run_id = %(run)s AND a.account = g.account
         WHERE g.payment_id IS NULL AND NOT g.hidden
     UNION SELECT g.id FROM gone g JOIN {every("payments")} p ON p.sent_reference = g.marker
-        WHERE g.category = 'missing_locally'
+        WHERE g.category = 'missing_locally' AND p.provider = %(provider)s
 )
 UPDATE discrepancies d SET resolved_at = %(seen)s, resolved_by = '{BOOKS}', resolved_reason = %(reason)s
 FROM looked_at l WHERE d.id = l.id

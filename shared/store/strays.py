@@ -1,7 +1,8 @@
 """Lines in the provider's books that belong to no payment of the comparison.
 
 One that carries a reference like ours is missing here. One under an account of ours without such a reference is
-somebody else's money. One with the reference of a payment of another night is that night's.
+somebody else's money. One with the reference of a payment of another night is that night's;
+of a payment at another provider it is nobody's here.
 """
 
 from shared.domain.discrepancies import Reconciliation
@@ -24,7 +25,8 @@ WITH open AS (
     FROM booked l
     WHERE l.id IS NULL AND (l.touched OR l.ours)
         AND (coalesce({IN_PERIOD}, l.ours) OR l.account IN (SELECT account FROM open))
-        AND NOT (l.ours AND EXISTS (SELECT FROM {PAYMENTS} p WHERE p.sent_reference = l.marker))
+        AND NOT (l.ours AND EXISTS (SELECT FROM {PAYMENTS} p
+            WHERE p.sent_reference = l.marker AND p.provider = %(provider)s AND p.books_key IS NOT NULL))
 ), named AS (
     SELECT number, new, category, category || ':' || %(prefix)s || account || ':' || key ||
         CASE WHEN nth > 1 THEN ':' || nth ELSE '' END AS identity

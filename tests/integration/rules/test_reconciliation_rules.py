@@ -367,3 +367,17 @@ def test_discrepancies_beyond_a_bigint_are_listed_as_whole_numbers(night: Night)
         (row,) = list(stored.listed(connection))
         assert (row["provider_minor"], stored.one(connection, row["id"])) == (LARGEST, row)
     assert json.dumps(row["provider_minor"]) == str(LARGEST)
+
+
+@pytest.mark.parametrize("provider", ["safe", "ubill"])
+def test_a_line_with_the_reference_of_another_providers_payment_is_told(night: Night, provider: str) -> None:
+    """It is nobody's of another night here: without it the sums would agree over money that nobody knows of."""
+    ours, elsewhere = night.payment("7", 100), Night(night.world, provider).payment("7", 50)
+    lines = [night.line("7", 100, ours), night.line("7", 50, elsewhere)]
+    outcome = night.compare(*lines)
+    assert outcome.totals == {"matched": (1, 100, 100), "missing_locally": (1, 0, 50)}
+    assert outcome.sums == (100, 150)
+    found = night.open()
+    night.next()
+    night.compare(accounts=["9"])
+    assert night.open() == found, "and stays open until the books or a person say otherwise"
