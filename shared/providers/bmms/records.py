@@ -17,7 +17,7 @@ FieldType = Literal["ACCOUNT", "AMOUNT", "OTHER"]
 ControlType = Literal["TEXT", "SELECT", "READONLY"]
 Visibility = Literal["ALL", "HIDDEN"]
 
-_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff\ufffd]")  # the reader of JSON makes U+FFFD of a half
 
 
 def _storable(text: str) -> str:
