@@ -9,18 +9,16 @@ import sys
 import time
 
 TIMES = (
-    *((f"2026-11-18 {hour:02d}:25:00", "UTC") for hour in range(0, 24, 3)),  # eight times of an ordinary day
-    ("2026-11-30 23:57:00", "UTC"),  # the last day of a month, in UTC and in each provider's zone
-    ("2026-11-30 15:57:00", "UTC"),
-    ("2026-11-30 19:57:00", "UTC"),
-    ("2026-12-31 23:57:00", "UTC"),  # and of a year
-    ("2026-12-31 15:57:00", "UTC"),
-    ("2028-02-29 11:00:00", "UTC"),
+    *((f"2027-11-17 {hour:02d}:25:00", "UTC") for hour in range(0, 24, 3)),  # eight times of an ordinary day
+    # The last day of a month: in UTC, and in the zones of the providers, where it ends at 16:00 and at 20:00 UTC.
+    *((f"2027-11-30 {hour}:57:00", "UTC") for hour in (15, 19, 23)),
+    *((f"2027-12-31 {hour}:57:00", "UTC") for hour in (15, 19, 23)),
     ("2028-02-28 23:57:00", "UTC"),
+    ("2028-02-29 11:00:00", "UTC"),
     ("2028-02-29 23:57:00", "UTC"),
-    ("2026-11-01 05:55:00", "America/New_York"),  # 01:55 there; at 02:00 it is 01:00 again
-    ("2027-03-28 00:57:00", "Europe/Berlin"),  # 01:57 there; at 02:00 it is 03:00
-    ("2026-10-25 00:57:00", "Europe/Berlin"),  # 02:57 there; at 03:00 it is 02:00 again
+    ("2027-11-07 05:57:00", "America/New_York"),  # 01:57 there; three minutes later it is 01:00 again
+    ("2027-03-28 00:57:00", "Europe/Berlin"),  # 01:57 there; three minutes later it is 03:00
+    ("2027-10-31 00:57:00", "Europe/Berlin"),  # 02:57 there; three minutes later it is 02:00 again
 )
 
 

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import UTC
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -184,7 +185,7 @@ def test_the_day_is_the_providers_and_may_have_25_hours(world: World, tmp_path: 
     assert len(shown.hours) == 25
     assert shown.hours[0]["succeeded"] == 3
     assert shown.outside == 1
-    assert [start.astimezone().minute for start in shown.starts()] == [0] * 25
+    assert [start.astimezone(UTC).minute for start in shown.starts()] == [0] * 25
 
 
 def test_open_discrepancies_are_counted_by_age_in_the_providers_days(world: World) -> None:

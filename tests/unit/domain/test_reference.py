@@ -21,14 +21,14 @@ def test_references_do_not_repeat() -> None:
     assert len(set(many)) == len(many)
 
 
-@pytest.mark.parametrize("reference", SAMPLES)
+@pytest.mark.parametrize("reference", SAMPLES, ids=range(len(SAMPLES)))
 def test_every_single_wrong_character_is_found(reference: str) -> None:
     for place, wrong in itertools.product(range(20), _ALPHABET):
         if wrong != reference[place]:
             assert not is_reference(reference[:place] + wrong + reference[place + 1 :])
 
 
-@pytest.mark.parametrize("reference", SAMPLES)
+@pytest.mark.parametrize("reference", SAMPLES, ids=range(len(SAMPLES)))
 def test_every_swap_of_two_different_characters_is_found(reference: str) -> None:
     for one, two in itertools.combinations(range(20), 2):
         characters = list(reference)
@@ -37,6 +37,10 @@ def test_every_swap_of_two_different_characters_is_found(reference: str) -> None
             assert not is_reference("".join(characters))
 
 
-@pytest.mark.parametrize("text", ["", SAMPLES[0][:-1], SAMPLES[0] + "0", SAMPLES[0].upper(), " " + SAMPLES[0][1:]])
+@pytest.mark.parametrize(
+    "text",
+    ["", SAMPLES[0][:-1], SAMPLES[0] + "0", SAMPLES[0].upper(), " " + SAMPLES[0][1:]],
+    ids=["empty", "cut", "longer", "upper", "blank"],
+)
 def test_what_was_cut_or_mangled_is_not_ours(text: str) -> None:
     assert not is_reference(text)
