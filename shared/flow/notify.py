@@ -129,6 +129,8 @@ def _forget(runtime: Runtime, claim: FollowUpClaim, auth: Auth) -> None:
         runtime.provider(claim.provider).forget(auth)
     except AWAY:
         log.warning("the refused token could not be marked as refused; PostgreSQL does not answer")
+    except Exception as error:  # the answer is there, and must be recorded
+        alert("adapter_failed", "the refused token could not be marked as refused", reason=type(error).__name__)
 
 
 def _follow(runtime: Runtime, claim: FollowUpClaim, answer: Answer) -> None:

@@ -140,7 +140,9 @@ def _forget(provider: Provider, auth: Auth) -> bool:
         return provider.forget(auth)
     except AWAY:
         log.warning("the refused token could not be marked as refused; PostgreSQL does not answer")
-        return False
+    except Exception as error:  # the answer is there, and must be recorded
+        alert("adapter_failed", "the refused token could not be marked as refused", reason=type(error).__name__)
+    return False
 
 
 def _outcome(runtime: Runtime, claim: Claim, answer: Answer, *, sent: bool, halt: str | None = None) -> Outcome:
@@ -229,7 +231,7 @@ def _write_plainly(runtime: Runtime, claim: Claim, outcome: Outcome, error: Exce
     """An outcome that PostgreSQL refuses is written without the provider's own words. Where that is refused too, the
     attempt ends all the same: a payment whose sender seems to be on the wire is never sent again."""
     alert("outcome_refused", "PostgreSQL refuses an outcome", reason=type(error).__name__, kind=outcome.answer.kind)
-    answer = Answer(outcome.answer.kind, outcome.answer.meaning, http_status=outcome.answer.http_status)
+    answer = dataclasses.replace(outcome.answer, detail=None, provider_reference=None, facts={})
     try:
         with runtime.database.connection() as connection:
             return attempts.record(connection, claim, dataclasses.replace(outcome, answer=answer), runtime.limits)

@@ -103,6 +103,8 @@ def way_of(world: World) -> Iterator[Way]:
     try:
         yield way
     finally:
-        world.runtime = before
+        lost, world.runtime = world.runtime.lost, before
+        with lost._lock:  # its thread ends
+            lost._tokens.clear()
         database.dispose()
         way.close()

@@ -124,10 +124,14 @@ def test_a_process_that_dies_before_the_dispute_has_recorded_nothing(world: Worl
     claim = refused_meanwhile(world)
     with way_of(world) as way:
         way.cut("INTO discrepancies", "before", times=1000)
-        threading.Thread(target=deliver, args=(world.runtime, claim, boot_time_s()), daemon=True).start()
-        while way.cuts < 2:
-            assert world.attempt(claim.payment.id)["meaning"] is None
+        sender = threading.Thread(target=deliver, args=(world.runtime, claim, boot_time_s()), daemon=True)
+        sender.start()
+        until(lambda: way.cuts >= 2, True)
+        assert world.attempt(claim.payment.id)["meaning"] is None
+        assert not world.runtime.gate.open, "nothing new is claimed meanwhile"
         way.cut_nothing()
+        sender.join(60)
+    disputed_once(world, claim.payment.id)
 
 
 def test_a_success_that_meets_a_refusal_in_the_same_moment_is_one_or_the_other(world: World) -> None:

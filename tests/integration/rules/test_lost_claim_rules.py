@@ -67,12 +67,13 @@ def test_one_whose_lease_ran_out_meanwhile_waits_again(world: World) -> None:
     with way_of(world) as way:
         way.cut(CLAIM, "after")
         way.cut(CLAIM, "before")
-        way.cut("SELECT number, ended_at", "before", times=6)
+        way.cut("SELECT number, ended_at", "before", times=1000)
         with pytest.raises(AWAY):
             send(world.runtime, payment_id)
         world.advance(61)
         world.batches("careful")
         assert world.state(payment_id) == "unknown"
+        way.cut_nothing()
         until(lambda: world.state(payment_id), "waiting")
     world.run("careful")
     assert (world.state(payment_id), world.careful.doubts) == ("succeeded", [])
@@ -176,7 +177,7 @@ def test_few_lost_claims_are_remembered(world: World, monkeypatch: pytest.Monkey
     world.dispatched("careful")
     with way_of(world) as way:
         way.cut(CLAIM, "before", times=6)
-        way.cut("SELECT number, ended_at", "before", times=100)
+        way.cut("SELECT number, ended_at", "before", times=1000)
         for payment_id in ids:
             with pytest.raises(AWAY):
                 send(world.runtime, payment_id)

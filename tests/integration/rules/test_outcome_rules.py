@@ -98,11 +98,12 @@ def test_a_second_refused_token_in_a_row_at_a_check_provider_is_checked(world: W
     assert world.state(payment_id) in ("waiting", "unknown")
 
 
+@pytest.mark.parametrize("error", [psycopg.OperationalError("gone"), ZeroDivisionError()])
 def test_a_token_that_can_not_be_invalidated_does_not_lose_the_answer(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def forget(_auth: Auth) -> bool:
-        raise psycopg.OperationalError("gone")
+        raise error
 
     monkeypatch.setattr(world.careful, "forget", forget)
     payment_id = world.settled("careful", REAUTH)
