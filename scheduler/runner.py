@@ -10,7 +10,10 @@ from shared.messaging import tasks
 from shared.messaging.tasks import celery_app
 from shared.settings import load_settings
 from shared.telemetry import celery_logs, process
+from shared.telemetry.logs import get_logger
 from shared.telemetry.ready import announce_when_celery_is_up
+
+log = get_logger(__name__)
 
 settings = load_settings()
 celery_logs.connect(settings)
@@ -34,7 +37,10 @@ def table() -> tuple[Job, ...]:
 def tick() -> None:
     """Have run what is due."""
     for run_id, job in runs.tick(runtime(), table()):
-        app.send_task(tasks.RUN_JOB, args=(run_id,), queue=tasks.JOBS_QUEUE, time_limit=job.deadline_s, retry=False)
+        try:
+            app.send_task(tasks.RUN_JOB, args=(run_id,), queue=tasks.JOBS_QUEUE, time_limit=job.deadline_s, retry=False)
+        except Exception as error:  # its lease ends, and it is sent again; the others go on
+            log.warning("a job's message could not be sent", job=job.name, reason=type(error).__name__)
 
 
 @app.task(name=tasks.RUN_JOB)  # type: ignore[untyped-decorator]

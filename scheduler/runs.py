@@ -47,8 +47,11 @@ def tick(runtime: Runtime, table: Sequence[Job]) -> list[tuple[int, Job]]:
     with runtime.database.transaction() as connection:
         if not store.try_tick_lock(connection):
             return []
+        ahead = store.forget_ahead(connection, max(_RETRY_CAP_S, LEASE_S))
+        if ahead:
+            alert("clock_ran_ahead", "the database's clock ran ahead; what it planned is taken back", jobs=ahead)
         now, newest = store.now(connection), store.newest_slots(connection, list(by_name))
-        store.plan(connection, [slot for job in table for slot in planned(job, newest.get(job.name), now)])
+        store.plan(connection, [slot for job in table for slot in _planned(job, newest.get(job.name), now)])
         for row in store.recover(connection):
             _lost(row)
         made_up = [job.name for job in table if job.catch_up is not CatchUp.EACH]
@@ -64,6 +67,14 @@ def _lost(row: Mapping[str, Any]) -> None:
         log.warning("nobody took a job's message; it is sent again", **fields)
     else:
         alert("job_lost", "a job's run has no end: its runner was killed, or it hung; it is started again", **fields)
+
+
+def _planned(job: Job, newest: datetime | None, now: datetime) -> list[Planned]:
+    try:
+        return planned(job, newest, now)
+    except Exception as error:  # its own, the other jobs go on
+        log.error("a job can't be planned", job=job.name, exc_info=error)
+        return []
 
 
 def planned(job: Job, newest: datetime | None, now: datetime) -> list[Planned]:

@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 
 from shared.flow.runtime import Runtime
 from shared.messaging import tasks
+from shared.providers.outcomes import MAX_RETRY_AFTER_S
 from shared.settings import ProviderSettings
-from shared.store import follow_ups, lanes
+from shared.store import ahead, follow_ups, lanes
+from shared.store.ahead import Longest
 from shared.store.engine import Connection
 from shared.store.lanes import Dispatched, Lane
-from shared.telemetry.logs import get_logger
+from shared.telemetry.logs import alert, get_logger
 
 log = get_logger(__name__)
 
@@ -45,12 +47,22 @@ def dispatch(runtime: Runtime, provider: str, queue_length: Callable[[], int], *
 
 def _housekeeping(runtime: Runtime, connection: Connection, provider: str) -> None:
     retry, check = runtime.settings.retry, runtime.settings.check
+    back = ahead.mend(connection, provider, _longest(runtime, provider))
+    if back:
+        alert("clock_ran_ahead", "the database's clock ran ahead; what waits for that time goes on", provider=provider)
     for row in lanes.recover(connection, provider, retry.base_s, check.ladder_s[0]):
         log.warning("a lease ran out", payment_id=row["id"], state=row["state"])
     for payment_id in lanes.park_overdue(connection, provider):
         log.warning("parked past its deadline", payment_id=payment_id)
     for follow_up_id, state in follow_ups.end_lost(connection, provider):
         log.warning("a follow-up's lease ran out", follow_up_id=follow_up_id, state=state)
+
+
+def _longest(runtime: Runtime, provider: str) -> Longest:
+    settings, window_s = runtime.settings, runtime.settings.provider(provider).settle_window_s
+    waits = (settings.retry.cap_s, MAX_RETRY_AFTER_S, *settings.check.ladder_s, settings.lease_s, window_s)
+    most_s = max(*waits, settings.lease_s + window_s, settings.dispatch_lease_s)
+    return Longest(most_s, settings.lease_s, window_s, settings.breaker.open_s, lanes.PROBE_EVERY_S)
 
 
 def _room(lane: Lane, section: ProviderSettings, unclaimed: int) -> int:

@@ -35,8 +35,11 @@ _LEASE = """
 INSERT INTO directory_lists AS l (provider, kind, lease_until)
 VALUES (%(provider)s, %(kind)s, clock() + make_interval(secs => %(lease_s)s))
 ON CONFLICT (provider, kind) DO UPDATE SET lease_until = excluded.lease_until
-WHERE (l.fetched_at IS NULL OR l.fetched_at < clock() - make_interval(secs => %(older_s)s))
-    AND (l.lease_until IS NULL OR l.lease_until < clock())
+-- what lies ahead was written by a clock that ran ahead
+WHERE (l.fetched_at IS NULL OR l.fetched_at < clock() - make_interval(secs => %(older_s)s)
+       OR l.fetched_at > clock() + interval '1 minute')
+    AND (l.lease_until IS NULL OR l.lease_until < clock()
+         OR l.lease_until > clock() + make_interval(secs => 2 * %(lease_s)s))
 RETURNING provider
 """
 

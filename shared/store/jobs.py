@@ -10,6 +10,7 @@ from shared.store.engine import Connection
 
 _TICK_LOCK = 715_828  # beside the log-in lock of shared.store.tokens
 _MAX_OUTCOME = 500
+_SLACK_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,37 @@ _SUPERSEDE = """
 UPDATE job_runs r SET state = 'failed', due_at = NULL, finished_at = clock(),
     outcome = left('superseded by a later slot; ' || coalesce(outcome, 'never started'), %(max)s)
 WHERE r.job = ANY(%(jobs)s) AND r.state = 'waiting'
-    AND EXISTS (SELECT FROM job_runs n WHERE n.job = r.job AND n.slot > r.slot AND n.state <> 'skipped')
+    AND EXISTS (SELECT FROM job_runs n WHERE n.job = r.job AND n.slot > r.slot AND n.slot <= clock()
+                AND n.state <> 'skipped')
 RETURNING r.job, r.slot
+"""
+
+# What lies ahead was written while the clock ran ahead. It counts for nothing at once, and is taken back when it has
+# lain ahead for a minute: a clock that goes back for a moment makes every row look like that.
+_KNOW_AHEAD = """
+UPDATE job_runs SET ahead_since = CASE WHEN slot > clock() OR due_at > clock() + make_interval(secs => %(most_s)s)
+                                       THEN clock() END
+WHERE CASE WHEN slot > clock() OR due_at > clock() + make_interval(secs => %(most_s)s)
+           THEN coalesce(ahead_since > clock(), true) ELSE ahead_since IS NOT NULL END
+"""
+_FORGET_AHEAD = """
+DELETE FROM job_runs WHERE ahead_since <= clock() - interval '1 minute' AND slot > clock()
+    AND state <> 'running' RETURNING job
+"""
+_DUE_NOW = """
+UPDATE job_runs SET due_at = clock(), ahead_since = CASE WHEN slot > clock() THEN ahead_since END
+WHERE ahead_since <= clock() - interval '1 minute' AND due_at > clock() + make_interval(secs => %(most_s)s)
+"""
+# Whose work a forgotten slot would have done: a slot that was left out is planned anew, one that was given up waits.
+_NOT_MADE_UP_FOR = """
+WITH last AS (
+    SELECT job, max(slot) FILTER (WHERE state <> 'skipped') AS slot FROM job_runs
+    WHERE job = ANY(%(jobs)s) AND slot <= clock() GROUP BY job
+), left_out AS (
+    DELETE FROM job_runs r USING last WHERE r.job = last.job AND r.state = 'skipped' AND r.slot > last.slot
+)
+UPDATE job_runs r SET state = 'waiting', due_at = clock(), finished_at = NULL
+FROM last WHERE r.job = last.job AND r.slot = last.slot AND r.state = 'failed'
 """
 
 _RECOVER = """
@@ -61,7 +91,7 @@ FROM lost WHERE r.id = lost.id RETURNING job, slot, attempts, was
 _DUE = """
 WITH due AS (
     SELECT DISTINCT ON (job) id, job FROM job_runs r
-    WHERE state = 'waiting' AND due_at <= clock() AND job = ANY(%(jobs)s)
+    WHERE state = 'waiting' AND due_at <= clock() AND slot <= clock() AND job = ANY(%(jobs)s)
         AND NOT EXISTS (SELECT FROM job_runs o WHERE o.job = r.job AND o.state IN ('dispatched', 'running'))
     ORDER BY job, slot
 )
@@ -72,7 +102,7 @@ FROM due WHERE r.id = due.id RETURNING r.id, r.job
 _CLAIM = """
 UPDATE job_runs SET state = 'running', attempts = attempts + 1, started_at = clock(), finished_at = NULL,
     due_at = clock() + make_interval(secs => %(lease_s)s)
-WHERE id = %(id)s AND state = 'dispatched' AND due_at > clock()
+WHERE id = %(id)s AND state = 'dispatched' AND due_at > clock() AND slot <= clock()
 RETURNING id, job, slot, attempts
 """
 
@@ -115,9 +145,11 @@ def now(connection: Connection) -> datetime:
 
 
 def newest_slots(connection: Connection, jobs: Sequence[str]) -> Mapping[str, datetime]:
-    """The newest planned slot of each of these jobs; one that was never planned is left out."""
+    """The newest slot that has come of each of these jobs (now, where all of them lie ahead: the clock is wrong); one
+    that was never planned is left out."""
     rows = connection.execute(
-        """SELECT j.job, (SELECT max(slot) FROM job_runs r WHERE r.job = j.job) AS slot
+        """SELECT j.job, coalesce((SELECT max(slot) FROM job_runs r WHERE r.job = j.job AND r.slot <= clock()),
+            (SELECT clock() FROM job_runs r WHERE r.job = j.job LIMIT 1)) AS slot
         FROM unnest(%s::text[]) AS j(job)""",
         (list(jobs),),
     ).fetchall()
@@ -128,6 +160,17 @@ def plan(connection: Connection, planned: Sequence[Planned]) -> None:
     """Make these slots known; one that is known already stays as it is."""
     given = {name: [getattr(slot, name) for slot in planned] for name in ("job", "slot", "skipped")}
     connection.execute(_PLAN, given)
+
+
+def forget_ahead(connection: Connection, most_s: float) -> list[str]:
+    """Take back what was planned, or put off for longer than `most_s`, by a clock that ran ahead; of which jobs."""
+    given = {"most_s": most_s + _SLACK_S}
+    connection.execute(_KNOW_AHEAD, given)
+    jobs = sorted({row["job"] for row in connection.execute(_FORGET_AHEAD).fetchall()})
+    connection.execute(_DUE_NOW, given)
+    if jobs:
+        connection.execute(_NOT_MADE_UP_FOR, {"jobs": jobs})
+    return jobs
 
 
 def supersede(connection: Connection, jobs: Sequence[str]) -> Sequence[Mapping[str, Any]]:

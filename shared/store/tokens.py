@@ -12,7 +12,7 @@ from shared.domain.records import StoredToken
 from shared.store.engine import SESSION, Database, Row, driver_url
 
 _READ = """
-SELECT version, token, refused, after_refusal, extract(epoch FROM clock() - saved_at)::float8 AS age_s
+SELECT version, token, refused, after_refusal, greatest(extract(epoch FROM clock() - saved_at), 0)::float8 AS age_s
 FROM tokens WHERE provider = %s
 """
 

@@ -4,14 +4,14 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, time
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
 
 from scheduler import runs
 from scheduler.schedule import CatchUp, Job
-from scheduler.slots import Daily
+from scheduler.slots import Daily, Every, latest
 from shared.flow.runtime import Runtime
 from shared.providers.base import RefreshFailed
 from tests.support.flow import World, together
@@ -257,3 +257,104 @@ def test_the_state_machine_refuses_a_lease_on_what_ended(world: World) -> None:
     turn(world, job(world, Work()))
     with pytest.raises(psycopg.errors.CheckViolation):
         world.execute("UPDATE job_runs SET due_at = clock()")
+
+
+AHEAD_S = 40 * DAY_S
+
+
+def each(world: World, **tables: tuple[CatchUp, float]) -> tuple[Job, ...]:
+    """Jobs that remember their slots, by name: their rule, and seconds between slots."""
+    return tuple(
+        Job(name, Every(int(period_s)), "a test", rule, 60.0, Work()) for name, (rule, period_s) in tables.items()
+    )
+
+
+@pytest.mark.parametrize("rule", list(CatchUp))
+@pytest.mark.parametrize("runs_ahead", [False, True], ids=["only planned", "runs too"])
+@pytest.mark.parametrize("period_s", [3600.0, DAY_S])
+def test_a_clock_that_ran_ahead_for_one_tick_stops_no_job(
+    world: World, rule: CatchUp, runs_ahead: bool, period_s: float
+) -> None:
+    (table,) = each(world, job=(rule, period_s))
+    work = cast(Work, table.do)
+    to_slot(world, period_s)
+    turn(world, table)
+    world.advance(AHEAD_S)
+    turn(world, table) if runs_ahead else tick(world, table)
+    world.advance(-AHEAD_S)
+    work.slots.clear()
+    expected = []
+    for _ in range(4):
+        for _ in range(3):  # in between nothing is due
+            world.advance(62)
+            turn(world, table)
+        to_slot(world, period_s)
+        expected.append(latest(table.when, world.value("SELECT clock()")))
+        turn(world, table)
+        turn(world, table)
+    assert work.slots == expected, "every slot once, in its time"
+    assert world.value("SELECT count(*) FROM job_runs WHERE slot > clock()") == 0
+
+
+def to_slot(world: World, period_s: float) -> None:
+    """On to a second behind the next slot."""
+    world.advance(period_s + 1 - world.value("SELECT extract(epoch FROM clock())::float8") % period_s)
+
+
+def test_a_slot_that_one_of_a_time_to_come_made_up_for_is_run_after_all(world: World) -> None:
+    (table,) = each(world, job=(CatchUp.LATEST, DAY_S))
+    work = cast(Work, table.do)
+    work.script = [RefreshFailed("no answer")]
+    to_slot(world, DAY_S)
+    turn(world, table)
+    (failed,) = work.slots
+    world.advance(AHEAD_S)
+    tick(world, table)
+    world.advance(-AHEAD_S)
+    for _ in range(3):
+        world.advance(62)
+        turn(world, table)
+    assert work.slots == [failed, failed]
+    assert world.rows("SELECT slot, state FROM job_runs") == [{"slot": failed, "state": "done"}]
+
+
+@pytest.mark.parametrize("state", ["dispatched", "running", "waiting"])
+def test_a_run_with_a_lease_or_a_wait_from_a_time_to_come_is_taken_back(world: World, state: str) -> None:
+    (table,) = each(world, job=(CatchUp.EACH, DAY_S))
+    (run_id,) = tick(world, table)
+    world.execute(
+        "UPDATE job_runs SET state = %s, attempts = 1, started_at = clock(), due_at = clock() + interval '40 days'",
+        state,
+    )
+    for _ in range(3):
+        world.advance(62)
+        turn(world, table)
+    assert world.rows("SELECT id, state FROM job_runs") == [{"id": run_id, "state": "done"}]
+
+
+def test_a_clock_that_goes_back_for_one_tick_does_nothing_twice(world: World) -> None:
+    table = each(world, each=(CatchUp.EACH, DAY_S), latest=(CatchUp.LATEST, 3600.0))
+    to_slot(world, DAY_S)
+    for _ in range(3):
+        while turn(world, *table):
+            pass
+        world.advance(DAY_S)
+    while turn(world, *table):
+        pass
+    before = [len(cast(Work, job.do).slots) for job in table]
+    kept = world.value("SELECT count(*) FROM job_runs")
+    world.advance(-AHEAD_S)
+    tick(world, *table)
+    world.advance(AHEAD_S)
+    for _ in range(3):
+        world.advance(62)
+        turn(world, *table)
+    recent = world.value("SELECT count(*) FROM job_runs WHERE slot > clock() - interval '30 days'")
+    assert (recent, [len(cast(Work, job.do).slots) for job in table]) == (kept, before)
+
+
+def test_a_job_that_can_not_be_planned_stops_no_other(world: World) -> None:
+    good, bad = Work(), Work()
+    table = (job(world, bad, name="bad", when=Daily(time(1), "No/Where")), job(world, good, name="good"))
+    assert turn(world, *table) == 1
+    assert (good.done, bad.done) == (1, 0)
