@@ -3,13 +3,16 @@
 import threading
 from typing import Any
 
+import psycopg
 import pytest
 
+from scheduler.dispatcher import Releases
 from shared.domain.payment import HoldReason, Payment
 from shared.domain.request import Hold, Refusal, Request
 from shared.flow.release import release_directory_holds, release_refunds
 from shared.flow.send import send
 from shared.providers.base import Directory
+from shared.store.engine import driver_url
 from tests.support.bank import until
 from tests.support.flow import ABSENT, AGAIN, LOOK, NO, OK, World, together, waits_for_lock
 
@@ -213,3 +216,48 @@ def test_what_is_held_is_outside_limits_and_deadlines_and_released_by_what_it_wa
     release_directory_holds(world.runtime, "safe")
     assert world.run() == [payment_id]
     assert world.state(payment_id) == "succeeded"
+
+
+def test_refunds_that_can_not_be_built_keep_no_other_from_its_turn_and_are_told_once(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """More of them than one look takes, each for ever, before a good one."""
+    named = settle(world, "safe", OK)
+    bad = world.document(refund_of=named, amount="0.01")
+    world.accept(*[bad | {"intent_id": f"bad-{number}"} for number in range(205)])
+    good = world.pay(refund_of=named, amount="1.00")
+    build = world.safe.build
+
+    def failing(payment: Any, directory: Any) -> Any:
+        if payment.intent_id.startswith("bad-"):
+            raise ZeroDivisionError
+        return build(payment, directory)
+
+    world.safe.build = failing  # type: ignore[method-assign]
+    releases = Releases()
+    for _ in range(4):
+        releases._swept_at = float("-inf")
+        releases.look(world.runtime, None)
+    assert world.payment(good)["hold_reason"] is None
+    assert capsys.readouterr().out.count("build_failed") == 205
+
+
+def test_a_refund_whose_statement_fails_or_whose_settle_is_locked_keeps_no_other_from_its_turn(world: World) -> None:
+    settles = [settle(world, "safe", OK) for _ in range(3)]
+    locked, failing, good = (world.pay(refund_of=named) for named in settles)
+    world.execute(
+        f"""CREATE OR REPLACE FUNCTION pg_temp.fail() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE 'made up'; END $$;
+        CREATE TRIGGER fail BEFORE UPDATE ON payments FOR EACH ROW WHEN (NEW.id = {failing})
+        EXECUTE FUNCTION pg_temp.fail()"""
+    )
+    try:
+        with psycopg.connect(driver_url(world.url)) as somebody:
+            somebody.execute("SELECT FROM payments WHERE intent_id = %s FOR UPDATE", (settles[0],))
+            release_refunds(world.runtime)
+            assert held(world, locked)
+            assert world.payment(good)["hold_reason"] is None
+    finally:
+        world.execute("DROP TRIGGER fail ON payments")
+    release_refunds(world.runtime)
+    assert [world.payment(i)["hold_reason"] for i in (locked, failing)] == [None, None]
