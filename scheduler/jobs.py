@@ -9,7 +9,7 @@ from shared.domain.words import counted
 from shared.flow import delivery, release, retire
 from shared.flow.runtime import Runtime
 from shared.flow.send import halt
-from shared.providers.base import BooksUnread, LoginRefused
+from shared.providers.base import BooksUnread, LoginRefused, LoginUnavailable
 from shared.reconciliation import run as reconciliation
 from shared.store import deliveries, nights, quarantine
 from shared.store import jobs as job_runs
@@ -20,11 +20,16 @@ log = get_logger(__name__)
 
 _MAX_REPORTS = 500  # asked for in one run, the newest first
 _MAX_BATCHES = 1000  # moved in one run; the next one goes on
+_NEAR_END_S = 600.0  # a token that ends within this is no reason to go on
 _READ_ON = timedelta(days=1)  # so long a night's books that could not be read whole are tried again
 
 
 def renew(provider: str, ahead_s: float) -> Callable[[Runtime, datetime], str]:
-    """See that the fleet's token does not end soon. Raises LoginRefused (the lane is halted), LoginUnavailable."""
+    """See that the fleet's token does not end soon. Raises LoginRefused, LoginUnavailable.
+
+    A refused log-in is told; the lane is halted when the token at hand is near its end. Until then payments go through
+    with it, and a probe with a good token would only set the lane going again.
+    """
 
     def do(runtime: Runtime, _slot: datetime) -> str:
         fetch = runtime.connected[provider].renew
@@ -34,10 +39,22 @@ def renew(provider: str, ahead_s: float) -> Callable[[Runtime, datetime], str]:
             # Spread, so that nobody logs in at the same moment for ever.
             return "renewed" if fetch(ahead_s * random.uniform(0.75, 1)) else "good for now"  # noqa: S311
         except LoginRefused as error:
-            halt(runtime, provider, str(error))
+            if _ends_soon(fetch):
+                halt(runtime, provider, str(error))
+            else:
+                text = "the log-in was refused; payments go on with the token at hand until that ends: see to it now"
+                alert("login_refused", text, provider=provider, reason=str(error))
             raise
 
     return do
+
+
+def _ends_soon(fetch: Callable[[float | None], bool]) -> bool:
+    """Is there no token that is good for a while? Asks the kept one; the log-in, which is tried then, is refused."""
+    try:
+        return bool(fetch(_NEAR_END_S))
+    except (LoginRefused, LoginUnavailable):
+        return True
 
 
 def sms_balance(runtime: Runtime, _slot: datetime) -> str:
