@@ -70,6 +70,8 @@ def _write_configuration(home: Path, data: Path, kept: Kept) -> Path:
         "maxmemory-policy noeviction",
         # The largest text of anybody's; an intent has 64 KiB, and the intake can't refuse to read what is there.
         "proto-max-bulk-len 128mb",
+        # And before the machine has none left: it goes on reading then, and recovers when the events are trimmed.
+        f"maxmemory {_memory_bytes()}",
     ]
     path = home / "valkey.conf"
     fresh = path.with_name("valkey.conf.new")
@@ -77,6 +79,14 @@ def _write_configuration(home: Path, data: Path, kept: Kept) -> Path:
     with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write("\n".join(lines) + "\n")
     return fresh.replace(path)
+
+
+def _memory_bytes() -> int:
+    """Half of the machine's memory; 1 GiB where that can't be told."""
+    try:
+        return max(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2, 256 * 2**20)
+    except (ValueError, OSError):
+        return 2**30
 
 
 def _answers(kept: Kept) -> bool:
