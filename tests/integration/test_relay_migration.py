@@ -1,0 +1,38 @@
+"""A relay of the release before replays had a cursor goes on where it was, and so it does on the way back."""
+
+import contextlib
+
+import psycopg
+from alembic import command
+from psycopg.rows import dict_row
+from sqlalchemy import create_engine
+
+from deploy.local.embedded import Servers
+from shared.store import events, migrate
+from shared.store.engine import driver_url, sqlalchemy_url
+from tests.support.older import database_of
+
+
+def test_the_relays_position_is_kept_there_and_back(servers: Servers) -> None:
+    with (
+        database_of(servers.database_url, "0009") as url,
+        contextlib.closing(psycopg.connect(driver_url(url), autocommit=True, row_factory=dict_row)) as connection,
+    ):
+        connection.execute("INSERT INTO relay_position (entry_id) VALUES ('7-0')")
+        connection.execute("INSERT INTO events (event_id, type, subject, data) VALUES ('1-1', 't', 's', '{}')")
+        migrate.upgrade(url)
+        assert events.begin(connection) == events.Turn(1, "7-0")
+        assert (
+            events.replay(connection, connection.execute("SELECT clock() - interval '1 h' AS t").fetchone()["t"]) == 1
+        )  # type: ignore[index]
+        _back(url)
+        assert connection.execute("SELECT * FROM relay_position").fetchall() == [{"one": True, "entry_id": "7-0"}]
+        assert connection.execute("SELECT count(*) AS n FROM events WHERE pending").fetchall() == [{"n": 1}]
+
+
+def _back(url: str) -> None:
+    config, engine = migrate._config(), create_engine(sqlalchemy_url(url))
+    with engine.connect() as migrating:
+        config.attributes["connection"] = migrating
+        command.downgrade(config, "0009")
+    engine.dispose()
