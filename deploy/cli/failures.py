@@ -37,7 +37,7 @@ def _of_machinery(error: Exception, name: str, origins: set[str]) -> str:
     if "psycopg" in origins:
         return _of_postgres(error, name)
     if "sqlalchemy" in origins:
-        return _BAD_DATABASE_URL if name == "ArgumentError" else _POSTGRES_AWAY
+        return _POSTGRES_AWAY
     if "redis" in origins:
         return _of_broker(error, name)
     if isinstance(error, OSError):
@@ -46,6 +46,8 @@ def _of_machinery(error: Exception, name: str, origins: set[str]) -> str:
 
 
 _SENTENCES = (
+    "BadDatabaseUrl",
+    "Unusable",
     "LocalError",
     "Unresolvable",
     "NotDecided",
@@ -59,14 +61,11 @@ _SENTENCES = (
     "Elsewhere",
 )
 _POSTGRES_AWAY = "PostgreSQL does not answer; check SETTLEPIPE_DATABASE_URL, or start a stack with `settlepipe up`"
-_BAD_DATABASE_URL = "SETTLEPIPE_DATABASE_URL is not a PostgreSQL URL; write postgresql://user:password@host:port/name"
 
 
 def _of_postgres(error: Exception, name: str) -> str:
     if name in ("UndefinedTable", "UndefinedFunction", "UndefinedColumn"):
         return "the database has no settlepipe schema, or an older one; run `settlepipe db upgrade`"
-    if name == "ProgrammingError" and getattr(error, "sqlstate", None) is None:
-        return _BAD_DATABASE_URL
     fatal = re.search(r"FATAL:\s*(.+)", str(error))
     if fatal:
         return f"PostgreSQL refuses: {_short(fatal.group(1))}; check SETTLEPIPE_DATABASE_URL"

@@ -17,13 +17,15 @@ from cryptography.fernet import Fernet
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from deploy.local import postgres, valkey
+from deploy.local import postgres, server, valkey
 from deploy.local.home import LocalError, prepare
 from deploy.local.running import connected
 from shared.settings import PREFIX, Settings
+from shared.store import session
 
 TIMEOUT_S = 5
 OLDEST_PYTHON = (3, 11)
+OLDEST_POSTGRES = 15
 OLDEST_BROKER = (6, 2)  # XAUTOCLAIM, and XTRIM by MINID
 CLOCK_TOLERANCE_S = 2.0
 DISK_FREE_BYTES = 500 * 1024 * 1024
@@ -157,20 +159,27 @@ def callback(settings: Settings) -> Check:
 
 
 def database(url: str) -> Iterator[Check]:
-    """Does PostgreSQL answer, is its schema this version's, does its clock agree with ours?"""
+    """Does PostgreSQL answer, is its schema this version's, does its clock agree with ours, does it keep what it was
+    given, and what has its owner set that changes how sessions work?"""
     try:
-        with psycopg.connect(url, connect_timeout=TIMEOUT_S, autocommit=True) as connection:
-            connection.execute(f"SET statement_timeout = {TIMEOUT_S * 1000}")
+        with session.connect(url, "settlepipe doctor", statement_s=TIMEOUT_S) as connection:
             before = time.monotonic()
             row = connection.execute("SELECT clock_timestamp(), current_setting('server_version')").fetchone()
             now, travelled_s = datetime.now(UTC), time.monotonic() - before
+            about = [Check(*found) for found in server.look(connection)]
+            new_enough = connection.info.server_version >= OLDEST_POSTGRES * 10_000
+    except session.Unusable as error:
+        yield Check("database", False, str(error))
+        return
     except psycopg.Error as error:
         reason = str(error).strip().split("\n")[0]
         yield Check("database", False, f"PostgreSQL does not answer: {reason}")
         return
     assert row is not None  # noqa: S101 - a SELECT without FROM has one row
-    yield Check("database", True, f"PostgreSQL {row[1]} answers")
+    sentence = f"PostgreSQL {row[1]} answers" + ("" if new_enough else f"; {OLDEST_POSTGRES} or newer is needed")
+    yield Check("database", new_enough, sentence)
     yield _migrations(url)
+    yield from about
     skew_s = abs((now - row[0]).total_seconds()) - travelled_s
     agree = skew_s <= CLOCK_TOLERANCE_S
     sentence = f"this machine and the database differ by {max(0.0, skew_s):.1f} s" + ("" if agree else "; use NTP")

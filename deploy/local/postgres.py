@@ -26,6 +26,7 @@ from psycopg import sql
 
 from deploy.local.children import SERVERS_STAGE, Account, Child, bare_environment, tied_to_parent
 from deploy.local.home import DATABASE, Kept, LocalError, sync_folder
+from shared.store import session
 
 INITDB_TIMEOUT_S = 120
 STOP_GRACE_S = 30
@@ -93,7 +94,7 @@ def binaries_folder() -> Path:
 
 def ensure_database(kept: Kept) -> None:
     """Create the database `settlepipe` if it isn't there. The server answers already."""
-    with psycopg.connect(_server_url(kept), autocommit=True, connect_timeout=10) as connection:
+    with session.connect(_server_url(kept), "settlepipe up", statement_s=0) as connection:
         if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone() is None:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
 

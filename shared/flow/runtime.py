@@ -12,12 +12,12 @@ import psycopg
 from shared.flow.unclaim import LostClaims
 from shared.providers import registry
 from shared.providers.base import Connected, Provider, Registration
-from shared.settings import Settings
-from shared.store import lanes
+from shared.settings import Settings, SettingsError
+from shared.store import lanes, session
 from shared.store.attempts import Limits
 from shared.store.books import StoredBooks
 from shared.store.directory import CachedDirectory
-from shared.store.engine import SESSION, Database, driver_url
+from shared.store.engine import Database
 from shared.store.tokens import StoredTokens
 from shared.telemetry import process
 from shared.telemetry.logs import get_logger
@@ -34,11 +34,13 @@ class SignOfLife:
     """A session advisory lock in PostgreSQL, held while this process lives: whoever finds it gone knows that no
     thread of ours is still between a claim and its outcome. Taken again under the same key after a broken
     connection; a claim that needs the lock is refused meanwhile (the claim's own statement looks).
+
+    PostgreSQL keeps it for a process that stands still, however long: that one may be between two bytes of a request.
     """
 
     def __init__(self, database_url: str, every_s: float = 1.0) -> None:
         self.key = secrets.randbits(63)
-        self._url, self._every_s = driver_url(database_url), every_s
+        self._url, self._every_s = database_url, every_s
         self._held = threading.Event()
         threading.Thread(target=self._hold, name="sign-of-life", daemon=True).start()
 
@@ -50,9 +52,7 @@ class SignOfLife:
         while True:
             with (
                 contextlib.suppress(psycopg.Error),
-                psycopg.connect(
-                    self._url, autocommit=True, application_name="settlepipe sign of life", **SESSION
-                ) as connection,
+                session.connect(self._url, "settlepipe sign of life", frozen_after_s=0) as connection,
             ):
                 connection.execute("SELECT pg_advisory_lock(%s)", (self.key,))
                 self._held.set()
@@ -121,15 +121,19 @@ class Runtime:
 
 
 def start(settings: Settings, *, sends: bool = False, pool_size: int = 8) -> Runtime:
-    """Connect this process. Raises psycopg.OperationalError when PostgreSQL does not answer.
+    """Connect this process. Raises psycopg.OperationalError when PostgreSQL does not answer; SettingsError, in a
+    sentence, for a database that can't be used as it is.
 
     sends: the process will claim payments and holds a sign of life.
     """
     url = process.database_url(settings)
     database = Database(url, pool_size)
     registrations = registry.REGISTRATIONS
-    with database.connection() as connection:
-        lanes.ensure(connection, sorted(registrations))
+    try:
+        with database.connection() as connection:
+            lanes.ensure(connection, sorted(registrations))
+    except session.Unusable as error:
+        raise SettingsError(str(error)) from None
     tokens = StoredTokens(database, url, [key.get_secret_value() for key in settings.secret_keys])
     on = [name for name in registrations if settings.provider(name).base_url]
     life = SignOfLife(url) if sends else None

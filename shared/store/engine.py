@@ -11,36 +11,51 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 from sqlalchemy import create_engine
-from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
+
+from shared.store import session
+from shared.store.session import driver_url
+
+__all__ = ["AWAY", "SESSION", "Connection", "Database", "Row", "driver_url", "sqlalchemy_url"]
 
 Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
 
-STATEMENT_TIMEOUT_MS = 30_000
-CONNECT_TIMEOUT_S = 5
-# Both sides notice within half a minute that the other one is gone, also when its machine died without a word: a
-# dead worker's locks must not live on in PostgreSQL.
+# For a connection that isn't made by shared.store.session, which pins far more.
 SESSION: dict[str, Any] = {
-    "connect_timeout": CONNECT_TIMEOUT_S,
+    "connect_timeout": session.CONNECT_TIMEOUT_S,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
-    "tcp_user_timeout": STATEMENT_TIMEOUT_MS,
-    "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC -c tcp_keepalives_idle=10"
-    f" -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout={STATEMENT_TIMEOUT_MS}",
+    "tcp_user_timeout": 30_000,
+    "options": "-c statement_timeout=30000 -c timezone=UTC -c tcp_keepalives_idle=10"
+    " -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=30000",
 }
 POOL_WAIT_S = 30
 
 # PostgreSQL can't be asked now: it is down, it ended the session, or what answers is a standby after a fail-over.
-AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction, SQLAlchemyError)
+AWAY = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.ReadOnlySqlTransaction,
+    SQLAlchemyError,
+)
 
 
 class Database:
     """A pool of autocommit connections. Thread-safe. Broken connections are replaced, not retried."""
 
     def __init__(self, url: str, pool_size: int = 8, application: str = "settlepipe") -> None:
-        self._engine = _engine(url, pool_size, application)
+        self._engine = create_engine(
+            "postgresql+psycopg://",
+            creator=lambda: session.connect(url, application, row_factory=dict_row),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=POOL_WAIT_S,
+            pool_reset_on_return=None,  # autocommit: there is nothing to roll back
+            _initialize=False,  # no dialect questions on the first connection: only the pool is used
+        )
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -70,31 +85,5 @@ class Database:
 
 
 def sqlalchemy_url(database_url: str) -> str:
-    """`postgresql://…` with the driver named, as SQLAlchemy wants it."""
+    """`postgresql://…` with the driver named, for who has SQLAlchemy connect."""
     return make_url(database_url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
-
-
-def _engine(url: str, pool_size: int, application: str) -> Engine:
-    def connect() -> Connection:
-        return psycopg.connect(
-            driver_url(url),
-            autocommit=True,
-            row_factory=dict_row,
-            application_name=application,
-            **SESSION,
-        )
-
-    return create_engine(
-        "postgresql+psycopg://",
-        creator=connect,
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=POOL_WAIT_S,
-        pool_reset_on_return=None,  # autocommit: there is nothing to roll back
-        _initialize=False,  # no dialect questions on the first connection: only the pool is used
-    )
-
-
-def driver_url(database_url: str) -> str:
-    """The URL as libpq reads it, without SQLAlchemy's driver name."""
-    return make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)

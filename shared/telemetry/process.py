@@ -23,10 +23,14 @@ def start(name: str, settings: Settings) -> threading.Event:
 
 
 def patiently(connect: Callable[[], T], stop: threading.Event) -> T:
-    """Call `connect` until it works. Raises SystemExit when told to stop meanwhile."""
+    """Call `connect` until it works. Raises SystemExit when told to stop meanwhile, or when the settings are wrong:
+    waiting would not mend them."""
     while not stop.is_set():
         try:
             return connect()
+        except SettingsError as error:
+            log.critical("this process can't run", reason=str(error))
+            raise SystemExit(1) from None
         except Exception as error:  # whatever a server that is still starting may do
             log.warning("not connected yet; trying again", reason=type(error).__name__)
             stop.wait(0.5)

@@ -32,11 +32,11 @@ from shared.messaging import tasks
 from shared.messaging.streams import Entry
 from shared.providers.base import Auth, Books, Connected, Directory, Doubt, FollowUp, OperationRule, Registration
 from shared.settings import ProviderSettings, Settings, UbillSettings
-from shared.store import lanes
+from shared.store import lanes, session
 from shared.store.attempts import Limits
 from shared.store.books import StoredBooks
 from shared.store.directory import CachedDirectory
-from shared.store.engine import Database, driver_url
+from shared.store.engine import Database
 
 STREAM = "settlepipe:intake"
 OK = Answer("ok", Meaning.SUCCEEDED, http_status=200, provider_reference="P-1")
@@ -225,7 +225,7 @@ class World:
 
     def advance(self, seconds: float) -> None:
         """Move the database's clock."""
-        self.rows("UPDATE test_clock SET shift = shift + make_interval(secs => %s) RETURNING 1", seconds)
+        self.rows("UPDATE public.test_clock SET shift = shift + make_interval(secs => %s) RETURNING 1", seconds)
 
     def rows(self, statement: str, *given: Any) -> list[dict[str, Any]]:
         return self.connection.execute(statement, given).fetchall()
@@ -339,7 +339,7 @@ def _runtime(
     url: str, settings: Settings, providers: Mapping[str, Scripted], closing: list[Callable[[], None]]
 ) -> Runtime:
     database = Database(url, pool_size=8)
-    life: Any = Life(secrets.randbits(63), psycopg.connect(driver_url(url), autocommit=True))
+    life: Any = Life(secrets.randbits(63), session.connect(url, "settlepipe sign of life", frozen_after_s=0))
     life.connection.execute("SELECT pg_advisory_lock(%s)", (life.key,))
     closing += [database.dispose, life.end]
     registrations = {
@@ -381,8 +381,8 @@ def _empty(connection: "psycopg.Connection[dict[str, Any]]") -> None:
 @contextmanager
 def running_world(url: str, **settings: Any) -> Iterator[World]:
     """A World on a migrated database; settings: sections that differ from the defaults."""
-    with psycopg.connect(driver_url(url), autocommit=True, row_factory=dict_row) as connection:
-        connection.execute("CREATE TABLE IF NOT EXISTS test_clock (shift interval NOT NULL)")
+    with session.connect(url, "test", row_factory=dict_row) as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS public.test_clock (shift interval NOT NULL)")
         _empty(connection)
     with running_world_on(url, **settings) as world:
         yield world
@@ -391,9 +391,9 @@ def running_world(url: str, **settings: Any) -> Iterator[World]:
 @contextmanager
 def running_world_on(url: str, **settings: Any) -> Iterator[World]:
     """The same, with what is in the database already."""
-    connection = psycopg.connect(driver_url(url), autocommit=True, row_factory=dict_row)
-    connection.execute("CREATE TABLE IF NOT EXISTS test_clock (shift interval NOT NULL)")
-    connection.execute("INSERT INTO test_clock VALUES ('0')")
+    connection = session.connect(url, "test", row_factory=dict_row)
+    connection.execute("CREATE TABLE IF NOT EXISTS public.test_clock (shift interval NOT NULL)")
+    connection.execute("INSERT INTO public.test_clock VALUES ('0')")
     connection.execute(
         """CREATE OR REPLACE FUNCTION clock() RETURNS timestamptz LANGUAGE sql STABLE AS
         $$ SELECT now() + shift FROM public.test_clock $$"""
