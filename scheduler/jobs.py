@@ -135,7 +135,7 @@ def forget_lines(runtime: Runtime, _slot: datetime) -> str:
     count = 0
     for provider in runtime.lanes:
         try:
-            with nights.turn(process.database_url(runtime.settings), provider):
+            with nights.turn(process.database_url(runtime.settings), provider, runtime.settings.frozen_after_s):
                 count += nights.forget_lines(runtime.database, provider, runtime.settings.report.keep_lines_days)
         except nights.Busy:
             log.info("its books are being compared; its old lines go tomorrow", provider=provider)

@@ -245,6 +245,9 @@ class Settings(BaseSettings):
     events_replay_s: Seconds = Field(86_400, description="how much is replayed when the stream was wiped")
     dispatch_interval_s: Seconds = Field(0.5, description="the dispatcher looks this often when nothing rings")
     dispatch_lease_s: Seconds = Field(60, description="a dispatched payment nobody claimed is dispatched again")
+    frozen_after_s: Seconds = Field(
+        30, description="a process that says nothing for so long in a transaction, or holding a lock, loses it"
+    )
     jobs_tick_s: Seconds = Field(10, description="how often periodic jobs that have come due are looked for")
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR")
 

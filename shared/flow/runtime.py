@@ -127,7 +127,7 @@ def start(settings: Settings, *, sends: bool = False, pool_size: int = 8) -> Run
     sends: the process will claim payments and holds a sign of life.
     """
     url = process.database_url(settings)
-    database = Database(url, pool_size)
+    database = Database(url, pool_size, frozen_after_s=settings.frozen_after_s)
     registrations = registry.REGISTRATIONS
     try:
         with database.connection() as connection:

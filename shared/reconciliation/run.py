@@ -81,10 +81,14 @@ def reconcile(
     if folder is None:
         index = reports(runtime)
         folder = index / day.isoformat() / provider
-    with nights.turn(process.database_url(runtime.settings), provider) as held, bound(provider=provider):
+    url, frozen_after_s = process.database_url(runtime.settings), runtime.settings.frozen_after_s
+    with nights.turn(url, provider, frozen_after_s) as held, bound(provider=provider):
         run = _compared(runtime, _opened(runtime, provider, day), held, again, progress)
+        held()
         evidence.use(runtime, run)
+        held()
         fresh = discrepancies.update(runtime, run)
+        held()
         report.write(runtime, run, folder, locale)
         if index is not None:
             report.write_index(index, locale)
@@ -92,6 +96,7 @@ def reconcile(
         with runtime.database.connection() as connection:
             outcome = Outcome(run, fresh, nights.open_discrepancies(connection, provider), folder)
         tell.mail(runtime, outcome, locale)
+        held()
         with runtime.database.connection() as connection:
             nights.finish(connection, run.id, tell.summary(outcome))
     log.info("books compared", day=day.isoformat(), lines=run.lines, fresh=fresh, open=outcome.open)

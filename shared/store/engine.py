@@ -15,7 +15,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared.store import session
-from shared.store.session import driver_url
+from shared.store.session import FROZEN_AFTER_S, driver_url
 
 __all__ = ["AWAY", "SESSION", "Connection", "Database", "Row", "driver_url", "sqlalchemy_url"]
 
@@ -34,22 +34,36 @@ SESSION: dict[str, Any] = {
 }
 POOL_WAIT_S = 30
 
-# PostgreSQL can't be asked now: it is down, it ended the session, or what answers is a standby after a fail-over.
+# PostgreSQL can't be asked now: it is down, it ended the session or our transaction (we stood still), or what answers
+# is a standby after a fail-over.
 AWAY = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     psycopg.errors.ReadOnlySqlTransaction,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.errors.TransactionTimeout,
     SQLAlchemyError,
 )
 
 
 class Database:
-    """A pool of autocommit connections. Thread-safe. Broken connections are replaced, not retried."""
+    """A pool of autocommit connections. Thread-safe. Broken connections are replaced, not retried.
 
-    def __init__(self, url: str, pool_size: int = 8, application: str = "settlepipe") -> None:
+    A transaction in which this process says nothing for `frozen_after_s` is ended by PostgreSQL: what it holds is not
+    held for ever.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        pool_size: int = 8,
+        application: str = "settlepipe",
+        *,
+        frozen_after_s: float = FROZEN_AFTER_S,
+    ) -> None:
         self._engine = create_engine(
             "postgresql+psycopg://",
-            creator=lambda: session.connect(url, application, row_factory=dict_row),
+            creator=lambda: session.connect(url, application, row_factory=dict_row, frozen_after_s=frozen_after_s),
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=POOL_WAIT_S,

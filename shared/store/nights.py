@@ -8,8 +8,9 @@ from typing import Any
 
 import psycopg
 
-from shared.store import compared
-from shared.store.engine import SESSION, Connection, Database, driver_url
+from shared.store import compared, session
+from shared.store.engine import Connection, Database
+from shared.store.session import FROZEN_AFTER_S
 
 _TURN = 715_829  # beside the locks of shared.store.tokens and shared.store.jobs
 
@@ -57,22 +58,21 @@ class Busy(Exception):  # noqa: N818 - says what happened
 
 
 @contextmanager
-def turn(database_url: str, provider: str) -> Iterator[Callable[[], None]]:
+def turn(database_url: str, provider: str, frozen_after_s: float = FROZEN_AFTER_S) -> Iterator[Callable[[], None]]:
     """The only right to compare this provider's books, for the time of the block. Raises Busy.
 
-    Gives a function that raises psycopg.OperationalError when the right was lost (PostgreSQL was restarted). A killed
-    holder loses it.
+    Gives a function that raises psycopg.OperationalError when the right was lost: PostgreSQL was restarted, or this
+    process stood still for `frozen_after_s`. To be called before whatever only its holder may do. A killed holder
+    loses the right at once.
     """
     key = zlib.crc32(provider.encode()) - (1 << 31)
-    with psycopg.connect(driver_url(database_url), autocommit=True, **SESSION) as connection:
+    with session.connect(database_url, "settlepipe night", idle_s=frozen_after_s) as connection:
         row = connection.execute("SELECT pg_try_advisory_lock(%s, %s::int)", (_TURN, key)).fetchone()
         if not (row and row[0]):
             raise Busy(f"the books of {provider} are being compared at this moment; try again when that is done")
 
-        def held() -> None:
-            connection.execute("SELECT 1")
-
-        yield held
+        with session.kept(connection, frozen_after_s) as held:
+            yield held
 
 
 def finish(connection: Connection, run_id: int, data: Mapping[str, Any]) -> bool:

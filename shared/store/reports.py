@@ -138,6 +138,7 @@ def snapshot(database: Database) -> Iterator[Connection]:
     with database.transaction() as connection:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         bulk.prepare(connection)
+        connection.execute("SET LOCAL idle_in_transaction_session_timeout = '10min'")  # files are written meanwhile
         yield connection
 
 

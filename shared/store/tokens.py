@@ -5,11 +5,16 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import psycopg
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from shared.domain.records import StoredToken
-from shared.store.engine import SESSION, Database, Row, driver_url
+from shared.store import session
+from shared.store.engine import Database, Row
+
+# The longest that a log-in may take: a renewal and a log-in, each with its HTTP deadline. Whoever takes longer stands
+# still, and others log in.
+LOGIN_S = 90.0
+_LOGIN = 715_827  # beside the locks of shared.store.nights and shared.store.jobs
 
 _READ = """
 SELECT version, token, refused, after_refusal, greatest(extract(epoch FROM clock() - saved_at), 0)::float8 AS age_s
@@ -20,15 +25,26 @@ _SAVE = """
 INSERT INTO tokens AS t (provider, version, token, after_refusal) VALUES (%s, 1, %s, %s)
 ON CONFLICT (provider) DO UPDATE SET version = t.version + 1, token = excluded.token, refused = false,
     after_refusal = excluded.after_refusal, saved_at = clock()
+WHERE %s::bigint IS NULL OR t.version = %s
 RETURNING version, refused, after_refusal, 0::float8 AS age_s
+"""
+
+_HELD = """
+SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND granted
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND classid::bigint = %s AND objid::bigint = %s & 4294967295) AS held
 """
 
 
 class StoredTokens:
-    """Tokens shared by the fleet. Thread-safe. `keys` are Fernet keys, newest first; older ones still decrypt."""
+    """Tokens shared by the fleet. Thread-safe. `keys` are Fernet keys, newest first; older ones still decrypt.
 
-    def __init__(self, database: Database, database_url: str, keys: Sequence[str]) -> None:
-        self._database, self._url = database, database_url
+    login_s: a log-in that takes longer loses its right to be the only one.
+    """
+
+    def __init__(self, database: Database, database_url: str, keys: Sequence[str], *, login_s: float = LOGIN_S) -> None:
+        self._database, self._url, self._login_s = database, database_url, login_s
+        self._replaces: dict[str, int] = {}  # the version that a log-in under way found, 0 for none
         self._cipher = MultiFernet([Fernet(key) for key in keys])
 
     def read(self, provider: str) -> StoredToken | None:
@@ -43,12 +59,22 @@ class StoredTokens:
             return None
 
     def save(self, provider: str, token: Mapping[str, Any], after_refusal: bool) -> StoredToken:
-        """Keep a token as the newest version."""
+        """Keep a token as the newest version, and give it back.
+
+        A log-in that stood still so long that another one was made meanwhile replaces nothing: then the newer token is
+        given back.
+        """
         secret = self._cipher.encrypt(json.dumps(token).encode())
+        found = self._replaces.get(provider)
         with self._database.connection() as connection:
-            row = connection.execute(_SAVE, (provider, secret, after_refusal)).fetchone()
-        assert row is not None  # noqa: S101 - an upsert always returns its row
-        return _token(row, token)
+            row = connection.execute(_SAVE, (provider, secret, after_refusal, found, found)).fetchone()
+        if row is not None:
+            return _token(row, token)
+        newer = self.read(provider)
+        if newer is None or newer.refused:  # it can't be read with our keys, or is no good: ours is
+            self._replaces.pop(provider, None)
+            return self.save(provider, token, after_refusal)
+        return newer
 
     def invalidate(self, provider: str, version: int) -> None:
         """This version got a 401. Does nothing when a newer one is there."""
@@ -67,20 +93,31 @@ class StoredTokens:
     def try_login_lock(self, provider: str) -> Callable[[], None] | None:
         """The fleet's log-in lock, on a connection of its own so that no pool or transaction waits on HTTP.
 
-        Gives a function that releases it, or None when someone else holds it. A killed holder frees it.
+        Gives a function that releases it, or None when someone else holds it. A killed holder frees it, one that
+        stands still loses it after `login_s`; what it saves later replaces no newer token.
         """
-        connection = psycopg.connect(driver_url(self._url), autocommit=True, **SESSION)
-        key = zlib.crc32(f"settlepipe login {provider}".encode())
+        key = zlib.crc32(f"settlepipe login {provider}".encode()) - (1 << 31)
+        with self._database.connection() as pooled:  # whoever waits asks again and again: no new connection for that
+            row = pooled.execute(_HELD, (_LOGIN, key)).fetchone()
+            if row and row["held"]:
+                return None
+        connection = session.connect(self._url, "settlepipe log-in", idle_s=self._login_s)
         try:
-            row = connection.execute("SELECT pg_try_advisory_lock(715827, %s::int)", (key - (1 << 31),)).fetchone()
-            held = bool(row and row[0])
+            locked = connection.execute("SELECT pg_try_advisory_lock(%s, %s::int)", (_LOGIN, key)).fetchone()
+            if not (locked and locked[0]):
+                connection.close()
+                return None
+            version = connection.execute("SELECT version FROM tokens WHERE provider = %s", (provider,)).fetchone()
         except BaseException:
             connection.close()
             raise
-        if not held:
+        self._replaces[provider] = version[0] if version else 0
+
+        def release() -> None:
+            self._replaces.pop(provider, None)
             connection.close()
-            return None
-        return connection.close
+
+        return release
 
 
 def _token(row: Row, token: Mapping[str, Any]) -> StoredToken:
