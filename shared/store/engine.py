@@ -4,15 +4,16 @@ SQLAlchemy pools the connections; the statements run on the driver's cursors bec
 costs about a seventh of the hot path's rate.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 
 from shared.store import session
 from shared.store.session import FROZEN_AFTER_S, driver_url
@@ -49,8 +50,9 @@ AWAY = (
 class Database:
     """A pool of autocommit connections. Thread-safe. Broken connections are replaced, not retried.
 
-    A transaction in which this process says nothing for `frozen_after_s` is ended by PostgreSQL: what it holds is not
-    held for ever.
+    One that is found dead says that PostgreSQL was restarted or has failed over, so all that were made before are
+    replaced, too, before anybody uses them. A transaction in which this process says nothing for `frozen_after_s` is
+    ended by PostgreSQL: what it holds is not held for ever.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Database:
         *,
         frozen_after_s: float = FROZEN_AFTER_S,
     ) -> None:
+        self._dead_at = float("-inf")  # whatever was made before is dead
         self._engine = create_engine(
             "postgresql+psycopg://",
             creator=lambda: session.connect(url, application, row_factory=dict_row, frozen_after_s=frozen_after_s),
@@ -70,6 +73,8 @@ class Database:
             pool_reset_on_return=None,  # autocommit: there is nothing to roll back
             _initialize=False,  # no dialect questions on the first connection: only the pool is used
         )
+        event.listen(self._engine, "connect", _born)
+        event.listen(self._engine, "checkout", self._must_live)
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -79,7 +84,8 @@ class Database:
         try:
             yield driver
         except BaseException as error:
-            if driver.closed or driver.broken or isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+            if driver.closed or isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+                self._dead_at = time.monotonic()
                 pooled.invalidate()
             elif driver.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
                 driver.rollback()
@@ -96,6 +102,27 @@ class Database:
     def dispose(self) -> None:
         """Close the pool's idle connections."""
         self._engine.dispose()
+
+    def _must_live(self, driver: Connection, record: Any, _pooled: Any) -> None:
+        # Replaced by the pool, before it is handed out.
+        if record.info["born"] > self._dead_at and _left(driver):
+            self._dead_at = time.monotonic()
+        if record.info["born"] <= self._dead_at:
+            raise DisconnectionError
+
+
+def _born(_driver: Connection, record: Any) -> None:
+    record.info["born"] = time.monotonic()
+
+
+def _left(driver: Connection) -> bool:
+    """Has the server closed this idle connection? Asks our own kernel alone (microseconds)."""
+    try:
+        for _ in range(2):  # its farewell, then the end
+            driver.pgconn.consume_input()
+    except psycopg.OperationalError:
+        return True
+    return driver.closed
 
 
 def sqlalchemy_url(database_url: str) -> str:
