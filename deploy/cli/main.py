@@ -66,14 +66,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
-    except BrokenPipeError:  # whoever read our output has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILURE
     except Exception as error:
+        _forget_unwritten()
+        if isinstance(error, BrokenPipeError):  # whoever read our output has had enough
+            return FAILURE
         status, sentence = explain(error)
         print(f"settlepipe: {sentence}", file=sys.stderr)
         return status
     return status if isinstance(status, int) else 0
+
+
+def _forget_unwritten() -> None:
+    """What was printed and can't be written is forgotten, so that Python doesn't try, and tell, again at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

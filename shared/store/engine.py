@@ -78,19 +78,23 @@ class Database:
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """An autocommit connection: each statement is its own transaction. Raises psycopg.OperationalError."""
+        """An autocommit connection: each statement is its own transaction. Raises psycopg.OperationalError.
+
+        Who leaves it in the middle of a transaction or a result ends its session, and so what was not committed.
+        """
         pooled = self._engine.raw_connection()
         driver: Connection = pooled.driver_connection  # type: ignore[assignment]
+        fit = True
         try:
             yield driver
-        except BaseException as error:
-            if driver.closed or isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
-                self._dead_at = time.monotonic()
-                pooled.invalidate()
-            elif driver.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
-                driver.rollback()
+        except psycopg.errors.ReadOnlySqlTransaction:
+            fit = False
             raise
         finally:
+            if driver.closed or not fit:
+                self._dead_at = time.monotonic()
+            if not fit or driver.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+                pooled.invalidate()
             pooled.close()
 
     @contextmanager

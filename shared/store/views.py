@@ -6,7 +6,10 @@ Rows come as JSON text that PostgreSQL wrote (`payment_row`), so that every way 
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
+
+import psycopg
 
 from shared.store.archive import FOLLOW_UPS, every
 from shared.store.engine import Connection, Row
@@ -121,9 +124,20 @@ def quarantined(connection: Connection, number: int) -> Row | None:
 
 
 def _streamed(connection: Connection, statement: str, given: dict[str, Any]) -> Iterator[str]:
-    """A server-side cursor: one snapshot, a page in memory. The statement time-out bounds each page, not the whole."""
-    with connection.transaction(), connection.cursor(name="rows") as cursor:
-        cursor.itersize = _PAGE
-        cursor.execute(statement, given)
-        for row in cursor:
-            yield row["row"]
+    """A server-side cursor: one snapshot, a page in memory. The statement time-out bounds each page, not the whole.
+
+    Whoever reads the rows may take its time: it only looks. It may also stop anywhere, and close the connection before
+    this: so the transaction isn't psycopg's, which would forbid the one and tell about the other.
+    """
+    connection.execute("BEGIN READ ONLY")
+    try:
+        connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        with connection.cursor(name="rows") as cursor:
+            cursor.itersize = _PAGE
+            cursor.execute(statement, given)
+            for row in cursor:
+                yield row["row"]
+    finally:
+        if not connection.closed:
+            with suppress(psycopg.Error):  # the session ended: nothing is left to be ended
+                connection.execute("ROLLBACK")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import pq
 
 from deploy.local.embedded import embedded_servers
 from shared.settings import Settings
@@ -85,6 +86,19 @@ def test_an_error_of_a_statement_costs_nobody_a_connection(database_url: str) ->
         with pytest.raises(psycopg.errors.DivisionByZero), database.transaction() as connection:
             connection.execute("SELECT 1 / 0")
         assert {_pid(database) for _ in range(SIZE)} == before
+
+
+def test_a_connection_left_in_a_transaction_serves_nobody_else(database_url: str) -> None:
+    with warm(database_url) as database:
+        with database.connection() as connection:
+            connection.execute("BEGIN")
+            connection.execute("CREATE TABLE never (id int)")
+            left = connection.info.backend_pid
+        with ExitStack() as stack:
+            others = [stack.enter_context(database.connection()) for _ in range(SIZE)]
+            assert left not in {other.info.backend_pid for other in others}
+            assert {other.info.transaction_status for other in others} == {pq.TransactionStatus.IDLE}
+            assert others[0].execute("SELECT to_regclass('never') AS it").fetchone() == {"it": None}
 
 
 def _pid(database: Database) -> int:
