@@ -14,8 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from scheduler.upkeep import Upkeep
 from shared.messaging import broker, streams
 from shared.settings import Settings, load_settings
-from shared.store import events
-from shared.store.engine import SESSION, Connection, Database, Row, driver_url
+from shared.store import events, session
+from shared.store.engine import Connection, Database, Row
 from shared.telemetry import process
 from shared.telemetry.logs import get_logger
 from shared.telemetry.ready import announce_ready
@@ -40,7 +40,8 @@ def main() -> None:
     announce_ready()
     while not stop.is_set():
         try:
-            with psycopg.connect(driver_url(url), autocommit=True, **SESSION) as lock:
+            # A relay that is frozen stops asking; PostgreSQL then ends its session, and the lock is the next one's.
+            with session.connect(url, "settlepipe relay's turn", idle_s=_FROZEN_S) as lock:
                 _wait_for_turn(lock, stop)
                 relay(database, lock, client, settings, stop, upkeep=upkeep)
         except (psycopg.Error, SQLAlchemyError) as error:
@@ -51,8 +52,6 @@ def main() -> None:
 
 
 def _wait_for_turn(lock: "psycopg.Connection[tuple[bool]]", stop: threading.Event) -> None:
-    # A relay that is frozen stops asking; PostgreSQL then ends its session, and the lock is the next one's.
-    lock.execute(f"SET idle_session_timeout = '{round(_FROZEN_S * 1000)}ms'".encode())
     while not stop.is_set():
         row = lock.execute("SELECT pg_try_advisory_lock(%s)", (_ACTIVE,)).fetchone()
         if row and row[0]:

@@ -14,13 +14,14 @@ from uuid import UUID, uuid4
 
 from shared.store import attempts
 from shared.store.attempts import Claim, Limits
-from shared.store.engine import AWAY, STATEMENT_TIMEOUT_MS, Connection, Database
+from shared.store.engine import AWAY, Connection, Database
+from shared.store.session import STATEMENT_S
 from shared.telemetry.logs import get_logger
 
 log = get_logger(__name__)
 
 _MAX_LOST = 1000  # remembered at a time; of those beyond it, the oldest are left to their leases and to checks
-_WATCH_S = STATEMENT_TIMEOUT_MS / 1000 + 10  # a statement whose connection broke may still be at work so long
+_WATCH_S = STATEMENT_S + 10  # a statement whose connection broke may still be at work so long
 _FIRST_S, _LAST_S = 0.1, 2.0  # between two looks
 
 Result = TypeVar("Result")

@@ -18,21 +18,11 @@ from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 from shared.store import session
 from shared.store.session import FROZEN_AFTER_S, driver_url
 
-__all__ = ["AWAY", "SESSION", "Connection", "Database", "Row", "driver_url", "sqlalchemy_url"]
+__all__ = ["AWAY", "Connection", "Database", "Row", "driver_url", "sqlalchemy_url"]
 
 Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
 
-# For a connection that isn't made by shared.store.session, which pins far more.
-SESSION: dict[str, Any] = {
-    "connect_timeout": session.CONNECT_TIMEOUT_S,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 30_000,
-    "options": "-c statement_timeout=30000 -c timezone=UTC -c tcp_keepalives_idle=10"
-    " -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=30000",
-}
 POOL_WAIT_S = 30
 
 # PostgreSQL can't be asked now: it is down, it ended the session or our transaction (we stood still), or what answers

@@ -22,9 +22,9 @@ def test_the_relays_position_is_kept_there_and_back(servers: Servers) -> None:
         connection.execute("INSERT INTO events (event_id, type, subject, data) VALUES ('1-1', 't', 's', '{}')")
         migrate.upgrade(url)
         assert events.begin(connection) == events.Turn(1, "7-0")
-        assert (
-            events.replay(connection, connection.execute("SELECT clock() - interval '1 h' AS t").fetchone()["t"]) == 1
-        )  # type: ignore[index]
+        row = connection.execute("SELECT clock() - interval '1 h' AS t").fetchone()
+        assert row is not None
+        assert events.replay(connection, row["t"]) == 1
         _back(url)
         assert connection.execute("SELECT * FROM relay_position").fetchall() == [{"one": True, "entry_id": "7-0"}]
         assert connection.execute("SELECT count(*) AS n FROM events WHERE pending").fetchall() == [{"n": 1}]

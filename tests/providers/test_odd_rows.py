@@ -179,8 +179,9 @@ BILLCENTER_ODD: Sequence[Any] = [
     invoice(9, ago(1), status={}),
     {"id": 7},
 ]
+_UNUSED = ("amount", "amount_current", "deeplink", "due_date", "id")
 BILLCENTER_FINE: Sequence[dict[str, Any]] = [
-    *({name: odd} for name in each("amount", "amount_current", "deeplink", "due_date", "id") for odd in each(7, None, {}, [])),
+    *({name: odd} for name in _UNUSED for odd in each(7, None, {}, [])),
     *({"status": odd} for odd in (None, "SPLIT", "")), {"updated_at": None}, {"updated_at": 7}, {"updated_at": "x"},
     {"updated_at": "9999-12-31T23:59:59-14:00"}, {"biller_service": "x"}, {"bs_customer_code": {}},
 ]  # fmt: skip

@@ -14,7 +14,7 @@ import redis
 from scheduler import relay as relay_module
 from scheduler.relay import relay
 from shared.messaging import broker, streams
-from shared.store import engine, events
+from shared.store import events, session
 from shared.store.engine import Database, driver_url
 from tests.support.bank import until
 from tests.support.flow import APPLIED, LOOK, NO, NOT_SENT, OK, UNCLEAR, World
@@ -236,7 +236,9 @@ def in_order(client: "redis.Redis") -> bool:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """A statement's time scaled down: what takes 30 s in production takes as long here as `many` events need."""
-    monkeypatch.setitem(engine.SESSION, "options", engine.SESSION["options"] + " -c statement_timeout=250")
+    defaults = session.connect.__kwdefaults__
+    assert defaults is not None
+    monkeypatch.setitem(defaults, "statement_s", 0.25)
 
 
 @pytest.mark.usefixtures("hasty")

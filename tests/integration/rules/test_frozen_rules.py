@@ -147,6 +147,7 @@ def test_a_frozen_dispatcher_gives_its_lane_back(world: World) -> None:
 def test_a_frozen_intake_lets_others_take_its_intents(world: World) -> None:
     document = world.document()
     raw = world.entry(document).raw
+    assert raw is not None
     with frozen(INTAKE, world.url, raw.decode()) as process:
         started = time.monotonic()
         assert world.accept(document) == 1, "waits for the frozen one's key, and gets it"

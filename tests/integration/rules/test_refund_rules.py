@@ -219,7 +219,7 @@ def test_what_is_held_is_outside_limits_and_deadlines_and_released_by_what_it_wa
 
 
 def test_refunds_that_can_not_be_built_keep_no_other_from_its_turn_and_are_told_once(
-    world: World, capsys: pytest.CaptureFixture[str]
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More of them than one look takes, each for ever, before a good one."""
     named = settle(world, "safe", OK)
@@ -233,7 +233,7 @@ def test_refunds_that_can_not_be_built_keep_no_other_from_its_turn_and_are_told_
             raise ZeroDivisionError
         return build(payment, directory)
 
-    world.safe.build = failing  # type: ignore[method-assign]
+    monkeypatch.setattr(world.safe, "build", failing)
     releases = Releases()
     for _ in range(4):
         releases._swept_at = float("-inf")

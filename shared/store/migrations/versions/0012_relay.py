@@ -4,8 +4,8 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0014"
-down_revision = "0009"
+revision = "0012"
+down_revision = "0011"
 
 # What a replay had not written yet is not written: the older version begins it anew when it is asked to.
 _BACK = """

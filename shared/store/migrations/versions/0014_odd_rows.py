@@ -4,8 +4,8 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0017"
-down_revision = "0009"
+revision = "0014"
+down_revision = "0013"
 
 # A bigint can't hold every sum: what is beyond it becomes the largest there is, which nobody takes for a sum.
 _SHORT = """{0} TYPE bigint USING CASE WHEN {0} IS NOT NULL
