@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from shared.domain.answers import CheckResult, Verdict
 from shared.domain.money import format_amount
 from shared.domain.payment import Payment
+from shared.domain.words import counted
 from shared.providers.base import Books, Doubt
 
 _OLD = timedelta(days=1)  # more than any two clocks and time zones that we mistake for each other differ
@@ -73,9 +74,12 @@ def judge(
         for said, is_open in (
             ("the settle window is not over", not doubt.window_passed),
             ("the list is not whole", not whole),
-            (f"the list lacks {len(missing)} of our earlier successes", bool(missing)),
+            (f"the list lacks {len(missing)} of our earlier successes", missing),
             ("it is not known to give our markers back", not books.knows(payment.provider, gives_back)),
-            (f"{len(unexplained)} lines with this sum are not explained", bool(unexplained)),
+            (
+                counted(len(unexplained), "line with this sum is", "lines with this sum are") + " not explained",
+                unexplained,
+            ),
         )
         if is_open
     )
