@@ -30,7 +30,7 @@ def _modules() -> Iterator[ModuleType]:
     for package in (shared, worker, deploy.cli):
         for found in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
             # importing a task's module needs a broker; it holds no expression,
-            if ".migrations" not in found.name and found.name not in ("worker.app", "worker.tasks"):
+            if ".migrations" not in found.name and found.name not in ("worker.app", "worker.monitor", "worker.tasks"):
                 yield importlib.import_module(found.name)
 
 

@@ -134,7 +134,7 @@ def test_without_a_date_or_a_first_send_nothing_is_old() -> None:
 
 def test_all_that_is_open_is_said() -> None:
     detail = verdict(STRANGE, expected=["sp-8"], passed=False, whole=False).detail
-    for said in ("window", "whole", "lacks 1", "markers back", "1 lines"):
+    for said in ("window", "whole", "lacks 1", "markers back", "1 line with this sum is"):
         assert said in detail
 
 

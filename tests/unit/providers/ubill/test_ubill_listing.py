@@ -24,7 +24,7 @@ ROW = {
     "admin": "made up",
     "date": "2026-11-21 03:24:12",
 }
-LINE = Line("k3x9", 100, True, datetime(2026, 11, 20, 23, 24, 12, tzinfo=UTC), "71")
+LINE = Line("k3x9", 100, True, datetime(2026, 11, 20, 23, 24, 12, tzinfo=UTC), "71", "2026-11-21 03:24:12")
 
 
 def document(*rows: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def test_a_comment_may_be_null_empty_or_missing() -> None:
 
 @pytest.mark.parametrize("text", [None, "", "2026-11-21", "2026-13-01 00:00:00", "0001-01-01 00:00:00", "x"])
 def test_a_date_that_cannot_be_read_is_none_and_its_line_stays_in(text: str | None) -> None:
-    assert lines({**ROW, "date": text}) == [Line("k3x9", 100, True, None, "71")]
+    assert lines({**ROW, "date": text}) == [Line("k3x9", 100, True, None, "71", text)]
 
 
 @pytest.mark.parametrize(
