@@ -17,10 +17,10 @@ _MAX_CHUNK_LINE_BYTES = 1024
 _PIECE_BYTES = 65_536
 
 _TEXT = rb"[\t\x20-\x7e\x80-\xff]*"
-_STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: (" + _TEXT + rb"))?\r\n")
-_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):(" + _TEXT + rb")\r\n")
+_STATUS = re.compile(rb"\AHTTP/1\.([01]) ([1-9][0-9]{2})(?: (" + _TEXT + rb"))?\r\n")
+_FIELD = re.compile(rb"\A([!#$%&'*+.^_`|~0-9A-Za-z-]+):(" + _TEXT + rb")\r\n")
 _LENGTH = re.compile(r"[0-9]{1,15}", re.ASCII)
-_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[\t ]*;" + _TEXT + rb")?\r\n")
+_CHUNK = re.compile(rb"\A([0-9A-Fa-f]{1,15})(?:[\t ]*;" + _TEXT + rb")?\r\n")
 _FRAMING = frozenset({"content-length", "transfer-encoding", "content-encoding"})
 
 
