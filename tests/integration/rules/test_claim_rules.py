@@ -167,8 +167,10 @@ def test_a_broken_sign_of_life_is_taken_again_under_the_same_key(own_world: Worl
     life = SignOfLife(world.url, every_s=0.05)
     assert life.wait(120)
     until(lambda: world.value("SELECT worker_alive(%s)", life.key), True)
-    find = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name LIKE '%%sign of life'"
-    assert world.value(find) is True
+    find = """SELECT pg_terminate_backend(pid, 5000) FROM pg_locks JOIN pg_stat_activity USING (pid)
+        WHERE locktype = 'advisory' AND datname = current_database()
+            AND (classid::bigint << 32 | objid::bigint) = %s"""
+    assert world.value(find, life.key) is True
     until(lambda: world.value("SELECT worker_alive(%s)", life.key), True)
 
 

@@ -10,6 +10,7 @@ from shared.flow.runtime import boot_time_s
 from shared.flow.send import deliver
 from shared.store import attempts
 from shared.store.attempts import Claim
+from tests.support.alerts import raised
 from tests.support.bank import until
 from tests.support.cut import way_of
 from tests.support.flow import APPLIED, LOOK, OK, World, waits_for_lock
@@ -60,7 +61,7 @@ def test_a_late_success_is_disputed_wherever_postgresql_goes_away(
         assert world.runtime.gate.open
     disputed_once(world, claim.payment.id)
     assert world.attempt(claim.payment.id)["meaning"] == "succeeded"
-    assert capsys.readouterr().out.count("alert=paid_there_failed_here") == 1
+    assert raised(capsys, "paid_there_failed_here") == 1
 
 
 @pytest.mark.parametrize("point", [p for p in POINTS if p[0] not in ("WITH judged", "UPDATE attempts SET ended_at")])

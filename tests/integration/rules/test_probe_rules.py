@@ -11,6 +11,7 @@ from shared.messaging import tasks
 from shared.providers.base import BooksUnread, LoginRefused
 from shared.reconciliation.reads import Reads, Stopped
 from shared.store import lanes
+from tests.support.alerts import raised
 from tests.support.bank import until
 from tests.support.cut import way_of
 from tests.support.flow import (
@@ -125,7 +126,7 @@ def test_a_resend_after_a_probing_look_is_the_one_payment_that_goes_out(world: W
 
 
 def alerts(capsys: pytest.CaptureFixture[str], name: str = "lane_halted") -> int:
-    return capsys.readouterr().out.count(f"alert={name}")
+    return raised(capsys, name)
 
 
 def test_a_halt_is_told_once_for_each_standing_still(world: World, capsys: pytest.CaptureFixture[str]) -> None:
