@@ -19,7 +19,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from scheduler import jobs
-from shared.providers import credentials
+from shared.providers import credentials, grants
 from shared.providers.base import Connected
 from shared.providers.registry import connect
 from shared.settings import Settings
@@ -94,7 +94,7 @@ class Provider:
         return jwt(self.clock.time() + life_s - time.time())
 
     def _alive(self, token: str) -> bool:
-        end = login._expiry(token)
+        end = grants.ends_at(token)
         return end is not None and end > self.clock.time()
 
 
