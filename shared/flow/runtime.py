@@ -41,25 +41,31 @@ class SignOfLife:
     def __init__(self, database_url: str, every_s: float = 1.0) -> None:
         self.key = secrets.randbits(63)
         self._url, self._every_s = database_url, every_s
-        self._held = threading.Event()
-        threading.Thread(target=self._hold, name="sign-of-life", daemon=True).start()
+        self._held, self._ended = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._hold, name="sign-of-life", daemon=True)
+        self._thread.start()
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until the lock is held."""
         return self._held.wait(timeout_s)
 
+    def end(self) -> None:
+        """Let go of the lock, in a process that goes on and sends nothing more."""
+        self._ended.set()
+        self._thread.join()
+
     def _hold(self) -> None:
-        while True:
+        while not self._ended.is_set():
             with (
                 contextlib.suppress(psycopg.Error),
                 session.connect(self._url, "settlepipe sign of life", frozen_after_s=0) as connection,
             ):
                 connection.execute("SELECT pg_advisory_lock(%s)", (self.key,))
                 self._held.set()
-                while True:
+                while not self._ended.is_set():
                     connection.execute("SELECT 1")
-                    time.sleep(self._every_s)
-            time.sleep(self._every_s)
+                    self._ended.wait(self._every_s)
+            self._ended.wait(self._every_s)
 
 
 class ClaimGate:
@@ -111,6 +117,12 @@ class Runtime:
         if verbs is None:
             raise LookupError(f"{name} has look-ups only")
         return verbs
+
+    def close(self) -> None:
+        """End what this process holds: its sign of life, if it has one, and its idle connections."""
+        if self.life is not None:
+            self.life.end()
+        self.database.dispose()
 
     @property
     def worker_key(self) -> int:

@@ -61,7 +61,7 @@ def start(sandbox: SandboxClient, database_url: str) -> Iterator[Start]:
 
     yield process
     for runtime in started:
-        runtime.database.dispose()
+        runtime.close()
 
 
 def change(sandbox: SandboxClient, **what: Any) -> None:

@@ -52,7 +52,7 @@ def works_everywhere(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert said["migrations"].ok
     keys = (SecretStr("A" * 43 + "="),)
     runtime = flow_runtime.start(Settings(database_url=SecretStr(url), secret_keys=keys), sends=True)
-    runtime.database.dispose()
+    runtime.close()
     monkeypatch.setenv("SETTLEPIPE_DATABASE_URL", url)
     capsys.readouterr()
     assert main(["payments", "--json"]) == 0

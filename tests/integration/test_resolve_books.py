@@ -156,7 +156,7 @@ def office(
     try:
         yield Office(runtime, process, run)
     finally:
-        runtime.database.dispose()
+        runtime.close()
 
 
 @contextmanager

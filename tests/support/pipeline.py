@@ -123,7 +123,7 @@ def pipeline(database_url: str, routes: dict[str, bytes | Handler], **section: A
             made.accounts()
             yield made
         finally:
-            runtime.database.dispose()
+            runtime.close()
 
 
 def invoice(amount_paid: str, updated_at: str | None = "2026-06-12T06:45:06Z", status: str = "PENDING") -> bytes:

@@ -172,6 +172,8 @@ def test_a_broken_sign_of_life_is_taken_again_under_the_same_key(own_world: Worl
             AND (classid::bigint << 32 | objid::bigint) = %s"""
     assert world.value(find, life.key) is True
     until(lambda: world.value("SELECT worker_alive(%s)", life.key), True)
+    life.end()
+    until(lambda: world.value("SELECT worker_alive(%s)", life.key), False)
 
 
 def test_the_books_are_read_again_before_a_refund_that_was_not_sent(world: World) -> None:
