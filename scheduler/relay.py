@@ -44,6 +44,8 @@ def main() -> None:
             with session.connect(url, "settlepipe relay's turn", idle_s=_FROZEN_S) as lock:
                 _wait_for_turn(lock, stop)
                 relay(database, lock, client, settings, stop, upkeep=upkeep)
+        except session.Unusable as error:
+            log.error("this database can't be used; trying again", reason=str(error))
         except (psycopg.Error, SQLAlchemyError) as error:
             log.warning("PostgreSQL does not answer; trying again", reason=type(error).__name__)
         except redis.RedisError as error:
