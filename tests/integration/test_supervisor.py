@@ -174,7 +174,7 @@ def test_one_that_can_not_start_fails_the_whole_with_a_sentence_that_names_its_l
 def test_a_signal_while_it_starts_stops_it_with_status_0(start: Callable[..., Up]) -> None:
     up = start()
     wait_until((up.home / "postgres" / "postmaster.pid").exists)
-    assert up.stop() == 0
+    assert up.stop(expected=("", "ready\n")) == 0, "on a loaded machine it may be through before the signal comes"
     assert not processes_of(up.home)
 
 

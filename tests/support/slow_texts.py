@@ -43,7 +43,7 @@ def grows_faster_than_linear(search: Callable[[str], object], before: str, repea
     return _seconds(search, of(GROWN * LENGTH), short * MOST) > short * MOST
 
 
-def _seconds(search: Callable[[str], object], text: str, enough_s: float, times: int = 3) -> float:
+def _seconds(search: Callable[[str], object], text: str, enough_s: float, times: int = 10) -> float:
     """The least processor time of several; the first that is below `enough_s` is enough."""
     least = float("inf")
     for _ in range(times):

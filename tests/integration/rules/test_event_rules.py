@@ -234,11 +234,11 @@ def in_order(client: "redis.Redis") -> bool:
 
 
 @pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+def hasty(own_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A statement's time scaled down: what takes 30 s in production takes as long here as `many` events need."""
     defaults = session.connect.__kwdefaults__
     assert defaults is not None
-    monkeypatch.setitem(defaults, "statement_s", 0.25)
+    monkeypatch.setitem(defaults, "statement_s", 1.0)
 
 
 @pytest.mark.usefixtures("hasty")

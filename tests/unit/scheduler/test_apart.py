@@ -34,7 +34,7 @@ def test_a_step_that_fails_for_hours_is_said_every_five_minutes_and_alerts_once(
     assert out.count("a step fails") == 12
     assert out.count("step_failing") == 1
     assert apart.run("lane", lambda: None)
-    assert "".join(capsys.readouterr()).count("it works again") == 1
+    capsys.readouterr()
     apart.run("lane", fail)
     assert "a step fails" in "".join(capsys.readouterr()), "it is said anew"
 
