@@ -3,14 +3,12 @@
 import contextlib
 
 import psycopg
-from alembic import command
 from psycopg.rows import dict_row
-from sqlalchemy import create_engine
 
 from deploy.local.embedded import Servers
 from shared.store import migrate
-from shared.store.engine import driver_url, sqlalchemy_url
-from tests.support.older import database_of
+from shared.store.engine import driver_url
+from tests.support.older import database_of, downgrade
 
 _RUN = """
 INSERT INTO reconciliations (provider, day, period_from, period_to, state)
@@ -37,13 +35,5 @@ def test_each_runs_payments_move_to_a_table_of_their_own(servers: Servers) -> No
         assert connection.execute(_ALL).fetchall() == before
         tables = {row["name"] for row in connection.execute(_TABLES).fetchall()}
         assert tables == {f"reconciled_payments_{runs[0]}", f"reconciled_payments_{runs[2]}"}, "the other had none"
-        _back(url)
+        downgrade(url, "0008")
         assert connection.execute(_ALL).fetchall() == before
-
-
-def _back(url: str) -> None:
-    config, engine = migrate._config(), create_engine(sqlalchemy_url(url))
-    with engine.connect() as migrating:
-        config.attributes["connection"] = migrating
-        command.downgrade(config, "0008")
-    engine.dispose()

@@ -3,14 +3,12 @@
 import contextlib
 
 import psycopg
-from alembic import command
 from psycopg.rows import dict_row
-from sqlalchemy import create_engine
 
 from deploy.local.embedded import Servers
 from shared.store import migrate
-from shared.store.engine import driver_url, sqlalchemy_url
-from tests.support.older import database_of
+from shared.store.engine import driver_url
+from tests.support.older import database_of, downgrade
 
 _LANE = "INSERT INTO lanes (provider, halted_at, halted_reason) VALUES ('ubill', now(), 'no funds')"
 _PAYMENT = """
@@ -43,15 +41,7 @@ def test_what_older_attempts_prove_is_known_after_the_upgrade_and_the_way_back_w
         connection.execute("UPDATE lanes SET halted_at = NULL")
         lane = connection.execute("SELECT running, halted_by_send FROM lanes").fetchone()
         assert lane == {"running": True, "halted_by_send": False}
-        _back(url)
+        downgrade(url, "0009")
         found = connection.execute("SELECT state FROM payments ORDER BY id").fetchall()
         assert [row["state"] for row in found] == ["waiting", "waiting"]
         migrate.upgrade(url)
-
-
-def _back(url: str) -> None:
-    config, engine = migrate._config(), create_engine(sqlalchemy_url(url))
-    with engine.connect() as migrating:
-        config.attributes["connection"] = migrating
-        command.downgrade(config, "0009")
-    engine.dispose()

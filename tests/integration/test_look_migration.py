@@ -3,15 +3,13 @@
 import contextlib
 
 import psycopg
-from alembic import command
 from psycopg.rows import dict_row
-from sqlalchemy import create_engine
 
 from deploy.local.embedded import Servers
 from shared.domain.payment import State
 from shared.store import migrate
-from shared.store.engine import driver_url, sqlalchemy_url
-from tests.support.older import database_of
+from shared.store.engine import driver_url
+from tests.support.older import database_of, downgrade
 from tests.support.stored import add_payment
 
 _KEEP = "INSERT INTO resolutions (payment_id, action, from_state, reason, by_whom) VALUES (%s, %s, 'parked', 'r', 'b')"
@@ -31,15 +29,7 @@ def test_decisions_of_the_release_before_stay_and_go_back(servers: Servers) -> N
         row = connection.execute("SELECT although, line, look FROM resolutions").fetchone()
         assert row == {"although": None, "line": None, "look": None}
         connection.execute(_KEEP, (number, "look"))
-        _back(url)
+        downgrade(url, "0009")
         assert connection.execute(_ALL).fetchall() == before, "a look alone decided nothing"
         migrate.upgrade(url)
         assert connection.execute(_ALL).fetchall() == before
-
-
-def _back(url: str) -> None:
-    config, engine = migrate._config(), create_engine(sqlalchemy_url(url))
-    with engine.connect() as migrating:
-        config.attributes["connection"] = migrating
-        command.downgrade(config, "0009")
-    engine.dispose()

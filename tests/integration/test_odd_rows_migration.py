@@ -3,14 +3,12 @@
 import contextlib
 
 import psycopg
-from alembic import command
 from psycopg.rows import dict_row
-from sqlalchemy import create_engine
 
 from deploy.local.embedded import Servers
 from shared.store import migrate
-from shared.store.engine import driver_url, sqlalchemy_url
-from tests.support.older import database_of
+from shared.store.engine import driver_url
+from tests.support.older import database_of, downgrade
 
 _FOUND = """
 INSERT INTO discrepancies (category, provider, identity, evidence, local_minor, provider_minor)
@@ -35,11 +33,7 @@ def test_what_was_found_is_kept_there_and_back(servers: Servers) -> None:
             (2 * LARGEST, "numeric"),
             (None, "numeric"),
         ]
-        config, engine = migrate._config(), create_engine(sqlalchemy_url(url))
-        with engine.connect() as migrating:
-            config.attributes["connection"] = migrating
-            command.downgrade(config, "0009")
-        engine.dispose()
+        downgrade(url, "0009")
         rows = connection.execute(_ALL + " ORDER BY 1").fetchall()
         assert [(row["provider_minor"], row["type"]) for row in rows] == [
             (7, "bigint"),

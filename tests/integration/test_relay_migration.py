@@ -3,14 +3,12 @@
 import contextlib
 
 import psycopg
-from alembic import command
 from psycopg.rows import dict_row
-from sqlalchemy import create_engine
 
 from deploy.local.embedded import Servers
 from shared.store import events, migrate
-from shared.store.engine import driver_url, sqlalchemy_url
-from tests.support.older import database_of
+from shared.store.engine import driver_url
+from tests.support.older import database_of, downgrade
 
 
 def test_the_relays_position_is_kept_there_and_back(servers: Servers) -> None:
@@ -25,14 +23,6 @@ def test_the_relays_position_is_kept_there_and_back(servers: Servers) -> None:
         row = connection.execute("SELECT clock() - interval '1 h' AS t").fetchone()
         assert row is not None
         assert events.replay(connection, row["t"]) == 1
-        _back(url)
+        downgrade(url, "0009")
         assert connection.execute("SELECT * FROM relay_position").fetchall() == [{"one": True, "entry_id": "7-0"}]
         assert connection.execute("SELECT count(*) AS n FROM events WHERE pending").fetchall() == [{"n": 1}]
-
-
-def _back(url: str) -> None:
-    config, engine = migrate._config(), create_engine(sqlalchemy_url(url))
-    with engine.connect() as migrating:
-        config.attributes["connection"] = migrating
-        command.downgrade(config, "0009")
-    engine.dispose()

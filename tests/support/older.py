@@ -1,6 +1,6 @@
 """A database as an earlier release left it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit, urlunsplit
 
@@ -19,10 +19,19 @@ def database_of(server_url: str, revision: str) -> Iterator[str]:
     url, admin = (urlunsplit(urlsplit(server_url)._replace(path=f"/{path}")) for path in (name, "postgres"))
     with psycopg.connect(driver_url(admin), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-        config, engine = migrate._config(), create_engine(sqlalchemy_url(url))
-        with engine.connect() as migrating:
-            config.attributes["connection"] = migrating
-            command.upgrade(config, revision)
-        engine.dispose()
+        _run(command.upgrade, url, revision)
         yield url
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def downgrade(url: str, revision: str) -> None:
+    """Take the migrations after `revision` back."""
+    _run(command.downgrade, url, revision)
+
+
+def _run(migration: Callable[..., None], url: str, revision: str) -> None:
+    config, engine = migrate._config(), create_engine(sqlalchemy_url(url))
+    with engine.connect() as migrating:
+        config.attributes["connection"] = migrating
+        migration(config, revision)
+    engine.dispose()
