@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo up test test-system proof check format bench bench-isolation bench-reconciliation lock clean
+.PHONY: help install demo up test test-large test-system proof check format bench bench-isolation bench-reconciliation lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -30,6 +30,9 @@ PYTEST = $(if $(AT),$(BIN)/python -m tests.at '$(AT)' '$(ZONE)') $(BIN)/python -
 
 test: $(STAMP) ## Run all tests (T=path: only these; ARGS='-x -k word'; AT='2028-02-29 23:50:00': at that time)
 	@$(PYTEST) -n $(PROCESSES) --max-worker-restart 0 $(T)
+
+test-large: $(STAMP) ## Run the tests that can do more, at the size that proves it (T=path: only these)
+	@TEST_SIZE=large $(PYTEST) -n $(PROCESSES) --max-worker-restart 0 -m large $(or $(T),tests/acceptance)
 
 test-system: $(STAMP) ## Run the tests that need real programs (tests/system/install installs them)
 	@$(PYTEST) $(or $(T),tests/system)

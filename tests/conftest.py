@@ -7,6 +7,7 @@ database is flushed).
 
 import itertools
 import os
+import sys
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -24,6 +25,10 @@ from tests.support.by_file import ByFile
 # These tests don't pull the plug: what they lose by this is only waiting.
 FAST_POSTGRES = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum_naptime=5")
 _numbers = itertools.count(1)
+
+# Tests start hundreds of processes: compiling all of it in each of them would take more than half of their time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 @pytest.hookimpl(trylast=True)

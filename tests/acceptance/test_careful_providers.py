@@ -9,10 +9,13 @@ import pytest
 
 from tests.support import audit, careful, stack
 from tests.support.careful import fault
+from tests.support.size import sized
 from tests.support.stack import Stack, wait_until
 
-COUNT = 1000
-FEW = 150
+pytestmark = pytest.mark.large
+
+COUNT = sized(150, 1000)
+FEW = sized(60, 150)
 PROVIDERS = ("ubill", "mtn")
 LATE_S = 1.0  # within the settle window
 KINDS = ("error_500_after", "hang_after", "reset_after", "applied_late")

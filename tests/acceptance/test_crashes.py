@@ -8,12 +8,15 @@ import pytest
 
 from shared.flow.send import STALE_S
 from tests.support import audit, intents
+from tests.support.size import sized
 from tests.support.stack import LEASE_S, Stack, is_alive, wait_until
 from tests.support.traffic import Traffic, traffic
 
+pytestmark = pytest.mark.large
+
 PROCESSES = ("worker-billcenter-1", "dispatcher", "intake", "relay", "valkey", "postgres")
 LATENCY_S = 0.1  # of the provider: something is always on the wire
-KILLS = 2
+KILLS = sized(1, 3)
 FREEZE_S = max(LEASE_S, STALE_S) + 0.5  # every lease has run out, and every claim is too old to be used
 
 

@@ -27,6 +27,7 @@ from shared.messaging.tasks import JOBS_QUEUE, TICK, celery_app
 from tests.support import books, stack
 from tests.support.books import Scene
 from tests.support.mail_server import Mailbox, mail_server
+from tests.support.size import sized
 from tests.support.stack import ROOT, Row, Stack, wait_until
 
 PROVIDERS = ("billcenter", "ubill", "mtn")
@@ -39,7 +40,7 @@ POSTGRES = binaries_folder()
 MIDNIGHTS_UTC_H = (0, 16, 20)  # of the three providers' time zones
 NEEDED = timedelta(minutes=4)
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.large]
 
 
 @dataclass
@@ -260,7 +261,7 @@ def kill_often(environment: dict[str, str], out: Path, rng: random.Random) -> li
     return struck
 
 
-@pytest.mark.parametrize("seed", ["one", "two"])
+@pytest.mark.parametrize("seed", ["one", "two", "three"][: sized(1, 3)])
 def test_a_run_killed_again_and_again_ends_in_the_same_report(world: World, tmp_path: Path, seed: str) -> None:
     calm, killed = world.copy("calm"), world.copy("killed")
     world.box.clear()

@@ -31,5 +31,6 @@ def run(what: str, *arguments: str) -> bool:
 
 if __name__ == "__main__":
     results = [run(f"{at} UTC, {zone}", "test", f"AT={at}", f"ZONE={zone}") for at, zone in TIMES]
+    results.append(run("the large ones", "test-large"))
     results.append(run("tests/proof", "test", "T=tests/proof"))
     sys.exit(not all(results))

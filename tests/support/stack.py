@@ -163,8 +163,6 @@ def start(home: Path, workers: int = 2, **changed: str) -> Stack:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     environment |= {PREFIX + name: value for name, value in {**SHORT, **changed, "HOME": str(home)}.items()}
     environment["PYTHONPATH"] = PYTHONPATH
-    if environment.pop("PYTHONDONTWRITEBYTECODE", None):  # processes restart often here: compile once, out of the way
-        environment["PYTHONPYCACHEPREFIX"] = str(home.parent / "bytecode")
     stderr = home.parent / f"{home.name}-{time.monotonic_ns()}.stderr"
     with stderr.open("wb") as sink:
         process = subprocess.Popen(
