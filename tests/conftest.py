@@ -20,6 +20,7 @@ from pydantic import SecretStr
 
 from deploy.local.embedded import Servers, embedded_servers
 from shared.settings import PREFIX, Settings
+from tests.support import size
 from tests.support.by_file import ByFile
 
 # These tests don't pull the plug: what they lose by this is only waiting.
@@ -32,9 +33,13 @@ sys.dont_write_bytecode = False
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest begins first, in whatever order the rest is (see ByFile)."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What takes longest begins first, in whatever order the rest is (see ByFile); the longest is left out."""
     items.sort(key=lambda item: "tests/acceptance/" not in item.nodeid)
+    left_out = [] if size.LARGE else [item for item in items if item.get_closest_marker("only_large")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:

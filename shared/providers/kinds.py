@@ -62,7 +62,7 @@ _STATUSES = {
     504: Kind.GATEWAY_ERROR,
 }
 _MAX_TEXT = 500
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffd]+")
+_UNSEEN = re.compile(r"\x00+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,8 @@ def explicit(answer: Answer) -> bool:
 
 
 def plain(value: Any) -> str | None:
-    """A provider's text fit for people: no control characters, at most 500 characters; None for what is no text."""
+    """A provider's text fit for people: a space for what is not seen, at most 500 characters; None for no text."""
     if not isinstance(value, str):
         return None
-    return _CONTROL.sub(" ", value).strip()[:_MAX_TEXT] or None
+    seen = "".join(one if one.isprintable() and one != "\ufffd" else "\x00" for one in value)
+    return _UNSEEN.sub(" ", seen).strip()[:_MAX_TEXT] or None

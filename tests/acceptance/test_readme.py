@@ -55,6 +55,7 @@ def test_a_command_of_the_readme_works(up: Stack, source: str, tmp_path: Path, c
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.only_large
 def test_the_demo_settles_everything_and_says_so() -> None:
     variables = {name: value for name, value in os.environ.items() if not name.startswith("SETTLEPIPE_")}
     done = subprocess.run(

@@ -27,7 +27,6 @@ from shared.messaging.tasks import JOBS_QUEUE, TICK, celery_app
 from tests.support import books, stack
 from tests.support.books import Scene
 from tests.support.mail_server import Mailbox, mail_server
-from tests.support.size import sized
 from tests.support.stack import ROOT, Row, Stack, wait_until
 
 PROVIDERS = ("billcenter", "ubill", "mtn")
@@ -40,7 +39,7 @@ POSTGRES = binaries_folder()
 MIDNIGHTS_UTC_H = (0, 16, 20)  # of the three providers' time zones
 NEEDED = timedelta(minutes=4)
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.large]
+pytestmark = pytest.mark.timeout(900)
 
 
 @dataclass
@@ -261,7 +260,8 @@ def kill_often(environment: dict[str, str], out: Path, rng: random.Random) -> li
     return struck
 
 
-@pytest.mark.parametrize("seed", ["one", "two", "three"][: sized(1, 3)])
+@pytest.mark.only_large
+@pytest.mark.parametrize("seed", ["one", "two", "three"])
 def test_a_run_killed_again_and_again_ends_in_the_same_report(world: World, tmp_path: Path, seed: str) -> None:
     calm, killed = world.copy("calm"), world.copy("killed")
     world.box.clear()
@@ -331,6 +331,7 @@ def test_three_nights(own_world: World) -> None:
     assert len(closed) + len(world.listed()) == len(world.listed(everything=True))
 
 
+@pytest.mark.only_large
 def test_books_that_could_not_be_read_whole_are_read_on_and_told_again(world: World) -> None:
     world.sleep_until_tomorrow()
     world.reconcile(what="ubill")  # from now on nothing is new
@@ -354,6 +355,7 @@ def test_books_that_could_not_be_read_whole_are_read_on_and_told_again(world: Wo
     assert ["a part of the books" in mail["Subject"] for mail in world.box.mails] == [True, False]
 
 
+@pytest.mark.only_large
 def test_the_nights_come_by_themselves(world: World) -> None:
     world.sleep_until_tomorrow()
     now = world.up.query("SELECT clock() AS now")[0]["now"]

@@ -336,12 +336,16 @@ def _connected_already(*_: Any) -> Connected:
 
 
 def _runtime(
-    url: str, settings: Settings, providers: Mapping[str, Scripted], closing: list[Callable[[], None]]
+    url: str,
+    settings: Settings,
+    providers: Mapping[str, Scripted],
+    closing: list[Callable[[], None]],
+    pool: Database | None = None,
 ) -> Runtime:
-    database = Database(url, pool_size=8)
+    database = pool or Database(url, pool_size=8)
     life: Any = Life(secrets.randbits(63), session.connect(url, "settlepipe sign of life", frozen_after_s=0))
     life.connection.execute("SELECT pg_advisory_lock(%s)", (life.key,))
-    closing += [database.dispose, life.end]
+    closing += [life.end] if pool else [database.dispose, life.end]
     registrations = {
         name: Registration(name, name, "UTC", "MNT", Target, rules, {}, _connected_already)
         for name, rules in _RULES.items()
@@ -371,15 +375,26 @@ def _empty(connection: "psycopg.Connection[dict[str, Any]]") -> None:
         """SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
         WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"""
     )
-    tables = connection.execute(
-        """SELECT string_agg(format('%I.%I', schemaname, tablename), ', ') AS names FROM pg_tables
-        WHERE schemaname IN ('public', 'archive') AND tablename <> 'alembic_version'"""
-    ).fetchone()
-    assert tables is not None
-    connection.execute(f"TRUNCATE {tables['names']} RESTART IDENTITY".encode())
-    connection.execute("ALTER SEQUENCE payment_ids RESTART")
     for row in connection.execute("SELECT relname AS name FROM pg_class WHERE relispartition").fetchall():
         connection.execute(f"DROP TABLE {row['name']}".encode())
+    # Not TRUNCATE: tables stay the same to the sessions of the pool, which keep their plans.
+    filled = connection.execute(
+        """SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables
+        WHERE schemaname IN ('public', 'archive') AND tablename <> 'alembic_version'
+            AND pg_relation_size(format('%I.%I', schemaname, tablename)::regclass) > 0"""
+    ).fetchall()
+    with connection.transaction():
+        connection.execute("SET LOCAL session_replication_role = replica")  # no triggers, no foreign keys
+        for row in filled:
+            connection.execute(f"DELETE FROM {row['name']}".encode())
+    connection.execute(
+        """SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false)
+        FROM pg_sequences WHERE schemaname IN ('public', 'archive')"""
+    )
+
+
+# Pools that outlive a test, by the URL of a database that is emptied for each: their sessions know its tables.
+POOLS: dict[str, Database] = {}
 
 
 @contextmanager
@@ -398,13 +413,14 @@ def running_world_on(url: str, **settings: Any) -> Iterator[World]:
     connection = session.connect(url, "test", row_factory=dict_row)
     connection.execute("CREATE TABLE IF NOT EXISTS public.test_clock (shift interval NOT NULL)")
     connection.execute("INSERT INTO public.test_clock VALUES ('0')")
-    connection.execute(
-        """CREATE OR REPLACE FUNCTION clock() RETURNS timestamptz LANGUAGE sql STABLE AS
-        $$ SELECT now() + shift FROM public.test_clock $$"""
-    )
+    if not connection.execute("SELECT FROM pg_proc WHERE proname = 'clock' AND prosrc ~ 'test_clock'").fetchone():
+        connection.execute(
+            """CREATE OR REPLACE FUNCTION clock() RETURNS timestamptz LANGUAGE sql STABLE AS
+            $$ SELECT now() + shift FROM public.test_clock $$"""
+        )
     providers = {name: Scripted(name) for name in ("safe", "careful", "narrow", "ubill")}
     closing: list[Callable[[], None]] = [connection.close]
-    runtime = _runtime(url, FlowSettings(**settings), providers, closing)
+    runtime = _runtime(url, FlowSettings(**settings), providers, closing, POOLS.get(url))
     try:
         yield World(url, runtime, providers, connection, closing)
     finally:

@@ -73,7 +73,9 @@ def test_every_send_is_a_claim_whose_number_is_the_token_and_its_lease_the_deadl
     payment_id = world.settled("safe", AGAIN, AGAIN)
     world.advance(10)
     world.run()
-    rows = world.rows("SELECT number, extract(epoch FROM lease_until - started_at)::int AS s FROM attempts")
+    rows = world.rows(
+        "SELECT number, extract(epoch FROM lease_until - started_at)::int AS s FROM attempts ORDER BY number"
+    )
     assert [(row["number"], row["s"]) for row in rows] == [(1, 60), (2, 60)]
     assert world.payment(payment_id)["attempts"] == 2
 
