@@ -9,8 +9,6 @@ from typing import Any, Protocol, runtime_checkable
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
-MAX_REQUEST_BYTES = 1024**2  # aiohttp answers 413 beyond it
-
 JSON = b"application/json"
 HTML = b"text/html; charset=utf-8"
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))  # json.dumps would make one each time

@@ -151,14 +151,6 @@ class Intake:
             except redis.ResponseError as error:
                 self._put_aside(stream, error)
 
-    def create_groups(self) -> None:
-        """Create each stream's group at its beginning; nothing when it is there."""
-        for stream in self._usable():
-            try:
-                self._create_group(stream)
-            except redis.ResponseError as error:
-                self._put_aside(stream, error)
-
     def forget_consumers(self) -> int:
         """Delete the group's consumers that are gone: idle for long, with nothing pending; how many.
 

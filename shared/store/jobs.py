@@ -188,12 +188,6 @@ def claim_due(connection: Connection, jobs: Sequence[str], lease_s: float) -> Se
     return connection.execute(_DUE, {"jobs": list(jobs), "lease_s": lease_s}).fetchall()
 
 
-def job_of(connection: Connection, run_id: int) -> str | None:
-    """The job of this run."""
-    row = connection.execute("SELECT job FROM job_runs WHERE id = %s", (run_id,)).fetchone()
-    return row["job"] if row else None
-
-
 def claim(connection: Connection, run_id: int, lease_s: float) -> Run | None:
     """Claim a dispatched run; None when it was claimed before, or its lease is over."""
     row = connection.execute(_CLAIM, {"id": run_id, "lease_s": lease_s}).fetchone()
