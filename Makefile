@@ -40,12 +40,14 @@ test-system: $(STAMP) ## Run the tests that need real programs (tests/system/ins
 proof: $(STAMP) ## Run all tests at every time of day, and what takes long (takes hours)
 	@$(BIN)/python -m tests.proof
 
-check: $(STAMP) ## Lint, formatting, types, import rules, dependencies
+check: $(STAMP) ## Lint, formatting, types, import rules, dependencies, dead code, spelling
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/deptry .
+	@$(BIN)/vulture
+	@$(BIN)/codespell
 
 format: $(STAMP) ## Correct what ruff can correct
 	@$(BIN)/ruff check --fix .
