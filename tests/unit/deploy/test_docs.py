@@ -1,4 +1,4 @@
-"""The generated parts of the documents are what the code says now."""
+"""The generated parts of the documents are what the code says now, and what a document names is there."""
 
 import importlib.util
 import re
@@ -8,9 +8,12 @@ import pytest
 
 from deploy import docs
 
+DECISIONS = sorted((docs.ROOT / "docs" / "adr").glob("[0-9]*.md"))
+PAGES = sorted((docs.ROOT / "docs").rglob("*.md"))
 DOCUMENTS = [
     docs.ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
-]
+] + PAGES
+PACKAGES = ("shared", "worker", "scheduler", "deploy")
 MAKEFILE = (docs.ROOT / "Makefile").read_text("utf-8")
 
 
@@ -32,11 +35,15 @@ def _blocks(text: str) -> list[list[str]]:
     return [block.splitlines() for block in re.split(r"\n\s*\n", prose) if block.strip()]
 
 
+def _name(document: Path) -> str:
+    return document.relative_to(docs.ROOT).as_posix()
+
+
 def _kind(line: str) -> str:
     return "heading" if re.match(r"#+ ", line) else "table" if line.startswith("|") else "text"
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=_name)
 def test_a_heading_and_a_table_stand_by_themselves(document: Path) -> None:
     """Glued to what is before or after them they are read as a part of it."""
     blocks = [[line for line in block if not line.startswith("<!--")] for block in _blocks(document.read_text("utf-8"))]
@@ -50,12 +57,12 @@ def test_contributing_lists_nothing_twice() -> None:
         assert sorted(set(listed)) == sorted(listed)
 
 
-def test_every_chapter_that_the_code_names_is_there() -> None:
+def test_every_chapter_that_the_code_or_a_page_names_is_there() -> None:
     text = (docs.ROOT / "ARCHITECTURE.md").read_text("utf-8")
     chapters = set(re.findall(r"^#+ (.*)$", text, re.MULTILINE))
-    for package in ("shared", "worker", "scheduler", "deploy"):
-        for path in (docs.ROOT / package).rglob("*.py"):
-            assert set(re.findall(r'ARCHITECTURE, "(.*?)"', path.read_text("utf-8"))) <= chapters, path
+    code = [path for package in PACKAGES for path in (docs.ROOT / package).rglob("*.py")]
+    for path in (*code, *PAGES):
+        assert set(re.findall(r'ARCHITECTURE,\s"(.*?)"', path.read_text("utf-8"))) <= chapters, path
 
 
 def test_every_target_that_a_document_names_is_there_and_runs_a_module_that_is() -> None:
@@ -64,3 +71,47 @@ def test_every_target_that_a_document_names_is_there_and_runs_a_module_that_is()
         assert set(re.findall(r"(?:^ *|`)make ([a-z-]+)", document.read_text("utf-8"), re.MULTILINE)) <= targets
     for module in re.findall(r"python -m (tests[\w.]*)", MAKEFILE):
         assert importlib.util.find_spec(module) is not None, module
+
+
+@pytest.mark.parametrize("document", [path for path in DOCUMENTS if path.name != "CONTRIBUTING.md"], ids=_name)
+def test_every_path_and_link_of_a_document_leads_somewhere(document: Path) -> None:
+    """But for CONTRIBUTING, which tells of a provider that isn't there."""
+    text = document.read_text("utf-8")
+    paths = re.findall(r"`((?:shared|worker|scheduler|deploy|tests|docs)/[^`\s]*)`", text)
+    assert [path for path in paths if not (docs.ROOT / path).exists()] == []
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def test_the_glossary_has_each_word_once_and_says_where_it_is_defined() -> None:
+    text = (docs.ROOT / "docs" / "glossary.md").read_text("utf-8")
+    entries = re.findall(r"^- \*\*(.+?)\*\*(?: \(`([^`]+)`\))?: ", text, re.MULTILINE)
+    words = [word for word, _ in entries]
+    assert len(words) == text.count("\n- ")
+    assert sorted(set(words)) == sorted(words)
+    files = [path for package in PACKAGES for path in (docs.ROOT / package).rglob("*")]
+    modules = {path.stem for path in files if path.suffix == ".py" or path.is_dir()}
+    assert {module for _, module in entries if module and "/" not in module} - modules == set()
+
+
+@pytest.mark.parametrize("page", DECISIONS, ids=_name)
+def test_a_decision_has_its_number_the_five_headings_and_a_row_in_the_list(page: Path) -> None:
+    text = page.read_text("utf-8")
+    number = int(page.name[:4])
+    assert text.startswith(f"# {number}. ")
+    assert re.findall(r"^##+ (.*)$", text, re.MULTILINE) == [
+        "Status",
+        "Context",
+        "Decision",
+        "Consequences",
+        "What else was considered",
+    ]
+    assert len(text.splitlines()) <= 60
+    listed = (page.parent / "README.md").read_text("utf-8")
+    row = rf"^\| \[{number}\. [^]]+\]\({re.escape(page.name)}\) \| .+\. \|$"
+    assert len(re.findall(row, listed, re.MULTILINE)) == 1
+
+
+def test_decisions_are_numbered_without_a_gap() -> None:
+    assert [int(page.name[:4]) for page in DECISIONS] == list(range(1, len(DECISIONS) + 1))
+    assert len(DECISIONS) >= 10
