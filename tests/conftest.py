@@ -35,11 +35,19 @@ sys.dont_write_bytecode = False
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What takes longest begins first, in whatever order the rest is (see ByFile); the longest is left out."""
-    items.sort(key=lambda item: "tests/acceptance/" not in item.nodeid)
+    items.sort(key=_place)
     left_out = [] if size.LARGE else [item for item in items if item.get_closest_marker("only_large")]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+def _place(item: pytest.Item) -> int:
+    """Whole products first, then the files that start processes, so that none of them is left alone at the end."""
+    file = item.nodeid.partition("::")[0]
+    if "tests/acceptance/" in file:
+        return 0
+    return 1 if "tests/integration/" in file and "/rules/" not in file else 2
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
