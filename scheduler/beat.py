@@ -6,10 +6,11 @@ the same.
 
 from datetime import timedelta
 
+from shared import process
 from shared.messaging import tasks
 from shared.messaging.tasks import celery_app
 from shared.settings import load_settings
-from shared.telemetry import celery_logs, process
+from shared.telemetry import celery_logs
 from shared.telemetry.ready import announce_when_celery_is_up
 
 settings = load_settings()

@@ -12,14 +12,15 @@ import redis
 from celery import Celery
 
 from scheduler.apart import Apart, told
-from shared.flow import notify, release
-from shared.flow import runtime as flow_runtime
-from shared.flow.dispatch import dispatch
-from shared.flow.runtime import Runtime
+from shared import process
+from shared.directory import views
+from shared.follow_ups import ask
 from shared.messaging import broker, tasks
+from shared.payments import release
+from shared.payments.dispatch import dispatch
+from shared.runtime import Runtime
 from shared.settings import load_settings
-from shared.store import directory, holds
-from shared.telemetry import process
+from shared.start import start
 from shared.telemetry.logs import get_logger
 from shared.telemetry.ready import announce_ready
 
@@ -73,7 +74,7 @@ class Releases:
         self._swept_at = time.monotonic()
         self._apart.run("release refunds", partial(self._refunds, runtime))
         if self._swept_at - self._ended_at >= _SLOW_LOOK_S and self._apart.run(
-            "end what can't be sent", partial(notify.end_unsendable, runtime)
+            "end what can't be sent", partial(ask.end_unsendable, runtime)
         ):
             self._ended_at = self._swept_at
         self._apart.run("free invoices", partial(_free_invoices, runtime))
@@ -89,7 +90,7 @@ class Releases:
 
     def _changed(self, runtime: Runtime) -> None:
         with runtime.database.connection() as connection:
-            versions = directory.versions(connection)
+            versions = views.versions(connection)
         for key in versions:
             if versions[key] != self._versions.get(key):
                 self._changed_at[key[0]] = self._swept_at
@@ -108,7 +109,7 @@ class Releases:
 
 def _free_invoices(runtime: Runtime) -> None:
     with runtime.database.connection() as connection:
-        holds.free_invoices(connection)
+        release.free_invoices(connection)
 
 
 def _refresh(runtime: Runtime, app: Celery, provider: str) -> None:
@@ -146,7 +147,7 @@ def main() -> None:
     settings = load_settings()
     stop = process.start("dispatcher", settings)
     url = process.broker_url(settings)
-    runtime = process.patiently(lambda: flow_runtime.start(settings, pool_size=2), stop)
+    runtime = process.patiently(lambda: start(settings, pool_size=2), stop)
     client, app = broker.connect(url), tasks.celery_app(url)
     apart = Apart()
     bell, releases, tidying = Bell(client, settings.dispatch_interval_s), Releases(apart), Tidying()

@@ -5,15 +5,19 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from scheduler import job_runs
+from shared.archive import retire
+from shared.database import clock
+from shared.directory import refresh as directory
 from shared.domain.words import counted
-from shared.flow import delivery, release, retire
-from shared.flow.runtime import Runtime
-from shared.flow.send import halt
+from shared.follow_ups import delivery
+from shared.payments import quarantine, views
+from shared.payments.send import halt
 from shared.providers.base import BooksUnread, LoginRefused, LoginUnavailable
+from shared.reconciliation import forget
 from shared.reconciliation import run as reconciliation
-from shared.store import deliveries, nights, quarantine
-from shared.store import jobs as job_runs
-from shared.telemetry import process
+from shared.reconciliation.turn import Busy
+from shared.runtime import Runtime
 from shared.telemetry.logs import alert, get_logger
 
 log = get_logger(__name__)
@@ -78,7 +82,7 @@ def retention(runtime: Runtime, _slot: datetime) -> str:
     with runtime.database.connection() as connection:
         forgotten = job_runs.prune(connection, keep.keep_days)
         entries = _in_batches(lambda: quarantine.forget(connection, keep.quarantine_days, keep.batch), keep.batch)
-        reports = _in_batches(lambda: deliveries.forget(connection, keep.keep_days, keep.batch), keep.batch)
+        reports = _in_batches(lambda: delivery.forget(connection, keep.keep_days, keep.batch), keep.batch)
     return (
         f"{counted(moved, 'payment')} moved to the archive; forgotten: {counted(forgotten, 'run')} of jobs,"
         f" {counted(entries, 'entry', 'entries')} in quarantine, {counted(reports, 'delivery report')}"
@@ -100,7 +104,7 @@ def refresh(provider: str, kind: str) -> Callable[[Runtime, datetime], str]:
     """Fetch one of a provider's lists, whole or not at all. Raises RefreshFailed."""
 
     def do(runtime: Runtime, _slot: datetime) -> str:
-        opened, closed = release.refresh(runtime, provider, kind)
+        opened, closed = directory.refresh(runtime, provider, kind)
         return f"{opened} new or changed, {closed} closed"
 
     return do
@@ -109,15 +113,15 @@ def refresh(provider: str, kind: str) -> Callable[[Runtime, datetime], str]:
 def reconcile(provider: str) -> Callable[[Runtime, datetime], str]:
     """Compare the day before the slot with the provider's books.
 
-    Raises BooksUnread while a part of them may still be read; nights.Busy.
+    Raises BooksUnread while a part of them may still be read; turn.Busy.
     """
 
     def do(runtime: Runtime, slot: datetime) -> str:
         day = slot.astimezone(ZoneInfo(runtime.registrations[provider].zone)).date() - timedelta(days=1)
         with runtime.database.connection() as connection:
-            if not nights.any_payment(connection, provider):
+            if not views.any_payment(connection, provider):
                 return "there has never been a payment"
-            late = job_runs.now(connection) > slot + _READ_ON
+            late = clock.now(connection) > slot + _READ_ON
         outcome = reconciliation.reconcile(runtime, provider, day)
         run = outcome.run
         if not (run.complete or late):
@@ -135,8 +139,7 @@ def forget_lines(runtime: Runtime, _slot: datetime) -> str:
     count = 0
     for provider in runtime.lanes:
         try:
-            with nights.turn(process.database_url(runtime.settings), provider, runtime.settings.frozen_after_s):
-                count += nights.forget_lines(runtime.database, provider, runtime.settings.report.keep_lines_days)
-        except nights.Busy:
+            count += forget.forget_lines(runtime, provider)
+        except Busy:
             log.info("its books are being compared; its old lines go tomorrow", provider=provider)
     return f"{counted(count, 'row')} deleted"

@@ -12,11 +12,11 @@ import redis
 from sqlalchemy.exc import SQLAlchemyError
 
 from scheduler.upkeep import Upkeep
+from shared import events, process
+from shared.database import locks, session
+from shared.database.engine import Connection, Database, Row
 from shared.messaging import broker, streams
 from shared.settings import Settings, load_settings
-from shared.store import events, session
-from shared.store.engine import Connection, Database, Row
-from shared.telemetry import process
 from shared.telemetry.logs import get_logger
 from shared.telemetry.ready import announce_ready
 
@@ -26,7 +26,6 @@ _BATCH = 500
 _IDLE_S = 0.1
 _AWAY_S = 1.0
 _FROZEN_S = 20.0  # a relay that says nothing for so long has lost its right; longer than any call to the broker takes
-_ACTIVE = 7310587404  # the advisory lock of the one active relay
 
 
 def main() -> None:
@@ -55,7 +54,7 @@ def main() -> None:
 
 def _wait_for_turn(lock: "psycopg.Connection[tuple[bool]]", stop: threading.Event) -> None:
     while not stop.is_set():
-        row = lock.execute("SELECT pg_try_advisory_lock(%s)", (_ACTIVE,)).fetchone()
+        row = lock.execute("SELECT pg_try_advisory_lock(%s)", (locks.RELAY,)).fetchone()
         if row and row[0]:
             return
         stop.wait(_AWAY_S)

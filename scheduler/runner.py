@@ -4,12 +4,13 @@ from functools import lru_cache
 
 from scheduler import runs
 from scheduler.schedule import Job, jobs_of
-from shared.flow import runtime as flow_runtime
-from shared.flow.runtime import Runtime
+from shared import process
 from shared.messaging import tasks
 from shared.messaging.tasks import celery_app
+from shared.runtime import Runtime
 from shared.settings import load_settings
-from shared.telemetry import celery_logs, process
+from shared.start import start
+from shared.telemetry import celery_logs
 from shared.telemetry.logs import get_logger
 from shared.telemetry.ready import announce_when_celery_is_up
 
@@ -25,7 +26,7 @@ app.conf.worker_max_tasks_per_child = 500
 @lru_cache(maxsize=1)
 def runtime() -> Runtime:
     """This process's runtime, connected at first use: never before the fork."""
-    return flow_runtime.start(settings, pool_size=3)
+    return start(settings, pool_size=3)
 
 
 def table() -> tuple[Job, ...]:

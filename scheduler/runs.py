@@ -13,17 +13,18 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
+from scheduler import job_runs as store
 from scheduler import slots
+from scheduler.job_runs import Planned, Run
 from scheduler.schedule import CatchUp, Job
+from shared.database import clock
+from shared.database.engine import AWAY
 from shared.domain.backoff import next_wait
-from shared.flow.runtime import Runtime
 from shared.providers.base import BooksUnread, LoginRefused, LoginUnavailable, LookupFailed, RefreshFailed
 from shared.reconciliation.fetch import Elsewhere
 from shared.reconciliation.run import NotCompared
-from shared.store import jobs as store
-from shared.store.engine import AWAY
-from shared.store.jobs import Planned, Run
-from shared.store.nights import Busy
+from shared.reconciliation.turn import Busy
+from shared.runtime import Runtime
 from shared.telemetry.logs import alert, bound, get_logger
 
 log = get_logger(__name__)
@@ -50,7 +51,7 @@ def tick(runtime: Runtime, table: Sequence[Job]) -> list[tuple[int, Job]]:
         ahead = store.forget_ahead(connection, max(_RETRY_CAP_S, LEASE_S))
         if ahead:
             alert("clock_ran_ahead", "the database's clock ran ahead; what it planned is taken back", jobs=ahead)
-        now, newest = store.now(connection), store.newest_slots(connection, list(by_name))
+        now, newest = clock.now(connection), store.newest_slots(connection, list(by_name))
         store.plan(connection, [slot for job in table for slot in _planned(job, newest.get(job.name), now)])
         for row in store.recover(connection):
             _lost(row)

@@ -7,8 +7,8 @@ from enum import StrEnum
 
 from scheduler import jobs
 from scheduler.slots import Daily, Every, When
-from shared.flow.runtime import Runtime
 from shared.providers.registry import REGISTRATIONS
+from shared.runtime import Runtime
 
 ULAANBAATAR, TBILISI, TASHKENT = (REGISTRATIONS[name].zone for name in ("billcenter", "ubill", "bmms"))
 

@@ -78,7 +78,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 @pytest.fixture(scope="session")
 def template(servers: Servers) -> Iterator[str]:
     """The name of a database with every migration run, from which the tests' databases are copied."""
-    from shared.store import migrate  # noqa: PLC0415 - unit tests don't wait for Alembic
+    from shared.database import migrate  # noqa: PLC0415 - unit tests don't wait for Alembic
 
     name = f"settlepipe_template_{os.getpid()}"
     _administer(servers, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))

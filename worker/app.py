@@ -5,12 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from shared.flow import runtime as flow_runtime
-from shared.flow.runtime import Runtime
+from shared import process
 from shared.messaging import broker
 from shared.messaging.tasks import celery_app
+from shared.runtime import Runtime
 from shared.settings import load_settings
-from shared.telemetry import celery_logs, process
+from shared.start import start
+from shared.telemetry import celery_logs
 from shared.telemetry.ready import announce_when_celery_is_up
 from worker.once import once
 from worker.senders import spread
@@ -30,7 +31,7 @@ _POOL_SIZE = 8
 @once
 def runtime() -> Runtime:
     """This process's runtime, connected at first use."""
-    return flow_runtime.start(settings, sends=True, pool_size=_POOL_SIZE)
+    return start(settings, sends=True, pool_size=_POOL_SIZE)
 
 
 @once

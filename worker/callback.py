@@ -13,10 +13,10 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
-from shared.flow import delivery
+from shared import process
+from shared.database.engine import AWAY, Database
+from shared.follow_ups import delivery
 from shared.settings import SettingsError, UbillSettings, load_settings
-from shared.store.engine import AWAY, Database
-from shared.telemetry import process
 from shared.telemetry.logs import get_logger
 from shared.telemetry.ready import announce_ready
 from worker.callback_server import THREADS, callback_server

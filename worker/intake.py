@@ -7,14 +7,14 @@ import time
 
 import redis
 
-from shared.flow import runtime as flow_runtime
-from shared.flow.accept import accept
-from shared.flow.runtime import Runtime
+from shared import process
+from shared.database.engine import AWAY
 from shared.messaging import broker
 from shared.messaging.streams import Entry, Intake
+from shared.payments.accept import accept
+from shared.runtime import Runtime
 from shared.settings import load_settings
-from shared.store.engine import AWAY
-from shared.telemetry import process
+from shared.start import start
 from shared.telemetry.logs import alert, get_logger
 from shared.telemetry.ready import announce_ready
 
@@ -54,7 +54,7 @@ def main() -> None:
     """Run until SIGTERM or SIGINT: what was read is committed and acknowledged first."""
     settings = load_settings()
     stop = process.start("intake", settings)
-    runtime = process.patiently(lambda: flow_runtime.start(settings, pool_size=2), stop)
+    runtime = process.patiently(lambda: start(settings, pool_size=2), stop)
     client = broker.connect(process.broker_url(settings))
     # The machine's name alone: restarts leave no consumer behind, and several intakes may share one.
     consumer, batch = os.uname().nodename, settings.intake.batch

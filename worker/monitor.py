@@ -4,9 +4,10 @@ Flower tells the broker by the scheme of the connection's URL, and that is the t
 (worker.transport) its page `Broker` is a 404.
 """
 
+from shared import process
 from shared.messaging.tasks import celery_app
 from shared.settings import load_settings
-from shared.telemetry import celery_logs, process
+from shared.telemetry import celery_logs
 
 settings = load_settings()
 celery_logs.connect(settings)

@@ -1,8 +1,9 @@
 """The Celery tasks: get the flow, call it with the ids, return. A message carries ids and nothing else."""
 
-from shared.flow import check, notify, send
-from shared.flow.release import refresh_for
+from shared.directory.refresh import refresh_for
+from shared.follow_ups import ask
 from shared.messaging import tasks
+from shared.payments import check, send
 from worker.app import app, each
 
 
@@ -21,7 +22,7 @@ def check_payments(ids: list[int]) -> None:
 @app.task(name=tasks.FOLLOW_UP)  # type: ignore[untyped-decorator]
 def send_follow_ups(ids: list[int]) -> None:
     """Ask for these follow-ups (receipts, text messages)."""
-    each(notify.follow_up, ids)
+    each(ask.follow_up, ids)
 
 
 @app.task(name=tasks.REFRESH)  # type: ignore[untyped-decorator]

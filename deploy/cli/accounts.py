@@ -40,10 +40,10 @@ def listed(
     """The account of each biller service, since when, and is it confirmed."""
     if provider is not None:
         _must_be_known(provider)
-    from shared.store import accounts
+    from shared.directory import views
 
     with stack.connection() as connection:
-        rows = accounts.shown(connection, provider, closed=history)
+        rows = views.shown(connection, provider, closed=history)
     if as_json:
         shown = ({**row, "history": list(_history(row))} if history else row for row in rows)
         output.json_lines(json.dumps(row, ensure_ascii=False) for row in shown)
@@ -69,7 +69,7 @@ def confirm(
 ) -> None:
     """Let payments go to an account that changed: what is held for it is sent."""
     _must_be_known(provider)
-    from shared.flow.confirm import confirm as confirm_account
+    from shared.directory.confirm import confirm as confirm_account
 
     with stack.database() as database:
         try:

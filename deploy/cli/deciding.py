@@ -12,8 +12,8 @@ from deploy.cli.output import JsonFlag
 from deploy.cli.reading import Name, parts
 
 if TYPE_CHECKING:
-    from shared.flow.look import Look
-    from shared.flow.runtime import Runtime
+    from shared.payments.look import Look
+    from shared.runtime import Runtime
 
 Reason = Annotated[str, typer.Option(help="why; kept for ever")]
 By = Annotated[str, typer.Option(help="who decides; kept for ever")]
@@ -38,7 +38,7 @@ def resolve(
     What they show as applied succeeds. What they may show is neither sent again nor refused, unless --although says
     why: it covers what the same person was shown before, and what is new is shown first.
     """
-    from shared.flow import resolve as flow
+    from shared.payments import resolve as flow
 
     if receipt and sms:
         raise WrongUse("--receipt and --sms exclude each other; take one of them")
@@ -72,8 +72,8 @@ def _decide(
     although: str | None,
     line: str | None,
 ) -> None:
-    from shared.flow import resolve as flow
-    from shared.flow.look import look
+    from shared.payments import resolve as flow
+    from shared.payments.look import look
 
     given: Mapping[str, Any] = {"reason": reason, "by": by, "although": although, "line": line}
     _right(lambda: flow.must_be_right(answer, **given))  # before a provider is asked
@@ -91,7 +91,7 @@ def _decide(
 
 def _show(as_json: bool, found: "Look", asked: str, state: str, *, done: bool) -> None:
     """What the look found: what was decided rests on it, or was not decided because of it."""
-    from shared.flow.look import told
+    from shared.payments.look import told
 
     payment, seen = found.claim.payment, told(found.result)
     if as_json:
@@ -117,7 +117,7 @@ def _say(as_json: bool, document: Mapping[str, Any], sentence: str) -> None:
 
 def cancel(name: Name, reason: Reason, by: By) -> None:
     """Cancel a payment of which nothing has reached its provider."""
-    from shared.flow import resolve as flow
+    from shared.payments import resolve as flow
 
     source, intent_id = parts(name)
     with stack.database() as database:

@@ -32,10 +32,10 @@ def listed(
 ) -> None:
     """List what is open, the oldest first."""
     _must_exist(provider, category)
-    from shared.store import discrepancies
+    from shared.reconciliation import views
 
     with stack.connection() as connection:
-        rows = discrepancies.listed(connection, everything=everything, provider=provider, category=category)
+        rows = views.listed(connection, everything=everything, provider=provider, category=category)
         shown = (_shown(row) for row in rows)
         if as_json:
             output.json_lines(json.dumps(row, ensure_ascii=False) for row in shown)
@@ -47,10 +47,10 @@ def listed(
 @app.command()
 def show(number: Number, as_json: JsonFlag = False) -> None:
     """Show one: its figures and the evidence."""
-    from shared.store import discrepancies
+    from shared.reconciliation import views
 
     with stack.connection() as connection:
-        found = discrepancies.one(connection, _in_range(number))
+        found = views.one(connection, _in_range(number))
     if found is None:
         raise Failed(f"there is no discrepancy {number}; see `settlepipe discrepancies`")
     row = _shown(found)

@@ -22,7 +22,7 @@ def replay(
 ) -> None:
     """Put every event since T on the stream again, with the same ids."""
     moment = _moment(since)
-    from shared.store import events
+    from shared import events
 
     with stack.connection() as connection:
         count = events.replay(connection, moment)

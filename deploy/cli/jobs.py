@@ -12,15 +12,16 @@ if TYPE_CHECKING:
 
 def jobs(as_json: JsonFlag = False) -> None:
     """The periodic jobs: what each is for, its last run, how that ended, its next one."""
+    from scheduler import job_runs as store
     from scheduler.schedule import jobs_of
     from scheduler.slots import following
+    from shared.database import clock
     from shared.providers.registry import REGISTRATIONS
-    from shared.store import jobs as store
 
     settings = stack.settings_with_sandbox()
     table = jobs_of([name for name in REGISTRATIONS if settings.provider(name).base_url])
     with stack.connection() as connection:
-        now = store.now(connection)
+        now = clock.now(connection)
         runs = store.overview(connection, [job.name for job in table])
     rows = []
     for job in table:

@@ -25,7 +25,7 @@ def _default(context: typer.Context, as_json: JsonFlag = False) -> None:
 @app.command("list")
 def listed(as_json: JsonFlag = False) -> None:
     """Each lane: does it run, why not, and how many payments are in each state that is not final."""
-    from shared.store import lanes
+    from shared import lanes
 
     with stack.connection() as connection:
         rows = [shown(row) for row in lanes.overview(connection) if not _looks_up_only(row["provider"])]
@@ -40,7 +40,7 @@ def listed(as_json: JsonFlag = False) -> None:
 @app.command()
 def pause(provider: Provider, by: Annotated[str, typer.Option(help="who pauses it")]) -> None:
     """Stop sending to a provider until the lane is resumed. What is on the wire ends as it ends."""
-    from shared.store import lanes
+    from shared import lanes
     from shared.telemetry.logs import get_logger
 
     if not by.strip() or len(by) > 100:
@@ -56,7 +56,7 @@ def pause(provider: Provider, by: Annotated[str, typer.Option(help="who pauses i
 @app.command()
 def resume(provider: Provider) -> None:
     """Let a paused lane go on; one that is halted or open tries one payment at once."""
-    from shared.store import lanes
+    from shared import lanes
     from shared.telemetry.logs import get_logger
 
     _must_have_a_lane(provider)

@@ -12,8 +12,8 @@ from deploy.cli.failures import Failed, WrongUse
 from deploy.cli.output import JsonFlag
 
 if TYPE_CHECKING:
-    from shared.flow.runtime import Runtime
     from shared.providers.base import Connected, Lookup
+    from shared.runtime import Runtime
 
 # The accounts that money goes to, and the services that they belong to.
 _LISTS = {"bank-accounts": ("bank_accounts", "services"), "catalogue": ("catalogue",), "tokens": ()}
@@ -69,7 +69,7 @@ def refresh(
 
 def _steps(runtime: "Runtime", provider: str, what: str) -> list[tuple[str, Callable[[], str]]]:
     """What there is to refresh at a provider: a name, and what does it and tells what it did."""
-    from shared.flow.release import refresh as refresh_list
+    from shared.directory.refresh import refresh as refresh_list
 
     connected = _connected(runtime, provider)
     renew = connected.renew

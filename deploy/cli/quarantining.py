@@ -25,7 +25,7 @@ def _default(context: typer.Context, as_json: JsonFlag = False) -> None:
 @app.command("list")
 def listed(as_json: JsonFlag = False) -> None:
     """List what is in quarantine, the oldest first."""
-    from shared.store import views
+    from shared.payments import views
 
     with stack.connection() as connection:
         rows = views.quarantine(connection)
@@ -40,7 +40,7 @@ def listed(as_json: JsonFlag = False) -> None:
 @app.command()
 def show(number: Annotated[int, typer.Argument(metavar="ID")], as_json: JsonFlag = False) -> None:
     """Show one: its bytes, the reason, and the payment it conflicts with."""
-    from shared.store import views
+    from shared.payments import views
 
     with stack.connection() as connection:
         found = views.quarantined(connection, _in_range(number))
@@ -73,7 +73,7 @@ def replay(
         raise WrongUse("name what to replay: numbers from `settlepipe quarantine`, or --all")
     from shared.domain.cards import is_redacted
     from shared.messaging import streams
-    from shared.store import quarantine
+    from shared.payments import quarantine
 
     count, redacted, cut = 0, 0, 0
     with stack.connection() as connection, stack.broker() as client:

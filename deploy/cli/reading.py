@@ -36,7 +36,7 @@ def payments(
 ) -> None:
     """List payments, the newest first."""
     _must_exist(state, provider)
-    from shared.store import views
+    from shared.payments import views
 
     given: dict[str, Any] = {"state": state, "provider": provider, "source": source}
     with stack.connection() as connection:
@@ -53,7 +53,7 @@ def payments(
 def payment(name: Name, as_json: JsonFlag = False) -> None:
     """Show one payment and everything that was done about it."""
     source, intent_id = parts(name)
-    from shared.store import views
+    from shared.payments import views
 
     with stack.connection() as connection:
         number = views.payment_id(connection, source, intent_id)
@@ -77,7 +77,7 @@ def export(
         raise WrongUse(f"there is no format {output.safe(form)}; take --format jsonl or --format csv")
     if as_json and form == "csv":
         raise WrongUse("--json and --format csv exclude each other; take one of them")
-    from shared.store import views
+    from shared.payments import views
 
     with stack.connection() as connection:
         rows = views.export(connection)

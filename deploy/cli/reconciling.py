@@ -15,9 +15,9 @@ from deploy.cli.output import JsonFlag
 from shared.domain.words import counted
 
 if TYPE_CHECKING:
-    from shared.flow.runtime import Runtime
     from shared.reconciliation.run import Progress
     from shared.reconciliation.tell import Outcome
+    from shared.runtime import Runtime
 
 ALL = "all"
 NEW_DISCREPANCIES = 3  # the exit status

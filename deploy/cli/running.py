@@ -55,7 +55,7 @@ def doctor(as_json: JsonFlag = False) -> None:
 @db.command()
 def upgrade() -> None:
     """Bring the database to this version's schema."""
-    from shared.store import migrate
+    from shared.database import migrate
 
     migrate.upgrade(stack.database_url(stack.settings()))
     print("the database is up to date")

@@ -11,9 +11,9 @@ from deploy.cli.failures import WrongUse
 if TYPE_CHECKING:
     import redis
 
-    from shared.flow.runtime import Runtime
+    from shared.database.engine import Connection, Database
+    from shared.runtime import Runtime
     from shared.settings import Settings
-    from shared.store.engine import Connection, Database
 
 
 def settings() -> "Settings":
@@ -51,7 +51,7 @@ def database_url(found: "Settings") -> str:
 @contextmanager
 def database() -> Iterator["Database"]:
     """A pool of one connection."""
-    from shared.store.engine import Database
+    from shared.database.engine import Database
 
     pool = Database(database_url(settings()), pool_size=1, application="settlepipe cli")
     try:
@@ -92,7 +92,7 @@ def broker() -> Iterator["redis.Redis"]:
 def runtime(pool_size: int = 2) -> Iterator["Runtime"]:
     """What the flow needs, with the providers that are on connected. Raises WrongUse without a key for the tokens."""
     from deploy.local.running import connected
-    from shared.flow.runtime import start
+    from shared.start import start
 
     settings = connected(settings_with_sandbox())
     try:

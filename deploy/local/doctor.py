@@ -20,8 +20,8 @@ from redis.retry import Retry
 from deploy.local import postgres, server, valkey
 from deploy.local.home import LocalError, prepare
 from deploy.local.running import connected
+from shared.database import session
 from shared.settings import PREFIX, Settings
-from shared.store import session
 
 TIMEOUT_S = 5
 OLDEST_PYTHON = (3, 11)
@@ -187,7 +187,7 @@ def database(url: str) -> Iterator[Check]:
 
 
 def _migrations(url: str) -> Check:
-    from shared.store import migrate  # noqa: PLC0415 - Alembic is slow to import
+    from shared.database import migrate  # noqa: PLC0415 - Alembic is slow to import
 
     try:
         current = migrate.is_current(url)

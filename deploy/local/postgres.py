@@ -26,7 +26,7 @@ from psycopg import sql
 
 from deploy.local.children import SERVERS_STAGE, Account, Child, bare_environment, tied_to_parent
 from deploy.local.home import DATABASE, Kept, LocalError, sync_folder
-from shared.store import session
+from shared.database import session
 
 INITDB_TIMEOUT_S = 120
 STOP_GRACE_S = 30

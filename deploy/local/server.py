@@ -5,7 +5,7 @@ from typing import Any
 
 import psycopg
 
-from shared.store.session import PINS
+from shared.database.session import PINS
 
 Found = tuple[str, bool, str]
 """What was looked at, is it as it should be, and a sentence for people."""

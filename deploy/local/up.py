@@ -88,7 +88,7 @@ def _migrate(stack: Stack, plan: Plan) -> None:
     # Slow to import, and needed once: the servers start meanwhile.
     import sqlalchemy.exc  # noqa: PLC0415
 
-    from shared.store import migrate  # noqa: PLC0415
+    from shared.database import migrate  # noqa: PLC0415
 
     try:
         if stack.settings.database_url is None:

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from shared.database import foreign
 from shared.domain.records import UNREADABLE, BookLine
 from shared.domain.reference import is_reference
 from shared.providers.base import BooksUnread
 from shared.reconciliation.reads import Stopped
-from shared.store import foreign
-from shared.store.reconciliation import TEXT_LIMIT
-from shared.store.to_read import ToRead
+from shared.reconciliation.store.runs import TEXT_LIMIT
+from shared.reconciliation.store.to_read import ToRead
 
 _MAX_MINOR = 2**63 - 1
 

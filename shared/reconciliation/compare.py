@@ -1,9 +1,10 @@
 """compare: our payments beside the provider's lines, in SQL, as of one moment."""
 
+from shared.database.engine import Connection, Row
 from shared.domain.discrepancies import Reconciliation
-from shared.flow.runtime import Runtime
-from shared.store import balance, compared, comparison, invoices, reconciliation, strays
-from shared.store.engine import Connection, Row
+from shared.reconciliation.store import balance, compared, invoices, runs, strays
+from shared.reconciliation.store import compare as store
+from shared.runtime import Runtime
 from shared.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -22,13 +23,13 @@ def compare(runtime: Runtime, run: Reconciliation) -> Reconciliation:
     with runtime.database.connection() as connection:
         connection.execute("ANALYZE provider_lines, provider_accounts")  # they were just filled
     with runtime.database.transaction() as connection:
-        unread = comparison.prepare(connection, run)
-        if reconciliation.lock(connection, run.id).state == "fetching":
+        unread = store.prepare(connection, run)
+        if runs.lock(connection, run.id).state == "fetching":
             raise RuntimeError(f"run {run.id} is still being fetched")
         invoices.prepare(connection, run)
-        comparison.judge_lines(connection, run)
+        store.judge_lines(connection, run)
         invoices.judge(connection, run)
-        comparison.find(connection, run)
+        store.find(connection, run)
         invoices.find(connection, run)
         strays.find(connection, run)
         totals = balance.totals(connection, run)
@@ -38,7 +39,7 @@ def compare(runtime: Runtime, run: Reconciliation) -> Reconciliation:
     with runtime.database.connection() as connection:
         connection.execute("ANALYZE findings")  # what follows reads them
         compared.analyze(connection, run.id)
-        return reconciliation.get(connection, run.id)
+        return runs.get(connection, run.id)
 
 
 def _must_balance(connection: Connection, run: Reconciliation, totals: list[Row]) -> None:

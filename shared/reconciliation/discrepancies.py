@@ -1,11 +1,12 @@
 """discrepancies: the living list of what is open, carried on by each run, and closed by the books or by a person."""
 
+from shared.database.engine import Database
+from shared.domain import decision
 from shared.domain.discrepancies import Reconciliation
-from shared.flow.look import Unresolvable
-from shared.flow.resolve import MAX_BY_CHARACTERS, MAX_REASON_CHARACTERS
-from shared.flow.runtime import Runtime
-from shared.store import discrepancies
-from shared.store.engine import Database
+from shared.payments.look import Unresolvable
+from shared.reconciliation import views
+from shared.reconciliation.store import discrepancies as store
+from shared.runtime import Runtime
 from shared.telemetry.logs import alert, get_logger
 
 log = get_logger(__name__)
@@ -19,7 +20,7 @@ def update(runtime: Runtime, run: Reconciliation) -> int:
     Comes after `evidence.use`. One transaction, safe to repeat with the same result.
     """
     with runtime.database.transaction() as connection:
-        fresh = discrepancies.carry_on(connection, run)
+        fresh = store.carry_on(connection, run)
     if fresh:
         text = "the provider's books differ from ours; see `settlepipe discrepancies`"
         alert("new_discrepancies", text, provider=run.provider, count=fresh)
@@ -28,16 +29,14 @@ def update(runtime: Runtime, run: Reconciliation) -> int:
 
 def close(database: Database, number: int, *, reason: str, by: str) -> None:
     """A person explains a discrepancy and closes it; kept for ever. Raises Unresolvable, ValueError."""
-    reason, by = reason.strip(), by.strip()
-    if not 0 < len(reason) <= MAX_REASON_CHARACTERS or "\x00" in reason:
-        raise ValueError(f"the reason must have 1 to {MAX_REASON_CHARACTERS} characters")
-    if not 0 < len(by) <= MAX_BY_CHARACTERS or "\x00" in by or by == discrepancies.BOOKS:
-        raise ValueError(f"the name of who decides must have 1 to {MAX_BY_CHARACTERS} characters, and be a person's")
+    reason, by = decision.reason(reason), decision.by(by)
+    if by == store.BOOKS:
+        raise ValueError(f"the name of who decides must be a person's, not {store.BOOKS}")
     with database.connection() as connection:
-        if discrepancies.close(connection, number, reason, by):
+        if store.close(connection, number, reason, by):
             log.info("discrepancy closed", discrepancy=number)
             return
-        found = discrepancies.one(connection, number)
+        found = views.one(connection, number)
     if found is None:
         raise Unresolvable(f"there is no discrepancy {number}; see `settlepipe discrepancies`")
     raise Unresolvable(f"discrepancy {number} was closed before, by {found['resolved_by']}; nothing was changed")

@@ -1,8 +1,8 @@
 """evidence: what the books show as applied settles payments that nobody knew about."""
 
 from shared.domain.discrepancies import Reconciliation
-from shared.flow.runtime import Runtime
-from shared.store import evidence
+from shared.reconciliation.store import evidence as store
+from shared.runtime import Runtime
 from shared.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -17,11 +17,11 @@ def use(runtime: Runtime, run: Reconciliation) -> int:
     Safe to repeat, with the same result: what is final is left alone.
     """
     with runtime.database.connection() as connection:
-        shown = evidence.shown(connection, run)
+        shown = store.shown(connection, run)
         for start in range(0, len(shown), _BATCH):
-            evidence.applied(connection, run, shown[start : start + _BATCH])
+            store.applied(connection, run, shown[start : start + _BATCH])
         if shown:
             connection.execute("ANALYZE checks")  # what was just written is looked for next
-        count = evidence.used(connection, run)
+        count = store.used(connection, run)
     log.info("what the books show as applied has succeeded", provider=run.provider, payments=count)
     return count

@@ -12,15 +12,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from shared.database.engine import Connection
 from shared.domain.discrepancies import Reconciliation
 from shared.domain.records import Period
-from shared.flow.runtime import Runtime
 from shared.providers.base import BooksUnread, Statement
 from shared.reconciliation.chunks import Chunk, Position, Read, Result, fitting, ours_of
 from shared.reconciliation.reads import Reads, Stopped
-from shared.store import reconciliation, to_read
-from shared.store.engine import Connection
-from shared.store.to_read import ToRead
+from shared.reconciliation.store import runs, to_read
+from shared.reconciliation.store.to_read import ToRead
+from shared.runtime import Runtime
 from shared.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -70,11 +70,11 @@ def _lacks(result: Result, expected: Set[str]) -> bool:
 def _begun(runtime: Runtime, run: Reconciliation) -> Position:
     """Where to go on; the accounts to read are collected where it begins."""
     with runtime.database.transaction() as connection:
-        kept = reconciliation.position(connection, run.id)
+        kept = runs.position(connection, run.id)
         if kept is not None:
             return Position(**kept)
         to_read.collect(connection, run)
-        reconciliation.keep(connection, run.id, (), position=Position().plain())
+        runs.keep(connection, run.id, (), position=Position().plain())
     return Position()
 
 
@@ -189,7 +189,7 @@ class _Fetch:
             self._write(connection, Chunk(), replace(self.position, after=0) if said else None)
             if not said:
                 to_read.forget(connection, self.run.id)
-            run = reconciliation.fetched(connection, self.run.id, "; ".join(said) or None)
+            run = runs.fetched(connection, self.run.id, "; ".join(said) or None)
         log.info(
             "books read",
             provider=run.provider,
@@ -207,13 +207,11 @@ class _Fetch:
 
     def _write(self, connection: Connection, kept: Chunk, position: Position | None) -> None:
         run_id = self.run.id
-        reconciliation.lock(connection, run_id)
-        if reconciliation.position(connection, run_id) != self.position.plain():
+        runs.lock(connection, run_id)
+        if runs.position(connection, run_id) != self.position.plain():
             raise Elsewhere(f"another process reads the books of {self.run.provider}; leave it to that one")
         kept_position = None if position is None else position.plain()
-        reconciliation.keep(
-            connection, run_id, kept.lines, accounts=kept.accounts, position=kept_position, unreadable=kept.odd
-        )
+        runs.keep(connection, run_id, kept.lines, accounts=kept.accounts, position=kept_position, unreadable=kept.odd)
         for number, why in kept.passed_over:
             to_read.pass_over(connection, run_id, number, why)
 

@@ -5,13 +5,13 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from shared import lanes, rates
+from shared.database.engine import AWAY
 from shared.domain.backoff import next_wait
-from shared.flow.runtime import Runtime
-from shared.flow.send import halt
+from shared.payments.send import halt
 from shared.providers.base import BooksUnread, LoginRefused, LoginUnavailable
-from shared.store import lanes, rates
-from shared.store.engine import AWAY
-from shared.store.rates import Allowance
+from shared.rates import Allowance
+from shared.runtime import Runtime
 from shared.telemetry.logs import alert
 
 TRIES = 5  # of one read

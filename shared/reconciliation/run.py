@@ -19,13 +19,15 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from shared import process
+from shared.database.clock import now as clock_now
 from shared.domain.discrepancies import Reconciliation
 from shared.domain.records import Period
-from shared.flow.runtime import Runtime
 from shared.reconciliation import compare, discrepancies, evidence, fetch, report, tell
+from shared.reconciliation.store import nights, runs
 from shared.reconciliation.tell import Outcome
-from shared.store import jobs, nights, reconciliation
-from shared.telemetry import process
+from shared.reconciliation.turn import turn
+from shared.runtime import Runtime
 from shared.telemetry.logs import bound, get_logger
 
 log = get_logger(__name__)
@@ -51,7 +53,7 @@ def last_day(runtime: Runtime, provider: str) -> date:
     """The newest day that is over, in the provider's time zone."""
     zone = ZoneInfo(runtime.registrations[provider].zone)
     with runtime.database.connection() as connection:
-        return jobs.now(connection).astimezone(zone).date() - timedelta(days=1)
+        return clock_now(connection).astimezone(zone).date() - timedelta(days=1)
 
 
 def period(zone: str, day: date) -> Period:
@@ -76,13 +78,13 @@ def reconcile(
     folder: for its files, else `<day>/<provider>` where all reports are. index: the folder of folders whose index page
     is written anew; where all reports are when no folder is given.
     again: compare the same lines anew, if they were compared.
-    Raises nights.Busy, NotCompared; psycopg.OperationalError when PostgreSQL went away: start again.
+    Raises turn.Busy, NotCompared; psycopg.OperationalError when PostgreSQL went away: start again.
     """
     if folder is None:
         index = reports(runtime)
         folder = index / day.isoformat() / provider
     url, frozen_after_s = process.database_url(runtime.settings), runtime.settings.frozen_after_s
-    with nights.turn(url, provider, frozen_after_s) as held, bound(provider=provider):
+    with turn(url, provider, frozen_after_s) as held, bound(provider=provider):
         run = _compared(runtime, _opened(runtime, provider, day), held, again, progress)
         held()
         evidence.use(runtime, run)
@@ -106,20 +108,20 @@ def reconcile(
 def _opened(runtime: Runtime, provider: str, day: date) -> Reconciliation:
     when = period(runtime.registrations[provider].zone, day)
     with runtime.database.transaction() as connection:
-        now = jobs.now(connection)
+        now = clock_now(connection)
         if now < when.start:
             raise NotCompared(f"{day} has not begun in {when.zone}")
-        run = reconciliation.open_run(connection, provider, day, when)
+        run = runs.open_run(connection, provider, day, when)
         if not run.over and (run.state == "done" or now >= when.end):
             nights.begin_anew(connection, run.id)
-            return reconciliation.get(connection, run.id)
+            return runs.get(connection, run.id)
         if nights.forgotten(connection, run.id):
             raise NotCompared(
                 f"the lines of {provider} that were compared for {day} are no longer kept; its report tells what was"
             )
         if run.state == "done" and not run.complete:
             nights.reopen(connection, run.id)
-            run = reconciliation.get(connection, run.id)
+            run = runs.get(connection, run.id)
         return run
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from shared.database.engine import AWAY
 from shared.domain.discrepancies import Reconciliation, Total
 from shared.domain.words import counted
-from shared.flow.runtime import Runtime
 from shared.messaging import mail as mailing
 from shared.reconciliation.report.figures import Reader, reader_locale
 from shared.reconciliation.report.words import WORDS
-from shared.store import nights
-from shared.store.engine import AWAY
+from shared.reconciliation.store import nights
+from shared.runtime import Runtime
 from shared.telemetry.logs import alert
 
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from shared.flow.send import STALE_S
+from shared.runtime import STALE_S
 from tests.support import audit, intents
 from tests.support.size import sized
 from tests.support.stack import LEASE_S, Stack, is_alive, wait_until

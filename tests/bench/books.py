@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import psycopg
 
-from shared.store.engine import driver_url
+from shared.database.engine import driver_url
 
 PROVIDER = "ubill"
 DAY = date(2026, 11, 20)

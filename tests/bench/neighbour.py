@@ -5,7 +5,7 @@ import json
 
 import psycopg
 
-from shared.store import lanes
+from shared import lanes
 from tests.bench.contenders import submit, until
 from tests.bench.world import TIMEOUT_S, World, post
 

@@ -23,9 +23,9 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.embedded import embedded_servers
+from shared.database import migrate
+from shared.database.engine import driver_url
 from shared.settings import Settings
-from shared.store import migrate
-from shared.store.engine import driver_url
 from tests.bench.books import fill
 
 SECONDS_LIMIT = 3600
@@ -37,16 +37,16 @@ def ours(url: str, run_id: int) -> dict[str, Any]:
     from cryptography.fernet import Fernet  # noqa: PLC0415 - each child counts the memory of what it needs only
 
     os.environ["SETTLEPIPE_SECRET_KEYS"] = json.dumps([Fernet.generate_key().decode()])
-    from shared.flow.runtime import start  # noqa: PLC0415
     from shared.reconciliation import discrepancies, evidence  # noqa: PLC0415
     from shared.reconciliation import report as reports  # noqa: PLC0415
     from shared.reconciliation.compare import compare  # noqa: PLC0415
+    from shared.reconciliation.store import runs  # noqa: PLC0415
     from shared.settings import load_settings  # noqa: PLC0415
-    from shared.store import reconciliation  # noqa: PLC0415
+    from shared.start import start  # noqa: PLC0415
 
     runtime = start(load_settings(), pool_size=2)
     with runtime.database.connection() as connection:
-        run = reconciliation.get(connection, run_id)
+        run = runs.get(connection, run_id)
     seconds: dict[str, float] = {}
     run = timed(seconds, "compare", lambda: compare(runtime, run))
     timed(seconds, "evidence", lambda: evidence.use(runtime, run))

@@ -11,17 +11,17 @@ from pydantic import SecretStr
 
 from deploy.sandbox.running import running_sandbox
 from scheduler.dispatcher import Releases
-from shared.flow import runtime as flow_runtime
-from shared.flow.accept import accept
-from shared.flow.confirm import confirm
-from shared.flow.dispatch import dispatch
-from shared.flow.release import refresh
-from shared.flow.runtime import Runtime
-from shared.flow.send import send
+from shared.directory.confirm import confirm
+from shared.directory.refresh import refresh
 from shared.messaging.streams import Entry
 from shared.messaging.tasks import SEND, celery_app
+from shared.payments.accept import accept
+from shared.payments.dispatch import dispatch
+from shared.payments.send import send
 from shared.providers.base import RefreshFailed
+from shared.runtime import Runtime
 from shared.settings import BillcenterSettings, Settings
+from shared.start import start as start_process
 from tests.support import intents
 from tests.support.sandbox import SandboxClient
 
@@ -56,7 +56,7 @@ def start(sandbox: SandboxClient, database_url: str) -> Iterator[Start]:
             secret_keys=(SecretStr("A" * 43 + "="),),
             billcenter=BillcenterSettings(password=SecretStr("sandbox"), **section),
         )
-        started.append(flow_runtime.start(settings, sends=True, pool_size=3))
+        started.append(start_process(settings, sends=True, pool_size=3))
         return started[-1]
 
     yield process

@@ -20,9 +20,9 @@ import psycopg
 import pytest
 from psycopg.rows import tuple_row
 
-from shared.flow import delivery
+from shared.database.engine import Connection, Database
+from shared.follow_ups import delivery
 from shared.settings import SettingsError, UbillSettings
-from shared.store.engine import Connection, Database
 from tests.support.certificate import self_signed
 from worker import callback_server as server_module
 from worker.callback import Report, application

@@ -2,8 +2,8 @@
 
 import psycopg
 
+from shared.database.engine import driver_url
 from shared.domain.cells import RUNS, SKIPPED, harmless, harmless_sql
-from shared.store.engine import driver_url
 
 STARTS = [*RUNS, *SKIPPED, *"aZ0{}~/: \u00e9я\u10d0\U0001f600\u0301", "", "'"]
 

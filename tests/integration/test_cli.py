@@ -16,15 +16,16 @@ from cryptography.fernet import Fernet
 
 from deploy.cli import following
 from deploy.cli.main import main
+from shared import events, lanes
+from shared.archive.store import retire as retire_store
+from shared.database.engine import Connection, Database
 from shared.domain.cards import redacted
 from shared.domain.payment import State
-from shared.flow.accept import accept
-from shared.flow.runtime import start
 from shared.messaging import streams
 from shared.messaging.streams import EVENTS, Intake
+from shared.payments.accept import accept
 from shared.settings import load_settings
-from shared.store import archive, events, lanes
-from shared.store.engine import Connection, Database
+from shared.start import start
 from tests.support.stored import add_payment, everything
 
 Run = Callable[..., tuple[int, str, str]]
@@ -443,7 +444,7 @@ def test_a_replay_says_when_the_archive_holds_more(run: Run, connection: Connect
     assert "archive" not in run(*since)[2]
     connection.execute("UPDATE events SET pending = false")
     with connection.transaction():
-        assert archive.retire(connection, [number], 0) == 1
+        assert retire_store.retire(connection, [number], 0) == 1
     status, out, err = run(*since)
     assert (status, out) == (0, "0 events are replayed\n")
     assert "resend an intent to get its payment's last event again" in err

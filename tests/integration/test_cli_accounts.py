@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from deploy.cli.main import main
+from shared.database.engine import Database
+from shared.directory.store import lists
 from shared.domain.records import DirectoryRow
-from shared.store import directory
-from shared.store.engine import Database
 
 Run = Callable[..., tuple[int, str, str]]
 OLD, NEW, OTHER = "7000000001", "7000000002", "7000000003"
@@ -44,7 +44,7 @@ def changed(database_url: str) -> Iterator[None]:
     branches = [row(f"1{branch}", f"700000010{branch}", 1, branch) for branch in ("1", "2")]
     for account in (OLD, NEW):
         with pool.transaction() as connection:
-            directory.replace(connection, "billcenter", "bank_accounts", [row("1", account), *branches])
+            lists.replace(connection, "billcenter", "bank_accounts", [row("1", account), *branches])
     yield
     pool.dispose()
 

@@ -11,8 +11,9 @@ from deploy.cli.main import main
 from deploy.sandbox.running import running_sandbox
 from scheduler import runs
 from scheduler.schedule import jobs_of
-from shared.flow.runtime import Runtime, start
+from shared.runtime import Runtime
 from shared.settings import load_settings
+from shared.start import start
 from tests.support.sandbox import SandboxClient
 
 Run = Callable[..., tuple[int, str, str]]

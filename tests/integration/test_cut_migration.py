@@ -6,8 +6,8 @@ import psycopg
 from psycopg.rows import dict_row
 
 from deploy.local.embedded import Servers
-from shared.store import migrate
-from shared.store.engine import driver_url
+from shared.database import migrate
+from shared.database.engine import driver_url
 from tests.support.older import database_of, downgrade
 
 _WHOLE = "INSERT INTO quarantine (sha256, raw, reason, stream, entry_id) VALUES ('a', 'whole', 'r', 's', '1-1')"

@@ -18,9 +18,9 @@ from deploy.cli.main import main
 from deploy.local import doctor
 from deploy.local.embedded import Servers, embedded_servers
 from deploy.local.postgres import account_to_run_as
-from shared.flow import runtime as flow_runtime
+from shared.database import migrate, session
 from shared.settings import Settings
-from shared.store import migrate, session
+from shared.start import start
 from tests.conftest import FAST_POSTGRES
 
 pytestmark = pytest.mark.timeout(300)  # some start a server, on a machine that may be busy
@@ -51,7 +51,7 @@ def works_everywhere(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert said["database"].ok
     assert said["migrations"].ok
     keys = (SecretStr("A" * 43 + "="),)
-    runtime = flow_runtime.start(Settings(database_url=SecretStr(url), secret_keys=keys), sends=True)
+    runtime = start(Settings(database_url=SecretStr(url), secret_keys=keys), sends=True)
     runtime.close()
     monkeypatch.setenv("SETTLEPIPE_DATABASE_URL", url)
     capsys.readouterr()

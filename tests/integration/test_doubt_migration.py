@@ -6,8 +6,8 @@ import psycopg
 from psycopg.rows import dict_row
 
 from deploy.local.embedded import Servers
-from shared.store import migrate
-from shared.store.engine import driver_url
+from shared.database import migrate
+from shared.database.engine import driver_url
 from tests.support.older import database_of, downgrade
 
 _LANE = "INSERT INTO lanes (provider, halted_at, halted_reason) VALUES ('ubill', now(), 'no funds')"

@@ -9,11 +9,12 @@ from datetime import timedelta
 import pytest
 
 from deploy.sandbox.running import running_sandbox
+from shared import lanes
 from shared.domain.discrepancies import Reconciliation
 from shared.domain.reference import new_reference
 from shared.reconciliation import fetch as fetching
 from shared.reconciliation.fetch import fetch
-from shared.store import lanes, reconciliation
+from shared.reconciliation.store import runs
 from tests.support.fetching import DAY, Night, noon
 from tests.support.sandbox import SandboxClient
 
@@ -45,7 +46,7 @@ def wait_for(reached: Callable[[], bool]) -> None:
 def reopened(night: Night, run: Reconciliation) -> Reconciliation:
     """As a run is that goes on after it was incomplete."""
     night.connection.execute("UPDATE reconciliations SET state = 'fetching' WHERE id = %s", (run.id,))
-    return reconciliation.get(night.connection, run.id)
+    return runs.get(night.connection, run.id)
 
 
 def strike(night: Night, provider: str, operation: str, fault: str, **more: object) -> None:
@@ -151,7 +152,7 @@ def test_a_fetch_that_was_killed_goes_on_after_the_last_account_that_it_kept(nig
     assert len(kept) < accounts, "it was over before it could be killed"
     assert len(night.lines(run)) == len(kept)
     night.options(provider, latency_s=0)
-    run = fetch(night.runtime(), reconciliation.get(night.connection, run.id))
+    run = fetch(night.runtime(), runs.get(night.connection, run.id))
     lines = night.lines(run)
     assert len({line["marker"] for line in lines}) == len(lines) == run.lines == accounts
     assert [line["number"] for line in lines] == list(range(1, accounts + 1))
@@ -178,7 +179,7 @@ def test_a_fetch_that_was_killed_goes_on_at_the_page_where_it_stopped(night: Nig
     assert 3 <= stopped_at <= 5, "it was over before it could be killed"
     asked_before = len(night.asked("invoices"))
     night.options("billcenter", latency_s=0)
-    run = fetch(night.runtime(), reconciliation.get(night.connection, run.id))
+    run = fetch(night.runtime(), runs.get(night.connection, run.id))
     assert sorted(line["account"] for line in night.lines(run)) == sorted(ours)
     assert run.complete
     after = [path for path in night.asked("invoices")[asked_before:] if "ordering" in path]
@@ -196,7 +197,7 @@ def test_two_processes_that_read_the_same_books_keep_no_line_twice(night: Night)
     child = night.process(run)
     wait_for(lambda: len(night.read(run)) >= fetching.CHUNK)
     with contextlib.suppress(fetching.Elsewhere):
-        fetch(night.runtime(), reconciliation.get(night.connection, run.id))
+        fetch(night.runtime(), runs.get(night.connection, run.id))
     child.wait(LIMIT_S)
     if night.run("ubill").state == "fetching":  # each saw the other and left it alone
         fetch(night.runtime(), night.run("ubill"))

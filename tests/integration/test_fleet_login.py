@@ -10,10 +10,10 @@ from typing import Any
 from cryptography.fernet import Fernet
 
 from deploy.sandbox.running import running_sandbox
+from shared.database.engine import Database
+from shared.database.tokens import StoredTokens
 from shared.providers.registry import connect
 from shared.settings import Settings
-from shared.store.engine import Database
-from shared.store.tokens import StoredTokens
 from tests.support.sandbox import SandboxClient
 
 PROCESSES, THREADS = 4, 25

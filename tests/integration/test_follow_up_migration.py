@@ -8,9 +8,9 @@ import pytest
 from psycopg.rows import dict_row
 
 from deploy.local.embedded import Servers
-from shared.store import migrate
-from shared.store.engine import driver_url
-from shared.store.follow_ups import claim_due
+from shared.database import migrate
+from shared.database.engine import driver_url
+from shared.follow_ups.lane import claim_due
 from tests.support.older import database_of
 
 

@@ -12,9 +12,9 @@ import psycopg
 from cryptography.fernet import Fernet
 from psycopg.rows import dict_row
 
+from shared.database.engine import driver_url
 from shared.messaging import tasks
 from shared.messaging.tasks import celery_app
-from shared.store.engine import driver_url
 from tests.support.stack import ROOT, descendants, tail, wait_until
 
 

@@ -18,11 +18,12 @@ from pydantic import SecretStr
 from deploy.cli.main import main
 from deploy.local import doctor
 from deploy.local.embedded import Servers
-from shared.flow import runtime as flow_runtime
-from shared.flow.release import release_refunds
+from shared.database import migrate, session
+from shared.database.engine import Database
+from shared.payments import views
+from shared.payments.release import release_refunds
 from shared.settings import Settings, SettingsError
-from shared.store import migrate, session, views
-from shared.store.engine import Database
+from shared.start import start
 from tests.conftest import migrated_copy
 from tests.support.flow import APPLIED, LOOK, running_world
 
@@ -182,7 +183,7 @@ def test_every_pin_has_its_reason_once() -> None:
 
 
 # The probe of the embedded server asks nothing. The relay's lock does nothing but be there.
-_ELSEWHERE = {"shared/store/session.py", "deploy/local/postgres.py", "scheduler/relay.py"}
+_ELSEWHERE = {"shared/database/session.py", "deploy/local/postgres.py", "scheduler/relay.py"}
 
 
 def test_every_connection_is_made_in_one_place() -> None:
@@ -229,7 +230,7 @@ def test_a_database_that_cannot_hold_every_text_is_refused_in_a_sentence(
         (found,) = doctor.database(url)
         assert (found.ok, found.sentence) == (False, sentence)
         with pytest.raises(SettingsError, match=encoding):
-            flow_runtime.start(Settings(database_url=SecretStr(url)))
+            start(Settings(database_url=SecretStr(url)))
         for process in ("worker.intake", "scheduler.dispatcher"):
             done = subprocess.run(
                 [sys.executable, "-m", process],

@@ -11,9 +11,9 @@ import pytest
 import redis
 
 from deploy.local.embedded import Servers
+from shared.database.engine import Database
 from shared.messaging.streams import EVENTS
 from shared.settings import PREFIX
-from shared.store.engine import Database
 from tests.conftest import migrated_copy
 from tests.support.flow import running_world
 
@@ -55,7 +55,7 @@ def test_a_full_disk_is_said_in_one_sentence(command: str, environment: dict[str
 
 
 def test_an_error_while_rows_are_read_is_told_as_what_it_is(database_url: str) -> None:
-    from shared.store import views  # noqa: PLC0415 - the commands import it when they run
+    from shared.payments import views  # noqa: PLC0415 - the commands import it when they run
 
     with running_world(database_url) as world:
         world.accept(*(world.document() for _ in range(3)))

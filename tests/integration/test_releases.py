@@ -7,13 +7,13 @@ import pytest
 from cryptography.fernet import Fernet
 
 from scheduler.dispatcher import Releases
+from shared.directory.store import lists
 from shared.domain.records import DirectoryRow
-from shared.flow.accept import accept
-from shared.flow.runtime import start
 from shared.messaging.streams import Entry
 from shared.messaging.tasks import celery_app
+from shared.payments.accept import accept
 from shared.settings import load_settings
-from shared.store import directory
+from shared.start import start
 
 _INTENT = {
     "intent_id": "p1",
@@ -42,7 +42,7 @@ def test_a_payment_held_for_its_account_goes_although_the_first_look_has_an_old_
     assert accept(runtime, [Entry("settlepipe:intake", b"1-1", raw, {b"intent": raw})]) == 1  # its copy: no accounts
     with runtime.database.transaction() as connection:
         row = DirectoryRow("11", "140", {"account": "1", "currency": "MNT", "khut_type": None})
-        directory.replace(connection, "billcenter", "bank_accounts", [row])
+        lists.replace(connection, "billcenter", "bank_accounts", [row])
     releases, app = Releases(), celery_app(broker_url)
     reason: str | None = "not looked"
     deadline = time.monotonic() + 120

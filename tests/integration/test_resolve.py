@@ -6,17 +6,18 @@ from typing import Any
 
 import pytest
 
+from shared import lanes
+from shared.database.engine import Connection, Database
 from shared.domain.answers import CheckResult, Verdict
 from shared.domain.payment import State
-from shared.flow.look import Unresolvable, look
-from shared.flow.resolve import cancel, resolve, resolve_follow_up
-from shared.flow.runtime import Runtime
+from shared.payments import views
+from shared.payments.look import Unresolvable, look
+from shared.payments.resolve import cancel, resolve, resolve_follow_up
+from shared.payments.store import check as check_store
+from shared.payments.store.ours import StoredBooks
 from shared.providers.base import Connected
+from shared.runtime import Limits, Runtime
 from shared.settings import Settings
-from shared.store import checks, lanes, views
-from shared.store.attempts import Limits
-from shared.store.books import StoredBooks
-from shared.store.engine import Connection, Database
 from tests.support.flow import ABSENT, UNCLEAR, Scripted
 from tests.support.stored import PROVIDER, add_payment, everything
 
@@ -95,10 +96,10 @@ def test_a_resend_whose_books_cannot_be_read_is_not_parked_by_the_old_deadline(
     connection.execute("UPDATE payments SET deadline = clock() - interval '1 day' WHERE id = %s", (number,))
     decide(database, "p1", "resend", ABSENT, reason="r", by="b")
     assert [d.id for d in lanes.claim_due(connection, PROVIDER, 10, 60)] == [number]
-    claim = checks.claim(connection, number, 60, 0)
+    claim = check_store.claim(connection, number, 60, 0)
     assert claim is not None
     assert claim.resend_asked
-    checks.inconclusive(
+    check_store.inconclusive(
         connection, claim, CheckResult(Verdict.INCONCLUSIVE, "no answer", unread=True), [0, 10], _LIMITS
     )
     assert _row(connection, number)["state"] == "unknown"
@@ -114,9 +115,9 @@ def test_the_claim_of_a_resend_counts_the_deadline_from_there_only_where_none_is
     key = 4711
     connection.execute("SELECT pg_advisory_lock(%s)", (key,))  # the sender's sign of life
     assert [d.id for d in lanes.claim_due(connection, PROVIDER, 10, 60)] == [number]
-    claim = checks.claim(connection, number, 60, 0)
+    claim = check_store.claim(connection, number, 60, 0)
     assert claim is not None
-    resend = checks.resend(connection, claim, CheckResult(Verdict.NOT_APPLIED, "not there"), key, _LIMITS)
+    resend = check_store.resend(connection, claim, CheckResult(Verdict.NOT_APPLIED, "not there"), key, _LIMITS)
     assert resend is not None
     row = connection.execute(
         "SELECT extract(epoch FROM deadline - clock())::float8 AS left_s, deadline FROM payments WHERE id = %s",

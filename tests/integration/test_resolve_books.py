@@ -17,17 +17,17 @@ from cryptography.fernet import Fernet
 from deploy.cli.main import main
 from deploy.local.processes import sandbox_settings
 from deploy.sandbox.running import running_sandbox
+from shared.database.engine import Row
+from shared.directory.store import lists
 from shared.domain.records import DirectoryRow
-from shared.flow import check, release, send
-from shared.flow import runtime as flow_runtime
-from shared.flow.accept import accept
-from shared.flow.dispatch import dispatch
-from shared.flow.runtime import Runtime
 from shared.messaging import tasks
 from shared.messaging.streams import Entry
+from shared.payments import check, release, send
+from shared.payments.accept import accept
+from shared.payments.dispatch import dispatch
+from shared.runtime import Runtime
 from shared.settings import load_settings
-from shared.store import directory
-from shared.store.engine import Row
+from shared.start import start
 from tests.support.sandbox import SandboxClient
 
 PAID_AT = datetime.now(UTC) - timedelta(days=9)  # days before it is sent
@@ -149,10 +149,10 @@ def office(
         assert "Traceback" not in err
         return status, out, err
 
-    runtime = flow_runtime.start(load_settings(), sends=True, pool_size=4)
+    runtime = start(load_settings(), sends=True, pool_size=4)
     with runtime.database.transaction() as connection:
         rows = [DirectoryRow("1", "140", {"account": "9001400001", "currency": "MNT"})]
-        directory.replace(connection, "billcenter", "bank_accounts", rows)
+        lists.replace(connection, "billcenter", "bank_accounts", rows)
     try:
         yield Office(runtime, process, run)
     finally:

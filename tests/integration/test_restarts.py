@@ -9,9 +9,9 @@ import pytest
 from psycopg import pq
 
 from deploy.local.embedded import embedded_servers
+from shared.database import session
+from shared.database.engine import AWAY, Database
 from shared.settings import Settings
-from shared.store import session
-from shared.store.engine import AWAY, Database
 from tests.conftest import FAST_POSTGRES
 
 pytestmark = pytest.mark.timeout(300)  # one starts a server, on a machine that may be busy
@@ -61,7 +61,7 @@ def test_sessions_that_the_server_ended_are_seen_before_they_are_used(database_u
 
 def test_who_meets_the_first_dead_session_has_met_all(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the end can't be seen (the server's machine is gone without a word) one statement fails."""
-    monkeypatch.setattr("shared.store.engine._left", lambda _: False)
+    monkeypatch.setattr("shared.database.engine._left", lambda _: False)
     with warm(database_url) as database:
         _end_all(database_url)
         assert failures(database) == 1

@@ -12,8 +12,8 @@ from psycopg.rows import dict_row
 from sqlalchemy import create_engine
 
 from deploy.local.embedded import Servers
-from shared.store import migrate
-from shared.store.engine import driver_url, sqlalchemy_url
+from shared.database import migrate
+from shared.database.engine import driver_url, sqlalchemy_url
 from tests.support.flow import running_world_on
 
 WAYS = {

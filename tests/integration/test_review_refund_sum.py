@@ -5,8 +5,8 @@ import threading
 import psycopg
 import pytest
 
-from shared.flow import release
-from shared.store import holds
+from shared.payments import release
+from shared.payments.store import release as release_store
 from tests.support.pipeline import Pipeline, pipeline
 
 
@@ -24,11 +24,11 @@ def test_two_dispatchers_do_not_release_more_refunds_than_was_settled(
         made.settled("order")
         made.refund("back-1", "order")
         with made.runtime.database.transaction() as first:
-            held = holds.refunds(first, 60)
+            held = release_store.refunds(first, 60)
             made.refund("back-2", "order")  # comes while the first dispatcher is at work
             settle_id = held[0].settle_id
             assert settle_id is not None
-            settle, refunded_minor = holds.settle(first, settle_id)  # the first dispatcher's lock
+            settle, refunded_minor = release_store.settle(first, settle_id)  # the first dispatcher's lock
             second = threading.Thread(target=release.release_refunds, args=(made.runtime,))
             second.start()
             _until_blocked(made)

@@ -4,8 +4,8 @@ import threading
 
 import psycopg
 
-from shared.flow.dispatch import dispatch
-from shared.flow.send import send
+from shared.payments.dispatch import dispatch
+from shared.payments.send import send
 from tests.support.pipeline import SETTLE, pipeline
 from tests.support.raw_server import answer
 

@@ -4,11 +4,10 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from shared.flow.release import release_refunds
-from shared.flow.retire import retire
+from shared.archive.retire import retire
+from shared.archive.twins import FOLLOW_UPS, TABLES, every
+from shared.payments.release import release_refunds
 from shared.settings import RetentionSettings
-from shared.store import archive
-from shared.store.archive import FOLLOW_UPS, TABLES
 from tests.support.decided import decide
 from tests.support.flow import AGAIN, LOOK, UNCLEAR, World
 
@@ -40,7 +39,7 @@ def whole(world: World, payment_id: int) -> dict[str, list[Any]]:
     """All rows of a payment, wherever they are."""
     return {
         table: world.rows(
-            f"SELECT * FROM {archive.every(table)} t WHERE {'id' if table == 'payments' else 'payment_id'} = %s"
+            f"SELECT * FROM {every(table)} t WHERE {'id' if table == 'payments' else 'payment_id'} = %s"
             " ORDER BY t::text",
             payment_id,
         )
@@ -69,7 +68,7 @@ def rich(world: World) -> int:
 
 
 def intent_of(world: World, payment_id: int) -> str:
-    return str(world.value(f"SELECT intent_id FROM {archive.every('payments')} p WHERE id = %s", payment_id))
+    return str(world.value(f"SELECT intent_id FROM {every('payments')} p WHERE id = %s", payment_id))
 
 
 def refunded(world: World, settle_id: int, amount: str, *answers: object) -> int:
@@ -121,8 +120,8 @@ def many(world: World, count: int) -> None:
 
 def assert_whole(world: World, count: int) -> None:
     """Each payment is in one place with all that belongs to it, and families are together."""
-    assert world.value(f"SELECT count(*) FROM {archive.every('payments')} p") == count
-    assert world.value(f"SELECT count(DISTINCT id) FROM {archive.every('payments')} p") == count
+    assert world.value(f"SELECT count(*) FROM {every('payments')} p") == count
+    assert world.value(f"SELECT count(DISTINCT id) FROM {every('payments')} p") == count
     for here in ("", "archive."):
         there = world.value(f"SELECT count(*) FROM {here}payments")
         assert world.value(f"SELECT count(*) FROM {here}events JOIN {here}payments p ON p.id = payment_id") == 2 * there
@@ -130,4 +129,4 @@ def assert_whole(world: World, count: int) -> None:
         apart = f"SELECT count(*) FROM {here}payments r LEFT JOIN {here}payments s ON s.id = r.settle_id"
         assert world.value(f"{apart} WHERE r.settle_id IS NOT NULL AND s.id IS NULL") == 0
     for table, each in (("events", 2), ("attempts", 1)):
-        assert world.value(f"SELECT count(*) FROM {archive.every(table)} t") == each * count
+        assert world.value(f"SELECT count(*) FROM {every(table)} t") == each * count

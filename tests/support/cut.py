@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from shared.flow.unclaim import LostClaims
-from shared.store.engine import Database
+from shared.database.engine import Database
+from shared.unclaim import LostClaims
 from tests.support.flow import World
 
 When = Literal["before", "after"]

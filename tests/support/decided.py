@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from shared.domain.answers import CheckResult
 from shared.domain.payment import State
-from shared.flow.look import look
-from shared.flow.resolve import resolve
+from shared.payments.look import look
+from shared.payments.resolve import resolve
 from tests.support.flow import UNCLEAR, World
 
 

@@ -14,15 +14,16 @@ from cryptography.fernet import Fernet
 from psycopg.rows import dict_row
 
 from deploy.local.processes import sandbox_settings
+from shared import lanes
+from shared.database.engine import driver_url
 from shared.domain.discrepancies import Reconciliation
 from shared.domain.records import Period
 from shared.domain.reference import new_reference
-from shared.flow import runtime as runtimes
-from shared.flow.runtime import Runtime
 from shared.providers import registry
+from shared.reconciliation.store import runs
+from shared.runtime import Runtime
 from shared.settings import load_settings
-from shared.store import lanes, reconciliation
-from shared.store.engine import driver_url
+from shared.start import start
 from tests.support.sandbox import SandboxClient
 
 ZONES = {name: registration.zone for name, registration in registry.REGISTRATIONS.items()}
@@ -31,13 +32,13 @@ DAY = datetime.now(UTC).date() - timedelta(days=2)  # over in every zone
 _FETCH = """
 import sys
 from datetime import date
-from shared.flow import runtime
+from shared.start import start
 from shared.reconciliation import fetch
 from shared.settings import load_settings
-from shared.store import reconciliation
-process = runtime.start(load_settings())
+from shared.reconciliation.store import runs
+process = start(load_settings())
 with process.database.connection() as connection:
-    run = reconciliation.get(connection, int(sys.argv[1]))
+    run = runs.get(connection, int(sys.argv[1]))
 fetch.fetch(process, run)
 """
 
@@ -71,7 +72,7 @@ class Night:
         before = dict(os.environ)
         os.environ.update(environment)
         try:
-            return runtimes.start(load_settings())
+            return start(load_settings())
         finally:
             os.environ.clear()
             os.environ.update(before)
@@ -79,7 +80,7 @@ class Night:
     def run(self, provider: str, day: date = DAY) -> Reconciliation:
         zone = ZoneInfo(ZONES[provider])
         start, end = (datetime.combine(one, time(), zone) for one in (day, day + timedelta(days=1)))
-        return reconciliation.open_run(self.connection, provider, day, Period(start, end, ZONES[provider]))
+        return runs.open_run(self.connection, provider, day, Period(start, end, ZONES[provider]))
 
     def process(self, run: Reconciliation) -> "subprocess.Popen[bytes]":
         """A process that fetches this run and nothing else."""

@@ -18,25 +18,25 @@ import psycopg
 from psycopg.rows import dict_row
 from pydantic import BaseModel, ConfigDict
 
+from shared import lanes
+from shared.database import session
+from shared.database.engine import Database
+from shared.directory.views import CachedDirectory
 from shared.domain.answers import Answer, CheckResult, Meaning, Verdict
 from shared.domain.payment import Operation, Payment
 from shared.domain.records import DeliveryReport
 from shared.domain.request import Built, Request
-from shared.flow.accept import accept
-from shared.flow.check import check
-from shared.flow.dispatch import dispatch
-from shared.flow.notify import follow_up
-from shared.flow.runtime import Runtime
-from shared.flow.send import send
+from shared.follow_ups.ask import follow_up
 from shared.messaging import tasks
 from shared.messaging.streams import Entry
+from shared.payments.accept import accept
+from shared.payments.check import check
+from shared.payments.dispatch import dispatch
+from shared.payments.send import send
+from shared.payments.store.ours import StoredBooks
 from shared.providers.base import Auth, Books, Connected, Directory, Doubt, FollowUp, OperationRule, Registration
+from shared.runtime import Limits, Runtime
 from shared.settings import ProviderSettings, Settings, UbillSettings
-from shared.store import lanes, session
-from shared.store.attempts import Limits
-from shared.store.books import StoredBooks
-from shared.store.directory import CachedDirectory
-from shared.store.engine import Database
 
 STREAM = "settlepipe:intake"
 OK = Answer("ok", Meaning.SUCCEEDED, http_status=200, provider_reference="P-1")

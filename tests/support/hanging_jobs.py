@@ -7,7 +7,7 @@ from datetime import datetime
 from scheduler import runner
 from scheduler.schedule import CatchUp, Job
 from scheduler.slots import Every
-from shared.flow.runtime import Runtime
+from shared.runtime import Runtime
 
 FIRST = os.environ["HANGING_JOB_FILE"]
 

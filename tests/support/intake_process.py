@@ -12,9 +12,9 @@ from typing import Any
 import psycopg
 import redis
 
+from shared.database.engine import driver_url
 from shared.messaging.streams import GROUP, INTAKE_FIELD
 from shared.settings import PREFIX
-from shared.store.engine import driver_url
 
 ROOT = Path(__file__).parents[2]
 STREAM = "settlepipe:intake"
@@ -23,7 +23,7 @@ _PLAIN = "from worker.intake import main; main()"
 # One marked intent ends whoever parses it, as one that takes all memory would.
 _MORTAL = """
 import os
-from shared.flow import accept
+from shared.payments import accept
 parse = accept.parse_intent
 def mortal(raw, targets):
     if b"the end" in raw:

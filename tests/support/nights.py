@@ -14,7 +14,7 @@ from shared.domain.records import BookLine, Period
 from shared.domain.reference import new_reference
 from shared.reconciliation import discrepancies, evidence
 from shared.reconciliation.compare import compare
-from shared.store import reconciliation
+from shared.reconciliation.store import runs as reconciliation
 from tests.support.flow import World
 
 LINES, TOTALS = "careful", "safe"  # a provider whose books have a line for each payment, and one with totals only

@@ -8,8 +8,8 @@ import psycopg
 from alembic import command
 from sqlalchemy import create_engine
 
-from shared.store import migrate
-from shared.store.engine import driver_url, sqlalchemy_url
+from shared.database import migrate
+from shared.database.engine import driver_url, sqlalchemy_url
 
 
 @contextmanager

@@ -8,22 +8,23 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from shared.database.engine import Row
+from shared.directory.store import lists
 from shared.domain.records import DirectoryRow
-from shared.flow import check, notify, release, send
-from shared.flow import runtime as flow_runtime
-from shared.flow.accept import accept
-from shared.flow.dispatch import dispatch
-from shared.flow.runtime import Runtime
+from shared.follow_ups import ask
 from shared.messaging import tasks
 from shared.messaging.streams import Entry
+from shared.payments import check, release, send
+from shared.payments.accept import accept
+from shared.payments.dispatch import dispatch
+from shared.runtime import Runtime
 from shared.settings import BillcenterSettings, HttpSettings, Settings
-from shared.store import directory
-from shared.store.engine import Row
+from shared.start import start
 from tests.support.billcenter import Billcenter, Handler, page, reply
 from tests.support.memory import jwt
 from tests.support.raw_server import answer, raw_server
 
-_VERBS = {tasks.SEND: send.send, tasks.CHECK: check.check, tasks.FOLLOW_UP: notify.follow_up}
+_VERBS = {tasks.SEND: send.send, tasks.CHECK: check.check, tasks.FOLLOW_UP: ask.follow_up}
 INVOICE = "900000001"
 SETTLE: dict[str, Any] = {
     "source": "shop",
@@ -72,7 +73,7 @@ class Pipeline:
         """Refresh the list of bank accounts."""
         rows = [DirectoryRow("1", "140", {"account": account, "currency": "MNT"})]
         with self.runtime.database.transaction() as connection:
-            directory.replace(connection, "billcenter", "bank_accounts", rows)
+            lists.replace(connection, "billcenter", "bank_accounts", rows)
 
     def step(self) -> int:
         """Release, dispatch once and do what the messages say; the number of messages."""
@@ -117,7 +118,7 @@ def pipeline(database_url: str, routes: dict[str, bytes | Handler], **section: A
                 base_url=server.url, username="made-up-user", password=SecretStr("made-up-password"), **section
             ),
         )
-        runtime = flow_runtime.start(settings, sends=True, pool_size=8)
+        runtime = start(settings, sends=True, pool_size=8)
         try:
             made = Pipeline(runtime, fake)
             made.accounts()

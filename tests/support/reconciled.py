@@ -7,10 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from shared.database.engine import Connection
 from shared.domain.discrepancies import Category, Reconciliation
 from shared.domain.reference import new_reference
-from shared.store import reconciliation
-from shared.store.engine import Connection
+from shared.reconciliation.store import runs
 
 DAY = date(2026, 11, 21)
 
@@ -190,7 +190,7 @@ class Night:
                 totals = %s::jsonb, complete = %s, missing = %s, unread = %s WHERE id = %s""",
             (json.dumps(totals), missing is None, missing, unread, self.run_id),
         )
-        return reconciliation.get(self.connection, self.run_id)
+        return runs.get(self.connection, self.run_id)
 
     def _add(self, category: Category, currency: str, count: int, local: int, theirs: int) -> None:
         before = self.totals.setdefault((category, currency), [0, 0, 0])

@@ -2,13 +2,14 @@
 
 from datetime import UTC, datetime
 
+from shared import lanes
+from shared.database.engine import Connection
 from shared.domain.intent import Intent
 from shared.domain.payment import Operation, State
 from shared.domain.reference import new_reference
 from shared.domain.request import Request
-from shared.store import intake, lanes
-from shared.store.engine import Connection
-from shared.store.intake import NewPayment
+from shared.payments.store import accept as accept_store
+from shared.payments.store.accept import NewPayment
 
 PROVIDER = "billcenter"
 _WAYS = {
@@ -52,7 +53,7 @@ def add_payment(
         digest=intent_id.encode().ljust(32, b"\0")[:32],
     )
     request = Request("/settle", b'{"made": "up"}', f"billcenter:{intent_id}")
-    [number] = intake.insert(connection, [NewPayment(intent, new_reference(), resend_safe, request)]).values()
+    [number] = accept_store.insert(connection, [NewPayment(intent, new_reference(), resend_safe, request)]).values()
     for step in _WAYS[state]:
         connection.execute(
             """UPDATE payments SET state = %s, possibly_sent = possibly_sent OR %s,

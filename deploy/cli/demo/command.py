@@ -62,9 +62,9 @@ def _run(stack: Mapping[str, Any], seed: int) -> tuple["Followed", "Comparison"]
     from deploy.cli.demo.intents import intents
     from deploy.cli.following import Followed, follow
     from deploy.cli.submitting import INTAKE, batches
+    from shared.database.engine import Database
     from shared.messaging.broker import connect
-    from shared.store import views
-    from shared.store.engine import Database
+    from shared.payments import views
 
     lines = intents(seed)
     output.note(f"submitting {counted(len(lines), 'intent')}; about a third of the requests will fail")

@@ -11,7 +11,7 @@ from deploy.cli import output
 if TYPE_CHECKING:
     from deploy.cli.demo.comparison import Comparison
     from deploy.cli.following import Followed
-    from shared.store.engine import Database
+    from shared.database.engine import Database
 
 _LOOK_S = 0.5
 _LINE_S = 2.0
@@ -81,7 +81,7 @@ def _decided(followed: "Followed") -> int:
 
 
 def _under_way(database: "Database") -> _Lanes:
-    from shared.store import lanes
+    from shared import lanes
 
     with database.connection() as connection:
         rows = lanes.overview(connection)

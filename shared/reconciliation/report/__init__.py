@@ -10,7 +10,6 @@ from pathlib import Path
 from shared.domain.cells import BYTE_ORDER_MARK
 from shared.domain.discrepancies import Reconciliation
 from shared.domain.money import places
-from shared.flow.runtime import Runtime
 from shared.reconciliation.report.figures import reader_locale
 from shared.reconciliation.report.files import whole
 from shared.reconciliation.report.index import write_index as write_index
@@ -18,7 +17,8 @@ from shared.reconciliation.report.page import page
 from shared.reconciliation.report.picture import gather
 from shared.reconciliation.report.summary import as_bytes, summary
 from shared.reconciliation.report.words import WORDS
-from shared.store import reports
+from shared.reconciliation.store import reports
+from shared.runtime import Runtime
 
 _BYTE_ORDER_MARK = BYTE_ORDER_MARK.encode()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.reconciliation.report.figures import Reader
 from shared.reconciliation.report.words import EVIDENCE, SAYS, here
-from shared.store.reports import Shown
+from shared.reconciliation.store.reports import Shown
 
 LENGTH = 300  # characters of one text
 ITEMS = 8  # of a list

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from shared.database.engine import Connection
 from shared.domain.discrepancies import Category, Reconciliation, Total
 from shared.reconciliation.report.words import WORDS, Weight, words
-from shared.store import reports
-from shared.store.engine import Connection
-from shared.store.reports import Age, Hour, Shown
+from shared.reconciliation.store import reports
+from shared.reconciliation.store.reports import Age, Hour, Shown
 
 ROWS = 200  # of a category, on the page; the file has all of them
 STATES = ("succeeded", "refused", "cancelled", "open")

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from shared.store.engine import Database
+from shared.database.engine import Database
 from tests.conftest import migrated_copy
 from tests.support.flow import POOLS, World, running_world
 

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from shared.domain.intent import AHEAD
-from shared.flow.accept import accept
 from shared.messaging.streams import Entry
+from shared.payments.accept import accept
 from tests.support.flow import STREAM, World, running_world, together
 
 NUMBER = "4000000000000002"  # made up

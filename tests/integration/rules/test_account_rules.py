@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from shared.database import migrations
+from shared.directory import views
+from shared.directory.confirm import Unconfirmable, confirm
+from shared.directory.refresh import refresh
+from shared.directory.store import accounts, lists
 from shared.domain.records import DirectoryRow
-from shared.flow.confirm import Unconfirmable, confirm
-from shared.flow.release import refresh
 from shared.providers.base import RefreshFailed
-from shared.store import accounts, directory
 from tests.support.bank import until
 from tests.support.flow import World, waits_for_lock
 
@@ -27,7 +29,7 @@ def row(account: str | None = FIRST, item_id: str = "1", service: int = 140, **d
 def listed(world: World, *rows: DirectoryRow, kind: str = "bank_accounts") -> list[str]:
     """Replace the list as a refresh does; the changes that it asks about."""
     with world.runtime.database.transaction() as connection:
-        replaced = directory.replace(connection, "safe", kind, rows)
+        replaced = lists.replace(connection, "safe", kind, rows)
     return [change["change"] for change in replaced.changes]
 
 
@@ -38,7 +40,7 @@ def confirmed(world: World, account: str, by: str = "operator-1", **more: Any) -
 def waiting(world: World) -> list[str]:
     """The numbers that the provider's adapter sees as not confirmed."""
     with world.runtime.database.connection() as connection:
-        found = directory._read(connection, "safe")
+        found = views._read(connection, "safe")
     return [r["account"] for rows in found.values() for r in rows if r["account"] and r.get("confirmed") is False]
 
 
@@ -122,7 +124,7 @@ def test_the_same_number_is_trusted_only_where_it_was(world: World, other: dict[
     trusted = BRANCHES[0]
     listed(world, trusted)
     listed(world, trusted, DirectoryRow("20", "1", {**trusted.data, **other}))
-    copy = directory.CachedDirectory(world.runtime.database, "safe")
+    copy = views.CachedDirectory(world.runtime.database, "safe")
     assert [r.get("confirmed", True) for r in copy.rows("bank_accounts", "1")] == [True, False]
 
 
@@ -212,7 +214,7 @@ def test_a_number_that_waits_twice_has_to_be_named_exactly(world: World) -> None
 def test_a_copy_of_the_list_notices_a_confirmation(world: World) -> None:
     listed(world, row())
     listed(world, row(SECOND))
-    copy = directory.CachedDirectory(world.runtime.database, "safe", fresh_s=0)
+    copy = views.CachedDirectory(world.runtime.database, "safe", fresh_s=0)
     assert copy.rows("bank_accounts", "140")[0]["confirmed"] is False
     confirmed(world, SECOND)
     assert "confirmed" not in copy.rows("bank_accounts", "140")[0]
@@ -309,7 +311,7 @@ def test_confirming_waits_for_a_refresh_that_goes_on(world: World, account: str,
             outcomes.append(str(error).partition(" at ")[0])
 
     with world.runtime.database.transaction() as connection:
-        directory.replace(connection, "safe", "bank_accounts", [row(THIRD)])
+        lists.replace(connection, "safe", "bank_accounts", [row(THIRD)])
         thread = threading.Thread(target=try_to_confirm)
         thread.start()
         until(lambda: waits_for_lock(world.connection), True)
@@ -320,8 +322,7 @@ def test_confirming_waits_for_a_refresh_that_goes_on(world: World, account: str,
 
 def test_the_accounts_of_an_older_database_are_known(world: World) -> None:
     """The migration's last statement, on lists that were refreshed before it."""
-    migration = accounts.__file__.replace("accounts.py", "migrations/versions/0005_accounts.sql")
-    with open(migration, encoding="utf-8") as file:
+    with open(f"{migrations.__path__[0]}/versions/0005_accounts.sql", encoding="utf-8") as file:
         backfill = file.read().rpartition("INSERT INTO")
     listed(world, row(), row(THIRD, "3", 7))
     listed(world, row(SECOND), row(None, "9"), *BRANCHES)

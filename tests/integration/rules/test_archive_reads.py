@@ -8,12 +8,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from shared.flow import resolve
-from shared.flow.look import Unresolvable, look
-from shared.flow.retire import retire
-from shared.store import archive, events, migrations, views
-from shared.store.archive import BELONGING, FOLLOW_UPS, TABLES
-from shared.store.books import StoredBooks
+from shared import events
+from shared.archive.retire import retire
+from shared.archive.twins import BELONGING, FOLLOW_UPS, TABLES, every
+from shared.database import migrations
+from shared.payments import resolve, views
+from shared.payments.look import Unresolvable, look
 from tests.support.archived import (
     DAY_S,
     KEEP_S,
@@ -85,7 +85,7 @@ def test_a_read_of_both_uses_the_indexes_of_both(own_world: World, condition: st
     small_batches(own_world, 300)
     assert 0 < retire(own_world.runtime, 2) < 1000
     own_world.execute("ANALYZE payments, archive.payments")
-    rows = own_world.rows(f"EXPLAIN SELECT amount_minor FROM {archive.every('payments')} p WHERE {condition}")
+    rows = own_world.rows(f"EXPLAIN SELECT amount_minor FROM {every('payments')} p WHERE {condition}")
     plan = "\n".join(row["QUERY PLAN"] for row in rows)
     assert "Seq Scan" not in plan
     assert plan.count("Index") >= 2
@@ -101,7 +101,7 @@ def test_the_books_of_a_check_hold_what_is_archived(world: World) -> None:
     new = world.settled("safe", OK, target={"invoice": "i-1", "shared": True})
     world.execute("UPDATE payments SET books_key = 'account-1'")
     both = {str(whole(world, i)["payments"][0]["sent_reference"]) for i in (old, new)}
-    books: StoredBooks = world.runtime.books
+    books = world.runtime.books
     latest = books.latest_success("safe")
     assert latest is not None
     assert latest.id == new

@@ -2,10 +2,10 @@
 
 import pytest
 
-from shared.flow.disputes import dispute_evidence
-from shared.flow.release import release_refunds
-from shared.flow.retire import retire
-from shared.store.archive import FOLLOW_UPS, TABLES
+from shared.archive.retire import retire
+from shared.archive.twins import FOLLOW_UPS, TABLES
+from shared.payments.dispute import dispute_evidence
+from shared.payments.release import release_refunds
 from tests.support.archived import DAY_S, KEEP_S, intent_of, places, refunded, relayed, rich, whole, years_later
 from tests.support.flow import LOOK, NO, OK, World
 

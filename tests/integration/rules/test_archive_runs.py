@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from shared.flow.retire import retire
-from shared.store.engine import driver_url
+from shared.archive.retire import retire
+from shared.database.engine import driver_url
 from tests.support.archived import DAY_S, KEEP_S, assert_whole, many, small_batches
 from tests.support.bank import until
 from tests.support.flow import World, together
@@ -49,9 +49,9 @@ def test_two_runs_at_once_move_each_payment_once(world: World) -> None:
 
 _FOR_EVER = """
 import sys, types
-from shared.flow.retire import retire
+from shared.archive.retire import retire
 from shared.settings import RetentionSettings
-from shared.store.engine import Database
+from shared.database.engine import Database
 runtime = types.SimpleNamespace(database=Database(sys.argv[1], 1, "to be killed"),
     settings=types.SimpleNamespace(retention=RetentionSettings(batch=20)))
 print("ready", flush=True)

@@ -4,12 +4,13 @@ import threading
 
 import pytest
 
+from shared import lanes
 from shared.domain.answers import CheckResult, Verdict
-from shared.flow import check as check_module
-from shared.flow.check import check
-from shared.flow.runtime import boot_time_s
+from shared.payments import check as check_module
+from shared.payments.check import check
+from shared.payments.store import send as send_store
 from shared.providers.base import LoginRefused, LoginUnavailable
-from shared.store import attempts, lanes
+from shared.runtime import boot_time_s
 from tests.support.bank import until
 from tests.support.flow import ABSENT, AGAIN, APPLIED, DOWN, LOOK, NO, UNCLEAR, UNDOCUMENTED_NO, World, together
 
@@ -27,7 +28,7 @@ def lost(world: World) -> int:
     payment_id = world.pay("careful")
     world.dispatched("careful")
     with world.runtime.database.connection() as connection:
-        assert attempts.claim(connection, payment_id, world.runtime.worker_key, world.runtime.limits)
+        assert send_store.claim(connection, payment_id, world.runtime.worker_key, world.runtime.limits)
     world.advance(60.1)
     world.batches("careful")
     assert world.state(payment_id) == "unknown"

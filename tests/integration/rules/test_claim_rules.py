@@ -4,12 +4,13 @@ import hashlib
 
 import pytest
 
-from shared.flow import send as send_module
-from shared.flow.release import release_refunds
-from shared.flow.runtime import SignOfLife
-from shared.flow.send import send
+from shared import lanes
+from shared.payments import send as send_module
+from shared.payments.release import release_refunds
+from shared.payments.send import send
+from shared.payments.store import send as send_store
 from shared.providers.base import Auth, LoginUnavailable
-from shared.store import attempts, lanes
+from shared.runtime import SignOfLife
 from tests.support.bank import until
 from tests.support.flow import AGAIN, LOOK, NOT_SENT, OK, World, together
 
@@ -214,13 +215,13 @@ def test_reading_the_books_renews_the_lease_of_payment_and_attempt_alike(world: 
     assert release_refunds(world.runtime) == 1
     world.dispatched("careful")
     with world.runtime.database.connection() as connection:
-        claim = attempts.claim(connection, refund, world.runtime.worker_key, world.runtime.limits)
+        claim = send_store.claim(connection, refund, world.runtime.worker_key, world.runtime.limits)
         assert claim is not None
         world.advance(30)
-        assert attempts.save_baseline(connection, claim, {}, 60)
+        assert send_store.save_baseline(connection, claim, {}, 60)
         assert world.payment(refund)["due_at"] == world.attempt(refund)["lease_until"]
         world.advance(61)
-        assert not attempts.save_baseline(connection, claim, {}, 60)
+        assert not send_store.save_baseline(connection, claim, {}, 60)
 
 
 def test_a_lane_that_stops_between_dispatch_and_claim_uses_up_no_attempt(world: World) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from shared.store import directory, rates
-from shared.store.tokens import StoredTokens
+from shared import rates
+from shared.database.tokens import StoredTokens
+from shared.directory.store import lists
 from tests.support.flow import AGAIN, LOOK, OK, TOO_MANY, UNCLEAR, World
 from tests.support.lone import KEY
 
@@ -110,12 +111,12 @@ def test_a_halted_lane_probes(world: World) -> None:
 def test_a_list_is_refreshed_though_its_lease_or_its_date_lies_ahead(world: World) -> None:
     given = ("safe", "accounts", 120.0, 3600.0)
     with world.runtime.database.connection() as connection:
-        ahead(world, lambda: directory.lease_refresh(connection, *given))
-        assert directory.lease_refresh(connection, *given)
-        assert not directory.lease_refresh(connection, *given), "it is leased now"
+        ahead(world, lambda: lists.lease_refresh(connection, *given))
+        assert lists.lease_refresh(connection, *given)
+        assert not lists.lease_refresh(connection, *given), "it is leased now"
         world.advance(121)
         ahead(world, lambda: world.execute("UPDATE directory_lists SET fetched_at = clock()"))
-        assert directory.lease_refresh(connection, *given)
+        assert lists.lease_refresh(connection, *given)
 
 
 def test_a_token_that_was_saved_then_has_no_age_below_nothing(world: World) -> None:

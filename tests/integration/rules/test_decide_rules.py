@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
+from shared import lanes
 from shared.domain.answers import CheckResult, Verdict
-from shared.flow import check as check_module
-from shared.flow.look import Unresolvable, look
-from shared.flow.resolve import NotDecided, resolve
+from shared.payments import check as check_module
+from shared.payments.look import Unresolvable, look
+from shared.payments.resolve import NotDecided, resolve
+from shared.payments.store import send as send_store
 from shared.providers.base import LoginRefused, LoginUnavailable
-from shared.store import attempts, lanes
 from tests.support.decided import decide, kept
 from tests.support.flow import ABSENT, APPLIED, DOWN, LOOK, NO, OK, UNCLEAR, World, together
 
@@ -329,7 +330,7 @@ def test_while_its_sender_lives_nothing_is_sent_and_the_waiting_ends(world: Worl
     payment_id = world.pay("careful")
     world.dispatched("careful")
     with world.runtime.database.connection() as connection:
-        assert attempts.claim(connection, payment_id, world.runtime.worker_key, world.runtime.limits)
+        assert send_store.claim(connection, payment_id, world.runtime.worker_key, world.runtime.limits)
     world.advance(60.1)
     world.batches("careful")
     world.execute("UPDATE payments SET state = 'parked', due_at = NULL, check_due = false")
@@ -348,7 +349,7 @@ def test_a_resend_waits_until_its_sender_has_ended(world: World) -> None:
     world.dispatched("careful")
     other = world.another()
     with other.database.connection() as connection:
-        assert attempts.claim(connection, payment_id, other.worker_key, other.limits)
+        assert send_store.claim(connection, payment_id, other.worker_key, other.limits)
     world.advance(60.1)
     world.batches("careful")
     world.execute("UPDATE payments SET state = 'parked', due_at = NULL, check_due = false")

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from shared.domain.reference import new_reference
-from shared.flow.disputes import dispute_evidence
-from shared.flow.look import Unresolvable
+from shared.payments.dispute import dispute_evidence
+from shared.payments.look import Unresolvable
 from shared.reconciliation import discrepancies, evidence
 from shared.reconciliation.compare import compare
-from shared.store import reconciliation, to_read
+from shared.reconciliation.store import runs, to_read
 from tests.support.flow import World
 from tests.support.nights import LINES, TOTALS, Night
 
@@ -147,7 +147,7 @@ def test_what_a_person_closed_stays_closed_unless_its_figures_change(night: Nigh
     night.world.execute("UPDATE provider_lines SET amount_minor = 8000")
     night.world.execute("UPDATE reconciliations SET fetched_at = clock()")
     with night.world.runtime.database.connection() as connection:
-        read_again = reconciliation.get(connection, run.id)
+        read_again = runs.get(connection, run.id)
     assert night.carry_on(read_again).fresh == 1
 
 
@@ -241,14 +241,14 @@ def test_a_run_is_opened_once_and_resumed_where_it_stood(night: Night) -> None:
     night.world.execute("UPDATE reconciliations SET state = 'fetching', fetched_at = NULL")
     database = night.world.runtime.database
     with database.transaction() as connection:
-        run = reconciliation.get(connection, night.world.value("SELECT id FROM reconciliations"))
-        reconciliation.keep(connection, run.id, [night.line("8", 1, "y\0")], position={"page": 2})
+        run = runs.get(connection, night.world.value("SELECT id FROM reconciliations"))
+        runs.keep(connection, run.id, [night.line("8", 1, "y\0")], position={"page": 2})
     with database.connection() as connection:
-        assert reconciliation.position(connection, run.id) == {"page": 2}
-        assert reconciliation.get(connection, run.id).lines == 2
-        reconciliation.fetched(connection, run.id)
+        assert runs.position(connection, run.id) == {"page": 2}
+        assert runs.get(connection, run.id).lines == 2
+        runs.fetched(connection, run.id)
         with pytest.raises(RuntimeError, match="not being fetched"):
-            reconciliation.keep(connection, run.id, [], position=None)
+            runs.keep(connection, run.id, [], position=None)
     rows = night.world.rows("SELECT number, marker, ours FROM provider_lines ORDER BY number")
     assert [(r["number"], r["marker"], r["ours"]) for r in rows] == [(1, "x", False), (2, "y\ufffd", False)]
 

@@ -2,13 +2,14 @@
 
 import pytest
 
-from shared.flow.accept import accept
-from shared.flow.check import check
-from shared.flow.dispatch import dispatch
-from shared.flow.send import send
+from shared import lanes
 from shared.messaging import tasks
+from shared.payments.accept import accept
+from shared.payments.check import check
+from shared.payments.dispatch import dispatch
+from shared.payments.send import send
+from shared.payments.store import release as release_store
 from shared.settings import ProviderSettings
-from shared.store import holds, lanes
 from tests.support.flow import AGAIN, DOWN, HALT, LOOK, NO, OK, World, running_world, together
 
 ON = "http://127.0.0.1:1"
@@ -142,7 +143,7 @@ def test_a_parked_payment_keeps_its_exclusive_key(world: World) -> None:
     second = world.pay("careful", target={"invoice": "i", "shared": True})
     world.run("careful")
     with world.runtime.database.connection() as connection:
-        assert holds.free_invoices(connection) == 0
+        assert release_store.free_invoices(connection) == 0
     assert world.payment(second)["hold_reason"] == "invoice_busy"
     world.execute("UPDATE payments SET state = 'refused' WHERE id = %s", first)
     assert world.dispatched("careful") == [second]
@@ -156,7 +157,7 @@ def test_a_sibling_held_at_the_very_moment_of_release_is_found_by_the_sweep(worl
     world.execute("UPDATE payments SET hold_reason = 'invoice_busy', due_at = NULL WHERE id = %s", second)
     assert world.dispatched() == []
     with world.runtime.database.connection() as connection:
-        assert holds.free_invoices(connection) == 1
+        assert release_store.free_invoices(connection) == 1
     assert world.dispatched() == [second]
 
 

@@ -4,12 +4,12 @@ import threading
 
 import pytest
 
-from shared.flow.check import check
-from shared.flow.retire import retire
-from shared.flow.runtime import boot_time_s
-from shared.flow.send import deliver
-from shared.store import attempts
-from shared.store.attempts import Claim
+from shared.archive.retire import retire
+from shared.payments.check import check
+from shared.payments.send import deliver
+from shared.payments.store import send as send_store
+from shared.payments.store.send import Claim
+from shared.runtime import boot_time_s
 from tests.support.alerts import raised
 from tests.support.bank import until
 from tests.support.cut import way_of
@@ -36,7 +36,7 @@ def refused_meanwhile(world: World) -> Claim:
     payment_id = world.pay("careful")
     world.dispatched("careful")
     with world.runtime.database.connection() as connection:
-        claim = attempts.claim(connection, payment_id, world.runtime.worker_key, world.runtime.limits)
+        claim = send_store.claim(connection, payment_id, world.runtime.worker_key, world.runtime.limits)
     assert claim is not None
     world.execute("UPDATE payments SET state = 'refused'")
     return claim
@@ -140,7 +140,7 @@ def test_a_success_that_meets_a_refusal_in_the_same_moment_is_one_or_the_other(w
     payment_id = world.pay("careful")
     world.dispatched("careful")
     with world.runtime.database.connection() as connection:
-        claim = attempts.claim(connection, payment_id, world.runtime.worker_key, world.runtime.limits)
+        claim = send_store.claim(connection, payment_id, world.runtime.worker_key, world.runtime.limits)
     assert claim is not None
     world.careful.answers.append(OK)
     with world.another().database.transaction() as deciding:

@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
+from shared import lanes, unclaim
 from shared.domain.answers import Answer
-from shared.flow import check as check_module
-from shared.flow import send as send_module
-from shared.flow import unclaim
-from shared.flow.look import Unresolvable
-from shared.flow.release import release_refunds
-from shared.flow.resolve import cancel
-from shared.flow.runtime import boot_time_s
-from shared.flow.send import deliver, send
+from shared.payments import check as check_module
+from shared.payments import send as send_module
+from shared.payments.look import Unresolvable
+from shared.payments.release import release_refunds
+from shared.payments.resolve import cancel
+from shared.payments.send import deliver, send
+from shared.payments.store import send as send_store
+from shared.payments.store.send import Claim
 from shared.providers.base import Auth, LoginBusy, LoginRefused, LoginUnavailable
-from shared.store import attempts, lanes
-from shared.store.attempts import Claim
+from shared.runtime import boot_time_s
 from tests.support.flow import (
     ABSENT,
     AGAIN,
@@ -275,7 +275,7 @@ def stuck(world: World, provider: str = "careful") -> Claim:
     payment_id = world.pay(provider)
     world.dispatched(provider)
     with world.runtime.database.connection() as connection:
-        claim = attempts.claim(connection, payment_id, world.runtime.worker_key, world.runtime.limits)
+        claim = send_store.claim(connection, payment_id, world.runtime.worker_key, world.runtime.limits)
     assert claim is not None
     world.advance(61)
     world.batches(provider)

@@ -13,9 +13,10 @@ import redis
 
 from scheduler import relay as relay_module
 from scheduler.relay import relay
+from shared import events
+from shared.database import session
+from shared.database.engine import Database, driver_url
 from shared.messaging import broker, streams
-from shared.store import events, session
-from shared.store.engine import Database, driver_url
 from tests.support.bank import until
 from tests.support.flow import APPLIED, LOOK, NO, NOT_SENT, OK, UNCLEAR, World
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from scheduler import jobs
 from shared.domain.records import DeliveryReport
-from shared.store import deliveries
+from shared.follow_ups.store import delivery as delivery_store
 from tests.support.flow import World
 
 DAY_S = 86_400
@@ -31,10 +31,10 @@ def test_quarantine_forgets_what_was_last_seen_long_ago_with_its_event_once_that
 def test_delivery_reports_are_forgotten_in_batches(world: World) -> None:
     with world.runtime.database.connection() as connection:
         for number in range(3):
-            deliveries.keep(connection, str(number), [DeliveryReport("995500000001", 1)], None)
+            delivery_store.keep(connection, str(number), [DeliveryReport("995500000001", 1)], None)
     world.advance(401 * DAY_S)
     with world.runtime.database.connection() as connection:
-        deliveries.keep(connection, "9", [DeliveryReport("995500000001", 1)], None)
-        assert deliveries.forget(connection, 400, 2) == 2
+        delivery_store.keep(connection, "9", [DeliveryReport("995500000001", 1)], None)
+        assert delivery_store.forget(connection, 400, 2) == 2
     assert "1 delivery report" in _forget(world)
     assert world.value("SELECT sms_id FROM sms_reports") == "9"

@@ -13,10 +13,11 @@ import psycopg
 import pytest
 from cryptography.fernet import Fernet
 
-from shared.flow.send import send
-from shared.store import migrate, nights, session
-from shared.store.engine import AWAY
-from shared.store.tokens import StoredTokens
+from shared.database import migrate, session
+from shared.database.engine import AWAY
+from shared.database.tokens import StoredTokens
+from shared.payments.send import send
+from shared.reconciliation.turn import Busy, turn
 from tests.support.flow import ABSENT, World
 from tests.support.stack import wait_until
 
@@ -28,10 +29,11 @@ PATIENCE_S = 120
 _PREAMBLE = """
 import os, signal, sys
 from pydantic import SecretStr
-from shared.flow.runtime import SignOfLife
-from shared.store import migrate, nights, session
-from shared.store.engine import AWAY, Database
-from shared.store.tokens import StoredTokens
+from shared.runtime import SignOfLife
+from shared.database import migrate, session
+from shared.reconciliation.turn import Busy, turn
+from shared.database.engine import AWAY, Database
+from shared.database.tokens import StoredTokens
 from tests.support import flow
 url, frozen_s, key = sys.argv[1], float(sys.argv[2]), sys.argv[3]
 def stand_still(*_):
@@ -44,7 +46,7 @@ def world():
     return dataclasses.replace(runtime, database=database, life=None), providers
 """
 DISPATCHER = """
-from shared.flow.dispatch import dispatch
+from shared.payments.dispatch import dispatch
 runtime, _ = world()
 def asked():
     stand_still()
@@ -55,17 +57,17 @@ except AWAY:
     print("lost")
 """
 INTAKE = """
-from shared.flow import accept
+from shared.payments import accept
 from shared.messaging.streams import Entry
 runtime, _ = world()
-accept.intake.quarantine = stand_still  # the last thing before its commit
+accept.store.quarantine = stand_still  # the last thing before its commit
 try:
     print(accept.accept(runtime, [Entry(flow.STREAM, b"1-1", key.encode(), {})]))
 except AWAY:
     print("lost")
 """
 NIGHT = """
-with nights.turn(url, "safe", frozen_s) as held:
+with turn(url, "safe", frozen_s) as held:
     held()
     stand_still()
     try:
@@ -83,7 +85,7 @@ release()
 """
 SENDER = """
 import dataclasses
-from shared.flow.send import send
+from shared.payments.send import send
 runtime, providers = world()
 life = SignOfLife(url)
 assert life.wait(10)
@@ -95,7 +97,7 @@ send(dataclasses.replace(runtime, life=life), int(key))
 print("done")
 """
 MIGRATOR = """
-from shared.store.migrations import versions
+from shared.database.migrations import versions
 import alembic.command
 upgrade = alembic.command.upgrade
 def stopped(config, to):
@@ -158,20 +160,20 @@ def test_a_frozen_intake_lets_others_take_its_intents(world: World) -> None:
 
 def test_a_frozen_comparison_loses_its_turn_and_notices(world: World) -> None:
     with frozen(NIGHT, world.url) as process:
-        with pytest.raises(nights.Busy), nights.turn(world.url, "safe"):
+        with pytest.raises(Busy), turn(world.url, "safe"):
             pass
         wait_until(lambda: _free(world.url), "its turn is free", PATIENCE_S)
         assert woken(process) == "lost"
 
 
 def _free(url: str) -> bool:
-    with contextlib.suppress(nights.Busy), nights.turn(url, "safe"):
+    with contextlib.suppress(Busy), turn(url, "safe"):
         return True
     return False
 
 
 def test_a_turn_is_kept_for_as_long_as_its_holder_lives(world: World) -> None:
-    with nights.turn(world.url, "safe", 0.4) as held:
+    with turn(world.url, "safe", 0.4) as held:
         time.sleep(2)  # is what this is about: five times the limit, with nothing asked
         held()
 

@@ -12,8 +12,8 @@ import pytest
 from scheduler import runs
 from scheduler.schedule import CatchUp, Job
 from scheduler.slots import Daily, Every, latest
-from shared.flow.runtime import Runtime
 from shared.providers.base import RefreshFailed
+from shared.runtime import Runtime
 from tests.support.flow import World, together
 
 DAY_S = 86_400.0
@@ -240,7 +240,7 @@ def test_a_job_of_a_provider_that_was_switched_off_waits(world: World) -> None:
 
 
 def test_old_runs_are_forgotten_but_for_the_newest(world: World) -> None:
-    from shared.store import jobs as store  # noqa: PLC0415
+    from scheduler import job_runs as store  # noqa: PLC0415
 
     work = Work()
     table = job(world, work)

@@ -3,10 +3,10 @@
 import pytest
 
 from shared.domain.answers import Answer, Meaning
-from shared.flow.runtime import boot_time_s
-from shared.flow.send import deliver
-from shared.store import attempts
-from shared.store.attempts import Claim
+from shared.payments.send import deliver
+from shared.payments.store import send as send_store
+from shared.payments.store.send import Claim
+from shared.runtime import boot_time_s
 from tests.support.flow import ABSENT, AGAIN, APPLIED, LOOK, NO, NOT_SENT, OK, World
 
 
@@ -15,7 +15,7 @@ def stuck(world: World, provider: str = "safe") -> Claim:
     payment_id = world.pay(provider)
     world.dispatched(provider)
     with world.runtime.database.connection() as connection:
-        claim = attempts.claim(connection, payment_id, world.runtime.worker_key, world.runtime.limits)
+        claim = send_store.claim(connection, payment_id, world.runtime.worker_key, world.runtime.limits)
     assert claim is not None
     world.advance(61)
     world.batches(provider)
@@ -115,7 +115,7 @@ def test_a_success_against_a_cancelled_payment_is_disputed(world: World) -> None
     payment_id = world.settled("safe", NOT_SENT)
     world.execute("UPDATE payments SET state = 'cancelled'")
     with world.runtime.database.connection() as connection:
-        payment = attempts.current(connection, payment_id)
+        payment = send_store.current(connection, payment_id)
     brings(world, Claim(payment, 1, True, None), OK)
     assert world.state(payment_id) == "cancelled"
     assert world.events(payment_id) == ["accepted", "cancelled", "disputed"]

@@ -5,12 +5,12 @@ import threading
 import psycopg
 import pytest
 
-from shared.flow import unclaim as unclaim_module
-from shared.flow.check import check
-from shared.flow.notify import follow_up
-from shared.flow.send import send
-from shared.store import attempts
-from shared.store.engine import AWAY
+from shared import unclaim as unclaim_module
+from shared.database.engine import AWAY
+from shared.follow_ups.ask import follow_up
+from shared.payments.check import check
+from shared.payments.send import send
+from shared.payments.store import send as send_store
 from tests.support.bank import until
 from tests.support.cut import way_of
 from tests.support.flow import ABSENT, APPLIED, LOOK, OK, World
@@ -125,7 +125,7 @@ def unclaimed(world: World, payment_id: int) -> list[bool]:
     """Look for the lost claims at once, as the thread does."""
     with world.runtime.database.connection() as connection:
         return [
-            attempts.unclaim(connection, payment_id, token, world.runtime.limits)
+            send_store.unclaim(connection, payment_id, token, world.runtime.limits)
             for token in world.runtime.lost._tokens
         ]
 
@@ -192,7 +192,7 @@ def test_a_claim_whose_row_can_not_be_read_is_ended_too(world: World, monkeypatc
         raise NotImplementedError("can't parse timestamptz")
 
     with monkeypatch.context() as patched:
-        patched.setattr(attempts, "payment", unreadable)
+        patched.setattr(send_store, "payment", unreadable)
         with pytest.raises(NotImplementedError):
             send(world.runtime, payment_id)
     until(lambda: world.state(payment_id), "waiting")
@@ -204,7 +204,7 @@ def test_a_claim_whose_row_can_not_be_read_is_ended_too(world: World, monkeypatc
 def test_an_outcome_that_postgresql_refuses_ends_its_attempt_all_the_same(
     world: World, monkeypatch: pytest.MonkeyPatch, statement: str
 ) -> None:
-    record, failures = attempts.record, [psycopg.errors.DataError("refused")] * (1 if statement != "both" else 2)
+    record, failures = send_store.record, [psycopg.errors.DataError("refused")] * (1 if statement != "both" else 2)
 
     def refused(*given: object) -> object:
         if failures:
@@ -213,7 +213,7 @@ def test_an_outcome_that_postgresql_refuses_ends_its_attempt_all_the_same(
 
     payment_id = world.pay("careful")
     world.dispatched("careful")
-    monkeypatch.setattr(attempts, "record", refused)
+    monkeypatch.setattr(send_store, "record", refused)
     if statement == "both":
         with pytest.raises(psycopg.errors.DataError):
             send(world.runtime, payment_id)
@@ -232,7 +232,7 @@ def test_a_resend_that_a_person_asked_for_and_whose_sender_never_ends_is_parked_
     payment_id = world.pay("careful")
     world.dispatched("careful")
     with world.runtime.database.connection() as connection:  # somebody who lives, and never says how it ended
-        assert attempts.claim(connection, payment_id, world.runtime.worker_key, world.runtime.limits)
+        assert send_store.claim(connection, payment_id, world.runtime.worker_key, world.runtime.limits)
     world.runtime = world.another()
     world.advance(61)
     world.batches("careful")

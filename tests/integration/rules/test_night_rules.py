@@ -10,12 +10,13 @@ import pytest
 from pydantic import SecretStr
 
 from shared.domain.records import BookLine
-from shared.flow.runtime import Runtime
 from shared.reconciliation import run as night
 from shared.reconciliation import tell
+from shared.reconciliation.store import nights, runs
 from shared.reconciliation.tell import Outcome
+from shared.reconciliation.turn import Busy, turn
+from shared.runtime import Runtime
 from shared.settings import ReportSettings
-from shared.store import nights, reconciliation
 from tests.support.flow import World
 from tests.support.mail_server import mail_server
 
@@ -24,7 +25,7 @@ DAY = date(2026, 3, 1)
 
 def opened(world: World, provider: str = "safe", day: date = DAY) -> int:
     with world.runtime.database.connection() as connection:
-        return reconciliation.open_run(connection, provider, day, night.period("Asia/Tbilisi", day)).id
+        return runs.open_run(connection, provider, day, night.period("Asia/Tbilisi", day)).id
 
 
 def compared(world: World, run_id: int, *, complete: bool = True) -> None:
@@ -54,18 +55,18 @@ def test_a_day_is_from_midnight_to_midnight_where_the_provider_is() -> None:
 
 
 def test_one_process_at_a_time_compares_a_providers_books(world: World) -> None:
-    with nights.turn(world.url, "safe") as held:
+    with turn(world.url, "safe") as held:
         held()
-        with pytest.raises(nights.Busy, match="safe are being compared"), nights.turn(world.url, "safe"):
+        with pytest.raises(Busy, match="safe are being compared"), turn(world.url, "safe"):
             pass
-        with nights.turn(world.url, "other"):
+        with turn(world.url, "other"):
             pass
-    with nights.turn(world.url, "safe"):
+    with turn(world.url, "safe"):
         pass
 
 
 def test_a_lost_turn_is_noticed(world: World) -> None:
-    with nights.turn(world.url, "safe") as held:
+    with turn(world.url, "safe") as held:
         world.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = 715829")
         with pytest.raises(psycopg.OperationalError):
             held()
@@ -98,7 +99,7 @@ def with_lines(world: World, day: date, provider: str = "safe") -> int:
     run_id = opened(world, provider, day)
     line = BookLine("payment", "7", None, 100, "GEL", None, "1", None, True)
     with world.runtime.database.transaction() as connection:
-        reconciliation.keep(connection, run_id, [line] * 25, accounts=["7"], position=None)
+        runs.keep(connection, run_id, [line] * 25, accounts=["7"], position=None)
     return run_id
 
 
@@ -141,7 +142,7 @@ def test_the_payments_of_old_runs_are_dropped_as_soon_as_nobody_reads_them(world
 
 def outcome(world: World, folder: Path, run_id: int) -> Outcome:
     with world.runtime.database.connection() as connection:
-        return Outcome(reconciliation.get(connection, run_id), 2, 5, folder)
+        return Outcome(runs.get(connection, run_id), 2, 5, folder)
 
 
 def mailing(world: World, port: int, **changes: Any) -> Runtime:
@@ -198,7 +199,7 @@ def test_a_day_that_goes_on_is_begun_anew_at_each_look_and_when_it_is_over(world
     assert (run.state, run.over) == ("fetching", False)
     line = BookLine("payment", "7", "x", 100, "MNT", None, None, None, touched=True)
     with world.runtime.database.transaction() as connection:
-        reconciliation.keep(connection, run.id, [line], accounts=["7"], position={"page": 2})
+        runs.keep(connection, run.id, [line], accounts=["7"], position={"page": 2})
     assert night._opened(world.runtime, "safe", day).lines == 1, "a killed look is gone on with"
     ended(world, run.id)
     anew = night._opened(world.runtime, "safe", day)

@@ -8,12 +8,12 @@ import pytest
 
 from shared.domain.answers import Answer
 from shared.domain.payment import State
-from shared.flow.disputes import dispute
-from shared.flow.release import release_refunds
-from shared.flow.send import send
+from shared.payments.dispute import dispute
+from shared.payments.release import release_refunds
+from shared.payments.send import send
+from shared.payments.store import send as send_store
+from shared.payments.store.send import Outcome
 from shared.providers.base import Auth, LoginRefused
-from shared.store import attempts
-from shared.store.attempts import Outcome
 from tests.support.bank import until
 from tests.support.flow import (
     ABSENT,
@@ -307,11 +307,11 @@ def test_an_outcome_recorded_twice_counts_once(world: World) -> None:
     payment_id = world.pay()
     world.dispatched()
     with world.runtime.database.connection() as connection:
-        claim = attempts.claim(connection, payment_id, world.runtime.worker_key, world.runtime.limits)
+        claim = send_store.claim(connection, payment_id, world.runtime.worker_key, world.runtime.limits)
         assert claim is not None
         outcome = Outcome(OK, State.SUCCEEDED, None, in_doubt=False, possibly_sent=True, signal="alive")
-        assert attempts.record(connection, claim, outcome, world.runtime.limits)
-        assert not attempts.record(connection, claim, outcome, world.runtime.limits)
+        assert send_store.record(connection, claim, outcome, world.runtime.limits)
+        assert not send_store.record(connection, claim, outcome, world.runtime.limits)
     dispute(world.runtime, claim)
     assert world.events(payment_id) == ["accepted", "succeeded"]
     assert world.rows("SELECT * FROM discrepancies") == []

@@ -4,13 +4,13 @@ import dataclasses
 
 import pytest
 
+from shared import lanes
 from shared.domain.answers import Answer, Meaning
-from shared.flow.check import check
-from shared.flow.send import halt, send
 from shared.messaging import tasks
+from shared.payments.check import check
+from shared.payments.send import halt, send
 from shared.providers.base import BooksUnread, LoginRefused
 from shared.reconciliation.reads import Reads, Stopped
-from shared.store import lanes
 from tests.support.alerts import raised
 from tests.support.bank import until
 from tests.support.cut import way_of

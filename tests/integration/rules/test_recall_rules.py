@@ -4,13 +4,18 @@ import json
 
 import pytest
 
+from shared.archive.recall import recall
+from shared.archive.retire import retire
+from shared.archive.store import retire as retire_store
+from shared.database.engine import Connection
 from shared.domain.request import Request
-from shared.flow.disputes import dispute_evidence
-from shared.flow.release import release_refunds
-from shared.flow.retire import retire
-from shared.flow.send import deliver
-from shared.store import archive, attempts, holds, intake, views
-from shared.store.engine import Connection
+from shared.payments import views
+from shared.payments.dispute import dispute_evidence
+from shared.payments.release import release_refunds
+from shared.payments.send import deliver
+from shared.payments.store import accept as accept_store
+from shared.payments.store import release as release_store
+from shared.payments.store import send as send_store
 from tests.support.archived import (
     DAY_S,
     KEEP_S,
@@ -75,7 +80,7 @@ def test_a_repeat_in_the_moment_of_the_move_is_still_answered(world: World) -> N
     # The move comes between: it is done and not committed when the repeat wants the event.
     with world.runtime.database.connection() as mover:
         with mover.transaction():
-            assert archive.retire(mover, [payment_id], 400) == 1
+            assert retire_store.retire(mover, [payment_id], 400) == 1
             results: list[int] = []
             done = meanwhile(lambda: results.append(world.accept(document)))
             until(lambda: waits_for_lock(world.connection), True)
@@ -90,7 +95,7 @@ def test_a_repeat_that_is_not_committed_yet_stops_the_move(world: World) -> None
     relayed(world)
     world.advance(KEEP_S + DAY_S)
     with world.runtime.database.transaction() as repeating:
-        intake.reemit(repeating, [payment_id])
+        accept_store.reemit(repeating, [payment_id])
         assert retire(world.runtime, 10) == 0  # it waits a moment for the event, then gives the batch up
     assert retire(world.runtime, 10) == 0  # the event is pending now
     assert places(world, payment_id, "events") == "hot"
@@ -169,7 +174,7 @@ def test_two_releases_that_meet_at_an_archived_settle_wait_for_each_other(world:
     wanted = [world.pay(refund_of=intent_of(world, settle), amount="60.00") for _ in range(2)]
     other = world.another()
     with world.runtime.database.transaction() as one:
-        archive.recall(one, [settle])  # the first of them, in the middle
+        recall(one, [settle])  # the first of them, in the middle
         done = meanwhile(lambda: release_refunds(other))
         until(lambda: waits_for_lock(world.connection), True)
     done()
@@ -183,17 +188,16 @@ def test_a_release_locks_a_settle_that_another_one_has_just_brought_back(
     settle = world.settled("safe", OK)
     assert years_later(world) == 1
     mine, theirs = (world.pay(refund_of=intent_of(world, settle), amount="60.00") for _ in range(2))
-    recall = archive.recall
     with world.another().database.connection() as other:
 
         def meets(connection: Connection, ids: list[int]) -> None:
             recall(other, ids)
             other.execute("COMMIT; BEGIN")
-            assert holds.settle(other, settle)[1] == 0
-            holds.release(other, theirs, Request("/refund", b"{}"), settle)
+            assert release_store.settle(other, settle)[1] == 0
+            release_store.release(other, theirs, Request("/refund", b"{}"), settle)
             recall(connection, ids)
 
-        monkeypatch.setattr(archive, "recall", meets)
+        monkeypatch.setattr(release_store, "recall", meets)
         other.execute("BEGIN")
         other.execute("SELECT FROM payments WHERE id = %s FOR UPDATE", (theirs,))
         done = meanwhile(lambda: release_refunds(world.runtime))
@@ -210,7 +214,7 @@ def test_a_release_that_meets_the_move_of_its_settle_brings_it_back(world: World
     world.advance(KEEP_S + DAY_S)
     with world.runtime.database.connection() as mover:
         with mover.transaction():
-            assert archive.retire(mover, [settle], 400) == 1
+            assert retire_store.retire(mover, [settle], 400) == 1
             refund = world.pay(refund_of=intent_of(world, settle), amount="60.00")
             done = meanwhile(lambda: release_refunds(world.runtime))
             until(lambda: waits_for_lock(world.connection), True)
@@ -241,7 +245,7 @@ def test_a_sender_that_slept_until_its_payment_was_archived_still_tells_of_the_d
     payment_id = world.pay("careful")
     world.dispatched("careful")
     with world.runtime.database.connection() as connection:
-        claim = attempts.claim(connection, payment_id, world.runtime.worker_key, world.runtime.limits)
+        claim = send_store.claim(connection, payment_id, world.runtime.worker_key, world.runtime.limits)
     assert claim is not None
     world.advance(61)
     world.batches("careful")

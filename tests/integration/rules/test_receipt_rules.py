@@ -7,7 +7,7 @@ import pytest
 from shared.domain.answers import Answer
 from shared.domain.payment import HoldReason
 from shared.domain.request import Hold, Refusal
-from shared.flow.notify import follow_up
+from shared.follow_ups.ask import follow_up
 from tests.support.flow import AGAIN, LOOK, NO, NOT_SENT, OK, REAUTH, World
 
 WANTED = {"register": "", "email": "a@example.com"}

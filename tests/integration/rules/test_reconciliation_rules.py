@@ -9,9 +9,8 @@ import pytest
 
 from shared.domain.reference import new_reference
 from shared.reconciliation import compare as comparing
-from shared.reconciliation import report
-from shared.store import balance, reconciliation
-from shared.store import discrepancies as stored
+from shared.reconciliation import report, views
+from shared.reconciliation.store import balance, runs
 from tests.support.flow import World
 from tests.support.nights import Night
 
@@ -322,8 +321,8 @@ def test_sums_that_dont_add_up_keep_the_run_as_it_was(night: Night, monkeypatch:
     with pytest.raises(comparing.Unbalanced, match="does not add up in MNT"):
         comparing.compare(night.world.runtime, run)
     with night.world.runtime.database.connection() as connection:
-        assert reconciliation.get(connection, run.id).state == "fetched"
-        assert list(reconciliation.payments(connection, run.id)) == []
+        assert runs.get(connection, run.id).state == "fetched"
+        assert list(runs.payments(connection, run.id)) == []
 
 
 def test_a_run_that_is_still_being_fetched_is_not_compared(night: Night) -> None:
@@ -364,8 +363,8 @@ def test_sums_have_no_limit(night: Night, tmp_path: Path) -> None:
 def test_discrepancies_beyond_a_bigint_are_listed_as_whole_numbers(night: Night) -> None:
     night.compare(night.line("7", LARGEST // 100, "cash", currency="CLF"))
     with night.world.runtime.database.connection() as connection:
-        (row,) = list(stored.listed(connection))
-        assert (row["provider_minor"], stored.one(connection, row["id"])) == (LARGEST, row)
+        (row,) = list(views.listed(connection))
+        assert (row["provider_minor"], views.one(connection, row["id"])) == (LARGEST, row)
     assert json.dumps(row["provider_minor"]) == str(LARGEST)
 
 

@@ -7,12 +7,12 @@ import psycopg
 import pytest
 
 from scheduler.dispatcher import Releases
+from shared.database.engine import driver_url
 from shared.domain.payment import HoldReason, Payment
 from shared.domain.request import Hold, Refusal, Request
-from shared.flow.release import release_directory_holds, release_refunds
-from shared.flow.send import send
+from shared.payments.release import release_directory_holds, release_refunds
+from shared.payments.send import send
 from shared.providers.base import Directory
-from shared.store.engine import driver_url
 from tests.support.alerts import raised
 from tests.support.bank import until
 from tests.support.flow import ABSENT, AGAIN, LOOK, NO, OK, World, together, waits_for_lock

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from shared.archive.twins import TABLES
 from shared.domain.discrepancies import Category
 from shared.reconciliation import report
 from shared.reconciliation.report import picture
-from shared.store import archive, reconciliation
+from shared.reconciliation.store import runs
 from tests.support.flow import World
 from tests.support.reconciled import HOSTILE, Night, eventful
 
@@ -80,14 +81,14 @@ def test_a_report_that_is_written_again_says_the_same(world: World, tmp_path: Pa
     report.write(world.runtime, run, tmp_path / "first", "en")
     # what became of a payment since is another night's news
     assert world.execute("UPDATE payments SET state = 'succeeded' WHERE state = 'accepted'") == 2
-    report.write(world.runtime, reconciliation.get(world.connection, run.id), tmp_path / "second", "en")
+    report.write(world.runtime, runs.get(world.connection, run.id), tmp_path / "second", "en")
     assert timeless(tmp_path / "first") == timeless(tmp_path / "second")
 
 
 def test_what_is_in_the_archive_is_in_the_report(world: World, tmp_path: Path) -> None:
     run = eventful(world.connection)
     report.write(world.runtime, run, tmp_path / "before", "en")
-    for table in archive.TABLES[:1]:
+    for table in TABLES[:1]:
         world.execute(
             f"""WITH gone AS (DELETE FROM {table} WHERE finished_at IS NOT NULL RETURNING *)
             INSERT INTO archive.{table} SELECT * FROM gone"""
@@ -218,7 +219,7 @@ def test_a_page_shows_the_largest_and_the_file_has_all(world: World, tmp_path: P
 
 def test_a_run_that_was_not_compared_has_no_report(world: World, tmp_path: Path) -> None:
     night = Night(world.connection)
-    run = reconciliation.get(world.connection, night.run_id)
+    run = runs.get(world.connection, night.run_id)
     with pytest.raises(ValueError, match="was not compared yet"):
         report.write(world.runtime, run, tmp_path / "none", "en")
 

@@ -1,8 +1,8 @@
 """A person who asks to send a parked payment again gets a last look at the books first."""
 
 from shared.domain.answers import CheckResult, Verdict
-from shared.flow.look import look
-from shared.flow.resolve import resolve
+from shared.payments.look import look
+from shared.payments.resolve import resolve
 from tests.support.flow import ABSENT, LOOK, UNCLEAR, World
 
 TWICE = CheckResult(Verdict.INCONCLUSIVE, "its marker stands 2 times; a person has to look", for_person=True)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from shared.flow.notify import end_unsendable
+from shared import lanes
+from shared.follow_ups.ask import end_unsendable
 from shared.settings import UbillSettings
-from shared.store import lanes
 from tests.support.archived import DAY_S, KEEP_S, relayed, years_later
 from tests.support.flow import OK, World, running_world
 

@@ -9,11 +9,11 @@ import pytest
 from shared.domain.answers import Answer, Meaning
 from shared.domain.records import DeliveryReport
 from shared.domain.request import Refusal
-from shared.flow import delivery
-from shared.flow.notify import follow_up
-from shared.flow.resolve import resolve_follow_up
+from shared.follow_ups import delivery
+from shared.follow_ups.ask import follow_up
+from shared.payments import views
+from shared.payments.resolve import resolve_follow_up
 from shared.providers.base import LookupFailed
-from shared.store import views
 from tests.support.flow import AGAIN, HALT, LOOK, NO, NOT_SENT, OK, REAUTH, SENT, World, running_world
 
 NUMBER = "995500000001"

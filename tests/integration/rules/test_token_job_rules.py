@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 import pytest
 
 from scheduler import jobs
+from shared.database.tokens import StoredTokens
 from shared.domain.records import StoredToken
-from shared.flow.runtime import Runtime
 from shared.providers.base import Auth, Connected, LoginRefused
 from shared.providers.credentials import TokenSource
-from shared.store.tokens import StoredTokens
+from shared.runtime import Runtime
 from tests.support.alerts import raised
 from tests.support.flow import World
 from tests.support.lone import KEY

@@ -19,12 +19,12 @@ import pytest
 from cryptography.fernet import Fernet
 
 from scheduler import jobs
+from shared.database.engine import Database
+from shared.database.tokens import StoredTokens
 from shared.providers import credentials, grants
 from shared.providers.base import Connected
 from shared.providers.registry import connect
 from shared.settings import Settings
-from shared.store.engine import Database
-from shared.store.tokens import StoredTokens
 from tests.support.flow import World
 from tests.support.memory import jwt
 from tests.support.raw_server import Connection, answer, raw_server

@@ -2,7 +2,7 @@
 
 from cryptography.fernet import Fernet
 
-from shared.store.tokens import StoredTokens
+from shared.database.tokens import StoredTokens
 from tests.support.flow import World
 
 OLD, NEW, OTHER = (Fernet.generate_key().decode() for _ in range(3))

@@ -2,10 +2,10 @@
 
 import pytest
 
-from shared.flow import notify as notify_module
-from shared.flow.notify import follow_up
-from shared.flow.runtime import boot_time_s
+from shared.follow_ups import ask as notify_module
+from shared.follow_ups.ask import follow_up
 from shared.providers.base import Auth
+from shared.runtime import boot_time_s
 from tests.support.cut import way_of
 from tests.support.flow import LOOK, OK, World
 

@@ -8,7 +8,7 @@ from shared.domain.discrepancies import Category
 from shared.reconciliation.report.evidence import ITEMS, LENGTH, pairs
 from shared.reconciliation.report.figures import Reader, reader_locale
 from shared.reconciliation.report.words import WORDS
-from shared.store.reports import Shown
+from shared.reconciliation.store.reports import Shown
 
 READER = Reader(reader_locale("en"), ZoneInfo("Asia/Tbilisi"))
 ROW = Shown(

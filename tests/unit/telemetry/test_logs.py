@@ -38,13 +38,13 @@ def lines(stream: io.StringIO) -> list[dict[str, Any]]:
 
 
 def test_an_event_is_one_json_line_with_its_time_level_and_logger(stream: io.StringIO) -> None:
-    logs.get_logger("shared.flow.send").info("payment\nsent", provider="billcenter", amount_minor=10000)
+    logs.get_logger("shared.payments.send").info("payment\nsent", provider="billcenter", amount_minor=10000)
     (line,) = lines(stream)
     assert line.pop("timestamp").endswith("Z")
     assert line == {
         "event": "payment\nsent",
         "level": "info",
-        "logger": "shared.flow.send",
+        "logger": "shared.payments.send",
         "provider": "billcenter",
         "amount_minor": 10000,
     }
@@ -181,7 +181,7 @@ def test_a_terminal_gets_readable_coloured_lines_that_cannot_steer_it() -> None:
 
 def test_an_event_costs_less_than_30_microseconds_on_an_idle_machine(stream: io.StringIO) -> None:
     """Asserted at ten times that, as the machines that test are not idle: it catches a pattern gone quadratic."""
-    log = logs.get_logger("shared.flow.send")
+    log = logs.get_logger("shared.payments.send")
     logs.bind(payment_id=12345, attempt=1, task_id="0b8e3c1e-9d3c-4a53-9b7c-0a9d8f1e2c3d")
 
     def cost_us() -> float:

@@ -1,0 +1,122 @@
+"""Providers' tokens: one encrypted row each, one log-in for the fleet."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from shared.database import locks, session
+from shared.database.engine import Database, Row
+from shared.domain.records import StoredToken
+
+# The longest that a log-in may take: a renewal and a log-in, each with its HTTP deadline. Whoever takes longer stands
+# still, and others log in.
+LOGIN_S = 90.0
+
+_READ = """
+SELECT version, token, refused, after_refusal, greatest(extract(epoch FROM clock() - saved_at), 0)::float8 AS age_s
+FROM tokens WHERE provider = %s
+"""
+
+_SAVE = """
+INSERT INTO tokens AS t (provider, version, token, after_refusal) VALUES (%s, 1, %s, %s)
+ON CONFLICT (provider) DO UPDATE SET version = t.version + 1, token = excluded.token, refused = false,
+    after_refusal = excluded.after_refusal, saved_at = clock()
+WHERE %s::bigint IS NULL OR t.version = %s
+RETURNING version, refused, after_refusal, 0::float8 AS age_s
+"""
+
+_HELD = """
+SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND granted
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND classid::bigint = %s AND objid::bigint = %s & 4294967295) AS held
+"""
+
+
+class StoredTokens:
+    """Tokens shared by the fleet. Thread-safe. `keys` are Fernet keys, newest first; older ones still decrypt.
+
+    login_s: a log-in that takes longer loses its right to be the only one.
+    """
+
+    def __init__(self, database: Database, database_url: str, keys: Sequence[str], *, login_s: float = LOGIN_S) -> None:
+        self._database, self._url, self._login_s = database, database_url, login_s
+        self._replaces: dict[str, int] = {}  # the version that a log-in under way found, 0 for none
+        self._cipher = MultiFernet([Fernet(key) for key in keys])
+
+    def read(self, provider: str) -> StoredToken | None:
+        """The newest token; None when there is none, or none that these keys can read."""
+        with self._database.connection() as connection:
+            row = connection.execute(_READ, (provider,)).fetchone()
+        if row is None:
+            return None
+        try:
+            return _token(row, json.loads(self._cipher.decrypt(bytes(row["token"]))))
+        except InvalidToken:
+            return None
+
+    def save(self, provider: str, token: Mapping[str, Any], after_refusal: bool) -> StoredToken:
+        """Keep a token as the newest version, and give it back.
+
+        A log-in that stood still so long that another one was made meanwhile replaces nothing: then the newer token is
+        given back.
+        """
+        secret = self._cipher.encrypt(json.dumps(token).encode())
+        found = self._replaces.get(provider)
+        with self._database.connection() as connection:
+            row = connection.execute(_SAVE, (provider, secret, after_refusal, found, found)).fetchone()
+        if row is not None:
+            return _token(row, token)
+        newer = self.read(provider)
+        if newer is None or newer.refused:  # it can't be read with our keys, or is no good: ours is
+            self._replaces.pop(provider, None)
+            return self.save(provider, token, after_refusal)
+        return newer
+
+    def invalidate(self, provider: str, version: int) -> None:
+        """This version got a 401. Does nothing when a newer one is there."""
+        with self._database.connection() as connection:
+            connection.execute(
+                "UPDATE tokens SET refused = true WHERE provider = %s AND version = %s", (provider, version)
+            )
+
+    def prove(self, provider: str, version: int) -> None:
+        """A call succeeded with this version: it no longer counts as `after_refusal`, for the whole fleet."""
+        with self._database.connection() as connection:
+            connection.execute(
+                "UPDATE tokens SET after_refusal = false WHERE provider = %s AND version = %s", (provider, version)
+            )
+
+    def try_login_lock(self, provider: str) -> Callable[[], None] | None:
+        """The fleet's log-in lock, on a connection of its own so that no pool or transaction waits on HTTP.
+
+        Gives a function that releases it, or None when someone else holds it. A killed holder frees it, one that
+        stands still loses it after `login_s`; what it saves later replaces no newer token.
+        """
+        key = locks.of_name(f"settlepipe login {provider}")
+        with self._database.connection() as pooled:  # whoever waits asks again and again: no new connection for that
+            row = pooled.execute(_HELD, (locks.LOGIN, key)).fetchone()
+            if row and row["held"]:
+                return None
+        connection = session.connect(self._url, "settlepipe log-in", idle_s=self._login_s)
+        try:
+            locked = connection.execute("SELECT pg_try_advisory_lock(%s, %s::int)", (locks.LOGIN, key)).fetchone()
+            if not (locked and locked[0]):
+                connection.close()
+                return None
+            version = connection.execute("SELECT version FROM tokens WHERE provider = %s", (provider,)).fetchone()
+        except BaseException:
+            connection.close()
+            raise
+        self._replaces[provider] = version[0] if version else 0
+
+        def release() -> None:
+            self._replaces.pop(provider, None)
+            connection.close()
+
+        return release
+
+
+def _token(row: Row, token: Mapping[str, Any]) -> StoredToken:
+    return StoredToken(row["version"], token, row["refused"], row["after_refusal"], row["age_s"])

@@ -1,0 +1,58 @@
+"""confirm: a person says that a changed bank account is the biller's. One transaction; kept for ever.
+
+Dying before the commit changes nothing. After it, what is held for the account goes by itself: the list has a new
+version, and the dispatcher builds again what waits for it.
+"""
+
+from shared.database.engine import Database, Row
+from shared.directory.store import accounts
+from shared.domain import decision
+from shared.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+
+
+class Unconfirmable(Exception):  # noqa: N818 - says what is so
+    """There is no such open account, or several. Nothing was changed; the message says why, without its number."""
+
+
+def confirm(
+    database: Database,
+    provider: str,
+    service: str,
+    account: str,
+    *,
+    by: str,
+    bank_code: str | None = None,
+    khut_type: str | None = None,
+) -> Row:
+    """Let payments go to a changed account: the row as it was found, with `to_confirm` and who confirmed it earlier.
+
+    Confirming again changes nothing: the first person stays. Raises Unconfirmable, ValueError for a bad name.
+    """
+    by = decision.by(by, "name of who confirms")
+    with database.transaction() as connection:
+        found = accounts.find(connection, provider, service, account, bank_code=bank_code, khut_type=khut_type)
+        row = _one(found, provider, service)
+        if row["to_confirm"]:
+            accounts.confirm(connection, row["id"], by)
+    if row["to_confirm"]:
+        log.info("an account was confirmed", provider=provider, biller_service=service, row=row["id"])
+    return row
+
+
+def _one(found: list[Row], provider: str, service: str) -> Row:
+    is_open = [row for row in found if row["closed_at"] is None]
+    waiting = [row for row in is_open if row["to_confirm"]]
+    if not is_open:
+        why = "this account is closed" if found else "there is no such account"
+        raise Unconfirmable(
+            f"{why} at service {service} of {provider}; see `settlepipe accounts {provider} --history`,"
+            " nothing was changed"
+        )
+    if len(waiting) > 1:
+        raise Unconfirmable(
+            f"{len(waiting)} accounts with this number wait at service {service}; name one with --bank or --khut-type,"
+            " nothing was changed"
+        )
+    return (waiting or is_open)[0]

@@ -1,0 +1,91 @@
+"""The bank accounts of biller services: kept beside the provider's list, with who confirmed which change.
+
+An account is its number, its bank and its branch (khut_type). One that joins a service which had accounts before is a
+change and waits for a person, unless it was first there or confirmed before.
+"""
+
+from shared.database.engine import Connection, Row
+
+KIND = "bank_accounts"  # the name of this list; its rows' data have account, bank_code, bank_name, khut_type
+
+_SAME = """(a.provider, a.service, a.khut_type, a.account, a.bank_code)
+    = (l.provider, l.service, l.khut_type, l.account, l.bank_code)"""
+
+_CLOSE = f"""
+UPDATE bank_accounts a SET closed_at = clock() WHERE a.provider = %(provider)s AND a.closed_at IS NULL
+    AND NOT EXISTS (SELECT FROM listed_accounts l WHERE {_SAME})
+"""
+
+_RENAME = f"""
+UPDATE bank_accounts a SET bank_name = l.bank_name FROM listed_accounts l
+WHERE a.provider = %(provider)s AND a.closed_at IS NULL AND {_SAME} AND a.bank_name <> l.bank_name
+"""
+
+# `changed` where the same row of the provider's list was another account until this very transaction.
+_OPEN = f"""
+WITH joined AS (
+    INSERT INTO bank_accounts (provider, service, khut_type, account, bank_code, bank_name, change)
+    SELECT l.provider, l.service, l.khut_type, l.account, l.bank_code, l.bank_name, CASE
+        WHEN NOT EXISTS (SELECT FROM bank_accounts a WHERE (a.provider, a.service) = (l.provider, l.service))
+            THEN 'first'
+        WHEN EXISTS (SELECT FROM bank_accounts a WHERE {_SAME} AND NOT a.to_confirm) THEN 'returned'
+        WHEN EXISTS (SELECT FROM directory_rows r WHERE r.provider = l.provider AND r.kind = %(kind)s
+                     AND r.item_id = l.item_id AND r.key = l.service AND r.closed_at = clock()) THEN 'changed'
+        ELSE 'added' END
+    FROM listed_accounts l WHERE l.provider = %(provider)s
+        AND NOT EXISTS (SELECT FROM bank_accounts a WHERE {_SAME} AND a.closed_at IS NULL)
+    RETURNING *
+), told AS (
+    INSERT INTO events (event_id, type, subject, data)
+    SELECT 'a' || id || '-1', 'settlepipe.account.changed', provider || '/' || service,
+        json_build_object('provider', provider, 'biller_service', service, 'khut_type', nullif(khut_type, ''),
+                          'change', change, 'at', utc_text(since))
+    FROM joined WHERE to_confirm ORDER BY id
+)
+SELECT id, service, change FROM joined WHERE to_confirm ORDER BY id
+"""
+
+_FIND = """
+SELECT id, khut_type, bank_code, closed_at, to_confirm, confirmed_by, utc_text(confirmed_at) AS confirmed_at
+FROM bank_accounts WHERE provider = %(provider)s AND service = %(service)s AND account = %(account)s
+    AND (%(bank_code)s::text IS NULL OR bank_code = %(bank_code)s)
+    AND (%(khut_type)s::text IS NULL OR khut_type = %(khut_type)s)
+ORDER BY id FOR UPDATE
+"""
+
+_CONFIRM = """
+WITH confirmed AS (
+    UPDATE bank_accounts SET confirmed_at = clock(), confirmed_by = %(by)s
+    WHERE id = %(id)s AND to_confirm AND closed_at IS NULL RETURNING provider
+)
+UPDATE directory_lists l SET version = l.version + 1 FROM confirmed
+WHERE l.provider = confirmed.provider AND l.kind = %(kind)s
+"""
+
+
+def follow(connection: Connection, provider: str) -> list[Row]:
+    """Bring the accounts up to the provider's list, in the transaction that replaced it.
+
+    Returns the changes that wait for a person (id, service, change); their events are in the outbox.
+    """
+    given = {"provider": provider, "kind": KIND}
+    connection.execute(_CLOSE, given)
+    connection.execute(_RENAME, given)
+    return connection.execute(_OPEN, given).fetchall()
+
+
+def find(
+    connection: Connection, provider: str, service: str, account: str, *, bank_code: str | None, khut_type: str | None
+) -> list[Row]:
+    """Every time that this number was an account of the service, the oldest first; locked, as is the list.
+
+    A refresh that goes on at the same time ends before this returns, or begins after the caller's transaction.
+    """
+    connection.execute("SELECT FROM directory_lists WHERE provider = %s AND kind = %s FOR UPDATE", (provider, KIND))
+    given = {"provider": provider, "service": service, "account": account}
+    return connection.execute(_FIND, given | {"bank_code": bank_code, "khut_type": khut_type}).fetchall()
+
+
+def confirm(connection: Connection, number: int, by: str) -> None:
+    """A person confirms this open account. Whoever has a copy of the list reads it again."""
+    connection.execute(_CONFIRM, {"id": number, "by": by, "kind": KIND})

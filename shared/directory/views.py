@@ -1,0 +1,89 @@
+"""The providers' lists as other rooms read them: the open rows, their versions, the bank accounts for people."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from threading import Lock
+from time import monotonic
+from typing import Any
+
+from shared.database.engine import Connection, Database, Row
+from shared.directory.store import accounts
+
+# An account that nobody kept is not confirmed either: a process of an older version may have replaced the list.
+_ROWS = """
+SELECT r.kind, r.key, CASE WHEN r.kind = %(accounts)s AND NOT EXISTS (
+        SELECT FROM bank_accounts a WHERE (a.provider, a.service) = (r.provider, r.key) AND a.closed_at IS NULL
+            AND NOT a.to_confirm AND a.account = r.data ->> 'account'
+            AND a.khut_type = coalesce(r.data ->> 'khut_type', '')
+            AND a.bank_code = coalesce(r.data ->> 'bank_code', ''))
+    THEN r.data || '{"confirmed": false}' ELSE r.data END AS data
+FROM directory_rows r WHERE r.provider = %(provider)s AND r.closed_at IS NULL ORDER BY r.item_id
+"""
+
+_SHOWN = """
+SELECT provider, service, nullif(khut_type, '') AS khut_type, account, nullif(bank_code, '') AS bank_code,
+    nullif(bank_name, '') AS bank_name, utc_text(since) AS since, utc_text(closed_at) AS closed_at, change,
+    CASE WHEN closed_at IS NOT NULL THEN 'closed' WHEN to_confirm THEN 'to be confirmed' ELSE 'confirmed' END AS state,
+    utc_text(confirmed_at) AS confirmed_at, confirmed_by
+FROM bank_accounts
+WHERE (%(provider)s::text IS NULL OR provider = %(provider)s) AND (%(closed)s OR closed_at IS NULL)
+ORDER BY provider, length(service), service, khut_type, bank_accounts.since, id
+"""
+
+
+def shown(connection: Connection, provider: str | None, *, closed: bool) -> list[Row]:
+    """The accounts as people and programs see them, of one provider or all; closed: also those that are no more."""
+    return connection.execute(_SHOWN, {"provider": provider, "closed": closed}).fetchall()
+
+
+def versions(connection: Connection) -> dict[tuple[str, str], int]:
+    """The version of each list; it grows with each refresh, and when one of its accounts is confirmed."""
+    rows = connection.execute("SELECT provider, kind, version FROM directory_lists").fetchall()
+    return {(row["provider"], row["kind"]): row["version"] for row in rows}
+
+
+class CachedDirectory:
+    """One provider's open rows, kept in the process and read again when a refresh, or a person, changed them.
+
+    A bank account that waits for a person has `confirmed` false. Thread-safe. At most `fresh_s` seconds behind the
+    database.
+    """
+
+    def __init__(self, database: Database, provider: str, fresh_s: float = 1.0) -> None:
+        self._database, self._provider, self._fresh_s = database, provider, fresh_s
+        self._lock = Lock()
+        self._looked_at = float("-inf")
+        self._versions: dict[tuple[str, str], int] = {}
+        self._rows: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]] = {}
+
+    def rows(self, kind: str, key: str) -> Sequence[Mapping[str, Any]]:
+        """The open rows of list `kind` filed under `key`."""
+        with self._lock:
+            self._look_if_stale()
+            return self._rows.get((kind, key), ())
+
+    def fetched(self, kind: str) -> bool:
+        """Has list `kind` ever been fetched?"""
+        with self._lock:
+            self._look_if_stale()
+            return self._versions.get((self._provider, kind), 0) > 0  # 0: somebody is only about to
+
+    def _look_if_stale(self) -> None:
+        if monotonic() - self._looked_at > self._fresh_s:
+            self._look()
+
+    def _look(self) -> None:
+        with self._database.connection() as connection:
+            now = {k: v for k, v in versions(connection).items() if k[0] == self._provider}
+            if now != self._versions:
+                self._rows = _read(connection, self._provider)
+                self._versions = now
+        self._looked_at = monotonic()
+
+
+def _read(connection: Connection, provider: str) -> Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]:
+    rows = connection.execute(_ROWS, {"provider": provider, "accounts": accounts.KIND}).fetchall()
+    filed: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
+    for row in rows:
+        filed[row["kind"], row["key"]].append(row["data"])
+    return filed

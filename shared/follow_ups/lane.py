@@ -1,0 +1,46 @@
+"""What a look at a lane does with its follow-ups: those that are due are dispatched, lost leases are ended."""
+
+from shared.database.engine import Connection
+from shared.follow_ups.store.ask import EVENT
+
+_DUE = """
+WITH due AS (
+    SELECT f.id FROM follow_ups f WHERE f.provider = %(provider)s AND f.due_at <= clock()
+        AND f.state IN ('waiting', 'dispatched') ORDER BY f.due_at LIMIT %(room)s FOR UPDATE SKIP LOCKED
+)
+UPDATE follow_ups f SET state = 'dispatched', due_at = clock() + make_interval(secs => %(lease_s)s)
+FROM due WHERE f.id = due.id RETURNING f.id
+"""
+
+# While it is `unasked` nothing was asked for, whatever became of the process.
+_END_LOST = f"""
+WITH moved AS (
+    UPDATE follow_ups SET state = CASE WHEN unasked THEN 'waiting' ELSE 'parked' END,
+        due_at = CASE WHEN unasked THEN clock() END,
+        detail = CASE kind WHEN 'sms' THEN 'the message' ELSE 'the receipt' END
+            || CASE WHEN unasked THEN ' was not asked for before its lease ran out'
+                    ELSE ' was asked for and no outcome was recorded' END
+    WHERE provider = %(provider)s AND state = 'sending' AND due_at <= clock() RETURNING *
+), {EVENT}
+SELECT id, state FROM moved
+"""
+
+
+def claim_due(connection: Connection, provider: str, room: int, lease_s: float) -> list[int]:
+    """Ids of follow-ups that are due in this lane, marked dispatched with a lease."""
+    given = {"provider": provider, "room": room, "lease_s": lease_s}
+    return [row["id"] for row in connection.execute(_DUE, given).fetchall()]
+
+
+def waiting(connection: Connection, provider: str) -> list[int]:
+    """A payment whose receipt waits (perhaps for the provider's lists), if there is one."""
+    statement = """SELECT payment_id FROM follow_ups
+        WHERE provider = %s AND kind = 'receipt' AND state = 'waiting' AND attempts > 0 LIMIT 1"""
+    return [row["payment_id"] for row in connection.execute(statement, (provider,)).fetchall()]
+
+
+def end_lost(connection: Connection, provider: str) -> list[tuple[int, str]]:
+    """(id, new state) of those whose lease ran out. What was being asked for is parked: nobody knows, a person
+    decides. What was not asked for yet waits."""
+    rows = connection.execute(_END_LOST, {"provider": provider}).fetchall()
+    return [(row["id"], row["state"]) for row in rows]

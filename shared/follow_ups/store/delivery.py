@@ -1,0 +1,84 @@
+"""What is told of the delivery of text messages: kept as it comes, told on once when it is final."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from shared.database.engine import Connection
+from shared.domain.records import DeliveryReport
+
+# Final (received, not delivered, error) stands above what is not, whenever that was said; else the later one counts.
+_KEEP = """
+INSERT INTO sms_reports AS k (sms_id, number, status, reported_at)
+SELECT %(sms_id)s, t.number, t.status, coalesce(%(reported_at)s::timestamptz, clock())
+FROM unnest(%(number)s::text[], %(status)s::smallint[]) AS t(number, status) ORDER BY t.number
+ON CONFLICT (sms_id, number) DO UPDATE
+    SET status = excluded.status, reported_at = excluded.reported_at, received_at = clock()
+    WHERE (excluded.status IN (1, 2, 4)) > k.final
+        OR (excluded.status IN (1, 2, 4)) = k.final AND excluded.reported_at > k.reported_at
+"""
+
+_TELL = """
+WITH moved AS (
+    UPDATE follow_ups f SET delivery = CASE r.status WHEN 1 THEN 'delivered' ELSE 'undelivered' END
+    FROM sms_reports r JOIN payments p ON p.notify ->> 'sms' = r.number
+    WHERE r.sms_id = %(sms_id)s AND r.final AND f.kind = 'sms' AND f.reference = r.sms_id AND f.delivery IS NULL
+        AND f.payment_id = p.id
+    RETURNING f.payment_id, f.delivery, r.status, r.sms_id, r.reported_at
+), numbered AS (
+    UPDATE payments p SET event_seq = p.event_seq + 1 FROM moved m WHERE p.id = m.payment_id
+    RETURNING p.id, p.event_seq, p.source, p.intent_id
+)
+INSERT INTO events (payment_id, event_id, type, subject, data)
+SELECT p.id, p.id || '-' || p.event_seq, 'settlepipe.sms.' || m.delivery, p.source || '/' || p.intent_id,
+    json_build_object('source', p.source, 'intent_id', p.intent_id, 'state', m.delivery,
+                      'detail', CASE m.status WHEN 4 THEN 'the provider reports an error' END,
+                      'answer', json_build_object('sms_id', m.sms_id, 'status', m.status,
+                                                  'reported_at', utc_text(m.reported_at)))
+FROM numbered p JOIN moved m ON m.payment_id = p.id
+"""
+
+_FORGET = """
+DELETE FROM sms_reports r USING (
+    SELECT sms_id, number FROM sms_reports WHERE received_at < clock() - make_interval(days => %(days)s) LIMIT %(limit)s
+) AS old WHERE (r.sms_id, r.number) = (old.sms_id, old.number)
+"""
+
+_UNREPORTED = """
+SELECT reference FROM follow_ups
+WHERE kind = 'sms' AND state = 'issued' AND delivery IS NULL AND reference IS NOT NULL
+    AND finished_at > clock() - make_interval(secs => %(younger_s)s)
+ORDER BY finished_at DESC LIMIT %(limit)s
+"""
+
+
+def keep(connection: Connection, sms_id: str, reports: Sequence[DeliveryReport], reported_at: datetime | None) -> None:
+    """Keep what is told of a message's numbers. reported_at: None for now. Safe to repeat, in any order."""
+    newest = {report.number: report.status for report in reports}  # a number that is told twice counts once
+    given = {
+        "sms_id": sms_id,
+        "number": list(newest),
+        "status": list(newest.values()),
+        "reported_at": reported_at,
+    }
+    connection.execute(_KEEP, given)
+
+
+def tell(connection: Connection, sms_id: str) -> bool:
+    """Write the event of a follow-up's message whose report is final, once. False when there is nothing to tell (yet).
+
+    Called after a report was committed and after a sending was: each in a statement of its own, so that whichever
+    of the two is committed last sees the other.
+    """
+    return connection.execute(_TELL, {"sms_id": sms_id}).rowcount > 0
+
+
+def unreported(connection: Connection, limit: int, younger_s: float) -> list[str]:
+    """The provider's ids of sent messages without a final report, the newest first."""
+    rows = connection.execute(_UNREPORTED, {"limit": limit, "younger_s": younger_s}).fetchall()
+    return [row["reference"] for row in rows]
+
+
+def forget(connection: Connection, days: int, limit: int) -> int:
+    """Delete up to `limit` reports that came longer ago than this; how many that was. What they told is kept with
+    their messages."""
+    return connection.execute(_FORGET, {"days": days, "limit": limit}).rowcount

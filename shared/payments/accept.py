@@ -1,0 +1,166 @@
+"""accept: read intents in batches, validate, insert, commit, then acknowledge.
+
+Dying before the commit: the entries stay pending and are read again. Dying between the commit and the
+acknowledgement: they are read again too, and change nothing, because (source, intent_id) is there.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import psycopg
+from sqlalchemy.exc import SQLAlchemyError
+
+from shared.database import clock
+from shared.domain.intent import AHEAD, MAX_AHEAD, BadIntent, Intent, parse_intent
+from shared.domain.kept import keep, keep_unread
+from shared.domain.payment import Payment
+from shared.domain.reference import new_reference
+from shared.messaging.streams import Entry
+from shared.payments.prepare import prepare, rule_of
+from shared.payments.store import accept as store
+from shared.payments.store.accept import Key, NewPayment, Quarantined
+from shared.runtime import Runtime
+from shared.telemetry.logs import alert, get_logger
+
+log = get_logger(__name__)
+
+_BEHIND = "an intent with this id stood before it and could not be accepted; replay it when that is mended"
+MAX_DELIVERIES = 5  # an entry whose readers ended so often before they were done with it is not read again
+
+
+def accept(runtime: Runtime, entries: Sequence[Entry]) -> int:
+    """Make entries durable: as payments, as re-emitted events or in quarantine. Returns the number of new payments.
+
+    After it returns every entry may be acknowledged; when it raises (PostgreSQL is away), none may. An entry that
+    PostgreSQL refuses is found by halving the batch, and goes to quarantine: it never stops the others.
+    """
+    try:
+        return _accept(runtime, entries)
+    except (psycopg.DataError, psycopg.IntegrityError):
+        if len(entries) > 1:
+            half = len(entries) // 2
+            return accept(runtime, entries[:half]) + accept(runtime, entries[half:])
+        alert("intent_not_storable", "an intent passed validation and PostgreSQL refused it")
+        with runtime.database.transaction() as connection:
+            reason = "it could not be stored: a mistake in the validation"
+            store.quarantine(connection, [_quarantined(entries[0], reason, None)])
+        return 0
+
+
+def _accept(runtime: Runtime, entries: Sequence[Entry]) -> int:
+    first: dict[Key, tuple[Intent, Entry]] = {}
+    repeats: list[tuple[Intent, Entry]] = []
+    rejected: list[Quarantined] = []
+    for entry in entries:
+        try:
+            intent = _read(runtime, entry)
+        except BadIntent as bad:
+            rejected.append(_quarantined(entry, bad.reason, bad.subject))
+            continue
+        except Exception:  # a mistake in the validation must not stop the intake
+            alert("validation_failed", "an intent could not be read: a mistake in the validation")
+            rejected.append(_quarantined(entry, "it could not be read: a mistake in the validation", None))
+            continue
+        key = (intent.source, intent.intent_id)
+        if key in first:
+            repeats.append((intent, entry))
+        else:
+            first[key] = (intent, entry)
+    rows = _build(runtime, first, rejected)
+    with runtime.database.transaction() as connection:
+        # What was accepted before is a repeat, also where it is ahead of the clock: it is only not taken anew.
+        latest = clock.now(connection) + MAX_AHEAD
+        inserted = store.insert(connection, [row for row in rows if row.intent.paid_at <= latest])
+        repeats += [pair for key, pair in first.items() if key not in inserted]
+        known = store.known(connection, list({(intent.source, intent.intent_id) for intent, _ in repeats}))
+        again = []
+        for intent, entry in repeats:
+            before = known.get((intent.source, intent.intent_id))
+            if before is None:  # it is ahead, or the first one of this id is in quarantine itself
+                reason = AHEAD if intent.paid_at > latest else _BEHIND
+                rejected.append(_quarantined(entry, reason, f"{intent.source}/{intent.intent_id}"))
+            elif before.digest == intent.digest:
+                again.append(before.payment_id)
+            else:
+                reason = "this id was used before for an intent with other content"
+                subject = f"{intent.source}/{intent.intent_id}"
+                rejected.append(_quarantined(entry, reason, subject, before.payment_id))
+        store.reemit(connection, again)
+        store.quarantine(connection, rejected)
+    if rejected:
+        log.warning("intents went to quarantine; see `settlepipe quarantine`", count=len(rejected))
+    return len(inserted)
+
+
+def _read(runtime: Runtime, entry: Entry) -> Intent:
+    if _ended_its_readers(entry):
+        alert("entry_ends_intake", "an entry was read again and again and whoever read it ended; it is in quarantine")
+        raise BadIntent(f"it was read {MAX_DELIVERIES} times and whoever read it ended before it was done")
+    if entry.raw is None:
+        raise BadIntent("the entry must have exactly one field, `intent`")
+    targets = {name: registration.target for name, registration in runtime.registrations.items()}
+    intent = parse_intent(entry.raw, targets)
+    allowed = runtime.settings.intake.sources.get(entry.stream, [])
+    if "*" not in allowed and intent.source not in allowed:
+        raise BadIntent("this source may not use this stream", f"{intent.source}/{intent.intent_id}")
+    return intent
+
+
+def _build(
+    runtime: Runtime, first: Mapping[Key, tuple[Intent, Entry]], rejected: list[Quarantined]
+) -> list[NewPayment]:
+    rows = []
+    for intent, entry in first.values():
+        payment = _payment(intent)
+        try:
+            built = prepare(runtime, payment)
+        except (psycopg.Error, SQLAlchemyError):  # the lists could not be read: that is no intent's fault
+            raise
+        except Exception:  # a mistake in an adapter must stop neither the intake nor lose the intent
+            alert("build_failed", "an intent's request could not be built", provider=intent.provider)
+            subject = f"{intent.source}/{intent.intent_id}"
+            rejected.append(_quarantined(entry, "its request could not be built: a mistake in the adapter", subject))
+            continue
+        rule = rule_of(runtime, payment)
+        rows.append(NewPayment(intent, payment.sent_reference, rule.resend_safe, built, rule.needs_baseline))
+    return rows
+
+
+def _payment(intent: Intent) -> Payment:
+    return Payment(
+        id=0,
+        source=intent.source,
+        intent_id=intent.intent_id,
+        provider=intent.provider,
+        operation=intent.operation,
+        amount_minor=intent.amount_minor,
+        currency=intent.currency,
+        paid_at=intent.paid_at,
+        target=intent.target,
+        sent_reference=new_reference(),
+        receipt=intent.receipt,
+        refund_of=intent.refund_of,
+    )
+
+
+def _quarantined(entry: Entry, reason: str, subject: str | None, conflict_of: int | None = None) -> Quarantined:
+    raw = entry.raw if entry.raw is not None else _flat(entry.fields)
+    kept = keep_unread(raw) if _ended_its_readers(entry) else keep(raw, subject)
+    return Quarantined(
+        sha256=kept.sha256,
+        raw=kept.raw,
+        whole_bytes=kept.whole_bytes,
+        reason=reason,
+        subject=subject,
+        stream=entry.stream,
+        entry_id=entry.entry_id.decode("ascii", "replace"),
+        conflict_of=conflict_of,
+    )
+
+
+def _ended_its_readers(entry: Entry) -> bool:
+    return entry.deliveries > MAX_DELIVERIES
+
+
+def _flat(fields: Mapping[bytes, bytes]) -> bytes:
+    """An entry of another form, kept as lines of `field=value`."""
+    return b"\n".join(name + b"=" + value for name, value in fields.items())

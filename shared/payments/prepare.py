@@ -1,0 +1,56 @@
+"""prepare: the frozen request of a payment, or why there is none yet, or never."""
+
+from shared.domain.money import format_amount
+from shared.domain.payment import HoldReason, Operation, Payment
+from shared.domain.request import Built, Hold, Refusal
+from shared.providers.base import OperationRule
+from shared.runtime import Runtime
+
+
+def prepare(runtime: Runtime, payment: Payment) -> Built:
+    """Build the payment's request. A refund is held until its settle is found (then `payment.settled` is set)."""
+    impossible = unsupported(runtime, payment)
+    if impossible is not None:
+        return impossible
+    if payment.operation is Operation.REFUND and payment.settled is None:
+        return Hold(HoldReason.SETTLE_PENDING, f"waits for its settle {payment.refund_of} to be final")
+    return runtime.provider(payment.provider).build(payment, runtime.directories[payment.provider])
+
+
+def unsupported(runtime: Runtime, payment: Payment) -> Refusal | None:
+    """Why this payment can never be sent: its provider is off, or takes no such operation or currency."""
+    registration = runtime.registrations[payment.provider]
+    if payment.provider not in runtime.connected:
+        return Refusal(f"provider {payment.provider} is off: no base URL is set")
+    if payment.operation not in registration.operations:
+        return _undocumented(runtime, payment)
+    if registration.currency and payment.currency != registration.currency:
+        return Refusal(f"{payment.provider} takes {registration.currency}, not {payment.currency}")
+    return None
+
+
+def _undocumented(runtime: Runtime, payment: Payment) -> Refusal:
+    """Refused in any case; where the provider's lists show more that is wrong, that is said too."""
+    said = f"{payment.operation} is not documented for {payment.provider}, so it is not supported"
+    examine = runtime.connected[payment.provider].examine
+    mistakes = examine(payment, runtime.directories[payment.provider]) if examine else ()
+    return Refusal("; ".join((said, *mistakes)))
+
+
+def rule_of(runtime: Runtime, payment: Payment) -> OperationRule:
+    """What the provider's document says of this operation; where it has none, the strictest rule."""
+    rules = runtime.registrations[payment.provider].operations
+    return rules.get(payment.operation, OperationRule(resend_safe=False))
+
+
+def refund_fits(settle: Payment, refund: Payment, refunded_minor: int) -> Refusal | None:
+    """Why a refund can't be of this settle; `refunded_minor` is what its other refunds hold already."""
+    if settle.operation is not Operation.SETTLE:
+        return Refusal("it names a payment that is not a settle")
+    if (settle.provider, settle.currency) != (refund.provider, refund.currency):
+        return Refusal("its provider or currency differs from its settle's")
+    left_minor = settle.amount_minor - refunded_minor
+    if refund.amount_minor > left_minor:
+        left = format_amount(left_minor, settle.currency)
+        return Refusal(f"it is more than what is left to refund of its settle ({left} {settle.currency})")
+    return None

@@ -1,0 +1,192 @@
+"""resolve: what a person decides about a payment that no program can decide. One transaction; kept for ever.
+
+The provider's books are looked at before (`look`), and what they may show is neither sent again nor refused unless the
+person says why, knowing it. Dying before the commit changes nothing; after it there is nothing left to do.
+"""
+
+from shared.database.engine import Connection, Database
+from shared.domain import decision as words
+from shared.domain.answers import Verdict
+from shared.domain.payment import FINAL, State
+from shared.follow_ups import resolve as follow_ups
+from shared.payments import guard
+from shared.payments.dispute import dispute_evidence
+from shared.payments.look import Look, Unresolvable, must_be_parked, told
+from shared.payments.store import resolve as store
+from shared.payments.store.resolve import Decision, Found
+from shared.runtime import Runtime
+from shared.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+
+ANSWERS = ("succeeded", "refused", "resend")
+_FOLLOW_UP_STATES = {"succeeded": "issued", "refused": "refused", "resend": "waiting"}
+FOLLOW_UPS = {"receipt": "receipt", "sms": "text message"}
+_CANCELLABLE = (State.ACCEPTED, State.DISPATCHED, State.WAITING)
+_LOOK = "look"  # the action of a row that holds what was shown, where nothing was decided
+
+
+class NotDecided(Unresolvable):
+    """What was asked for was not done; the message says why. What the look showed is kept, and was shown if the caller
+    shows it: an `although` of the same person covers that. state: the payment's now."""
+
+    def __init__(self, message: str, state: State = State.PARKED) -> None:
+        super().__init__(message)
+        self.state = state
+
+
+def resolve(
+    runtime: Runtime,
+    look: Look,
+    answer: str,
+    *,
+    reason: str,
+    by: str,
+    although: str | None = None,
+    line: str | None = None,
+) -> State:
+    """Settle the parked payment that `look` looked at: `succeeded`, `refused`, or `resend` (a worker looks again just
+    before it sends). What the books show as applied is succeeded, whatever the answer. The payment's new state.
+
+    although: why it is done in spite of what the same person was shown when this was refused before.
+    line: the provider's number of the line that is this payment; with `succeeded` alone.
+    Raises NotDecided, Unresolvable, and what `must_be_right` does.
+    """
+    decision = must_be_right(answer, reason=reason, by=by, although=although, line=line)
+    if look.result.verdict is Verdict.APPLIED:
+        return _succeed(runtime, look, decision)
+    if look.off and answer == "resend":
+        raise Unresolvable(f"nobody could look for {look.name}, nor send it: {look.result.detail}")
+    payment = look.claim.payment
+    with runtime.database.transaction() as connection:
+        found = _locked(connection, look)
+        _must_be_as_seen(look, found)
+        objection = guard.objection(look, decision, store.shown(connection, payment.id, decision.by))
+        if not look.off:
+            store.looked(connection, payment.id, look.result)
+        _keep(connection, look, _LOOK if objection else answer, decision)
+        if objection is None:
+            detail = f"decided by a person: {decision.reason}"
+            if answer == "resend":
+                store.resend(connection, payment.id, detail, runtime.limits.deadline_s)
+            else:
+                store.finish(connection, payment.id, answer, detail, decision.line)
+    if objection is not None:
+        raise NotDecided(objection)
+    log.info("resolved", payment_id=payment.id, action=answer, verdict=look.result.verdict.value)
+    return State.UNKNOWN if answer == "resend" else State(answer)
+
+
+def must_be_right(
+    answer: str, *, reason: str, by: str, although: str | None = None, line: str | None = None
+) -> Decision:
+    """The decision in these words. Raises ValueError for a bad answer, reason, name, although or line."""
+    _must_be_answer(answer)
+    if line is not None and answer != State.SUCCEEDED:
+        raise ValueError("the number of a line must go with succeeded; leave it out")
+    return _decision(answer, reason, by, although, line)
+
+
+def _succeed(runtime: Runtime, look: Look, decision: Decision) -> State:
+    """The books show it. That is believed in every state, as a check's evidence is."""
+    payment, wanted = look.claim.payment, decision.action != State.REFUSED
+    with runtime.database.transaction() as connection:
+        found = _locked(connection, look)
+        final = found.state in FINAL
+        if not final:
+            store.looked(connection, payment.id, look.result)
+            _keep(connection, look, decision.action if wanted else _LOOK, decision, found.state)
+            store.applied(connection, payment.id, look.result)
+    if final:
+        dispute_evidence(runtime, payment.id, look.result.evidence)
+        must_be_parked(payment.source, payment.intent_id, found.state)
+    log.info("resolved", payment_id=payment.id, action=decision.action, verdict=look.result.verdict.value)
+    if not wanted:
+        said = f"{look.name} is succeeded, not refused: the provider's books show it ({look.result.detail})"
+        raise NotDecided(said, State.SUCCEEDED)
+    return State.SUCCEEDED
+
+
+def _locked(connection: Connection, look: Look) -> Found:
+    payment = look.claim.payment
+    found = store.lock(connection, payment.source, payment.intent_id)
+    return _existing(found, payment.source, payment.intent_id)
+
+
+def _must_be_as_seen(look: Look, found: Found) -> None:
+    must_be_parked(look.claim.payment.source, look.claim.payment.intent_id, found.state)
+    if (found.checks, found.attempts) != (look.claim.number, look.attempts):
+        raise Unresolvable(
+            f"somebody else looked at {look.name} or decided about it meanwhile; nothing was changed, look again"
+        )
+
+
+def _keep(
+    connection: Connection, look: Look, action: str, decision: Decision, from_state: str = State.PARKED.value
+) -> None:
+    kept = Decision(action, decision.reason, decision.by, decision.although, decision.line)
+    asked = {"asked": decision.action, "check": look.claim.number + 1}
+    store.keep(connection, look.claim.payment.id, from_state, kept, {**asked, **told(look.result)})
+
+
+def resolve_follow_up(
+    database: Database, source: str, intent_id: str, kind: str, answer: str, *, reason: str, by: str
+) -> None:
+    """Settle a parked receipt or text message; its payment stays as it is. `resend` asks the provider again, without
+    looking first: there is nothing to look into.
+
+    kind: one of FOLLOW_UPS. Raises as `resolve` does.
+    """
+    _must_be_answer(answer)
+    to = _FOLLOW_UP_STATES[answer]
+    decision = _decision(f"{kind}_{to}", reason, by)
+    with database.transaction() as connection:
+        found = _existing(store.lock(connection, source, intent_id), source, intent_id)
+        detail = f"decided by a person: {decision.reason}"
+        if not follow_ups.resolve(connection, found.id, kind, to, detail):
+            is_now = f"is {found.follow_ups[kind]}" if kind in found.follow_ups else "does not exist"
+            what = f"the {FOLLOW_UPS[kind]} of {source}/{intent_id}"
+            raise Unresolvable(f"{what} {is_now}; only a parked one is resolved, nothing was changed")
+        store.keep(connection, found.id, "parked", decision)
+    log.info("follow-up resolved", payment_id=found.id, action=decision.action)
+
+
+def cancel(database: Database, source: str, intent_id: str, *, reason: str, by: str) -> None:
+    """Cancel a payment of which provably nothing reached its provider. Raises as `resolve` does."""
+    decision = _decision(State.CANCELLED.value, reason, by)
+    with database.transaction() as connection:
+        found = _existing(store.lock(connection, source, intent_id), source, intent_id)
+        if found.state not in _CANCELLABLE:
+            allowed = ", ".join(_CANCELLABLE)
+            raise Unresolvable(
+                f"{source}/{intent_id} is {found.state}; it can be cancelled only while {allowed}, nothing was changed"
+            )
+        if found.possibly_sent:
+            raise Unresolvable(
+                f"{source}/{intent_id} may have reached its provider, so it can't be cancelled; wait for its outcome,"
+                " nothing was changed"
+            )
+        store.keep(connection, found.id, found.state, decision)
+        store.finish(connection, found.id, State.CANCELLED.value, f"cancelled: {decision.reason}")
+    log.info("cancelled", payment_id=found.id)
+
+
+def _existing(found: Found | None, source: str, intent_id: str) -> Found:
+    if found is None:
+        raise Unresolvable(f"there is no payment {source}/{intent_id}; look for it with `settlepipe payments`")
+    return found
+
+
+def _must_be_answer(answer: str) -> None:
+    if answer not in ANSWERS:
+        raise ValueError(f"the answer must be one of {', '.join(ANSWERS)}")
+
+
+def _decision(action: str, reason: str, by: str, although: str | None = None, line: str | None = None) -> Decision:
+    return Decision(
+        action,
+        reason=words.reason(reason),
+        by=words.by(by),
+        although=None if although is None else words.reason(although, "text of although"),
+        line=None if line is None else words.line(line),
+    )

@@ -1,0 +1,204 @@
+"""What accept writes: new payments, re-emitted events, quarantine. One transaction for a whole batch."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shared.archive.recall import recall
+from shared.database.engine import Connection
+from shared.domain.intent import Intent
+from shared.domain.money import places
+from shared.domain.request import Built, Hold, Refusal, Request
+
+Key = tuple[str, str]  # (source, intent_id)
+
+
+@dataclass(frozen=True, slots=True)
+class NewPayment:
+    """An intent with what it will send, or why it sends nothing yet."""
+
+    intent: Intent
+    sent_reference: str
+    resend_safe: bool
+    built: Built
+    reads_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """What can't be accepted, with its bytes (free of card data) and the reason. whole_bytes: how long it was, where
+    `raw` is only its beginning. conflict_of: the payment that has its id."""
+
+    sha256: bytes
+    raw: bytes
+    whole_bytes: int | None
+    reason: str
+    subject: str | None
+    stream: str
+    entry_id: str
+    conflict_of: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The payment that an intent's id stands for, and the digest of the content that it was accepted with."""
+
+    payment_id: int
+    digest: bytes
+
+
+_INSERT = """
+WITH incoming AS (
+    SELECT nextval('payment_ids') AS id, t.* FROM unnest(
+        %(source)s::text[], %(intent_id)s::text[], %(digest)s::bytea[], %(provider)s::text[], %(operation)s::text[],
+        %(amount_minor)s::bigint[], %(currency)s::text[], %(places)s::smallint[], %(paid_at)s::timestamptz[],
+        %(target)s::text[], %(refund_of)s::text[], %(receipt)s::text[], %(notify)s::text[], %(metadata)s::text[],
+        %(hold_reason)s::text[], %(detail)s::text[], %(resend_safe)s::boolean[], %(reads_first)s::boolean[],
+        %(sent_reference)s::text[], %(path)s::text[], %(body)s::bytea[], %(exclusive_key)s::text[],
+        %(books_key)s::text[])
+    AS t(source, intent_id, digest, provider, operation, amount_minor, currency, places, paid_at, target, refund_of,
+         receipt, notify, metadata, hold_reason, detail, resend_safe, reads_first, sent_reference, path, body,
+         exclusive_key, books_key)
+), keys AS (
+    -- in one order, so that two intakes with the same keys wait for each other and don't deadlock
+    INSERT INTO intent_keys (source, intent_id, digest, payment_id)
+    SELECT source, intent_id, digest, id FROM incoming ORDER BY source, intent_id
+    ON CONFLICT DO NOTHING RETURNING payment_id
+)
+INSERT INTO payments (id, source, intent_id, provider, operation, amount_minor, currency, places, paid_at, target,
+    refund_of, receipt, notify, metadata, hold_reason, detail, due_at, resend_safe, reads_first, sent_reference,
+    path, body, body_sha256, exclusive_key, books_key)
+SELECT id, source, intent_id, provider, operation, amount_minor, currency, places, paid_at, target::jsonb,
+    refund_of, receipt::jsonb, notify::jsonb, metadata::jsonb, hold_reason, detail,
+    CASE WHEN hold_reason IS NULL THEN clock() END, resend_safe, reads_first, sent_reference, path, body,
+    sha256(body), exclusive_key, books_key
+FROM incoming JOIN keys ON payment_id = id ORDER BY id
+RETURNING id, source, intent_id
+"""
+
+_KNOWN = """
+SELECT k.source, k.intent_id, k.payment_id, k.digest
+FROM unnest(%(source)s::text[], %(intent_id)s::text[]) AS t(source, intent_id)
+    JOIN intent_keys k USING (source, intent_id)
+"""
+
+_REFUSE = """
+UPDATE payments p SET state = 'refused', detail = t.detail, hold_reason = NULL
+FROM unnest(%(id)s::bigint[], %(detail)s::text[]) AS t(id, detail) WHERE p.id = t.id AND p.state = 'accepted'
+"""
+
+_REEMIT = """
+UPDATE events SET pending = true WHERE id IN (
+    SELECT (SELECT max(id) FROM events WHERE payment_id = t.id AND type LIKE 'settlepipe.payment.%%')
+    FROM unnest(%(ids)s::bigint[]) AS t(id))
+RETURNING payment_id
+"""
+
+_QUARANTINE = """
+WITH kept AS (
+    INSERT INTO quarantine AS q (sha256, raw, whole_bytes, reason, subject, stream, entry_id, conflict_of)
+    VALUES (%(sha256)s, %(raw)s, %(whole_bytes)s, %(reason)s, %(subject)s, %(stream)s, %(entry_id)s, %(conflict_of)s)
+    ON CONFLICT (sha256) DO UPDATE SET seen = q.seen + 1, last_seen = clock(), reason = excluded.reason,
+        entry_id = excluded.entry_id, stream = excluded.stream, conflict_of = excluded.conflict_of
+    RETURNING id, seen, reason, sha256, stream, entry_id, subject
+), again AS (
+    UPDATE events e SET pending = true FROM kept WHERE kept.seen > 1 AND e.event_id = 'q' || kept.id || '-1'
+        AND e.payment_id IS NULL
+    RETURNING e.id
+)
+INSERT INTO events (event_id, type, subject, data)
+SELECT 'q' || id || '-1', 'settlepipe.intake.quarantined', coalesce(subject, '-'),
+    json_build_object('quarantine_id', id, 'reason', reason, 'sha256', encode(sha256, 'hex'), 'stream', stream,
+                      'entry_id', entry_id)
+FROM kept WHERE seen = 1
+"""
+
+
+def insert(connection: Connection, rows: Sequence[NewPayment]) -> dict[Key, int]:
+    """Insert the payments whose (source, intent_id) is new; their ids by key. The others are left alone.
+
+    Those that can never be sent (a Refusal) are accepted and then refused, so both events are written.
+    """
+    columns: dict[str, list[Any]] = {name: [] for name in _column_values(rows[0])} if rows else {}
+    for row in rows:
+        for name, value in _column_values(row).items():
+            columns[name].append(value)
+    inserted = {
+        (r["source"], r["intent_id"]): r["id"]
+        for r in (connection.execute(_INSERT, columns).fetchall() if rows else ())
+    }
+    refused = [
+        (inserted[key], row.built.detail)
+        for row in rows
+        if isinstance(row.built, Refusal) and (key := (row.intent.source, row.intent.intent_id)) in inserted
+    ]
+    if refused:
+        refuse(connection, refused)
+    return inserted
+
+
+def refuse(connection: Connection, refused: Sequence[tuple[int, str]]) -> None:
+    """Accepted payments that can never be sent, with the reason."""
+    ids, details = zip(*refused, strict=True)
+    connection.execute(_REFUSE, {"id": list(ids), "detail": list(details)})
+
+
+def known(connection: Connection, keys: Sequence[Key]) -> dict[Key, Known]:
+    """Those of these keys that are there."""
+    if not keys:
+        return {}
+    columns = {"source": [source for source, _ in keys], "intent_id": [intent_id for _, intent_id in keys]}
+    rows = connection.execute(_KNOWN, columns).fetchall()
+    return {(r["source"], r["intent_id"]): Known(r["payment_id"], bytes(r["digest"])) for r in rows}
+
+
+def reemit(connection: Connection, payment_ids: Sequence[int]) -> None:
+    """Put each payment's last event on the stream again, verbatim. A payment in the archive comes back for it."""
+    if not payment_ids:
+        return
+    again = {row["payment_id"] for row in connection.execute(_REEMIT, {"ids": list(payment_ids)}).fetchall()}
+    archived = [payment_id for payment_id in payment_ids if payment_id not in again]
+    if archived:
+        recall(connection, archived)
+        connection.execute(_REEMIT, {"ids": archived})
+
+
+def quarantine(connection: Connection, rows: Sequence[Quarantined]) -> None:
+    """Keep what can't be accepted, once for each digest; its event is written, or re-emitted."""
+    for row in rows:
+        connection.execute(_QUARANTINE, {name: getattr(row, name) for name in row.__slots__})
+
+
+def _column_values(row: NewPayment) -> dict[str, Any]:
+    intent, built = row.intent, row.built
+    request = built if isinstance(built, Request) else None
+    return {
+        "source": intent.source,
+        "intent_id": intent.intent_id,
+        "digest": intent.digest,
+        "provider": intent.provider,
+        "operation": intent.operation.value,
+        "amount_minor": intent.amount_minor,
+        "currency": intent.currency,
+        "places": places(intent.currency),
+        "paid_at": intent.paid_at,
+        "target": _json(intent.target),
+        "refund_of": intent.refund_of,
+        "receipt": _json(intent.receipt),
+        "notify": _json(intent.notify),
+        "metadata": _json(intent.metadata),
+        "hold_reason": built.reason.value if isinstance(built, Hold) else None,
+        "detail": built.detail if isinstance(built, Hold) else None,
+        "resend_safe": row.resend_safe,
+        "reads_first": row.reads_first,
+        "sent_reference": row.sent_reference,
+        "path": request.path if request else None,
+        "body": request.body if request else None,
+        "exclusive_key": request.exclusive_key if request else None,
+        "books_key": request.books_key if request else None,
+    }
+
+
+def _json(value: Mapping[str, Any] | None) -> str | None:
+    return None if value is None else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,143 @@
+"""Accepted payments that are held, and their release."""
+
+from dataclasses import dataclass
+
+from shared.archive.recall import recall
+from shared.archive.twins import every
+from shared.database.engine import Connection
+from shared.database.rows import PAYMENT_COLUMNS, payment
+from shared.domain.payment import HoldReason, Payment
+from shared.domain.request import Request
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRefund:
+    """A refund that waits, with what is known of the settle that it names.
+
+    settle_id and settle_state: None when no such payment is there (yet). waited_out: longer than allowed.
+    """
+
+    refund: Payment
+    settle_id: int | None
+    settle_state: str | None
+    waited_out: bool
+
+
+_REFUNDS = f"""
+SELECT {PAYMENT_COLUMNS}, s.id AS settle_id, s.state AS settle_state,
+    p.created_at + make_interval(secs => %(wait_s)s) <= clock() AS waited_out
+FROM payments p
+    LEFT JOIN intent_keys k ON k.source = p.source AND k.intent_id = p.refund_of
+    LEFT JOIN {every("payments")} s ON s.id = k.payment_id
+WHERE p.hold_reason = 'settle_pending' AND p.id > %(after)s
+    AND (s.state IN ('succeeded', 'refused', 'cancelled')
+         OR s.id IS NULL AND p.created_at + make_interval(secs => %(wait_s)s) <= clock()
+         OR s.operation <> 'settle')
+ORDER BY p.id LIMIT %(limit)s FOR UPDATE OF p SKIP LOCKED
+"""
+
+_LOCK = "SELECT id FROM payments WHERE id = %s FOR UPDATE"
+
+_SETTLE = f"""
+SELECT {PAYMENT_COLUMNS},
+    (SELECT coalesce(sum(amount_minor), 0) FROM payments r
+     WHERE r.settle_id = p.id AND r.state NOT IN ('refused', 'cancelled')) AS refunded_minor
+FROM payments p WHERE p.id = %(id)s
+"""
+
+# A refund goes out one settle window after its settle's last doubtful attempt at the earliest.
+_RELEASE = """
+UPDATE payments p SET path = %(path)s, body = %(body)s, body_sha256 = sha256(%(body)s),
+    exclusive_key = %(exclusive_key)s, books_key = %(books_key)s,
+    settle_id = coalesce(%(settle_id)s::bigint, p.settle_id), target = coalesce(s.target, p.target),
+    hold_reason = NULL, detail = NULL,
+    due_at = greatest(clock(), (
+        SELECT max(coalesce(a.ended_at, a.lease_until)) + make_interval(secs => %(window_s)s) FROM attempts a
+        WHERE a.payment_id = %(settle_id)s::bigint
+            AND (a.meaning IN ('resend', 'check', 'halt') OR a.ended_at IS NULL)))
+FROM (SELECT 1) AS one LEFT JOIN payments s ON s.id = %(settle_id)s::bigint
+WHERE p.id = %(id)s AND p.state = 'accepted' AND p.hold_reason IS NOT NULL
+"""
+
+_DIRECTORY_HOLDS = f"""
+SELECT {PAYMENT_COLUMNS} FROM payments p WHERE p.hold_reason = ANY(%(reasons)s) AND p.provider = %(provider)s
+    AND p.id > %(after)s ORDER BY p.id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+"""
+
+_FREE_INVOICES = """
+WITH free AS (
+    SELECT DISTINCT ON (h.exclusive_key) h.id FROM payments h WHERE h.hold_reason = 'invoice_busy'
+    AND NOT EXISTS (SELECT FROM payments b WHERE b.exclusive_key = h.exclusive_key
+                    AND b.state IN ('dispatched', 'sending', 'waiting', 'unknown', 'parked'))
+    ORDER BY h.exclusive_key, h.id LIMIT %(limit)s
+)
+UPDATE payments p SET hold_reason = NULL, detail = NULL, due_at = clock() FROM free
+WHERE p.id = free.id AND p.hold_reason = 'invoice_busy' RETURNING p.id
+"""
+
+PAGE = 200  # payments looked at, and locked, in one transaction
+DIRECTORY_REASONS = [HoldReason.NO_ACCOUNT, HoldReason.AMBIGUOUS_ACCOUNT, HoldReason.ACCOUNT_UNCONFIRMED]
+
+
+def refunds(connection: Connection, wait_s: float, after: int = 0, limit: int = PAGE) -> list[HeldRefund]:
+    """Held refunds behind id `after` about which something can be decided now, by id, locked."""
+    rows = connection.execute(_REFUNDS, {"wait_s": wait_s, "after": after, "limit": limit}).fetchall()
+    return [HeldRefund(payment(r), r["settle_id"], r["settle_state"], r["waited_out"]) for r in rows]
+
+
+def settle(connection: Connection, settle_id: int) -> tuple[Payment, int]:
+    """The settle, locked, and how many minor units its refunds hold already (pending and unknown ones too)."""
+    # The lock first, in a statement of its own: one that waits for it still sees what was there before it waited,
+    # and would not count the refund that the other transaction has just released.
+    if connection.execute(_LOCK, (settle_id,)).fetchone() is None:  # long settled: it comes back with its refunds
+        recall(connection, [settle_id])
+        connection.execute(_LOCK, (settle_id,))
+    row = connection.execute(_SETTLE, {"id": settle_id}).fetchone()
+    assert row is not None  # noqa: S101 - payments are never deleted, and this one is locked
+    return payment(row), int(row["refunded_minor"])
+
+
+def release(
+    connection: Connection, payment_id: int, request: Request, settle_id: int | None = None, window_s: float = 0.0
+) -> None:
+    """Freeze a held payment's request and let it go."""
+    given = {
+        "id": payment_id,
+        "path": request.path,
+        "body": request.body,
+        "exclusive_key": request.exclusive_key,
+        "books_key": request.books_key,
+        "settle_id": settle_id,
+        "window_s": window_s,
+    }
+    connection.execute(_RELEASE, given)
+
+
+def rehold(connection: Connection, payment_id: int, reason: HoldReason, detail: str) -> bool:
+    """Still held, perhaps for another reason; is it another one?"""
+    changed = connection.execute(
+        """UPDATE payments SET hold_reason = %s, detail = %s WHERE id = %s AND state = 'accepted'
+        AND hold_reason IS NOT NULL AND (hold_reason, detail) IS DISTINCT FROM (%s, %s)""",
+        (reason.value, detail, payment_id, reason.value, detail),
+    )
+    return changed.rowcount > 0
+
+
+def wait_for_locks(connection: Connection, seconds: float) -> None:
+    """In the caller's transaction: give up what waits longer than this for somebody's lock."""
+    connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{round(seconds * 1000)}ms",))
+
+
+def directory_holds(connection: Connection, provider: str, after: int, limit: int = PAGE) -> list[Payment]:
+    """Payments that wait for something in the provider's lists, by id, locked."""
+    reasons = [reason.value for reason in DIRECTORY_REASONS]
+    given = {"reasons": reasons, "provider": provider, "after": after, "limit": limit}
+    return [payment(row) for row in connection.execute(_DIRECTORY_HOLDS, given).fetchall()]
+
+
+def free_invoices(connection: Connection, limit: int = 500) -> int:
+    """Let go one payment of each invoice on which nothing is under way any more.
+
+    The trigger that ends a payment does this at once; this finds those that were held at that very moment.
+    """
+    return len(connection.execute(_FREE_INVOICES, {"limit": limit}).fetchall())

@@ -1,0 +1,290 @@
+"""Claims and outcomes: one statement and one round trip each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from shared.database import foreign
+from shared.database.engine import Connection
+from shared.database.rows import PAYMENT_COLUMNS, payment
+from shared.domain.answers import Answer, Meaning
+from shared.domain.payment import Payment, State
+from shared.lanes import PROBE_EVERY_S
+from shared.runtime import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to send a payment once. attempt is the fencing token: its outcome is recorded under it.
+
+    resend_asked: a person asked for this resend, and asks for another look and send where it did not go out.
+    """
+
+    payment: Payment
+    attempt: int
+    resend_safe: bool
+    exclusive_key: str | None
+    resend_asked: bool = False
+
+
+# coalesce: else the planner may walk all that is dispatched, dead entries included, to find one id.
+# Nothing that may have been applied is sent again from here, unless that is promised to be safe: the claim of such a
+# resend is one with a fresh look into the books (checks.resend), however the payment came to be dispatched.
+# What the books said counts while an attempt is in doubt; else they are read again, just before the send.
+_CLAIM = f"""
+WITH claimed AS (
+    UPDATE payments p SET state = 'sending', attempts = p.attempts + 1,
+        baseline = CASE WHEN p.in_doubt THEN p.baseline END,
+        due_at = clock() + make_interval(secs => %(lease_s)s),
+        deadline = coalesce(p.deadline, lane_clock(l) + make_interval(secs => %(deadline_s)s))
+    FROM lanes l
+    WHERE p.id = %(id)s AND l.provider = p.provider AND coalesce(p.state, '') = 'dispatched' AND p.due_at > clock()
+        AND (l.running OR l.paused_at IS NULL AND l.probe_payment_id = p.id)
+        AND CASE WHEN p.resend_safe THEN true WHEN p.attempts > 0 AND ever_doubtful(p.id, 0) THEN false
+            ELSE worker_alive(%(worker_key)s) END
+    RETURNING {PAYMENT_COLUMNS}, p.attempts, p.resend_safe, p.exclusive_key, p.body_sha256, p.due_at
+), begun AS (
+    INSERT INTO attempts (payment_id, number, started_at, lease_until, worker_key, body_sha256, token)
+    SELECT id, attempts, clock(), due_at, %(worker_key)s, body_sha256, %(token)s FROM claimed
+)
+SELECT * FROM claimed
+"""
+
+# SUCCEEDED is written under any token while the payment is not final; against a final one nothing is written here: that
+# needs the dispute in the same transaction. Any other late outcome corrects its own attempt, and moves the payment only
+# from unknown: a refusal if no newer attempt exists, "not sent" if no attempt is left that may have been applied.
+# An attempt that proves nothing (not sent, 401) leaves what was before it, and what a check said of that is old by now:
+# where a resend is not safe, the books are looked at again before one.
+_RECORD = """
+WITH judged AS (
+    SELECT p.id, d.doubtful, d.sent_else, p.attempts = %(attempt)s AS newest,
+        %(to)s = 'succeeded' OR p.state = 'sending' AND p.attempts = %(attempt)s
+        OR %(to)s = 'refused' AND p.state = 'unknown' AND p.attempts = %(attempt)s
+        OR %(unsent)s AND p.state = 'unknown' AND NOT d.doubtful AS moves
+    FROM payments p CROSS JOIN LATERAL (
+        SELECT CASE WHEN p.attempts > 1 THEN ever_doubtful(p.id, %(attempt)s) ELSE false END AS doubtful,
+            CASE WHEN p.attempts > 1 THEN ever_sent(p.id, %(attempt)s) ELSE false END AS sent_else
+    ) d
+    WHERE p.id = %(id)s AND p.state NOT IN ('succeeded', 'refused', 'cancelled')
+        AND (%(to)s = 'succeeded' OR p.attempts = %(attempt)s OR %(unsent)s)
+    FOR UPDATE OF p
+), attempt AS (
+    UPDATE attempts SET ended_at = clock(), meaning = %(meaning)s, kind = %(kind)s, http_status = %(http_status)s,
+        detail = %(detail)s, refusal = %(refusal)s, facts = %(facts)s::jsonb
+    WHERE payment_id = %(id)s AND number = %(attempt)s AND (%(to)s <> 'succeeded' OR EXISTS (SELECT FROM judged))
+), moved AS (
+    UPDATE payments p SET
+        in_doubt = CASE WHEN %(proves_nothing)s AND newest THEN doubtful
+                        WHEN %(proves_nothing)s THEN in_doubt AND doubtful ELSE %(in_doubt)s END,
+        possibly_sent = CASE WHEN %(unsent)s THEN possibly_sent AND sent_else
+                             ELSE possibly_sent OR %(possibly_sent)s END,
+        state = CASE WHEN NOT moves THEN p.state
+                     WHEN %(to)s = 'waiting' AND doubtful AND NOT p.resend_safe THEN 'unknown' ELSE %(to)s END,
+        -- the number fences a check that is under way: what it saw was before this
+        checks = p.checks + CASE WHEN moves AND %(unsent)s AND p.state = 'unknown' THEN 1 ELSE 0 END,
+        check_due = p.check_due AND NOT moves,
+        resend_asked = CASE WHEN moves THEN %(asked)s AND doubtful AND NOT p.resend_safe ELSE p.resend_asked END,
+        rung = CASE WHEN moves THEN 0 ELSE rung END,
+        detail = CASE WHEN moves THEN %(detail)s ELSE p.detail END,
+        provider_reference = coalesce(%(provider_reference)s, p.provider_reference),
+        hold_reason = CASE WHEN moves THEN NULL ELSE p.hold_reason END,
+        due_at = CASE
+            WHEN NOT moves THEN p.due_at
+            WHEN %(again_s)s::float8 IS NOT NULL AND EXISTS (
+                SELECT FROM attempts a
+                WHERE a.payment_id = p.id AND a.number = %(attempt)s - 1 AND a.meaning = %(meaning)s)
+            THEN clock() + make_interval(secs => %(again_s)s::float8)
+            ELSE clock() + make_interval(secs => %(wait_s)s::float8) END
+    FROM judged WHERE p.id = judged.id
+    RETURNING judged.moves, p.state
+), lane AS (
+    UPDATE lanes l SET
+        failures = CASE %(signal)s WHEN 'down' THEN failures + 1 WHEN 'alive' THEN 0 ELSE failures END,
+        open_until = CASE
+            WHEN %(signal)s = 'down' AND (failures + 1 >= %(breaker_failures)s
+                OR open_until IS NOT NULL AND probe_payment_id = %(id)s)
+                THEN clock() + make_interval(secs => %(breaker_open_s)s)
+            WHEN %(signal)s = 'alive' AND probe_payment_id = %(id)s THEN NULL
+            ELSE open_until END,
+        halted_at = CASE
+            WHEN %(halt)s::text IS NOT NULL THEN coalesce(halted_at, clock())
+            WHEN %(signal)s = 'alive' AND probe_payment_id = %(id)s AND (NOT halted_by_send OR %(to)s = 'succeeded')
+            THEN NULL ELSE halted_at END,
+        halted_reason = CASE
+            WHEN %(halt)s::text IS NOT NULL THEN %(halt)s
+            WHEN %(signal)s = 'alive' AND probe_payment_id = %(id)s AND (NOT halted_by_send OR %(to)s = 'succeeded')
+            THEN NULL ELSE halted_reason END,
+        halted_by_send = halted_by_send OR %(halt)s::text IS NOT NULL AND NOT %(unsent)s,
+        probe_at = CASE WHEN %(halt)s::text IS NOT NULL
+            THEN clock() + make_interval(secs => %(probe_every_s)s) ELSE probe_at END
+    WHERE l.provider = %(provider)s AND (%(signal)s = 'down' OR %(halt)s::text IS NOT NULL
+        OR %(signal)s = 'alive' AND (failures > 0 OR probe_payment_id = %(id)s))
+    RETURNING %(halt)s::text IS NOT NULL AND l.halted_at = clock() AS halts
+)
+SELECT coalesce((SELECT moves FROM moved), false) AS moved, (SELECT state FROM moved) AS state,
+    coalesce((SELECT halts FROM lane), false) AS halts
+"""
+
+# The end of an attempt alone, for those whose payment is final.
+_END = """
+UPDATE attempts SET ended_at = clock(), meaning = %(meaning)s, kind = %(kind)s, http_status = %(http_status)s,
+    detail = %(detail)s, refusal = %(refusal)s, facts = %(facts)s::jsonb
+WHERE payment_id = %(id)s AND number = %(attempt)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one attempt came to, decided before it is written.
+
+    to: where the payment goes; what may not wait because an earlier attempt may have been applied is unknown instead.
+    wait_s: until it is due there; None in a final state.
+    again_s: the wait in place of wait_s when the attempt before this one ended the same way; None: no difference.
+    signal: what it says of the provider: `down`, `alive`, or `none`. halt: the reason to halt the lane.
+    """
+
+    answer: Answer
+    to: State
+    wait_s: float | None
+    in_doubt: bool
+    possibly_sent: bool
+    signal: str
+    halt: str | None = None
+    again_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What writing an outcome did. True when the payment moved; False when it was final already, or the attempt is no
+    longer its last.
+
+    state: the payment's; None where it was final. halts: the lane ran until this outcome halted it.
+    """
+
+    moved: bool
+    state: State | None
+    halts: bool
+
+    def __bool__(self) -> bool:
+        return self.moved
+
+
+def claim(
+    connection: Connection, payment_id: int, worker_key: int, limits: Limits, token: UUID | None = None
+) -> Claim | None:
+    """Claim a dispatched payment whose lease is alive, in a lane that runs; None when that is not so.
+
+    The attempt is written with it: from here on the payment counts as possibly sent. token: by which `unclaim` knows
+    the attempt, should the answer to this be lost.
+    """
+    given = {
+        "id": payment_id,
+        "token": token,
+        "worker_key": worker_key,
+        "lease_s": limits.lease_s,
+        "deadline_s": limits.deadline_s,
+    }
+    row = connection.execute(_CLAIM, given).fetchone()
+    if row is None:
+        return None
+    return Claim(payment(row), row["attempts"], row["resend_safe"], row["exclusive_key"])
+
+
+def record(connection: Connection, claim: Claim, outcome: Outcome, limits: Limits) -> Recorded:
+    """Write an attempt's outcome: attempt, payment, event and lane in one statement. Safe to repeat.
+
+    A success whose payment is final writes nothing: it is written with its dispute.
+    """
+    answer = outcome.answer
+    given = _end(claim, answer) | {
+        "provider": claim.payment.provider,
+        "unsent": answer.meaning is Meaning.NOT_SENT,
+        "proves_nothing": answer.meaning in (Meaning.NOT_SENT, Meaning.REAUTH),
+        "asked": claim.resend_asked and answer.meaning is Meaning.NOT_SENT,
+        "provider_reference": foreign.text(answer.provider_reference),
+        "to": outcome.to.value,
+        "wait_s": outcome.wait_s,
+        "again_s": outcome.again_s,
+        "in_doubt": outcome.in_doubt,
+        "possibly_sent": outcome.possibly_sent,
+        "signal": outcome.signal,
+        "halt": foreign.text(outcome.halt),
+        "breaker_failures": limits.breaker_failures,
+        "breaker_open_s": limits.breaker_open_s,
+        "probe_every_s": PROBE_EVERY_S,
+    }
+    row = connection.execute(_RECORD, given).fetchone()
+    assert row is not None  # noqa: S101 - a SELECT without FROM always gives a row
+    return Recorded(row["moved"], row["state"] and State(row["state"]), row["halts"])
+
+
+def end(connection: Connection, claim: Claim, answer: Answer) -> None:
+    """Write how an attempt ended and nothing else. Safe to repeat."""
+    connection.execute(_END, _end(claim, answer))
+
+
+def _end(claim: Claim, answer: Answer) -> dict[str, object]:
+    return {
+        "id": claim.payment.id,
+        "attempt": claim.attempt,
+        "meaning": answer.meaning.value,
+        "kind": foreign.text(answer.kind),
+        "http_status": answer.http_status,
+        "detail": foreign.text(answer.detail),
+        "refusal": answer.meaning is Meaning.REFUSED or (answer.refusal and answer.meaning is not Meaning.HALT),
+        "facts": foreign.json_text(answer.facts) if answer.facts else None,
+    }
+
+
+def unclaim(connection: Connection, payment_id: int, token: UUID, limits: Limits) -> bool:
+    """End the attempt that was claimed with this token as not sent: its payment is due at once. False while there is
+    none: the claim was not committed.
+
+    Only for whoever lost the claim's answer, and so never sent. Safe to repeat.
+    """
+    find = "SELECT number, ended_at FROM attempts WHERE payment_id = %s AND token = %s"
+    row = connection.execute(find, (payment_id, token)).fetchone()
+    if row is None or row["ended_at"] is not None:
+        return row is not None
+    detail = "the claim's answer was lost with the connection; nothing was sent"
+    outcome = Outcome(
+        Answer("claim_lost", Meaning.NOT_SENT, detail=detail),
+        State.WAITING,
+        wait_s=0.0,
+        in_doubt=False,
+        possibly_sent=False,
+        signal="none",
+    )
+    record(connection, Claim(current(connection, payment_id), row["number"], False, None), outcome, limits)
+    return True
+
+
+def save_baseline(connection: Connection, claim: Claim, baseline: Mapping[str, Any], lease_s: float) -> bool:
+    """Keep what the provider's books said before the first send, and renew the lease.
+
+    False when the claim is no longer the payment's newest: then nothing may be sent.
+    """
+    row = connection.execute(
+        """WITH renewed AS (
+            UPDATE payments SET baseline = %(baseline)s::jsonb, due_at = clock() + make_interval(secs => %(lease_s)s)
+            WHERE id = %(id)s AND state = 'sending' AND attempts = %(attempt)s AND due_at > clock()
+            RETURNING id, attempts, due_at
+        ) UPDATE attempts a SET lease_until = due_at FROM renewed
+        WHERE a.payment_id = renewed.id AND a.number = renewed.attempts RETURNING payment_id""",
+        {
+            "id": claim.payment.id,
+            "attempt": claim.attempt,
+            "baseline": foreign.json_text(baseline),
+            "lease_s": lease_s,
+        },
+    ).fetchone()
+    return row is not None
+
+
+def current(connection: Connection, payment_id: int) -> Payment:
+    """The payment as it is now. Raises LookupError when there is none."""
+    row = connection.execute(f"SELECT {PAYMENT_COLUMNS} FROM payments p WHERE p.id = %s", (payment_id,)).fetchone()
+    if row is None:
+        raise LookupError(f"there is no payment {payment_id}")
+    return payment(row)

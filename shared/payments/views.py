@@ -1,0 +1,153 @@
+"""What people and programs read: export rows, one payment's history, the quarantine. Nothing here changes anything.
+
+The archive is read with the hot tables: nobody has to know which payments are in it.
+
+Rows come as JSON text that PostgreSQL wrote (`payment_row`), so that every way of reading shows the same.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+
+from shared.archive.twins import FOLLOW_UPS, every
+from shared.database.engine import Connection, Row
+
+EXPORT_COLUMNS = (
+    *("source", "intent_id", "provider", "operation", "amount", "currency", "state", "hold_reason", "attempts"),
+    *("sent_reference", "provider_reference", "detail", "request_sha256", "refund_of"),
+    *("paid_at", "created_at", "finished_at"),
+)
+_PAGE = 1000
+
+# Every payment p, with its export row.
+_ROW, _FROM = "payment_row(ROW(p.*)::payments)", f"FROM {every('payments')} p"
+
+_PAYMENTS = f"""
+SELECT {_ROW}::text AS row {_FROM}
+WHERE (%(state)s::text IS NULL OR p.state = %(state)s) AND (%(provider)s::text IS NULL OR p.provider = %(provider)s)
+    AND (%(source)s::text IS NULL OR p.source = %(source)s)
+"""
+
+_HISTORY = f"""
+SELECT entry FROM (
+    SELECT a.started_at AS at, 1 AS place, a.number::bigint AS number, json_build_object(
+        'at', utc_text(a.started_at), 'what', 'attempt', 'number', a.number, 'ended_at', utc_text(a.ended_at),
+        'lease_until', utc_text(a.lease_until), 'request_sha256', encode(a.body_sha256, 'hex'), 'meaning', a.meaning,
+        'answer', a.kind, 'http_status', a.http_status, 'detail', a.detail, 'facts', a.facts) AS entry
+    FROM {every("attempts")} a WHERE a.payment_id = %(id)s
+    UNION ALL
+    SELECT c.checked_at, 2, c.number, json_build_object(
+        'at', utc_text(c.checked_at), 'what', 'check', 'number', c.number, 'verdict', c.verdict, 'detail', c.detail,
+        'evidence', c.evidence)
+    FROM {every("checks")} c WHERE c.payment_id = %(id)s
+    UNION ALL
+    SELECT r.resolved_at, 3, r.id, json_build_object(
+        'at', utc_text(r.resolved_at), 'what', 'resolution', 'action', r.action, 'from_state', r.from_state,
+        'reason', r.reason, 'by', r.by_whom, 'although', r.although, 'line', r.line, 'look', r.look)
+    FROM {every("resolutions")} r WHERE r.payment_id = %(id)s
+    UNION ALL
+    SELECT e.created_at, 4, e.id, json_build_object(
+        'at', utc_text(e.created_at), 'what', 'event', 'id', e.event_id, 'type', e.type,
+        'state', e.data ->> 'state', 'detail', e.data ->> 'detail')
+    FROM {every("events")} e WHERE e.payment_id = %(id)s
+    UNION ALL
+    SELECT coalesce(f.finished_at, clock()), 5, f.id, json_build_object(
+        'at', utc_text(coalesce(f.finished_at, clock())), 'what', f.kind,
+        'state', coalesce(f.delivery, CASE WHEN f.kind = 'sms' AND f.state = 'issued' THEN 'sent' ELSE f.state END),
+        'attempts', f.attempts, 'request_sha256', encode(f.body_sha256, 'hex'), 'detail', f.detail,
+        'answer', f.answer)
+    FROM {every(FOLLOW_UPS)} f WHERE f.payment_id = %(id)s
+) AS told ORDER BY at, place, number
+"""
+
+_QUARANTINE = f"""
+SELECT q.id, json_build_object(
+    'id', q.id, 'reason', q.reason, 'subject', q.subject, 'sha256', encode(q.sha256, 'hex'), 'bytes', length(q.raw),
+    'whole_bytes', q.whole_bytes,
+    'stream', q.stream, 'entry_id', q.entry_id, 'seen', q.seen, 'first_seen', utc_text(q.first_seen),
+    'last_seen', utc_text(q.last_seen), 'replayed_at', utc_text(q.replayed_at),
+    'conflict_of', (SELECT p.source || '/' || p.intent_id {_FROM} WHERE p.id = q.conflict_of))::text AS row
+FROM quarantine q
+"""
+
+
+def payments(
+    connection: Connection,
+    *,
+    state: str | None = None,
+    provider: str | None = None,
+    source: str | None = None,
+    limit: int | None = None,
+) -> Iterator[str]:
+    """Export rows (JSON text), the newest payment first, in constant memory."""
+    given = {"state": state, "provider": provider, "source": source, "limit": limit}
+    return _streamed(connection, _PAYMENTS + "ORDER BY p.id DESC LIMIT %(limit)s", given)
+
+
+def export(connection: Connection) -> Iterator[str]:
+    """Every payment's export row (JSON text) as of one moment, the oldest first, in constant memory."""
+    return _streamed(connection, f"SELECT {_ROW}::text AS row {_FROM} ORDER BY p.id", {})
+
+
+def payment_id(connection: Connection, source: str, intent_id: str) -> int | None:
+    """The payment that this intent became, or None."""
+    row = connection.execute(
+        "SELECT payment_id FROM intent_keys WHERE source = %s AND intent_id = %s", (source, intent_id)
+    ).fetchone()
+    return None if row is None else int(row["payment_id"])
+
+
+def payment(connection: Connection, number: int) -> dict[str, Any]:
+    """A payment's export row with `history`: everything that was done about it, in order of time."""
+    row = connection.execute(f"SELECT {_ROW} AS row {_FROM} WHERE p.id = %s", (number,)).fetchone()
+    assert row is not None  # noqa: S101 - payments are never deleted
+    history = connection.execute(_HISTORY, {"id": number}).fetchall()
+    shown: dict[str, Any] = row["row"]
+    return shown | {"history": [entry["entry"] for entry in history]}
+
+
+def quarantine(connection: Connection) -> Iterator[str]:
+    """What is in quarantine (JSON text, without the bytes), the oldest first, in constant memory."""
+    return _streamed(connection, _QUARANTINE + "ORDER BY q.id", {})
+
+
+def quarantined(connection: Connection, number: int) -> Row | None:
+    """One entry of the quarantine: `row` (JSON text), its bytes `raw`, and the payment it conflicts with, or None."""
+    return connection.execute(
+        f"""SELECT shown.row, q.raw,
+            (SELECT {_ROW} {_FROM} WHERE p.id = q.conflict_of) AS conflict
+        FROM ({_QUARANTINE}) AS shown JOIN quarantine q USING (id) WHERE id = %s""",
+        (number,),
+    ).fetchone()
+
+
+def _streamed(connection: Connection, statement: str, given: dict[str, Any]) -> Iterator[str]:
+    """A server-side cursor: one snapshot, a page in memory. The statement time-out bounds each page, not the whole.
+
+    Whoever reads the rows may take its time: it only looks. It may also stop anywhere, and close the connection before
+    this: so the transaction isn't psycopg's, which would forbid the one and tell about the other.
+    """
+    connection.execute("BEGIN READ ONLY")
+    try:
+        connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        with connection.cursor(name="rows") as cursor:
+            cursor.itersize = _PAGE
+            cursor.execute(statement, given)
+            for row in cursor:
+                yield row["row"]
+    finally:
+        if not connection.closed:
+            with suppress(psycopg.Error):  # the session ended: nothing is left to be ended
+                connection.execute("ROLLBACK")
+
+
+def any_payment(connection: Connection, provider: str) -> bool:
+    """Has this provider ever had a payment of ours?"""
+    found = connection.execute(
+        """SELECT EXISTS (SELECT FROM payments WHERE provider = %(p)s)
+            OR EXISTS (SELECT FROM archive.payments WHERE provider = %(p)s) AS found""",
+        {"p": provider},
+    ).fetchone()
+    return bool(found and found["found"])

@@ -1,0 +1,133 @@
+"""The comparison with books that have only totals: what an invoice was paid in all beside what all of ours come to.
+
+An invoice's total says how much, never which payment: what one of ours is missing, or what somebody else paid, is a
+difference. The provider's sum is therefore what ours on the invoice come to, and the difference.
+"""
+
+from shared.database.engine import Connection
+from shared.domain.discrepancies import Reconciliation
+from shared.reconciliation.store.compare import COLUMNS, INTO
+from shared.reconciliation.store.scope import ACCOUNT, PAYMENTS, SIGNED, given
+
+_NEEDED = """
+SELECT EXISTS (SELECT FROM scope WHERE NOT by_line)
+    OR EXISTS (SELECT FROM provider_lines WHERE run_id = %(run)s AND kind = 'total') AS needed
+"""
+
+# net_minor: ours that had succeeded before anything was read; since_minor: what succeeded while the books were read,
+# which a total may or may not hold already. Invoices of the listing that we never paid are nobody's business.
+_INVOICES = f"""
+CREATE TEMP TABLE invoices ON COMMIT DROP AS
+WITH line AS (
+    SELECT DISTINCT ON (account) account, currency, amount_minor, status, touched FROM provider_lines
+    WHERE run_id = %(run)s AND kind = 'total' ORDER BY account, touched DESC, number DESC
+), known AS (
+    SELECT account, currency, bool_or(paid) AS paid FROM (
+        SELECT account, currency, touched AS paid FROM line
+        UNION ALL SELECT account, currency, true FROM scope WHERE NOT by_line
+        UNION ALL SELECT d.account, d.currency, false FROM discrepancies d
+            JOIN provider_accounts a ON a.account = d.account
+        WHERE a.run_id = %(run)s AND d.provider = %(provider)s AND d.payment_id IS NULL AND d.resolved_at IS NULL
+    ) k GROUP BY account, currency
+), net AS (
+    SELECT {ACCOUNT} AS account, p.currency,
+        coalesce(sum({SIGNED}) FILTER (WHERE p.finished_at < %(started_at)s), 0) AS net_minor,
+        coalesce(sum({SIGNED}) FILTER (WHERE p.finished_at >= %(started_at)s), 0) AS since_minor
+    FROM {PAYMENTS} p WHERE p.provider = %(provider)s AND p.state = 'succeeded' AND p.books_key IS NULL
+        AND p.exclusive_key IN (SELECT %(prefix)s || account FROM known)
+    GROUP BY 1, 2
+)
+SELECT account, currency, coalesce(amount_minor, 0) AS amount_paid_minor, coalesce(net_minor, 0) AS net_minor,
+    CASE coalesce(amount_minor, 0) - coalesce(net_minor, 0) WHEN since_minor THEN 0
+        ELSE coalesce(amount_minor, 0) - coalesce(net_minor, 0) END AS difference_minor,
+    status, NULL::bigint AS chosen
+FROM known LEFT JOIN line USING (account, currency) LEFT JOIN net USING (account, currency)
+WHERE net.account IS NOT NULL OR known.paid
+"""
+_NONE = """
+CREATE TEMP TABLE invoices (account text, currency text, amount_paid_minor bigint, net_minor numeric,
+    difference_minor numeric, status text, chosen bigint) ON COMMIT DROP
+"""
+
+# One of ours explains the difference: a refund that did not lower the total (of whatever night), or a settle of this
+# night that did not raise it. The latest, where several could be the one.
+_CHOOSE = f"""
+UPDATE invoices i SET chosen = coalesce(
+    (SELECT p.id FROM {PAYMENTS} p WHERE i.difference_minor > 0 AND p.state = 'succeeded' AND p.operation = 'refund'
+        AND p.provider = %(provider)s AND p.exclusive_key = %(prefix)s || i.account AND p.currency = i.currency
+        AND p.amount_minor = i.difference_minor AND p.finished_at < %(started_at)s
+     ORDER BY EXISTS (SELECT FROM scope s WHERE s.id = p.id) DESC, p.finished_at DESC, p.id DESC LIMIT 1),
+    (SELECT s.id FROM scope s WHERE i.difference_minor < 0 AND s.state = 'succeeded' AND NOT s.by_line
+        AND s.account = i.account AND s.currency = i.currency AND s.signed_minor = -i.difference_minor
+     ORDER BY s.finished_at DESC, s.id DESC LIMIT 1))
+WHERE difference_minor <> 0
+"""
+
+_PULLED = f"""
+INSERT INTO scope SELECT {COLUMNS} FROM {PAYMENTS} p
+WHERE p.id IN (SELECT chosen FROM invoices) AND NOT EXISTS (SELECT FROM scope s WHERE s.id = p.id)
+"""
+
+_JUDGE = """
+INSERT INTO reconciled_payments (run_id, payment_id, account, category, state, finished_at, currency, local_minor,
+    provider_minor)
+SELECT %(run)s, s.id, s.account,
+    CASE WHEN s.state IN ('refused', 'cancelled') THEN 'matched'
+        WHEN s.state <> 'succeeded' THEN 'still_unknown'
+        WHEN i.chosen = s.id AND s.operation = 'refund' THEN 'refund_missing'
+        WHEN i.chosen = s.id THEN 'missing_at_provider'
+        WHEN i.difference_minor = 0 AND i.status = 'PENDING' AND i.amount_paid_minor > 0 THEN 'status_mismatch'
+        ELSE 'matched' END,
+    s.state, s.finished_at, s.currency, CASE s.state WHEN 'succeeded' THEN s.signed_minor ELSE 0 END,
+    CASE WHEN s.state <> 'succeeded' OR i.chosen = s.id THEN 0 ELSE s.signed_minor END
+FROM scope s JOIN invoices i ON i.account = s.account AND i.currency = s.currency
+WHERE NOT s.by_line ORDER BY s.id
+"""
+
+# candidates: ours with exactly this amount, for people to look at; a total proves nothing about them.
+_DIFFERENCES = f"""
+WITH unexplained AS (
+    SELECT * FROM invoices WHERE difference_minor <> 0 AND chosen IS NULL
+), candidates AS (
+    SELECT i.account, i.currency, p.id, row_number() OVER (PARTITION BY i.account, i.currency ORDER BY p.id) AS place,
+        jsonb_build_object('source', p.source, 'intent_id', p.intent_id, 'state', p.state, 'amount_minor', {SIGNED},
+            'sent_reference', p.sent_reference) AS named
+    FROM unexplained i JOIN {PAYMENTS} p ON p.exclusive_key = %(prefix)s || i.account AND p.currency = i.currency
+    WHERE p.provider = %(provider)s AND CASE WHEN i.difference_minor > 0 THEN {SIGNED} = i.difference_minor
+        ELSE p.state = 'succeeded' AND EXISTS (SELECT FROM scope s WHERE s.id = p.id) END
+), listed AS (
+    SELECT account, currency, jsonb_agg(named ORDER BY id) AS payments FROM candidates WHERE place <= 20
+    GROUP BY account, currency
+)
+{INTO}
+SELECT %(run)s, k.category || ':' || %(prefix)s || i.account, k.category, NULL, i.account, i.currency, 0,
+    i.difference_minor, jsonb_strip_nulls(jsonb_build_object(
+        'invoice', to_jsonb(i) - 'account' - 'chosen', 'payments', l.payments))
+FROM unexplained i LEFT JOIN listed l ON l.account = i.account AND l.currency = i.currency
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN i.difference_minor > 0 THEN 'paid_elsewhere' ELSE 'missing_at_provider' END AS category) k
+"""
+
+
+def prepare(connection: Connection, run: Reconciliation) -> None:
+    """The invoices of the run into `invoices`, with what explains a difference; empty for books with lines."""
+    row = connection.execute(_NEEDED, given(run)).fetchone()
+    if not (row and row["needed"]):
+        connection.execute(_NONE)
+        return
+    connection.execute("CREATE INDEX ON scope (id)")  # each difference looks for what could explain it
+    connection.execute("CREATE INDEX ON scope (account) WHERE NOT by_line")
+    connection.execute(_INVOICES, given(run))
+    connection.execute("ANALYZE invoices")
+    connection.execute(_CHOOSE, given(run))
+    connection.execute(_PULLED, given(run))
+
+
+def judge(connection: Connection, run: Reconciliation) -> None:
+    """Each payment of `scope` that stands under an invoice."""
+    connection.execute(_JUDGE, given(run))
+
+
+def find(connection: Connection, run: Reconciliation) -> None:
+    """Findings of the differences that none of our payments explains alone."""
+    connection.execute(_DIFFERENCES, given(run))

@@ -1,0 +1,49 @@
+"""Lines in the provider's books that belong to no payment of the comparison.
+
+One that carries a reference like ours is missing here. One under an account of ours without such a reference is
+somebody else's money. One with the reference of a payment of another night is that night's;
+of a payment at another provider it is nobody's here.
+"""
+
+from shared.database.engine import Connection
+from shared.domain.discrepancies import Reconciliation
+from shared.reconciliation.store.compare import IN_PERIOD, INTO, LINE
+from shared.reconciliation.store.scope import PAYMENTS, given
+
+# A line without a date counts only with a reference like ours: nobody could say on which night it was new. One that was
+# found on another night stays in sight as long as its discrepancy is open.
+_STRAYS = f"""
+CREATE TEMP TABLE strays ON COMMIT DROP AS
+WITH open AS (
+    SELECT identity, account FROM discrepancies
+    WHERE provider = %(provider)s AND resolved_at IS NULL AND payment_id IS NULL AND account IS NOT NULL
+), stray AS (
+    SELECT l.number, l.account, l.at, coalesce({IN_PERIOD}, l.ours) AS new,
+        CASE WHEN l.ours THEN 'missing_locally' ELSE 'paid_elsewhere' END AS category,
+        CASE WHEN l.ours THEN l.marker ELSE coalesce(l.reference,
+            concat_ws('/', utc_text(l.at), l.amount_minor, l.marker)) END AS key
+    FROM booked l
+    WHERE l.id IS NULL AND (l.touched OR l.ours)
+        AND (coalesce({IN_PERIOD}, l.ours) OR l.account IN (SELECT account FROM open))
+        AND NOT (l.ours AND EXISTS (SELECT FROM {PAYMENTS} p
+            WHERE p.sent_reference = l.marker AND p.provider = %(provider)s AND p.books_key IS NOT NULL))
+), named AS (
+    SELECT number, new, category, category || ':' || %(prefix)s || account || ':' || key ||
+        CASE WHEN nth > 1 THEN ':' || nth ELSE '' END AS identity
+    FROM (SELECT *, row_number() OVER (PARTITION BY category, account, key ORDER BY at, number) AS nth FROM stray) s
+)
+SELECT number, category, identity FROM named WHERE new OR identity IN (SELECT identity FROM open)
+"""
+
+_FOUND = f"""
+{INTO}
+SELECT %(run)s, s.identity, s.category, NULL, l.account, l.currency, 0, l.amount_minor,
+    jsonb_strip_nulls(jsonb_build_object('line', {LINE}))
+FROM strays s JOIN booked l ON l.number = s.number AND l.id IS NULL
+"""
+
+
+def find(connection: Connection, run: Reconciliation) -> None:
+    """Findings of these lines, each by what is the same on another night: its account and its text."""
+    connection.execute(_STRAYS, given(run))
+    connection.execute(_FOUND, given(run))

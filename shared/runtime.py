@@ -1,0 +1,166 @@
+"""What a process needs to run the flow: its settings, its database, the providers that are on. `shared.start` makes it.
+
+It names protocols, no stores: every room stands on it.
+"""
+
+import contextlib
+import random
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import psycopg
+
+from shared.database import session
+from shared.database.engine import AWAY, Database
+from shared.providers.base import Books, Connected, Directory, Provider, Registration
+from shared.settings import Settings
+from shared.telemetry.logs import get_logger
+from shared.unclaim import LostClaims
+
+log = get_logger(__name__)
+
+STALE_S = 5.0  # a claim older than this (a frozen process or database) is not used
+
+Written = TypeVar("Written")
+
+
+def boot_time_s() -> float:
+    """Seconds that also pass while the machine sleeps or the process is frozen."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+class SignOfLife:
+    """A session advisory lock in PostgreSQL, held while this process lives: whoever finds it gone knows that no
+    thread of ours is still between a claim and its outcome. Taken again under the same key after a broken
+    connection; a claim that needs the lock is refused meanwhile (the claim's own statement looks).
+
+    PostgreSQL keeps it for a process that stands still, however long: that one may be between two bytes of a request.
+    """
+
+    def __init__(self, database_url: str, every_s: float = 1.0) -> None:
+        self.key = secrets.randbits(63)
+        self._url, self._every_s = database_url, every_s
+        self._held, self._ended = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._hold, name="sign-of-life", daemon=True)
+        self._thread.start()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until the lock is held."""
+        return self._held.wait(timeout_s)
+
+    def end(self) -> None:
+        """Let go of the lock, in a process that goes on and sends nothing more."""
+        self._ended.set()
+        self._thread.join()
+
+    def _hold(self) -> None:
+        while not self._ended.is_set():
+            with (
+                contextlib.suppress(psycopg.Error),
+                session.connect(self._url, "settlepipe sign of life", frozen_after_s=0) as connection,
+            ):
+                connection.execute("SELECT pg_advisory_lock(%s)", (self.key,))
+                self._held.set()
+                while not self._ended.is_set():
+                    connection.execute("SELECT 1")
+                    self._ended.wait(self._every_s)
+            self._ended.wait(self._every_s)
+
+
+class ClaimGate:
+    """Closed while an outcome waits to be written: who can't write outcomes claims nothing new."""
+
+    def __init__(self) -> None:
+        self._lock, self._unwritten = threading.Lock(), 0
+
+    @property
+    def open(self) -> bool:
+        """May this process claim?"""
+        return self._unwritten == 0
+
+    @contextlib.contextmanager
+    def closed(self) -> Iterator[None]:
+        """Keep the gate closed for the time of the block."""
+        with self._lock:
+            self._unwritten += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._unwritten -= 1
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a claim and an outcome need of the settings, in seconds."""
+
+    lease_s: float
+    deadline_s: float
+    breaker_failures: int
+    breaker_open_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """One process's share of the flow. registrations: every known provider; connected: those that are on."""
+
+    settings: Settings
+    database: Database
+    registrations: Mapping[str, Registration]
+    connected: Mapping[str, Connected]
+    directories: Mapping[str, Directory]
+    books: Books
+    limits: Limits
+    life: SignOfLife | None = None
+    gate: ClaimGate = field(default_factory=ClaimGate)
+    lost: LostClaims = field(default_factory=LostClaims)
+
+    @property
+    def lanes(self) -> Sequence[str]:
+        """The providers that are on and take payments; the others have look-ups only."""
+        return [name for name in self.connected if self.registrations[name].operations]
+
+    def provider(self, name: str) -> Provider:
+        """The verbs of a provider that is on and has an operation. Raises LookupError for any other."""
+        verbs = self.connected[name].provider
+        if verbs is None:
+            raise LookupError(f"{name} has look-ups only")
+        return verbs
+
+    def close(self) -> None:
+        """End what this process holds: its sign of life, if it has one, and its idle connections."""
+        if self.life is not None:
+            self.life.end()
+        self.database.dispose()
+
+    @property
+    def worker_key(self) -> int:
+        """The key of this process's sign of life. Only processes that send have one."""
+        if self.life is None:
+            raise RuntimeError("this process has no sign of life, so it may not send")
+        return self.life.key
+
+
+def until_written(runtime: Runtime, write: Callable[[], Written]) -> tuple[Written, bool]:
+    """Call `write`, which has to be safe to repeat, until PostgreSQL answered it: its result, and whether an earlier
+    try may have been committed without its answer having come."""
+    try:
+        return write(), False
+    except AWAY:
+        with runtime.gate.closed():
+            return _again(write), True
+
+
+def _again(write: Callable[[], Written]) -> Written:
+    tries = 0
+    while True:
+        time.sleep(min(2.0, 0.1 * 2**tries) * random.uniform(0.5, 1))  # noqa: S311 - jitter, not a secret
+        try:
+            return write()
+        except AWAY:
+            tries = min(tries + 1, 10)
+            log.warning("PostgreSQL does not answer; what happened is kept and written when it does")
