@@ -12,9 +12,10 @@ import redis
 from sqlalchemy.exc import SQLAlchemyError
 
 from scheduler.upkeep import Upkeep
-from shared import events, process
+from shared import process
 from shared.database import locks, session
 from shared.database.engine import Connection, Database, Row
+from shared.events import outbox
 from shared.messaging import broker, streams
 from shared.settings import Settings, load_settings
 from shared.telemetry.logs import get_logger
@@ -81,10 +82,10 @@ def relay(
         upkeep.look()
         with database.connection() as connection:
             mine = mine or _begin(connection, lock, client, settings)
-            batch = events.pending(connection, _BATCH)
+            batch = outbox.pending(connection, _BATCH)
             mine = _carry(connection, client, settings, mine, batch)
             if len(batch) < _BATCH and mine is not None:
-                events.end_replay(connection, mine.turn)
+                outbox.end_replay(connection, mine.turn)
         upkeep.goes_on()
         if len(batch) < _BATCH:
             stop.wait(_IDLE_S)
@@ -102,11 +103,11 @@ def _begin(
     connection: Connection, lock: "psycopg.Connection[tuple[bool]]", client: "redis.Redis", settings: Settings
 ) -> _Mine:
     """Take the turn. Where the stream lost what was written last, have it written again, before what is new."""
-    turn = events.begin(connection)
+    turn = outbox.begin(connection)
     last = streams.last_id(client)
     if turn.entry_id is not None and turn.entry_id != last and not streams.holds(client, turn.entry_id):
         seconds = settings.events_replay_s
-        replayed = events.replay_wiped(connection, turn.number, seconds, lambda: lock.execute("SELECT 1"))
+        replayed = outbox.replay_wiped(connection, turn.number, seconds, lambda: lock.execute("SELECT 1"))
         log.warning("the events stream lost its last entry; replaying", events=replayed)
     return _Mine(turn.number, last)
 
@@ -121,7 +122,7 @@ def _carry(
     if entry_id is None:
         return None
     ids = [event["id"] for event in batch]
-    noted = events.carried(connection, ids, entry_id, mine.turn, batch[0]["replay"])
+    noted = outbox.carried(connection, ids, entry_id, mine.turn, batch[0]["replay"])
     return _Mine(mine.turn, entry_id) if noted else None
 
 

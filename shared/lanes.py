@@ -14,115 +14,64 @@ class Lane:
 
     provider: str
     running: bool
+    resumed: bool  # it runs for the first time since it stood still: what was dispatched then is to be taken back
     may_probe: bool  # stopped, but one payment may be tried
     halted_by_send: bool  # reads may well be let in
     rate_tokens: float  # payments that the rate allows now; infinite without a rate
 
 
 @dataclass(frozen=True, slots=True)
-class Dispatched:
-    """A claimed payment: to be sent, or (an unknown one) to be checked."""
+class Allowance:
+    """May a read be made? Yes where wait_s is 0 and the lane is not stopped; else ask again after wait_s seconds.
 
-    id: int
-    check: bool
+    stopped: why a person has to see to the lane first; None: it is not paused, and not halted or free to be probed.
+    probes: the lane is halted and nothing that is due probes it; a read that is let in may set it going.
+    """
 
+    wait_s: float
+    stopped: str | None
+    probes: bool = False
+
+
+# The token bucket, filled up to now: what the rate allows at this moment.
+_TOKENS = """least(greatest(%(rate)s::float8, 1),
+    rate_tokens + greatest(extract(epoch FROM clock() - rate_at), 0) * %(rate)s::float8)"""
 
 # NO KEY: an intake's inserts refer to the lane (a foreign key), and must neither wait for this lock nor hide the lane.
 # From here on the transaction waits a second for a lock at most: one that somebody keeps costs the other lanes no more.
-_LOCK = """
+_LOCK = f"""
 SELECT set_config('lock_timeout', '1s', true), l.running, l.resumed, l.halted_by_send,
     l.paused_at IS NULL AND NOT l.running AND coalesce(l.open_until <= clock(), true)
         AND (l.halted_at IS NULL OR coalesce(l.probe_at <= clock(), true)) AS may_probe,
     CASE WHEN %(rate)s::float8 IS NULL THEN 'Infinity'::float8
-         ELSE least(greatest(%(rate)s::float8, 1),
-                    rate_tokens + greatest(extract(epoch FROM clock() - rate_at), 0) * %(rate)s::float8) END AS tokens
+         ELSE {_TOKENS} END AS tokens
 FROM lanes l WHERE provider = %(provider)s FOR NO KEY UPDATE SKIP LOCKED
 """
 
-# Workers dropped the messages of what was dispatched when the lane stopped. One that is being claimed at this moment
-# (locked) has its sender.
-_TAKE_BACK = """
-WITH resumed AS (
-    UPDATE lanes SET resumed = false WHERE provider = %(provider)s
-), dropped AS (
-    SELECT id FROM payments WHERE provider = %(provider)s AND due_at > clock()
-        AND (state = 'dispatched' OR state = 'unknown' AND check_due) FOR UPDATE SKIP LOCKED
-), follow_ups AS (
-    UPDATE follow_ups SET due_at = clock()
-    WHERE provider = %(provider)s AND state = 'dispatched' AND due_at > clock()
-)
-UPDATE payments p SET due_at = clock() FROM dropped WHERE p.id = dropped.id
+# An open breaker whose time is over lets reads through, and so does a halted lane whose probe has been due and was not
+# made: at night there may be no payment to probe with.
+_STANDING = """
+    CASE WHEN paused_at IS NOT NULL THEN 'the lane is paused by ' || coalesce(paused_by, 'somebody')
+         WHEN halted_at IS NOT NULL AND coalesce(probe_at > clock(), true)
+         THEN 'the lane is halted: ' || coalesce(halted_reason, 'no reason was given')
+    END AS stopped,
+    halted_at IS NOT NULL AS probes,
+    greatest(coalesce(extract(epoch FROM open_until - clock()), 0), 0)::float8 AS open_for
 """
-
-# A lease that ran out is an ambiguous attempt like any other, but for one whose baseline was not kept: the send comes
-# after that, so nothing was sent. That says nothing of an earlier attempt.
-_RECOVER = """
-WITH late AS (
-    SELECT id, attempts, reads_first AND baseline IS NULL AS unsent,
-        NOT resend_safe AND (NOT (reads_first AND baseline IS NULL) OR ever_doubtful(id, attempts)) AS looks
-    FROM payments
-    WHERE provider = %(provider)s AND due_at <= clock() AND state = 'sending'
-    ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-), ended AS (
-    UPDATE attempts a SET ended_at = clock(), meaning = 'not_sent', kind = 'lease_lost' FROM late
-    WHERE late.unsent AND a.payment_id = late.id AND a.number = late.attempts
-)
-UPDATE payments p SET state = CASE WHEN looks THEN 'unknown' ELSE 'waiting' END,
-    in_doubt = in_doubt OR looks OR NOT unsent, possibly_sent = possibly_sent OR NOT unsent, rung = 0,
-    detail = 'no outcome was recorded before the lease ran out',
-    due_at = clock() + make_interval(
-        secs => CASE WHEN looks THEN %(check_s)s ELSE random() * %(base_s)s END)
-FROM late WHERE p.id = late.id
-RETURNING p.id, p.state
+_STANDS = f"""
+SELECT stopped, probes, open_for AS wait_s FROM (SELECT {_STANDING} FROM lanes WHERE provider = %(provider)s) l
 """
-
-_PARK_OVERDUE = """
-WITH overdue AS (
-    SELECT p.id FROM payments p JOIN lanes l USING (provider)
-    WHERE p.provider = %(provider)s AND p.due_at <= clock() AND p.state = 'waiting' AND p.deadline <= lane_clock(l)
-    ORDER BY p.due_at LIMIT %(limit)s FOR UPDATE OF p SKIP LOCKED
-)
-UPDATE payments p SET state = 'parked', due_at = NULL,
-    detail = 'past its deadline: ' || coalesce(p.detail, 'no attempt went through')
-FROM overdue WHERE p.id = overdue.id RETURNING p.id
-"""
-
-_UNCLAIMED = """
-SELECT count(*) AS n FROM payments WHERE provider = %(provider)s AND state = 'dispatched' AND due_at > clock()
-"""
-
-# What may have been applied is looked at before it is sent again, however it came to wait.
-_CLAIM_DUE = """
-WITH due AS (
-    SELECT id, state, exclusive_key, due_at,
-        CASE WHEN state = 'unknown' THEN true WHEN resend_safe OR attempts = 0 THEN false
-            ELSE ever_doubtful(id, 0) END AS looks
-    FROM payments
-    WHERE provider = %(provider)s AND due_at <= clock() AND state <> 'sending'
-        AND (state = 'unknown' OR NOT %(checks_only)s)
-        -- overdue, and not parked yet
-        AND (state = 'waiting' AND deadline <= (SELECT lane_clock(l) FROM lanes l WHERE provider = %(provider)s))
-            IS NOT TRUE
-    ORDER BY due_at, id LIMIT %(room)s FOR UPDATE SKIP LOCKED
-), ranked AS (
-    SELECT *, row_number() OVER (PARTITION BY exclusive_key, state = 'accepted' ORDER BY due_at, id) AS place FROM due
-), judged AS (
-    SELECT id, state, looks, state = 'accepted' AND exclusive_key IS NOT NULL AND (place > 1 OR EXISTS (
-        SELECT FROM payments b WHERE b.exclusive_key = ranked.exclusive_key
-        AND b.state IN ('dispatched', 'sending', 'waiting', 'unknown', 'parked'))) AS busy
-    FROM ranked
+# rate_at never goes back: a statement that waited for the lock has an older clock than the one before it.
+_TAKE = f"""
+WITH lane AS (
+    SELECT provider, {_STANDING},
+        {_TOKENS} AS tokens
+    FROM lanes WHERE provider = %(provider)s FOR NO KEY UPDATE
 ), taken AS (
-    UPDATE payments p SET
-        state = CASE WHEN busy THEN p.state WHEN looks THEN 'unknown' ELSE 'dispatched' END,
-        in_doubt = in_doubt OR looks AND j.state <> 'unknown',
-        hold_reason = CASE WHEN busy THEN 'invoice_busy' END,
-        detail = CASE WHEN busy THEN 'another payment on the same invoice is under way' ELSE p.detail END,
-        due_at = CASE WHEN NOT busy THEN clock() + make_interval(secs => %(lease_s)s) END,
-        check_due = looks
-    FROM judged j WHERE p.id = j.id
-    RETURNING p.id, looks AS check, busy
+    UPDATE lanes l SET rate_tokens = lane.tokens - 1, rate_at = greatest(l.rate_at, clock()) FROM lane
+    WHERE l.provider = lane.provider AND lane.tokens >= 1 AND lane.stopped IS NULL AND lane.open_for = 0
 )
-SELECT id, "check", busy FROM taken ORDER BY id
+SELECT stopped, probes, greatest(open_for, (1 - tokens) / %(rate)s::float8, 0) AS wait_s FROM lane
 """
 
 _SPEND = """
@@ -134,6 +83,36 @@ UPDATE lanes SET probe_payment_id = %(payment)s, probe_follow_up_id = %(follow_u
     open_until = CASE WHEN open_until IS NOT NULL THEN clock() + make_interval(secs => %(open_s)s) END,
     probe_at = CASE WHEN halted_at IS NOT NULL THEN clock() + make_interval(secs => %(halted_s)s) END
 WHERE provider = %(provider)s
+"""
+
+
+# The part of a statement that says what a send found. The breaker counts what is down, and opens; an answer closes it.
+# An answer that refuses our credentials or funds halts the lane; a probe that is let in sets it going again.
+SENT = """
+lane AS (
+    UPDATE lanes l SET
+        failures = CASE %(signal)s WHEN 'down' THEN failures + 1 WHEN 'alive' THEN 0 ELSE failures END,
+        open_until = CASE
+            WHEN %(signal)s = 'down' AND (failures + 1 >= %(breaker_failures)s
+                OR open_until IS NOT NULL AND probe_payment_id = %(id)s)
+                THEN clock() + make_interval(secs => %(breaker_open_s)s)
+            WHEN %(signal)s = 'alive' AND probe_payment_id = %(id)s THEN NULL
+            ELSE open_until END,
+        halted_at = CASE
+            WHEN %(halt)s::text IS NOT NULL THEN coalesce(halted_at, clock())
+            WHEN %(signal)s = 'alive' AND probe_payment_id = %(id)s AND (NOT halted_by_send OR %(to)s = 'succeeded')
+            THEN NULL ELSE halted_at END,
+        halted_reason = CASE
+            WHEN %(halt)s::text IS NOT NULL THEN %(halt)s
+            WHEN %(signal)s = 'alive' AND probe_payment_id = %(id)s AND (NOT halted_by_send OR %(to)s = 'succeeded')
+            THEN NULL ELSE halted_reason END,
+        halted_by_send = halted_by_send OR %(halt)s::text IS NOT NULL AND NOT %(unsent)s,
+        probe_at = CASE WHEN %(halt)s::text IS NOT NULL
+            THEN clock() + make_interval(secs => %(probe_every_s)s) ELSE probe_at END
+    WHERE l.provider = %(provider)s AND (%(signal)s = 'down' OR %(halt)s::text IS NOT NULL
+        OR %(signal)s = 'alive' AND (failures > 0 OR probe_payment_id = %(id)s))
+    RETURNING %(halt)s::text IS NOT NULL AND l.halted_at = clock() AS halts
+)
 """
 
 
@@ -163,53 +142,29 @@ def ensure(connection: Connection, providers: Sequence[str]) -> None:
 
 
 def lock(connection: Connection, provider: str, rate_per_s: float | None) -> Lane | None:
-    """Lock the lane's row until the transaction ends; None when another dispatcher is at it.
-
-    What was dispatched before a lane stood still is due again at the first look after it.
-    """
+    """Lock the lane's row until the transaction ends; None when another dispatcher is at it."""
     row = connection.execute(_LOCK, {"provider": provider, "rate": rate_per_s}).fetchone()
     if row is None:
         return None
-    if row["running"] and row["resumed"]:
-        connection.execute(_TAKE_BACK, {"provider": provider})
-    return Lane(provider, row["running"], row["may_probe"], row["halted_by_send"], row["tokens"])
-
-
-def recover(connection: Connection, provider: str, base_s: float, check_s: float, limit: int = 500) -> list[Row]:
-    """Take back what was being sent when its lease ran out; rows of id and new state."""
-    given = {"provider": provider, "base_s": base_s, "check_s": check_s, "limit": limit}
-    return connection.execute(_RECOVER, given).fetchall()
-
-
-def park_overdue(connection: Connection, provider: str, limit: int = 500) -> list[int]:
-    """Park what waits past its deadline."""
-    rows = connection.execute(_PARK_OVERDUE, {"provider": provider, "limit": limit}).fetchall()
-    return [row["id"] for row in rows]
-
-
-def unclaimed(connection: Connection, provider: str) -> int:
-    """How many payments are dispatched and not yet claimed by a sender."""
-    row = connection.execute(_UNCLAIMED, {"provider": provider}).fetchone()
-    assert row is not None  # noqa: S101 - count(*) always gives a row
-    return int(row["n"])
-
-
-def claim_due(
-    connection: Connection, provider: str, room: int, lease_s: float, *, checks_only: bool = False
-) -> list[Dispatched]:
-    """Up to `room` payments that are due, in order of their due times, marked dispatched with a lease.
-
-    Those whose exclusive key is taken are held as `invoice_busy` and not among them; nor is what waits past its
-    deadline.
-    """
-    given = {"provider": provider, "room": room, "lease_s": lease_s, "checks_only": checks_only}
-    rows = connection.execute(_CLAIM_DUE, given).fetchall()
-    return [Dispatched(row["id"], row["check"]) for row in rows if not row["busy"]]
+    resumed = row["running"] and row["resumed"]
+    return Lane(provider, row["running"], resumed, row["may_probe"], row["halted_by_send"], row["tokens"])
 
 
 def spend(connection: Connection, lane: Lane, sent: int) -> None:
     """Take what was dispatched from the lane's rate."""
     connection.execute(_SPEND, {"provider": lane.provider, "tokens": lane.rate_tokens - sent})
+
+
+def take(connection: Connection, provider: str, rate_per_s: float | None) -> Allowance:
+    """Ask to make one read now. It counts against the lane's rate like a payment.
+
+    Locks the lane's row for this one statement, if there is a rate.
+    """
+    given = {"provider": provider, "rate": rate_per_s}
+    row = connection.execute(_STANDS if rate_per_s is None else _TAKE, given).fetchone()
+    if row is None:
+        return Allowance(0, f"{provider} has no lane")
+    return Allowance(row["wait_s"], row["stopped"], row["probes"] and row["stopped"] is None)
 
 
 def probe(

@@ -22,11 +22,11 @@ def replay(
 ) -> None:
     """Put every event since T on the stream again, with the same ids."""
     moment = _moment(since)
-    from shared import events
+    from shared.events import outbox
 
     with stack.connection() as connection:
-        count = events.replay(connection, moment)
-        archived = events.archived_since(connection, moment)
+        count = outbox.replay(connection, moment)
+        archived = outbox.archived_since(connection, moment)
     print(counted(count, "event is replayed", "events are replayed"))
     if archived:
         output.note("those of payments in the archive are not; resend an intent to get its payment's last event again")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from shared.domain.cards import names_card_data
 from shared.domain.intent import MAX_INTENT_BYTES
 from shared.domain.kept import keep
+from shared.events.types import EventType
 
 if TYPE_CHECKING:
     import redis
@@ -81,7 +82,7 @@ class Followed:
     def saw(self, event: dict[str, Any]) -> None:
         """Learn from one event."""
         data = event.get("data") or {}
-        if event.get("type") == "settlepipe.intake.quarantined":
+        if event.get("type") == EventType.INTAKE_QUARANTINED:
             digest = bytes.fromhex(data["sha256"])
             whole = self._lines.get(digest)
             likely = [line for line in self._redacted.get(digest, ()) if not line.accepted]

@@ -9,10 +9,12 @@ from collections.abc import Callable, Sequence
 from shared import lanes
 from shared.database.engine import Connection
 from shared.follow_ups import lane as follow_ups
-from shared.lanes import Dispatched, Lane
+from shared.lanes import Lane
 from shared.messaging import tasks
 from shared.payments.store import ahead
+from shared.payments.store import dispatch as store
 from shared.payments.store.ahead import Longest
+from shared.payments.store.dispatch import Dispatched
 from shared.providers.outcomes import MAX_RETRY_AFTER_S
 from shared.runtime import Runtime
 from shared.settings import ProviderSettings
@@ -35,9 +37,11 @@ def dispatch(runtime: Runtime, provider: str, queue_length: Callable[[], int], *
         lane = lanes.lock(connection, provider, section.rate_per_s)
         if lane is None:
             return []
+        if lane.resumed:
+            store.take_back(connection, provider)
         if tidy:
             _housekeeping(runtime, connection, provider)
-        unclaimed = lanes.unclaimed(connection, provider)
+        unclaimed = store.unclaimed(connection, provider)
         room = _room(lane, section, unclaimed)
         if room <= 0 or queue_length() > section.in_flight:
             return []
@@ -52,9 +56,9 @@ def _housekeeping(runtime: Runtime, connection: Connection, provider: str) -> No
     back = ahead.mend(connection, provider, _longest(runtime, provider))
     if back:
         alert("clock_ran_ahead", "the database's clock ran ahead; what waits for that time goes on", provider=provider)
-    for row in lanes.recover(connection, provider, retry.base_s, check.ladder_s[0]):
+    for row in store.recover(connection, provider, retry.base_s, check.ladder_s[0]):
         log.warning("a lease ran out", payment_id=row["id"], state=row["state"])
-    for payment_id in lanes.park_overdue(connection, provider):
+    for payment_id in store.park_overdue(connection, provider):
         log.warning("parked past its deadline", payment_id=payment_id)
     for follow_up_id, state in follow_ups.end_lost(connection, provider):
         log.warning("a follow-up's lease ran out", follow_up_id=follow_up_id, state=state)
@@ -81,8 +85,8 @@ def _due(runtime: Runtime, connection: Connection, lane: Lane, room: int) -> Seq
     """What goes out now. While sends are refused, what is in doubt is looked at first: a look that could be made frees
     the next probe at once, and a send that is refused takes a minute."""
     lease_s = runtime.settings.dispatch_lease_s
-    checks = lanes.claim_due(connection, lane.provider, room, lease_s, checks_only=True) if lane.halted_by_send else []
-    return checks or lanes.claim_due(connection, lane.provider, room, lease_s)
+    checks = store.claim_due(connection, lane.provider, room, lease_s, checks_only=True) if lane.halted_by_send else []
+    return checks or store.claim_due(connection, lane.provider, room, lease_s)
 
 
 def _account(

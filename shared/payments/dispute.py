@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from shared import events
 from shared.archive.recall import recall
 from shared.database import foreign
 from shared.database.engine import Connection
 from shared.domain.answers import Answer
 from shared.domain.payment import State
+from shared.events import outbox
 from shared.payments.store import send as send_store
 from shared.payments.store.send import Claim
 from shared.runtime import Runtime, until_written
@@ -102,5 +102,5 @@ def _write(
     }
     kept = connection.execute(_KEEP, given).fetchone()
     if kept and kept["fresh"]:
-        events.disputed(connection, [payment_id])
+        outbox.disputed(connection, [payment_id])
     return category

@@ -5,12 +5,12 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from shared import lanes, rates
+from shared import lanes
 from shared.database.engine import AWAY
 from shared.domain.backoff import next_wait
+from shared.lanes import Allowance
 from shared.payments.send import halt
 from shared.providers.base import BooksUnread, LoginRefused, LoginUnavailable
-from shared.rates import Allowance
 from shared.runtime import Runtime
 from shared.telemetry.logs import alert
 
@@ -90,7 +90,7 @@ class Reads:
 
     def _asked(self) -> Allowance:
         with self._runtime.database.connection() as connection:
-            allowance = rates.take(connection, self._provider, self._rate_per_s)
+            allowance = lanes.take(connection, self._provider, self._rate_per_s)
         if allowance.stopped is not None:
             self.stop(allowance.stopped)
             raise Stopped(allowance.stopped)

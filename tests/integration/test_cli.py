@@ -16,11 +16,12 @@ from cryptography.fernet import Fernet
 
 from deploy.cli import following
 from deploy.cli.main import main
-from shared import events, lanes
+from shared import lanes
 from shared.archive.store import retire as retire_store
 from shared.database.engine import Connection, Database
 from shared.domain.cards import redacted
 from shared.domain.payment import State
+from shared.events import outbox
 from shared.messaging import streams
 from shared.messaging.streams import EVENTS, Intake
 from shared.payments.accept import accept
@@ -78,11 +79,11 @@ def product(run: Run, broker_url: str) -> Iterator["redis.Redis"]:
             intake.acknowledge(entries)
         with runtime.database.connection() as connection:
             connection.execute("UPDATE payments SET state = 'succeeded' WHERE state = 'accepted'")
-            batch = events.pending(connection, 100)
+            batch = outbox.pending(connection, 100)
             if batch:
                 entry_id = streams.publish(client, batch, settings.events_keep_s)
                 assert entry_id is not None
-                events.carried(connection, [event["id"] for event in batch], entry_id)
+                outbox.carried(connection, [event["id"] for event in batch], entry_id)
 
     def work() -> None:
         intake = Intake(client, ["settlepipe:intake"], "test", 60)
@@ -427,14 +428,14 @@ def test_a_look_up_at_a_provider_that_is_off_says_how_to_turn_it_on(run: Run) ->
 def test_events_are_replayed_and_printed_as_cloud_events(run: Run, connection: Connection, broker_url: str) -> None:
     add_payment(connection, "p1", State.PARKED)
     with redis.Redis.from_url(broker_url) as client:
-        streams.publish(client, events.pending(connection, 100), 600)
+        streams.publish(client, outbox.pending(connection, 100), 600)
         assert client.xlen(EVENTS) == 3
     connection.execute("UPDATE events SET pending = false")
     found = _lines(run("events", "tail", "-n", "2")[1])
     assert [event["type"].rpartition(".")[2] for event in found] == ["unknown", "parked"]
     assert found[1]["data"]["state"] == "parked"
     assert run("events", "replay", "--since", "2020-01-01T00:00:00+08:00")[1] == "3 events are replayed\n"
-    assert len(events.pending(connection, 100)) == 3
+    assert len(outbox.pending(connection, 100)) == 3
 
 
 def test_a_replay_says_when_the_archive_holds_more(run: Run, connection: Connection) -> None:

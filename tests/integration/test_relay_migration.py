@@ -6,9 +6,9 @@ import psycopg
 from psycopg.rows import dict_row
 
 from deploy.local.embedded import Servers
-from shared import events
 from shared.database import migrate
 from shared.database.engine import driver_url
+from shared.events import outbox
 from tests.support.older import database_of, downgrade
 
 
@@ -20,10 +20,10 @@ def test_the_relays_position_is_kept_there_and_back(servers: Servers) -> None:
         connection.execute("INSERT INTO relay_position (entry_id) VALUES ('7-0')")
         connection.execute("INSERT INTO events (event_id, type, subject, data) VALUES ('1-1', 't', 's', '{}')")
         migrate.upgrade(url)
-        assert events.begin(connection) == events.Turn(1, "7-0")
+        assert outbox.begin(connection) == outbox.Turn(1, "7-0")
         row = connection.execute("SELECT clock() - interval '1 h' AS t").fetchone()
         assert row is not None
-        assert events.replay(connection, row["t"]) == 1
+        assert outbox.replay(connection, row["t"]) == 1
         downgrade(url, "0009")
         assert connection.execute("SELECT * FROM relay_position").fetchall() == [{"one": True, "entry_id": "7-0"}]
         assert connection.execute("SELECT count(*) AS n FROM events WHERE pending").fetchall() == [{"n": 1}]

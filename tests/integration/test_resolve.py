@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from shared import lanes
 from shared.database.engine import Connection, Database
 from shared.domain.answers import CheckResult, Verdict
 from shared.domain.payment import State
@@ -14,6 +13,7 @@ from shared.payments import views
 from shared.payments.look import Unresolvable, look
 from shared.payments.resolve import cancel, resolve, resolve_follow_up
 from shared.payments.store import check as check_store
+from shared.payments.store import dispatch as dispatch_store
 from shared.payments.store.ours import StoredBooks
 from shared.providers.base import Connected
 from shared.runtime import Limits, Runtime
@@ -95,7 +95,7 @@ def test_a_resend_whose_books_cannot_be_read_is_not_parked_by_the_old_deadline(
     number = add_payment(connection, "p1", State.PARKED)
     connection.execute("UPDATE payments SET deadline = clock() - interval '1 day' WHERE id = %s", (number,))
     decide(database, "p1", "resend", ABSENT, reason="r", by="b")
-    assert [d.id for d in lanes.claim_due(connection, PROVIDER, 10, 60)] == [number]
+    assert [d.id for d in dispatch_store.claim_due(connection, PROVIDER, 10, 60)] == [number]
     claim = check_store.claim(connection, number, 60, 0)
     assert claim is not None
     assert claim.resend_asked
@@ -114,7 +114,7 @@ def test_the_claim_of_a_resend_counts_the_deadline_from_there_only_where_none_is
     before = _row(connection, number)["deadline"]
     key = 4711
     connection.execute("SELECT pg_advisory_lock(%s)", (key,))  # the sender's sign of life
-    assert [d.id for d in lanes.claim_due(connection, PROVIDER, 10, 60)] == [number]
+    assert [d.id for d in dispatch_store.claim_due(connection, PROVIDER, 10, 60)] == [number]
     claim = check_store.claim(connection, number, 60, 0)
     assert claim is not None
     resend = check_store.resend(connection, claim, CheckResult(Verdict.NOT_APPLIED, "not there"), key, _LIMITS)

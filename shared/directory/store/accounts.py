@@ -5,6 +5,7 @@ change and waits for a person, unless it was first there or confirmed before.
 """
 
 from shared.database.engine import Connection, Row
+from shared.events.types import EventType, literal, written
 
 KIND = "bank_accounts"  # the name of this list; its rows' data have account, bank_code, bank_name, khut_type
 
@@ -21,6 +22,15 @@ UPDATE bank_accounts a SET bank_name = l.bank_name FROM listed_accounts l
 WHERE a.provider = %(provider)s AND a.closed_at IS NULL AND {_SAME} AND a.bank_name <> l.bank_name
 """
 
+_TOLD = written(
+    id="'a' || id || '-1'",
+    type=literal(EventType.ACCOUNT_CHANGED),
+    subject="provider || '/' || service",
+    data="""json_build_object('provider', provider, 'biller_service', service, 'khut_type', nullif(khut_type, ''),
+        'change', change, 'at', utc_text(since))""",
+    rows="FROM joined WHERE to_confirm ORDER BY id",
+)
+
 # `changed` where the same row of the provider's list was another account until this very transaction.
 _OPEN = f"""
 WITH joined AS (
@@ -36,11 +46,7 @@ WITH joined AS (
         AND NOT EXISTS (SELECT FROM bank_accounts a WHERE {_SAME} AND a.closed_at IS NULL)
     RETURNING *
 ), told AS (
-    INSERT INTO events (event_id, type, subject, data)
-    SELECT 'a' || id || '-1', 'settlepipe.account.changed', provider || '/' || service,
-        json_build_object('provider', provider, 'biller_service', service, 'khut_type', nullif(khut_type, ''),
-                          'change', change, 'at', utc_text(since))
-    FROM joined WHERE to_confirm ORDER BY id
+    {_TOLD}
 )
 SELECT id, service, change FROM joined WHERE to_confirm ORDER BY id
 """

@@ -10,6 +10,7 @@ from shared.database.engine import Connection
 from shared.database.rows import PAYMENT_COLUMNS, payment
 from shared.domain.payment import Payment
 from shared.domain.request import Request
+from shared.events.types import written
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +30,19 @@ class FollowUpClaim:
     request: Request | None
 
 
+_TOLD = written(
+    payment="p.id",
+    id="p.id || '-' || (p.before + e.place)",
+    type="'settlepipe.' || e.kind || '.' || e.told",
+    subject="p.source || '/' || p.intent_id",
+    data="""json_build_object('source', p.source, 'intent_id', p.intent_id, 'state', e.told,
+        'detail', e.detail, 'answer', e.answer)""",
+    rows="FROM numbered p JOIN ended e ON e.payment_id = p.id ORDER BY p.id, e.place",
+)
+
 # A follow-up's events are numbered with its payment's: one order for all that is told of a payment. A payment may
 # have several that move at once. Only a message is `sent`; a receipt is `issued`.
-EVENT = """
+EVENT = f"""
 ended AS (
     SELECT *, CASE WHEN kind = 'sms' AND state = 'issued' THEN 'sent' ELSE state END AS told,
         row_number() OVER (PARTITION BY payment_id ORDER BY id) AS place, count(*) OVER (PARTITION BY payment_id) AS n
@@ -40,12 +51,7 @@ ended AS (
     UPDATE payments p SET event_seq = p.event_seq + e.n FROM ended e WHERE p.id = e.payment_id AND e.place = 1
     RETURNING p.id, p.event_seq - e.n AS before, p.source, p.intent_id
 ), told AS (
-    INSERT INTO events (payment_id, event_id, type, subject, data)
-    SELECT p.id, p.id || '-' || (p.before + e.place), 'settlepipe.' || e.kind || '.' || e.told,
-        p.source || '/' || p.intent_id,
-        json_build_object('source', p.source, 'intent_id', p.intent_id, 'state', e.told, 'detail', e.detail,
-                          'answer', e.answer)
-    FROM numbered p JOIN ended e ON e.payment_id = p.id ORDER BY p.id, e.place
+    {_TOLD}
 )
 """
 

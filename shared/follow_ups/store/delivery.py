@@ -5,6 +5,7 @@ from datetime import datetime
 
 from shared.database.engine import Connection
 from shared.domain.records import DeliveryReport
+from shared.events.types import EventType, literal, written
 
 # Final (received, not delivered, error) stands above what is not, whenever that was said; else the later one counts.
 _KEEP = """
@@ -17,7 +18,19 @@ ON CONFLICT (sms_id, number) DO UPDATE
         OR (excluded.status IN (1, 2, 4)) = k.final AND excluded.reported_at > k.reported_at
 """
 
-_TELL = """
+_TOLD = written(
+    payment="p.id",
+    id="p.id || '-' || p.event_seq",
+    type=f"""CASE m.delivery WHEN 'delivered' THEN {literal(EventType.SMS_DELIVERED)}
+        ELSE {literal(EventType.SMS_UNDELIVERED)} END""",
+    subject="p.source || '/' || p.intent_id",
+    data="""json_build_object('source', p.source, 'intent_id', p.intent_id, 'state', m.delivery,
+        'detail', CASE m.status WHEN 4 THEN 'the provider reports an error' END,
+        'answer', json_build_object('sms_id', m.sms_id, 'status', m.status, 'reported_at', utc_text(m.reported_at)))""",
+    rows="FROM numbered p JOIN moved m ON m.payment_id = p.id",
+)
+
+_TELL = f"""
 WITH moved AS (
     UPDATE follow_ups f SET delivery = CASE r.status WHEN 1 THEN 'delivered' ELSE 'undelivered' END
     FROM sms_reports r JOIN payments p ON p.notify ->> 'sms' = r.number
@@ -28,14 +41,7 @@ WITH moved AS (
     UPDATE payments p SET event_seq = p.event_seq + 1 FROM moved m WHERE p.id = m.payment_id
     RETURNING p.id, p.event_seq, p.source, p.intent_id
 )
-INSERT INTO events (payment_id, event_id, type, subject, data)
-SELECT p.id, p.id || '-' || p.event_seq, 'settlepipe.sms.' || m.delivery, p.source || '/' || p.intent_id,
-    json_build_object('source', p.source, 'intent_id', p.intent_id, 'state', m.delivery,
-                      'detail', CASE m.status WHEN 4 THEN 'the provider reports an error' END,
-                      'answer', json_build_object('sms_id', m.sms_id, 'status', m.status,
-                                                  'reported_at', utc_text(m.reported_at)))
-FROM numbered p JOIN moved m ON m.payment_id = p.id
-"""
+{_TOLD}"""
 
 _FORGET = """
 DELETE FROM sms_reports r USING (

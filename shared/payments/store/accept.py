@@ -10,6 +10,7 @@ from shared.database.engine import Connection
 from shared.domain.intent import Intent
 from shared.domain.money import places
 from shared.domain.request import Built, Hold, Refusal, Request
+from shared.events.types import EventType, literal, written
 
 Key = tuple[str, str]  # (source, intent_id)
 
@@ -95,7 +96,16 @@ UPDATE events SET pending = true WHERE id IN (
 RETURNING payment_id
 """
 
-_QUARANTINE = """
+_TOLD = written(
+    id="'q' || id || '-1'",
+    type=literal(EventType.INTAKE_QUARANTINED),
+    subject="coalesce(subject, '-')",
+    data="""json_build_object('quarantine_id', id, 'reason', reason, 'sha256', encode(sha256, 'hex'),
+        'stream', stream, 'entry_id', entry_id)""",
+    rows="FROM kept WHERE seen = 1",
+)
+
+_QUARANTINE = f"""
 WITH kept AS (
     INSERT INTO quarantine AS q (sha256, raw, whole_bytes, reason, subject, stream, entry_id, conflict_of)
     VALUES (%(sha256)s, %(raw)s, %(whole_bytes)s, %(reason)s, %(subject)s, %(stream)s, %(entry_id)s, %(conflict_of)s)
@@ -107,12 +117,7 @@ WITH kept AS (
         AND e.payment_id IS NULL
     RETURNING e.id
 )
-INSERT INTO events (event_id, type, subject, data)
-SELECT 'q' || id || '-1', 'settlepipe.intake.quarantined', coalesce(subject, '-'),
-    json_build_object('quarantine_id', id, 'reason', reason, 'sha256', encode(sha256, 'hex'), 'stream', stream,
-                      'entry_id', entry_id)
-FROM kept WHERE seen = 1
-"""
+{_TOLD}"""
 
 
 def insert(connection: Connection, rows: Sequence[NewPayment]) -> dict[Key, int]:

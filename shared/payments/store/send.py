@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from shared import lanes
 from shared.database import foreign
 from shared.database.engine import Connection
 from shared.database.rows import PAYMENT_COLUMNS, payment
 from shared.domain.answers import Answer, Meaning
 from shared.domain.payment import Payment, State
-from shared.lanes import PROBE_EVERY_S
 from shared.runtime import Limits
 
 
@@ -56,7 +56,7 @@ SELECT * FROM claimed
 # from unknown: a refusal if no newer attempt exists, "not sent" if no attempt is left that may have been applied.
 # An attempt that proves nothing (not sent, 401) leaves what was before it, and what a check said of that is old by now:
 # where a resend is not safe, the books are looked at again before one.
-_RECORD = """
+_RECORD = f"""
 WITH judged AS (
     SELECT p.id, d.doubtful, d.sent_else, p.attempts = %(attempt)s AS newest,
         %(to)s = 'succeeded' OR p.state = 'sending' AND p.attempts = %(attempt)s
@@ -98,30 +98,7 @@ WITH judged AS (
             ELSE clock() + make_interval(secs => %(wait_s)s::float8) END
     FROM judged WHERE p.id = judged.id
     RETURNING judged.moves, p.state
-), lane AS (
-    UPDATE lanes l SET
-        failures = CASE %(signal)s WHEN 'down' THEN failures + 1 WHEN 'alive' THEN 0 ELSE failures END,
-        open_until = CASE
-            WHEN %(signal)s = 'down' AND (failures + 1 >= %(breaker_failures)s
-                OR open_until IS NOT NULL AND probe_payment_id = %(id)s)
-                THEN clock() + make_interval(secs => %(breaker_open_s)s)
-            WHEN %(signal)s = 'alive' AND probe_payment_id = %(id)s THEN NULL
-            ELSE open_until END,
-        halted_at = CASE
-            WHEN %(halt)s::text IS NOT NULL THEN coalesce(halted_at, clock())
-            WHEN %(signal)s = 'alive' AND probe_payment_id = %(id)s AND (NOT halted_by_send OR %(to)s = 'succeeded')
-            THEN NULL ELSE halted_at END,
-        halted_reason = CASE
-            WHEN %(halt)s::text IS NOT NULL THEN %(halt)s
-            WHEN %(signal)s = 'alive' AND probe_payment_id = %(id)s AND (NOT halted_by_send OR %(to)s = 'succeeded')
-            THEN NULL ELSE halted_reason END,
-        halted_by_send = halted_by_send OR %(halt)s::text IS NOT NULL AND NOT %(unsent)s,
-        probe_at = CASE WHEN %(halt)s::text IS NOT NULL
-            THEN clock() + make_interval(secs => %(probe_every_s)s) ELSE probe_at END
-    WHERE l.provider = %(provider)s AND (%(signal)s = 'down' OR %(halt)s::text IS NOT NULL
-        OR %(signal)s = 'alive' AND (failures > 0 OR probe_payment_id = %(id)s))
-    RETURNING %(halt)s::text IS NOT NULL AND l.halted_at = clock() AS halts
-)
+), {lanes.SENT}
 SELECT coalesce((SELECT moves FROM moved), false) AS moved, (SELECT state FROM moved) AS state,
     coalesce((SELECT halts FROM lane), false) AS halts
 """
@@ -212,7 +189,7 @@ def record(connection: Connection, claim: Claim, outcome: Outcome, limits: Limit
         "halt": foreign.text(outcome.halt),
         "breaker_failures": limits.breaker_failures,
         "breaker_open_s": limits.breaker_open_s,
-        "probe_every_s": PROBE_EVERY_S,
+        "probe_every_s": lanes.PROBE_EVERY_S,
     }
     row = connection.execute(_RECORD, given).fetchone()
     assert row is not None  # noqa: S101 - a SELECT without FROM always gives a row

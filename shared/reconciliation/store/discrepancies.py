@@ -1,10 +1,10 @@
 """The living list of discrepancies: one row for the same finding, however many nights it is found."""
 
-from shared import events
 from shared.archive.recall import recall
 from shared.archive.twins import every
 from shared.database.engine import Connection
 from shared.domain.discrepancies import Reconciliation
+from shared.events import outbox
 
 BOOKS = "books"  # who closes what was not found again
 
@@ -90,7 +90,7 @@ def carry_on(connection: Connection, run: Reconciliation) -> int:
     given["settled"] = [row["identity"] for row in connection.execute(_SETTLED, given).fetchall()]
     for statement in (_KEEP, _CLOSE_SETTLED, _CLOSE):
         connection.execute(statement, given)
-    events.disputed(connection, disputed)
+    outbox.disputed(connection, disputed)
     row = connection.execute(
         "SELECT count(*) AS fresh FROM discrepancies WHERE run_id = %(run)s AND resolved_at IS NULL", given
     ).fetchone()

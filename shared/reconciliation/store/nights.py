@@ -8,11 +8,20 @@ from typing import Any
 import psycopg
 
 from shared.database.engine import Connection, Database
+from shared.events.types import EventType, literal, written
 from shared.reconciliation.store import compared
+
+_TOLD = written(
+    id="'r' || id || CASE WHEN first THEN '-1' ELSE '-2' END",
+    type=literal(EventType.RECONCILIATION_DONE),
+    subject="provider || '/' || day",
+    data="%(data)s::json",
+    rows="FROM done WHERE fresh",
+)
 
 # Told once; and once more when the books that could not be read whole at first were read. A look at a day that was not
 # over is nobody's news.
-_FINISH = """
+_FINISH = f"""
 WITH before AS (SELECT id, told FROM reconciliations WHERE id = %(id)s AND state = 'compared' FOR UPDATE), done AS (
     UPDATE reconciliations r SET state = 'done', finished_at = clock(),
         told = CASE WHEN r.started_at >= r.period_to THEN coalesce(b.told, false) OR r.complete END
@@ -20,10 +29,7 @@ WITH before AS (SELECT id, told FROM reconciliations WHERE id = %(id)s AND state
     RETURNING r.id, r.provider, r.day, b.told IS NULL AS first,
         r.started_at >= r.period_to AND (b.told IS NULL OR r.complete AND NOT b.told) AS fresh
 ), event AS (
-    INSERT INTO events (event_id, type, subject, data)
-    SELECT 'r' || id || CASE WHEN first THEN '-1' ELSE '-2' END, 'settlepipe.reconciliation.done',
-        provider || '/' || day, %(data)s::json
-    FROM done WHERE fresh
+    {_TOLD}
 )
 SELECT FROM done
 """

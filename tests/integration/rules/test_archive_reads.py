@@ -8,10 +8,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from shared import events
 from shared.archive.retire import retire
 from shared.archive.twins import BELONGING, FOLLOW_UPS, TABLES, every
 from shared.database import migrations
+from shared.events import outbox
 from shared.payments import resolve, views
 from shared.payments.look import Unresolvable, look
 from tests.support.archived import (
@@ -140,9 +140,9 @@ def test_replayed_events_are_those_of_the_hot_tables_and_the_archives_are_told_o
     relayed(world)
     now = world.value("SELECT clock() - interval '1 day'")
     with world.runtime.database.connection() as connection:
-        assert events.archived_since(connection, start)
-        assert not events.archived_since(connection, now)
-        assert events.replay(connection, start) == 2
+        assert outbox.archived_since(connection, start)
+        assert not outbox.archived_since(connection, now)
+        assert outbox.replay(connection, start) == 2
 
 
 def test_what_is_archived_is_final_for_those_who_decide(world: World) -> None:

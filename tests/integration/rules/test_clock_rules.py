@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared import rates
+from shared import lanes
 from shared.database.tokens import StoredTokens
 from shared.directory.store import lists
 from tests.support.flow import AGAIN, LOOK, OK, TOO_MANY, UNCLEAR, World
@@ -84,14 +84,14 @@ def test_a_lane_that_stopped_or_spent_its_rate_then_goes_on(world: World) -> Non
     )
     world.dispatched()
     with world.runtime.database.connection() as connection:
-        assert rates.take(connection, "safe", 5).wait_s <= 31
+        assert lanes.take(connection, "safe", 5).wait_s <= 31
     world.advance(31)
     world.run()
     assert world.state(payment_id) == "succeeded"
     assert world.lane("safe")["running"]
     with world.runtime.database.connection() as connection:
         world.advance(1)
-        assert rates.take(connection, "safe", 5).wait_s == 0
+        assert lanes.take(connection, "safe", 5).wait_s == 0
 
 
 def test_a_halted_lane_probes(world: World) -> None:

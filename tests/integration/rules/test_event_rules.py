@@ -13,9 +13,9 @@ import redis
 
 from scheduler import relay as relay_module
 from scheduler.relay import relay
-from shared import events
 from shared.database import session
 from shared.database.engine import Database, driver_url
+from shared.events import outbox
 from shared.messaging import broker, streams
 from tests.support.bank import until
 from tests.support.flow import APPLIED, LOOK, NO, NOT_SENT, OK, UNCLEAR, World
@@ -133,7 +133,7 @@ def test_dying_between_the_stream_and_the_outbox_writes_the_batch_again(
 ) -> None:
     world.settled("safe", OK)
     with monkeypatch.context() as patch:
-        patch.setattr(events, "carried", _die)
+        patch.setattr(outbox, "carried", _die)
         with relaying(world, client, dies_of="killed"):
             until(lambda: len(on(client)), 2)
     assert world.value("SELECT count(*) FROM events WHERE pending") == 2
@@ -193,14 +193,14 @@ def test_events_can_be_replayed_since_a_time(world: World, client: "redis.Redis"
     carried(world, client)
     since = world.value("SELECT min(created_at) FROM events")
     with world.runtime.database.connection() as connection:
-        assert events.replay(connection, since) == 2
+        assert outbox.replay(connection, since) == 2
     assert [e["id"] for e in carried(world, client)] == ["1-1", "1-2"] * 2
 
 
 def test_a_wipe_between_the_look_and_the_writing_is_noticed(world: World, broker_url: str) -> None:
     world.settled("safe")
     with redis.Redis.from_url(broker_url) as client, world.runtime.database.connection() as connection:
-        batch = events.pending(connection, 10)
+        batch = outbox.pending(connection, 10)
         first = streams.publish(client, batch, 600)
         assert streams.publish(client, batch, 600, after=first) is not None
         client.flushall()
@@ -269,7 +269,7 @@ def test_a_replay_that_is_killed_goes_on_and_one_that_is_wiped_begins_again(
     world, count = own_world, 6_000
     many(world, count)
     with world.runtime.database.connection() as connection:
-        assert events.replay(connection, world.value("SELECT min(created_at) FROM events")) == count
+        assert outbox.replay(connection, world.value("SELECT min(created_at) FROM events")) == count
     killing = _Killing(client, 2_000)
     with relaying(world, killing, dies_of="killed"):
         until(lambda: killing.killed, True)
@@ -309,12 +309,12 @@ def test_a_second_replay_makes_the_active_one_longer_and_there_is_one(world: Wor
     many(world, 300, age_s=1_000)
     now = world.value("SELECT clock()")
     with world.runtime.database.connection() as connection:
-        assert events.replay(connection, now - timedelta(seconds=2_000)) == 300
-        assert events.replay(connection, now - timedelta(seconds=6_000)) == 600
-        assert events.replay(connection, now - timedelta(seconds=10)) == 0
+        assert outbox.replay(connection, now - timedelta(seconds=2_000)) == 300
+        assert outbox.replay(connection, now - timedelta(seconds=6_000)) == 600
+        assert outbox.replay(connection, now - timedelta(seconds=10)) == 0
     assert len(carried(world, client)) == 600
     with world.runtime.database.connection() as connection:
-        assert events.replay(connection, now - timedelta(seconds=2_000)) == 300
+        assert outbox.replay(connection, now - timedelta(seconds=2_000)) == 300
     assert len(carried(world, client)) == 900
 
 
@@ -339,8 +339,8 @@ def test_a_relay_that_was_overtaken_between_asking_and_writing_writes_and_notes_
     carried(world, client)
     world.settled("safe", OK)
     with world.runtime.database.connection() as connection:
-        frozen, last = events.begin(connection), streams.last_id(client)
-        batch = events.pending(connection, 10)
+        frozen, last = outbox.begin(connection), streams.last_id(client)
+        batch = outbox.pending(connection, 10)
         assert [event["event_id"] for event in batch] == ["2-1", "2-2"]
         world.settled("safe", OK)
         assert len(carried(world, client)) == 6  # another one has the turn meanwhile
@@ -348,7 +348,7 @@ def test_a_relay_that_was_overtaken_between_asking_and_writing_writes_and_notes_
         assert client.xlen(streams.EVENTS) == 6
         entry_id = streams.publish(client, batch, 600)
         assert entry_id is not None
-        assert not events.carried(connection, [event["id"] for event in batch], entry_id, frozen.number)
+        assert not outbox.carried(connection, [event["id"] for event in batch], entry_id, frozen.number)
 
 
 def test_what_somebody_else_wrote_to_the_stream_stops_nothing(world: World, client: "redis.Redis") -> None:

@@ -1,6 +1,6 @@
 """What a lane lets a read of the books do."""
 
-from shared import lanes, rates
+from shared import lanes
 from shared.settings import ProviderSettings
 from tests.support.flow import World, running_world, together
 
@@ -9,7 +9,7 @@ RATE = 4.0
 
 def take(world: World, rate_per_s: float | None = RATE) -> tuple[float, str | None]:
     with world.runtime.database.connection() as connection:
-        allowance = rates.take(connection, "safe", rate_per_s)
+        allowance = lanes.take(connection, "safe", rate_per_s)
     return round(allowance.wait_s, 2), allowance.stopped
 
 
@@ -74,4 +74,4 @@ def test_an_open_breaker_is_waited_for_and_then_lets_reads_through_by_itself(wor
 
 def test_a_provider_without_a_lane_is_not_read(world: World) -> None:
     with world.runtime.database.connection() as connection:
-        assert rates.take(connection, "made-up", RATE).stopped == "made-up has no lane"
+        assert lanes.take(connection, "made-up", RATE).stopped == "made-up has no lane"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.database.engine import Connection, Row
+from shared.events.types import EventType, literal, written
 
 _MARKED = 100
 PAGE = 10_000  # events looked at in one statement while a replay's beginning is looked for
@@ -89,14 +90,20 @@ UPDATE events SET pending = true
 WHERE id IN (SELECT id FROM events WHERE id >= %(first)s ORDER BY id LIMIT %(limit)s) AND id <= %(last)s
 """
 
-_DISPUTED = """
+_TOLD = written(
+    payment="p.id",
+    id="p.id || '-' || p.event_seq",
+    type=literal(EventType.PAYMENT_DISPUTED),
+    subject="p.source || '/' || p.intent_id",
+    data="payment_row(ROW(p.*)::payments)",
+    rows="FROM p ORDER BY p.id",
+)
+
+_DISPUTED = f"""
 WITH p AS (
     UPDATE payments SET event_seq = event_seq + 1 WHERE id = ANY(%(ids)s) RETURNING payments.*
 )
-INSERT INTO events (payment_id, event_id, type, subject, data)
-SELECT p.id, p.id || '-' || p.event_seq, 'settlepipe.payment.disputed', p.source || '/' || p.intent_id,
-    payment_row(ROW(p.*)::payments) FROM p ORDER BY p.id
-"""
+{_TOLD}"""
 
 
 def begin(connection: Connection) -> Turn:
