@@ -4,6 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.database.engine import Connection, Row
+from shared.database.statements import statements
+
+_SQL = statements(__file__)
+
 
 PROBE_EVERY_S = 60  # a halted lane tries one payment this often
 
@@ -74,18 +78,6 @@ WITH lane AS (
 SELECT stopped, probes, greatest(open_for, (1 - tokens) / %(rate)s::float8, 0) AS wait_s FROM lane
 """
 
-_SPEND = """
-UPDATE lanes SET rate_tokens = %(tokens)s, rate_at = clock() WHERE provider = %(provider)s
-"""
-
-_PROBE = """
-UPDATE lanes SET probe_payment_id = %(payment)s, probe_follow_up_id = %(follow_up)s,
-    open_until = CASE WHEN open_until IS NOT NULL THEN clock() + make_interval(secs => %(open_s)s) END,
-    probe_at = CASE WHEN halted_at IS NOT NULL THEN clock() + make_interval(secs => %(halted_s)s) END
-WHERE provider = %(provider)s
-"""
-
-
 # The part of a statement that says what a send found. The breaker counts what is down, and opens; an answer closes it.
 # An answer that refuses our credentials or funds halts the lane; a probe that is let in sets it going again.
 SENT = """
@@ -152,7 +144,7 @@ def lock(connection: Connection, provider: str, rate_per_s: float | None) -> Lan
 
 def spend(connection: Connection, lane: Lane, sent: int) -> None:
     """Take what was dispatched from the lane's rate."""
-    connection.execute(_SPEND, {"provider": lane.provider, "tokens": lane.rate_tokens - sent})
+    connection.execute(_SQL["spend"], {"provider": lane.provider, "tokens": lane.rate_tokens - sent})
 
 
 def take(connection: Connection, provider: str, rate_per_s: float | None) -> Allowance:
@@ -172,7 +164,7 @@ def probe(
 ) -> None:
     """Let one payment, or one follow-up, through a stopped lane; its outcome says whether the lane runs again."""
     given = {"payment": payment, "follow_up": follow_up, "open_s": open_s, "halted_s": PROBE_EVERY_S}
-    connection.execute(_PROBE, given | {"provider": provider})
+    connection.execute(_SQL["probe"], given | {"provider": provider})
 
 
 def halt(connection: Connection, provider: str, reason: str) -> bool:

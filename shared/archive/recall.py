@@ -4,14 +4,9 @@ from collections.abc import Sequence
 
 from shared.archive.twins import TABLES, move
 from shared.database.engine import Connection
+from shared.database.statements import statements
 
-# In order of id, so that two who want the same ones back wait for each other and don't deadlock.
-_FAMILIES = """
-WITH head AS (SELECT coalesce(settle_id, id) AS id FROM archive.payments WHERE id = ANY(%(ids)s))
-SELECT id FROM archive.payments
-WHERE id = ANY(ARRAY(SELECT id FROM head)) OR settle_id = ANY(ARRAY(SELECT id FROM head))
-ORDER BY id FOR UPDATE
-"""
+_SQL = statements(__file__)
 
 
 def recall(connection: Connection, payment_ids: Sequence[int]) -> None:
@@ -19,7 +14,7 @@ def recall(connection: Connection, payment_ids: Sequence[int]) -> None:
 
     Waits for whoever is bringing one of them back; so what was in the archive is found in the hot tables after it.
     """
-    family = [row["id"] for row in connection.execute(_FAMILIES, {"ids": list(payment_ids)}).fetchall()]
+    family = [row["id"] for row in connection.execute(_SQL["families"], {"ids": list(payment_ids)}).fetchall()]
     if family:
         for table in TABLES:
             move(connection, family, f"archive.{table}", table)

@@ -8,30 +8,15 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from shared.database import locks, session
 from shared.database.engine import Database, Row
+from shared.database.statements import statements
 from shared.domain.records import StoredToken
+
+_SQL = statements(__file__)
+
 
 # The longest that a log-in may take: a renewal and a log-in, each with its HTTP deadline. Whoever takes longer stands
 # still, and others log in.
 LOGIN_S = 90.0
-
-_READ = """
-SELECT version, token, refused, after_refusal, greatest(extract(epoch FROM clock() - saved_at), 0)::float8 AS age_s
-FROM tokens WHERE provider = %s
-"""
-
-_SAVE = """
-INSERT INTO tokens AS t (provider, version, token, after_refusal) VALUES (%s, 1, %s, %s)
-ON CONFLICT (provider) DO UPDATE SET version = t.version + 1, token = excluded.token, refused = false,
-    after_refusal = excluded.after_refusal, saved_at = clock()
-WHERE %s::bigint IS NULL OR t.version = %s
-RETURNING version, refused, after_refusal, 0::float8 AS age_s
-"""
-
-_HELD = """
-SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND granted
-    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-    AND classid::bigint = %s AND objid::bigint = %s & 4294967295) AS held
-"""
 
 
 class StoredTokens:
@@ -48,7 +33,7 @@ class StoredTokens:
     def read(self, provider: str) -> StoredToken | None:
         """The newest token; None when there is none, or none that these keys can read."""
         with self._database.connection() as connection:
-            row = connection.execute(_READ, (provider,)).fetchone()
+            row = connection.execute(_SQL["read"], (provider,)).fetchone()
         if row is None:
             return None
         try:
@@ -65,7 +50,7 @@ class StoredTokens:
         secret = self._cipher.encrypt(json.dumps(token).encode())
         found = self._replaces.get(provider)
         with self._database.connection() as connection:
-            row = connection.execute(_SAVE, (provider, secret, after_refusal, found, found)).fetchone()
+            row = connection.execute(_SQL["save"], (provider, secret, after_refusal, found, found)).fetchone()
         if row is not None:
             return _token(row, token)
         newer = self.read(provider)
@@ -96,7 +81,7 @@ class StoredTokens:
         """
         key = locks.of_name(f"settlepipe login {provider}")
         with self._database.connection() as pooled:  # whoever waits asks again and again: no new connection for that
-            row = pooled.execute(_HELD, (locks.LOGIN, key)).fetchone()
+            row = pooled.execute(_SQL["held"], (locks.LOGIN, key)).fetchone()
             if row and row["held"]:
                 return None
         connection = session.connect(self._url, "settlepipe log-in", idle_s=self._login_s)

@@ -7,7 +7,11 @@ from time import monotonic
 from typing import Any
 
 from shared.database.engine import Connection, Database, Row
+from shared.database.statements import statements
 from shared.directory.store import accounts
+
+_SQL = statements(__file__)
+
 
 # An account that nobody kept is not confirmed either: a process of an older version may have replaced the list.
 _ROWS = """
@@ -20,20 +24,10 @@ SELECT r.kind, r.key, CASE WHEN r.kind = %(accounts)s AND NOT EXISTS (
 FROM directory_rows r WHERE r.provider = %(provider)s AND r.closed_at IS NULL ORDER BY r.item_id
 """
 
-_SHOWN = """
-SELECT provider, service, nullif(khut_type, '') AS khut_type, account, nullif(bank_code, '') AS bank_code,
-    nullif(bank_name, '') AS bank_name, utc_text(since) AS since, utc_text(closed_at) AS closed_at, change,
-    CASE WHEN closed_at IS NOT NULL THEN 'closed' WHEN to_confirm THEN 'to be confirmed' ELSE 'confirmed' END AS state,
-    utc_text(confirmed_at) AS confirmed_at, confirmed_by
-FROM bank_accounts
-WHERE (%(provider)s::text IS NULL OR provider = %(provider)s) AND (%(closed)s OR closed_at IS NULL)
-ORDER BY provider, length(service), service, khut_type, bank_accounts.since, id
-"""
-
 
 def shown(connection: Connection, provider: str | None, *, closed: bool) -> list[Row]:
     """The accounts as people and programs see them, of one provider or all; closed: also those that are no more."""
-    return connection.execute(_SHOWN, {"provider": provider, "closed": closed}).fetchall()
+    return connection.execute(_SQL["shown"], {"provider": provider, "closed": closed}).fetchall()
 
 
 def versions(connection: Connection) -> dict[tuple[str, str], int]:

@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.database.engine import Connection, Row
+from shared.database.statements import statements
 from shared.events.types import EventType, literal, written
+
+_SQL = statements(__file__)
+
 
 _MARKED = 100
 PAGE = 10_000  # events looked at in one statement while a replay's beginning is looked for
@@ -18,77 +22,6 @@ class Turn:
     number: int
     entry_id: str | None
 
-
-# What is to be written next, the oldest first: what is pending and what the active replay has not come to yet, as one
-# sequence. So the events of a payment are in order, whichever of the two they belong to.
-_PENDING = """
-WITH chosen AS (
-    (SELECT id FROM events WHERE pending ORDER BY id LIMIT %(limit)s)
-    UNION
-    (SELECT e.id FROM relay_position r CROSS JOIN LATERAL (
-        -- one bound only: between two the planner sees few events, and sorts all of them for each batch
-        SELECT id FROM events WHERE id >= r.replay_next ORDER BY id LIMIT %(limit)s) AS e WHERE e.id <= r.replay_last)
-    ORDER BY id LIMIT %(limit)s
-)
-SELECT e.id, e.event_id, e.type, e.subject, e.data::text AS data, e.created_at,
-    (SELECT replay FROM relay_position) AS replay
-FROM chosen JOIN events e USING (id) ORDER BY e.id
-"""
-
-_BEGIN = """
-INSERT INTO relay_position AS r (turn) VALUES (1)
-ON CONFLICT (one) DO UPDATE SET turn = r.turn + 1 RETURNING turn, entry_id
-"""
-
-# A replay that was asked for meanwhile keeps its own beginning.
-_CARRIED = """
-WITH noted AS (
-    INSERT INTO relay_position AS r (entry_id, turn) VALUES (%(entry_id)s, coalesce(%(turn)s::bigint, 0))
-    ON CONFLICT (one) DO UPDATE SET entry_id = excluded.entry_id,
-        replay_next = CASE WHEN r.replay_next IS NOT NULL AND r.replay = coalesce(%(replay)s::bigint, r.replay)
-            THEN greatest(r.replay_next, %(next)s) ELSE r.replay_next END
-    WHERE r.turn = coalesce(%(turn)s::bigint, r.turn)
-    RETURNING 1 AS one
-), told AS (
-    UPDATE events e SET pending = false FROM noted WHERE e.id = ANY(%(ids)s) AND e.pending
-)
-SELECT one FROM noted
-"""
-
-_LEFT = """
-SELECT replay, replay_last, (SELECT id FROM events WHERE id >= replay_next ORDER BY id LIMIT 1) AS id
-FROM relay_position WHERE replay_next IS NOT NULL
-"""
-
-_END_REPLAY = """
-UPDATE relay_position SET replay_first = NULL, replay_next = NULL, replay_last = NULL
-WHERE replay_next IS NOT NULL AND replay = %(replay)s AND turn = %(turn)s
-"""
-
-_PAGE_BACK = """
-SELECT min(id) AS lowest, max(id) AS highest, count(*) FILTER (WHERE created_at >= %(since)s) AS n,
-    min(id) FILTER (WHERE created_at >= %(since)s) AS first
-FROM (SELECT id, created_at FROM events WHERE id < %(before)s ORDER BY id DESC LIMIT %(limit)s) AS page
-"""
-
-# One replay at a time: one that is asked for while another is active makes it begin earlier or end later.
-_REPLAY = """
-INSERT INTO relay_position AS r (replay, replay_first, replay_next, replay_last)
-VALUES (1, %(first)s, %(first)s, %(last)s)
-ON CONFLICT (one) DO UPDATE SET replay = r.replay + 1,
-    entry_id = CASE WHEN %(wiped)s THEN NULL ELSE r.entry_id END,
-    replay_first = least(r.replay_first, excluded.replay_first),
-    replay_next = CASE WHEN %(wiped)s THEN least(r.replay_first, excluded.replay_first)
-                       ELSE least(r.replay_next, excluded.replay_next) END,
-    replay_last = greatest(r.replay_last, excluded.replay_last)
-WHERE r.turn = coalesce(%(turn)s::bigint, r.turn)
-"""
-
-# Whoever looks whether something is pending finds the beginning of a replay at once; the cursor stands for the rest.
-_MARK_FIRST = """
-UPDATE events SET pending = true
-WHERE id IN (SELECT id FROM events WHERE id >= %(first)s ORDER BY id LIMIT %(limit)s) AND id <= %(last)s
-"""
 
 _TOLD = written(
     payment="p.id",
@@ -108,14 +41,14 @@ WITH p AS (
 
 def begin(connection: Connection) -> Turn:
     """Take the relay's turn: whoever had it before can note nothing more. The caller holds the relays' lock."""
-    row = connection.execute(_BEGIN).fetchone()
+    row = connection.execute(_SQL["begin"]).fetchone()
     assert row is not None  # noqa: S101 - an upsert without a condition always returns its row
     return Turn(row["turn"], row["entry_id"])
 
 
 def pending(connection: Connection, limit: int) -> list[Row]:
     """The oldest events that are to be written next, a replay's among them; of one payment always in order."""
-    return connection.execute(_PENDING, {"limit": limit}).fetchall()
+    return connection.execute(_SQL["pending"], {"limit": limit}).fetchall()
 
 
 def carried(
@@ -126,14 +59,14 @@ def carried(
     replay: which replay the batch was read for.
     """
     given = {"ids": list(ids), "next": max(ids) + 1, "entry_id": entry_id, "turn": turn, "replay": replay}
-    return connection.execute(_CARRIED, given).fetchone() is not None
+    return connection.execute(_SQL["carried"], given).fetchone() is not None
 
 
 def end_replay(connection: Connection, turn: int) -> None:
     """Nothing is left to be written: the active replay, if there is one, is over."""
-    row = connection.execute(_LEFT).fetchone()
+    row = connection.execute(_SQL["left"]).fetchone()
     if row is not None and (row["id"] is None or row["id"] > row["replay_last"]):
-        connection.execute(_END_REPLAY, {"replay": row["replay"], "turn": turn})
+        connection.execute(_SQL["end_replay"], {"replay": row["replay"], "turn": turn})
 
 
 def position(connection: Connection) -> str | None:
@@ -168,7 +101,7 @@ def _ask(connection: Connection, since: datetime, still_here: Callable[[], objec
     last: int | None = None
     count, before = 0, 2**63 - 1
     while True:
-        page = connection.execute(_PAGE_BACK, {"since": since, "before": before, "limit": PAGE}).fetchone()
+        page = connection.execute(_SQL["page_back"], {"since": since, "before": before, "limit": PAGE}).fetchone()
         assert page is not None  # noqa: S101 - an aggregate always has a row
         still_here()
         last = last if last is not None else page["highest"]
@@ -180,8 +113,8 @@ def _ask(connection: Connection, since: datetime, still_here: Callable[[], objec
     if first is None and turn is None:
         return 0
     given = {"first": first or 2**62, "last": last or 0, "wiped": turn is not None, "turn": turn}
-    connection.execute(_REPLAY, given)
-    connection.execute(_MARK_FIRST, given | {"limit": _MARKED})
+    connection.execute(_SQL["replay"], given)
+    connection.execute(_SQL["mark_first"], given | {"limit": _MARKED})
     return count
 
 

@@ -1,16 +1,11 @@
 """What a look at a lane does with its follow-ups: those that are due are dispatched, lost leases are ended."""
 
 from shared.database.engine import Connection
+from shared.database.statements import statements
 from shared.follow_ups.store.ask import EVENT
 
-_DUE = """
-WITH due AS (
-    SELECT f.id FROM follow_ups f WHERE f.provider = %(provider)s AND f.due_at <= clock()
-        AND f.state IN ('waiting', 'dispatched') ORDER BY f.due_at LIMIT %(room)s FOR UPDATE SKIP LOCKED
-)
-UPDATE follow_ups f SET state = 'dispatched', due_at = clock() + make_interval(secs => %(lease_s)s)
-FROM due WHERE f.id = due.id RETURNING f.id
-"""
+_SQL = statements(__file__)
+
 
 # While it is `unasked` nothing was asked for, whatever became of the process.
 _END_LOST = f"""
@@ -29,7 +24,7 @@ SELECT id, state FROM moved
 def claim_due(connection: Connection, provider: str, room: int, lease_s: float) -> list[int]:
     """Ids of follow-ups that are due in this lane, marked dispatched with a lease."""
     given = {"provider": provider, "room": room, "lease_s": lease_s}
-    return [row["id"] for row in connection.execute(_DUE, given).fetchall()]
+    return [row["id"] for row in connection.execute(_SQL["due"], given).fetchall()]
 
 
 def waiting(connection: Connection, provider: str) -> list[int]:

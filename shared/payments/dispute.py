@@ -12,6 +12,7 @@ from typing import Any
 from shared.archive.recall import recall
 from shared.database import foreign
 from shared.database.engine import Connection
+from shared.database.statements import statements
 from shared.domain.answers import Answer
 from shared.domain.payment import State
 from shared.events import outbox
@@ -20,25 +21,10 @@ from shared.payments.store.send import Claim
 from shared.runtime import Runtime, until_written
 from shared.telemetry.logs import alert, get_logger
 
+_SQL = statements(__file__)
+
+
 log = get_logger(__name__)
-
-_FIND = """
-SELECT p.state, p.provider, p.resend_safe,
-    (SELECT count(*) FROM attempts a WHERE a.payment_id = p.id
-     AND (a.meaning = 'succeeded' OR a.number = %(succeeded)s)) AS successes
-FROM payments p WHERE p.id = %(id)s FOR UPDATE
-"""
-
-# What the books closed is open again: they can't have shown this. What a person closed stays so.
-_KEEP = """
-INSERT INTO discrepancies AS d (category, provider, payment_id, identity, evidence)
-VALUES (%(category)s, %(provider)s, %(id)s, %(identity)s, %(evidence)s::jsonb)
-ON CONFLICT (identity) DO UPDATE SET last_seen = clock(),
-    resolved_at = CASE WHEN d.resolved_by <> 'books' THEN d.resolved_at END,
-    resolved_by = nullif(d.resolved_by, 'books'),
-    resolved_reason = CASE WHEN d.resolved_by <> 'books' THEN d.resolved_reason END
-RETURNING d.first_seen = d.last_seen AS fresh
-"""
 
 
 def dispute(runtime: Runtime, claim: Claim, answer: Answer | None = None) -> None:
@@ -79,10 +65,10 @@ def _write(
     keep: Callable[[Connection], None] | None,
 ) -> str | None:
     sought = {"id": payment_id, "succeeded": attempt}
-    row = connection.execute(_FIND, sought).fetchone()
+    row = connection.execute(_SQL["find"], sought).fetchone()
     if row is None:
         recall(connection, [payment_id])
-        row = connection.execute(_FIND, sought).fetchone()
+        row = connection.execute(_SQL["find"], sought).fetchone()
     if row is None:
         return None
     if keep is not None:
@@ -100,7 +86,7 @@ def _write(
         "identity": f"{category}:{payment_id}",
         "evidence": foreign.json_text(evidence),
     }
-    kept = connection.execute(_KEEP, given).fetchone()
+    kept = connection.execute(_SQL["keep"], given).fetchone()
     if kept and kept["fresh"]:
         outbox.disputed(connection, [payment_id])
     return category

@@ -3,32 +3,12 @@
 from collections.abc import Iterator
 
 from shared.database.engine import Connection, Row
+from shared.database.statements import statements
+
+_SQL = statements(__file__)
+
 
 _PAGE = 100
-
-# Read before they are replayed: one that comes back is not taken again by the same run.
-_KEPT = """
-SELECT id, stream, raw, whole_bytes FROM quarantine
-WHERE id > %(after)s AND id <= %(last)s
-    AND CASE WHEN %(ids)s::bigint[] IS NULL THEN replayed_at IS NULL OR last_seen > replayed_at
-             ELSE id = ANY(%(ids)s::bigint[]) END
-ORDER BY id LIMIT %(limit)s
-"""
-
-# With its event, and never before that was told.
-_FORGET = """
-WITH old AS (
-    SELECT id FROM quarantine q WHERE last_seen < clock() - make_interval(days => %(days)s)
-        AND NOT EXISTS (SELECT FROM events e
-                        WHERE e.event_id = 'q' || q.id || '-1' AND e.payment_id IS NULL AND e.pending)
-    ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-), gone AS (
-    DELETE FROM quarantine q USING old WHERE q.id = old.id RETURNING q.id
-), told AS (
-    DELETE FROM events e USING gone WHERE e.event_id = 'q' || gone.id || '-1' AND e.payment_id IS NULL
-)
-SELECT count(*) AS count FROM gone
-"""
 
 
 def kept(connection: Connection, ids: list[int] | None) -> Iterator[list[Row]]:
@@ -37,7 +17,7 @@ def kept(connection: Connection, ids: list[int] | None) -> Iterator[list[Row]]:
     last, after = (row["last"] if row else 0), 0
     while True:
         given = {"ids": ids, "after": after, "last": last, "limit": _PAGE}
-        page = connection.execute(_KEPT, given).fetchall()
+        page = connection.execute(_SQL["kept"], given).fetchall()
         if not page:
             return
         yield page
@@ -51,6 +31,6 @@ def replayed(connection: Connection, ids: list[int]) -> None:
 
 def forget(connection: Connection, days: int, limit: int) -> int:
     """Delete up to `limit` entries that were last seen longer ago than this; how many that was."""
-    row = connection.execute(_FORGET, {"days": days, "limit": limit}).fetchone()
+    row = connection.execute(_SQL["forget"], {"days": days, "limit": limit}).fetchone()
     assert row is not None  # noqa: S101 - an aggregate always returns its row
     return int(row["count"])

@@ -5,7 +5,11 @@ change and waits for a person, unless it was first there or confirmed before.
 """
 
 from shared.database.engine import Connection, Row
+from shared.database.statements import statements
 from shared.events.types import EventType, literal, written
+
+_SQL = statements(__file__)
+
 
 KIND = "bank_accounts"  # the name of this list; its rows' data have account, bank_code, bank_name, khut_type
 
@@ -51,23 +55,6 @@ WITH joined AS (
 SELECT id, service, change FROM joined WHERE to_confirm ORDER BY id
 """
 
-_FIND = """
-SELECT id, khut_type, bank_code, closed_at, to_confirm, confirmed_by, utc_text(confirmed_at) AS confirmed_at
-FROM bank_accounts WHERE provider = %(provider)s AND service = %(service)s AND account = %(account)s
-    AND (%(bank_code)s::text IS NULL OR bank_code = %(bank_code)s)
-    AND (%(khut_type)s::text IS NULL OR khut_type = %(khut_type)s)
-ORDER BY id FOR UPDATE
-"""
-
-_CONFIRM = """
-WITH confirmed AS (
-    UPDATE bank_accounts SET confirmed_at = clock(), confirmed_by = %(by)s
-    WHERE id = %(id)s AND to_confirm AND closed_at IS NULL RETURNING provider
-)
-UPDATE directory_lists l SET version = l.version + 1 FROM confirmed
-WHERE l.provider = confirmed.provider AND l.kind = %(kind)s
-"""
-
 
 def follow(connection: Connection, provider: str) -> list[Row]:
     """Bring the accounts up to the provider's list, in the transaction that replaced it.
@@ -89,9 +76,9 @@ def find(
     """
     connection.execute("SELECT FROM directory_lists WHERE provider = %s AND kind = %s FOR UPDATE", (provider, KIND))
     given = {"provider": provider, "service": service, "account": account}
-    return connection.execute(_FIND, given | {"bank_code": bank_code, "khut_type": khut_type}).fetchall()
+    return connection.execute(_SQL["find"], given | {"bank_code": bank_code, "khut_type": khut_type}).fetchall()
 
 
 def confirm(connection: Connection, number: int, by: str) -> None:
     """A person confirms this open account. Whoever has a copy of the list reads it again."""
-    connection.execute(_CONFIRM, {"id": number, "by": by, "kind": KIND})
+    connection.execute(_SQL["confirm"], {"id": number, "by": by, "kind": KIND})

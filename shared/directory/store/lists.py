@@ -6,39 +6,11 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from shared.database.engine import Connection, Row
+from shared.database.statements import statements
 from shared.directory.store import accounts
 from shared.domain.records import DirectoryRow
 
-_REPLACE = """
-WITH fresh AS (
-    SELECT * FROM unnest(%(item_id)s::text[], %(key)s::text[], %(data)s::jsonb[]) AS t(item_id, key, data)
-), closed AS (
-    UPDATE directory_rows r SET closed_at = clock()
-    WHERE provider = %(provider)s AND kind = %(kind)s AND closed_at IS NULL
-        AND NOT EXISTS (SELECT FROM fresh f WHERE f.item_id = r.item_id AND f.key = r.key AND f.data = r.data)
-    RETURNING id
-) SELECT count(*) AS n FROM closed
-"""
-
-_OPEN = """
-INSERT INTO directory_rows (provider, kind, item_id, key, data)
-SELECT %(provider)s, %(kind)s, f.item_id, f.key, f.data
-FROM unnest(%(item_id)s::text[], %(key)s::text[], %(data)s::jsonb[]) AS f(item_id, key, data)
-WHERE NOT EXISTS (SELECT FROM directory_rows r WHERE r.provider = %(provider)s AND r.kind = %(kind)s
-                  AND r.closed_at IS NULL AND r.item_id = f.item_id)
-"""
-
-_LEASE = """
-INSERT INTO directory_lists AS l (provider, kind, lease_until)
-VALUES (%(provider)s, %(kind)s, clock() + make_interval(secs => %(lease_s)s))
-ON CONFLICT (provider, kind) DO UPDATE SET lease_until = excluded.lease_until
--- what lies ahead was written by a clock that ran ahead
-WHERE (l.fetched_at IS NULL OR l.fetched_at < clock() - make_interval(secs => %(older_s)s)
-       OR l.fetched_at > clock() + interval '1 minute')
-    AND (l.lease_until IS NULL OR l.lease_until < clock()
-         OR l.lease_until > clock() + make_interval(secs => 2 * %(lease_s)s))
-RETURNING provider
-"""
+_SQL = statements(__file__)
 
 
 class Replaced(NamedTuple):
@@ -92,8 +64,8 @@ def replace(connection: Connection, provider: str, kind: str, rows: Iterable[Dir
         ON CONFLICT (provider, kind) DO UPDATE SET version = l.version + 1, fetched_at = clock(), lease_until = NULL""",
         (provider, kind),
     )
-    closed = connection.execute(_REPLACE, given).fetchone()
-    opened = connection.execute(_OPEN, given).rowcount
+    closed = connection.execute(_SQL["replace"], given).fetchone()
+    opened = connection.execute(_SQL["open"], given).rowcount
     changes = accounts.follow(connection, provider) if kind == accounts.KIND else ()
     return Replaced(opened, int(closed["n"]) if closed else 0, changes)
 
@@ -101,7 +73,7 @@ def replace(connection: Connection, provider: str, kind: str, rows: Iterable[Dir
 def lease_refresh(connection: Connection, provider: str, kind: str, lease_s: float, older_s: float) -> bool:
     """True for the one caller who should refresh a list that was never fetched or is older than `older_s`."""
     given = {"provider": provider, "kind": kind, "lease_s": lease_s, "older_s": older_s}
-    return connection.execute(_LEASE, given).fetchone() is not None
+    return connection.execute(_SQL["lease"], given).fetchone() is not None
 
 
 def lease_again(connection: Connection, provider: str, kind: str, wait_s: float) -> None:

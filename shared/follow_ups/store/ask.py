@@ -8,9 +8,12 @@ from shared import lanes
 from shared.database import foreign
 from shared.database.engine import Connection
 from shared.database.rows import PAYMENT_COLUMNS, payment
+from shared.database.statements import statements
 from shared.domain.payment import Payment
 from shared.domain.request import Request
 from shared.events.types import written
+
+_SQL = statements(__file__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +83,6 @@ SELECT {PAYMENT_COLUMNS}, c.id AS follow_up_id, c.kind, c.provider AS lane, c.at
 FROM claimed c JOIN payments p ON p.id = c.payment_id
 """
 
-_BEGIN = """
-UPDATE follow_ups SET path = %(path)s, body = %(body)s, body_sha256 = sha256(%(body)s), unasked = false
-WHERE id = %(id)s AND state = 'sending' AND attempts = %(attempt)s AND due_at > clock() RETURNING id
-"""
-
 # One that was parked because its lease ran out waits after all when its process says that nothing was asked for.
 _RECORD = f"""
 WITH stands AS (
@@ -124,7 +122,7 @@ def claim(connection: Connection, follow_up_id: int, lease_s: float) -> FollowUp
 def begin(connection: Connection, claim: FollowUpClaim, request: Request) -> bool:
     """Keep the request, and that it is about to be asked for. False when the claim ran out: it must not be."""
     given = {"id": claim.id, "attempt": claim.attempt, "path": request.path, "body": request.body}
-    return connection.execute(_BEGIN, given).fetchone() is not None
+    return connection.execute(_SQL["begin"], given).fetchone() is not None
 
 
 @dataclass(frozen=True, slots=True)

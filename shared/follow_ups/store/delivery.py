@@ -4,19 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from shared.database.engine import Connection
+from shared.database.statements import statements
 from shared.domain.records import DeliveryReport
 from shared.events.types import EventType, literal, written
 
-# Final (received, not delivered, error) stands above what is not, whenever that was said; else the later one counts.
-_KEEP = """
-INSERT INTO sms_reports AS k (sms_id, number, status, reported_at)
-SELECT %(sms_id)s, t.number, t.status, coalesce(%(reported_at)s::timestamptz, clock())
-FROM unnest(%(number)s::text[], %(status)s::smallint[]) AS t(number, status) ORDER BY t.number
-ON CONFLICT (sms_id, number) DO UPDATE
-    SET status = excluded.status, reported_at = excluded.reported_at, received_at = clock()
-    WHERE (excluded.status IN (1, 2, 4)) > k.final
-        OR (excluded.status IN (1, 2, 4)) = k.final AND excluded.reported_at > k.reported_at
-"""
+_SQL = statements(__file__)
+
 
 _TOLD = written(
     payment="p.id",
@@ -43,19 +36,6 @@ WITH moved AS (
 )
 {_TOLD}"""
 
-_FORGET = """
-DELETE FROM sms_reports r USING (
-    SELECT sms_id, number FROM sms_reports WHERE received_at < clock() - make_interval(days => %(days)s) LIMIT %(limit)s
-) AS old WHERE (r.sms_id, r.number) = (old.sms_id, old.number)
-"""
-
-_UNREPORTED = """
-SELECT reference FROM follow_ups
-WHERE kind = 'sms' AND state = 'issued' AND delivery IS NULL AND reference IS NOT NULL
-    AND finished_at > clock() - make_interval(secs => %(younger_s)s)
-ORDER BY finished_at DESC LIMIT %(limit)s
-"""
-
 
 def keep(connection: Connection, sms_id: str, reports: Sequence[DeliveryReport], reported_at: datetime | None) -> None:
     """Keep what is told of a message's numbers. reported_at: None for now. Safe to repeat, in any order."""
@@ -66,7 +46,7 @@ def keep(connection: Connection, sms_id: str, reports: Sequence[DeliveryReport],
         "status": list(newest.values()),
         "reported_at": reported_at,
     }
-    connection.execute(_KEEP, given)
+    connection.execute(_SQL["keep"], given)
 
 
 def tell(connection: Connection, sms_id: str) -> bool:
@@ -80,11 +60,11 @@ def tell(connection: Connection, sms_id: str) -> bool:
 
 def unreported(connection: Connection, limit: int, younger_s: float) -> list[str]:
     """The provider's ids of sent messages without a final report, the newest first."""
-    rows = connection.execute(_UNREPORTED, {"limit": limit, "younger_s": younger_s}).fetchall()
+    rows = connection.execute(_SQL["unreported"], {"limit": limit, "younger_s": younger_s}).fetchall()
     return [row["reference"] for row in rows]
 
 
 def forget(connection: Connection, days: int, limit: int) -> int:
     """Delete up to `limit` reports that came longer ago than this; how many that was. What they told is kept with
     their messages."""
-    return connection.execute(_FORGET, {"days": days, "limit": limit}).rowcount
+    return connection.execute(_SQL["forget"], {"days": days, "limit": limit}).rowcount

@@ -7,10 +7,14 @@ from typing import Any
 
 from shared.archive.recall import recall
 from shared.database.engine import Connection
+from shared.database.statements import statements
 from shared.domain.intent import Intent
 from shared.domain.money import places
 from shared.domain.request import Built, Hold, Refusal, Request
 from shared.events.types import EventType, literal, written
+
+_SQL = statements(__file__)
+
 
 Key = tuple[str, str]  # (source, intent_id)
 
@@ -49,53 +53,6 @@ class Known:
     digest: bytes
 
 
-_INSERT = """
-WITH incoming AS (
-    SELECT nextval('payment_ids') AS id, t.* FROM unnest(
-        %(source)s::text[], %(intent_id)s::text[], %(digest)s::bytea[], %(provider)s::text[], %(operation)s::text[],
-        %(amount_minor)s::bigint[], %(currency)s::text[], %(places)s::smallint[], %(paid_at)s::timestamptz[],
-        %(target)s::text[], %(refund_of)s::text[], %(receipt)s::text[], %(notify)s::text[], %(metadata)s::text[],
-        %(hold_reason)s::text[], %(detail)s::text[], %(resend_safe)s::boolean[], %(reads_first)s::boolean[],
-        %(sent_reference)s::text[], %(path)s::text[], %(body)s::bytea[], %(exclusive_key)s::text[],
-        %(books_key)s::text[])
-    AS t(source, intent_id, digest, provider, operation, amount_minor, currency, places, paid_at, target, refund_of,
-         receipt, notify, metadata, hold_reason, detail, resend_safe, reads_first, sent_reference, path, body,
-         exclusive_key, books_key)
-), keys AS (
-    -- in one order, so that two intakes with the same keys wait for each other and don't deadlock
-    INSERT INTO intent_keys (source, intent_id, digest, payment_id)
-    SELECT source, intent_id, digest, id FROM incoming ORDER BY source, intent_id
-    ON CONFLICT DO NOTHING RETURNING payment_id
-)
-INSERT INTO payments (id, source, intent_id, provider, operation, amount_minor, currency, places, paid_at, target,
-    refund_of, receipt, notify, metadata, hold_reason, detail, due_at, resend_safe, reads_first, sent_reference,
-    path, body, body_sha256, exclusive_key, books_key)
-SELECT id, source, intent_id, provider, operation, amount_minor, currency, places, paid_at, target::jsonb,
-    refund_of, receipt::jsonb, notify::jsonb, metadata::jsonb, hold_reason, detail,
-    CASE WHEN hold_reason IS NULL THEN clock() END, resend_safe, reads_first, sent_reference, path, body,
-    sha256(body), exclusive_key, books_key
-FROM incoming JOIN keys ON payment_id = id ORDER BY id
-RETURNING id, source, intent_id
-"""
-
-_KNOWN = """
-SELECT k.source, k.intent_id, k.payment_id, k.digest
-FROM unnest(%(source)s::text[], %(intent_id)s::text[]) AS t(source, intent_id)
-    JOIN intent_keys k USING (source, intent_id)
-"""
-
-_REFUSE = """
-UPDATE payments p SET state = 'refused', detail = t.detail, hold_reason = NULL
-FROM unnest(%(id)s::bigint[], %(detail)s::text[]) AS t(id, detail) WHERE p.id = t.id AND p.state = 'accepted'
-"""
-
-_REEMIT = """
-UPDATE events SET pending = true WHERE id IN (
-    SELECT (SELECT max(id) FROM events WHERE payment_id = t.id AND type LIKE 'settlepipe.payment.%%')
-    FROM unnest(%(ids)s::bigint[]) AS t(id))
-RETURNING payment_id
-"""
-
 _TOLD = written(
     id="'q' || id || '-1'",
     type=literal(EventType.INTAKE_QUARANTINED),
@@ -131,7 +88,7 @@ def insert(connection: Connection, rows: Sequence[NewPayment]) -> dict[Key, int]
             columns[name].append(value)
     inserted = {
         (r["source"], r["intent_id"]): r["id"]
-        for r in (connection.execute(_INSERT, columns).fetchall() if rows else ())
+        for r in (connection.execute(_SQL["insert"], columns).fetchall() if rows else ())
     }
     refused = [
         (inserted[key], row.built.detail)
@@ -146,7 +103,7 @@ def insert(connection: Connection, rows: Sequence[NewPayment]) -> dict[Key, int]
 def refuse(connection: Connection, refused: Sequence[tuple[int, str]]) -> None:
     """Accepted payments that can never be sent, with the reason."""
     ids, details = zip(*refused, strict=True)
-    connection.execute(_REFUSE, {"id": list(ids), "detail": list(details)})
+    connection.execute(_SQL["refuse"], {"id": list(ids), "detail": list(details)})
 
 
 def known(connection: Connection, keys: Sequence[Key]) -> dict[Key, Known]:
@@ -154,7 +111,7 @@ def known(connection: Connection, keys: Sequence[Key]) -> dict[Key, Known]:
     if not keys:
         return {}
     columns = {"source": [source for source, _ in keys], "intent_id": [intent_id for _, intent_id in keys]}
-    rows = connection.execute(_KNOWN, columns).fetchall()
+    rows = connection.execute(_SQL["known"], columns).fetchall()
     return {(r["source"], r["intent_id"]): Known(r["payment_id"], bytes(r["digest"])) for r in rows}
 
 
@@ -162,11 +119,11 @@ def reemit(connection: Connection, payment_ids: Sequence[int]) -> None:
     """Put each payment's last event on the stream again, verbatim. A payment in the archive comes back for it."""
     if not payment_ids:
         return
-    again = {row["payment_id"] for row in connection.execute(_REEMIT, {"ids": list(payment_ids)}).fetchall()}
+    again = {row["payment_id"] for row in connection.execute(_SQL["reemit"], {"ids": list(payment_ids)}).fetchall()}
     archived = [payment_id for payment_id in payment_ids if payment_id not in again]
     if archived:
         recall(connection, archived)
-        connection.execute(_REEMIT, {"ids": archived})
+        connection.execute(_SQL["reemit"], {"ids": archived})
 
 
 def quarantine(connection: Connection, rows: Sequence[Quarantined]) -> None:

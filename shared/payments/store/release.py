@@ -6,8 +6,11 @@ from shared.archive.recall import recall
 from shared.archive.twins import every
 from shared.database.engine import Connection
 from shared.database.rows import PAYMENT_COLUMNS, payment
+from shared.database.statements import statements
 from shared.domain.payment import HoldReason, Payment
 from shared.domain.request import Request
+
+_SQL = statements(__file__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,34 +48,9 @@ SELECT {PAYMENT_COLUMNS},
 FROM payments p WHERE p.id = %(id)s
 """
 
-# A refund goes out one settle window after its settle's last doubtful attempt at the earliest.
-_RELEASE = """
-UPDATE payments p SET path = %(path)s, body = %(body)s, body_sha256 = sha256(%(body)s),
-    exclusive_key = %(exclusive_key)s, books_key = %(books_key)s,
-    settle_id = coalesce(%(settle_id)s::bigint, p.settle_id), target = coalesce(s.target, p.target),
-    hold_reason = NULL, detail = NULL,
-    due_at = greatest(clock(), (
-        SELECT max(coalesce(a.ended_at, a.lease_until)) + make_interval(secs => %(window_s)s) FROM attempts a
-        WHERE a.payment_id = %(settle_id)s::bigint
-            AND (a.meaning IN ('resend', 'check', 'halt') OR a.ended_at IS NULL)))
-FROM (SELECT 1) AS one LEFT JOIN payments s ON s.id = %(settle_id)s::bigint
-WHERE p.id = %(id)s AND p.state = 'accepted' AND p.hold_reason IS NOT NULL
-"""
-
 _DIRECTORY_HOLDS = f"""
 SELECT {PAYMENT_COLUMNS} FROM payments p WHERE p.hold_reason = ANY(%(reasons)s) AND p.provider = %(provider)s
     AND p.id > %(after)s ORDER BY p.id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-"""
-
-_FREE_INVOICES = """
-WITH free AS (
-    SELECT DISTINCT ON (h.exclusive_key) h.id FROM payments h WHERE h.hold_reason = 'invoice_busy'
-    AND NOT EXISTS (SELECT FROM payments b WHERE b.exclusive_key = h.exclusive_key
-                    AND b.state IN ('dispatched', 'sending', 'waiting', 'unknown', 'parked'))
-    ORDER BY h.exclusive_key, h.id LIMIT %(limit)s
-)
-UPDATE payments p SET hold_reason = NULL, detail = NULL, due_at = clock() FROM free
-WHERE p.id = free.id AND p.hold_reason = 'invoice_busy' RETURNING p.id
 """
 
 PAGE = 200  # payments looked at, and locked, in one transaction
@@ -110,7 +88,7 @@ def release(
         "settle_id": settle_id,
         "window_s": window_s,
     }
-    connection.execute(_RELEASE, given)
+    connection.execute(_SQL["release"], given)
 
 
 def rehold(connection: Connection, payment_id: int, reason: HoldReason, detail: str) -> bool:
@@ -140,4 +118,4 @@ def free_invoices(connection: Connection, limit: int = 500) -> int:
 
     The trigger that ends a payment does this at once; this finds those that were held at that very moment.
     """
-    return len(connection.execute(_FREE_INVOICES, {"limit": limit}).fetchall())
+    return len(connection.execute(_SQL["free_invoices"], {"limit": limit}).fetchall())

@@ -9,9 +9,12 @@ from shared.archive.recall import recall
 from shared.archive.twins import every
 from shared.database import foreign
 from shared.database.engine import Connection
+from shared.database.statements import statements
 from shared.domain.answers import CheckResult
 from shared.payments.store import check as check_store
 from shared.payments.store.check import CheckClaim
+
+_SQL = statements(__file__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,55 +46,12 @@ class Found:
 
 _KEY = "SELECT payment_id FROM intent_keys WHERE source = %s AND intent_id = %s"
 
-_LOCK = """
-SELECT p.id, p.state, p.possibly_sent, p.checks, p.attempts,
-    (SELECT coalesce(json_object_agg(f.kind, f.state), '{}') FROM follow_ups f WHERE f.payment_id = p.id) AS follow_ups
-FROM payments p WHERE p.source = %s AND p.intent_id = %s
-    AND p.id = (SELECT payment_id FROM intent_keys WHERE source = %s AND intent_id = %s)
-FOR UPDATE OF p
-"""
-
-_FINISH = """
-UPDATE payments SET state = %(to)s, detail = %(detail)s, in_doubt = in_doubt AND %(to)s <> 'succeeded',
-    resend_asked = false, due_at = NULL, hold_reason = NULL,
-    provider_reference = coalesce(%(line)s, provider_reference)
-WHERE id = %(id)s
-"""
-
-# The old deadline would park it again at once; a new one ends the waiting for books that nobody can read.
-_RESEND = """
-UPDATE payments p SET state = 'unknown', resend_asked = true, due_at = clock(), rung = 0,
-    deadline = lane_clock(l) + make_interval(secs => %(deadline_s)s), detail = %(detail)s
-FROM lanes l WHERE p.id = %(id)s AND l.provider = p.provider
-"""
-
 _FIND = f"""
 SELECT p.id, p.provider, p.state FROM {every("payments")} p WHERE p.source = %s AND p.intent_id = %s
 """
 
 _SEEN = f"""
 SELECT p.attempts, {check_store.SEEN} FROM payments p JOIN lanes l USING (provider) WHERE p.id = %(id)s
-"""
-
-# What this person was last shown of it, since it was last claimed.
-_SHOWN = """
-SELECT r.look FROM resolutions r
-WHERE r.payment_id = %(id)s AND r.by_whom = %(by)s AND r.action = 'look'
-    AND r.resolved_at >= coalesce((SELECT max(a.started_at) FROM attempts a WHERE a.payment_id = %(id)s), '-infinity')
-ORDER BY r.id DESC LIMIT 1
-"""
-
-# The next number of a check fences one that is under way: its verdict moves nothing any more.
-_LOOKED = """
-WITH numbered AS (UPDATE payments SET checks = checks + 1 WHERE id = %(id)s RETURNING id, checks)
-INSERT INTO checks (payment_id, number, verdict, detail, evidence)
-SELECT id, checks, %(verdict)s, %(detail)s, %(evidence)s::jsonb FROM numbered
-"""
-
-_APPLIED = """
-UPDATE payments SET state = 'succeeded', in_doubt = false, resend_asked = false, due_at = NULL, hold_reason = NULL,
-    detail = %(detail)s, provider_reference = coalesce(%(reference)s, provider_reference)
-WHERE id = %(id)s
 """
 
 
@@ -109,7 +69,7 @@ def seen(connection: Connection, payment_id: int, window_s: float) -> tuple[Chec
 
 def shown(connection: Connection, payment_id: int, by: str) -> Mapping[str, Any] | None:
     """What this person was last shown of the books when a decision of theirs was refused; None: nothing."""
-    row = connection.execute(_SHOWN, {"id": payment_id, "by": by}).fetchone()
+    row = connection.execute(_SQL["shown"], {"id": payment_id, "by": by}).fetchone()
     return None if row is None else row["look"]
 
 
@@ -119,10 +79,10 @@ def lock(connection: Connection, source: str, intent_id: str) -> Found | None:
     One in the archive comes back, unless the caller decides nothing and rolls back.
     """
     given = (source, intent_id, source, intent_id)
-    row = connection.execute(_LOCK, given).fetchone()
+    row = connection.execute(_SQL["lock"], given).fetchone()
     if row is None:
         recall(connection, [key["payment_id"] for key in connection.execute(_KEY, given[:2]).fetchall()])
-        row = connection.execute(_LOCK, given).fetchone()
+        row = connection.execute(_SQL["lock"], given).fetchone()
     return None if row is None else Found(**row)
 
 
@@ -147,20 +107,20 @@ def keep(
 def looked(connection: Connection, payment_id: int, result: CheckResult) -> None:
     """Keep what a look for a person found among the payment's checks."""
     given = {"verdict": result.verdict.value, "evidence": foreign.json_text(check_store.kept(result))}
-    connection.execute(_LOOKED, {"id": payment_id, "detail": foreign.text(result.detail), **given})
+    connection.execute(_SQL["looked"], {"id": payment_id, "detail": foreign.text(result.detail), **given})
 
 
 def applied(connection: Connection, payment_id: int, result: CheckResult) -> None:
     """The books show it: succeeded, from any state that is not final."""
     given = {"detail": foreign.text(result.detail), "reference": foreign.text(result.provider_reference)}
-    connection.execute(_APPLIED, {"id": payment_id, **given})
+    connection.execute(_SQL["applied"], {"id": payment_id, **given})
 
 
 def finish(connection: Connection, payment_id: int, to: str, detail: str, line: str | None = None) -> None:
     """End it: `succeeded`, `refused` or `cancelled`. The database refuses what is not legal."""
-    connection.execute(_FINISH, {"id": payment_id, "to": to, "detail": detail, "line": line})
+    connection.execute(_SQL["finish"], {"id": payment_id, "to": to, "detail": detail, "line": line})
 
 
 def resend(connection: Connection, payment_id: int, detail: str, deadline_s: float) -> None:
     """Due at once: a worker looks into the provider's books, and what they don't show as applied is sent once."""
-    connection.execute(_RESEND, {"id": payment_id, "detail": detail, "deadline_s": deadline_s})
+    connection.execute(_SQL["resend"], {"id": payment_id, "detail": detail, "deadline_s": deadline_s})

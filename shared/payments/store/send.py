@@ -9,9 +9,12 @@ from shared import lanes
 from shared.database import foreign
 from shared.database.engine import Connection
 from shared.database.rows import PAYMENT_COLUMNS, payment
+from shared.database.statements import statements
 from shared.domain.answers import Answer, Meaning
 from shared.domain.payment import Payment, State
 from shared.runtime import Limits
+
+_SQL = statements(__file__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +106,6 @@ SELECT coalesce((SELECT moves FROM moved), false) AS moved, (SELECT state FROM m
     coalesce((SELECT halts FROM lane), false) AS halts
 """
 
-# The end of an attempt alone, for those whose payment is final.
-_END = """
-UPDATE attempts SET ended_at = clock(), meaning = %(meaning)s, kind = %(kind)s, http_status = %(http_status)s,
-    detail = %(detail)s, refusal = %(refusal)s, facts = %(facts)s::jsonb
-WHERE payment_id = %(id)s AND number = %(attempt)s
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -198,7 +194,7 @@ def record(connection: Connection, claim: Claim, outcome: Outcome, limits: Limit
 
 def end(connection: Connection, claim: Claim, answer: Answer) -> None:
     """Write how an attempt ended and nothing else. Safe to repeat."""
-    connection.execute(_END, _end(claim, answer))
+    connection.execute(_SQL["end"], _end(claim, answer))
 
 
 def _end(claim: Claim, answer: Answer) -> dict[str, object]:

@@ -7,9 +7,13 @@ A line is ours by the reference that we sent, never by its amount and date. Temp
 from shared.archive.twins import every
 from shared.database import bulk
 from shared.database.engine import Connection
+from shared.database.statements import statements
 from shared.domain.discrepancies import Reconciliation
 from shared.reconciliation.store import compared
 from shared.reconciliation.store.scope import ACCOUNT, IN_SCOPE, PAYMENTS, SIGNED, given
+
+_SQL = statements(__file__)
+
 
 CLOCKS_S = 300  # our clock and the provider's may differ by so much
 
@@ -19,13 +23,6 @@ COLUMNS = f"""p.id, {ACCOUNT} AS account, p.sent_reference AS marker, p.state, p
 _SCOPE = f"""
 CREATE TEMP TABLE scope ON COMMIT DROP AS
 SELECT * FROM (SELECT {COLUMNS} FROM {PAYMENTS} p WHERE {IN_SCOPE}) s
-"""
-
-_UNREAD = """
-WITH gone AS (
-    DELETE FROM scope s WHERE NOT EXISTS (
-        SELECT FROM provider_accounts a WHERE a.run_id = %(run)s AND a.account = s.account) RETURNING 1
-) SELECT count(*) AS unread FROM gone
 """
 
 # The full listing tells of an account that was read what was read there: the same line again, under another id.
@@ -56,11 +53,6 @@ WHERE p.provider = %(provider)s AND p.books_key IS NOT NULL AND coalesce(p.finis
     AND (p.state <> 'succeeded' OR l.lines > 1 OR p.finished_at < l.at - {_CLOCKS})
 RETURNING id
 """
-_BOOK_PULLED = """
-UPDATE booked l SET id = s.id, exchanged = s.currency <> l.currency FROM scope s
-WHERE s.id = ANY(%s) AND l.id IS NULL AND l.marker = s.marker
-"""
-
 # In three steps: of ten million rows nobody would guess how few have the same payment. By sorting: a hash table of so
 # many is slower.
 _REPEATED = """
@@ -154,12 +146,12 @@ def prepare(connection: Connection, run: Reconciliation) -> int:
     bulk.prepare(connection)
     connection.execute("DELETE FROM findings WHERE run_id = %s", (run.id,))
     connection.execute(_SCOPE, given(run))
-    unread = connection.execute(_UNREAD, given(run)).fetchone()
+    unread = connection.execute(_SQL["unread"], given(run)).fetchone()
     connection.execute("ANALYZE scope")
     connection.execute(_BOOKED, given(run))
     pulled = [row["id"] for row in connection.execute(_PULLED, given(run)).fetchall()]
     if pulled:
-        connection.execute(_BOOK_PULLED, (pulled,))
+        connection.execute(_SQL["book_pulled"], (pulled,))
     connection.execute(_REPEATED)
     connection.execute("ANALYZE repeated")
     connection.execute(_RANKED)

@@ -3,8 +3,12 @@
 from shared.archive.recall import recall
 from shared.archive.twins import every
 from shared.database.engine import Connection
+from shared.database.statements import statements
 from shared.domain.discrepancies import Reconciliation
 from shared.events import outbox
+
+_SQL = statements(__file__)
+
 
 BOOKS = "books"  # who closes what was not found again
 
@@ -60,15 +64,6 @@ UPDATE discrepancies d SET resolved_at = %(seen)s, resolved_by = '{BOOKS}', reso
 FROM looked_at l WHERE d.id = l.id
 """
 
-# What the evidence of this run settled is on the list, and closed.
-_SETTLED = """
-WITH said AS MATERIALIZED (
-    SELECT identity, payment_id FROM findings WHERE run_id = %(run)s AND evidence ->> 'says' = 'applied'
-)
-SELECT s.identity FROM said s CROSS JOIN LATERAL (
-    SELECT FROM checks c
-    WHERE c.payment_id = s.payment_id AND c.evidence -> 'reconciliation' = to_jsonb(%(run)s::bigint) LIMIT 1) c
-"""
 _CLOSE_SETTLED = f"""
 UPDATE discrepancies SET resolved_at = %(seen)s, resolved_by = '{BOOKS}', resolved_reason = %(settled_reason)s
 WHERE identity = ANY(%(settled)s) AND resolved_at IS NULL
@@ -87,7 +82,7 @@ def carry_on(connection: Connection, run: Reconciliation) -> int:
     }
     disputed = [row["payment_id"] for row in connection.execute(_DISPUTED, given).fetchall()]
     recall(connection, disputed)
-    given["settled"] = [row["identity"] for row in connection.execute(_SETTLED, given).fetchall()]
+    given["settled"] = [row["identity"] for row in connection.execute(_SQL["settled"], given).fetchall()]
     for statement in (_KEEP, _CLOSE_SETTLED, _CLOSE):
         connection.execute(statement, given)
     outbox.disputed(connection, disputed)

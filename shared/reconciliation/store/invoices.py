@@ -5,14 +5,13 @@ difference. The provider's sum is therefore what ours on the invoice come to, an
 """
 
 from shared.database.engine import Connection
+from shared.database.statements import statements
 from shared.domain.discrepancies import Reconciliation
 from shared.reconciliation.store.compare import COLUMNS, INTO
 from shared.reconciliation.store.scope import ACCOUNT, PAYMENTS, SIGNED, given
 
-_NEEDED = """
-SELECT EXISTS (SELECT FROM scope WHERE NOT by_line)
-    OR EXISTS (SELECT FROM provider_lines WHERE run_id = %(run)s AND kind = 'total') AS needed
-"""
+_SQL = statements(__file__)
+
 
 # net_minor: ours that had succeeded before anything was read; since_minor: what succeeded while the books were read,
 # which a total may or may not hold already. Invoices of the listing that we never paid are nobody's business.
@@ -68,22 +67,6 @@ INSERT INTO scope SELECT {COLUMNS} FROM {PAYMENTS} p
 WHERE p.id IN (SELECT chosen FROM invoices) AND NOT EXISTS (SELECT FROM scope s WHERE s.id = p.id)
 """
 
-_JUDGE = """
-INSERT INTO reconciled_payments (run_id, payment_id, account, category, state, finished_at, currency, local_minor,
-    provider_minor)
-SELECT %(run)s, s.id, s.account,
-    CASE WHEN s.state IN ('refused', 'cancelled') THEN 'matched'
-        WHEN s.state <> 'succeeded' THEN 'still_unknown'
-        WHEN i.chosen = s.id AND s.operation = 'refund' THEN 'refund_missing'
-        WHEN i.chosen = s.id THEN 'missing_at_provider'
-        WHEN i.difference_minor = 0 AND i.status = 'PENDING' AND i.amount_paid_minor > 0 THEN 'status_mismatch'
-        ELSE 'matched' END,
-    s.state, s.finished_at, s.currency, CASE s.state WHEN 'succeeded' THEN s.signed_minor ELSE 0 END,
-    CASE WHEN s.state <> 'succeeded' OR i.chosen = s.id THEN 0 ELSE s.signed_minor END
-FROM scope s JOIN invoices i ON i.account = s.account AND i.currency = s.currency
-WHERE NOT s.by_line ORDER BY s.id
-"""
-
 # candidates: ours with exactly this amount, for people to look at; a total proves nothing about them.
 _DIFFERENCES = f"""
 WITH unexplained AS (
@@ -111,7 +94,7 @@ CROSS JOIN LATERAL (
 
 def prepare(connection: Connection, run: Reconciliation) -> None:
     """The invoices of the run into `invoices`, with what explains a difference; empty for books with lines."""
-    row = connection.execute(_NEEDED, given(run)).fetchone()
+    row = connection.execute(_SQL["needed"], given(run)).fetchone()
     if not (row and row["needed"]):
         connection.execute(_NONE)
         return
@@ -125,7 +108,7 @@ def prepare(connection: Connection, run: Reconciliation) -> None:
 
 def judge(connection: Connection, run: Reconciliation) -> None:
     """Each payment of `scope` that stands under an invoice."""
-    connection.execute(_JUDGE, given(run))
+    connection.execute(_SQL["judge"], given(run))
 
 
 def find(connection: Connection, run: Reconciliation) -> None:

@@ -8,8 +8,12 @@ from typing import Any
 import psycopg
 
 from shared.database.engine import Connection, Database
+from shared.database.statements import statements
 from shared.events.types import EventType, literal, written
 from shared.reconciliation.store import compared
+
+_SQL = statements(__file__)
+
 
 _TOLD = written(
     id="'r' || id || CASE WHEN first THEN '-1' ELSE '-2' END",
@@ -32,12 +36,6 @@ WITH before AS (SELECT id, told FROM reconciliations WHERE id = %(id)s AND state
     {_TOLD}
 )
 SELECT FROM done
-"""
-
-_FORGET = """
-UPDATE reconciliations SET forgotten = true
-WHERE provider = %(provider)s AND state = 'done' AND NOT forgotten
-    AND finished_at < clock() - make_interval(days => %(days)s)
 """
 
 # What a run has as many rows of as there are lines or payments; its payments are a table of their own. The findings
@@ -119,7 +117,7 @@ def forget_lines(database: Database, provider: str, days: int, batch: int = 10_0
     """
     count = 0
     with database.connection() as connection:
-        connection.execute(_FORGET, {"provider": provider, "days": days})
+        connection.execute(_SQL["forget"], {"provider": provider, "days": days})
         runs = [row["id"] for row in connection.execute(_FORGOTTEN, {"provider": provider}).fetchall()]
         for table in _LARGE:
             statement = _DELETE.format(table=table)

@@ -16,8 +16,12 @@ from shared.archive.twins import every
 from shared.database import bulk
 from shared.database.engine import Connection, Database
 from shared.database.rows import whole
+from shared.database.statements import statements
 from shared.domain.cells import harmless_sql as _cell
 from shared.domain.discrepancies import Reconciliation
+
+_SQL = statements(__file__)
+
 
 Write = Callable[[bytes], object]
 
@@ -62,11 +66,6 @@ SELECT greatest((%(at)s AT TIME ZONE %(zone)s)::date - {_DAY.format("first_seen"
     d.currency, count(*) AS count, sum({_AT_STAKE.format("d")}) AS minor
 FROM discrepancies d WHERE d.provider = %(provider)s AND d.resolved_at IS NULL
 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
-"""
-
-_FRESH = """
-SELECT count(*) AS count FROM findings f JOIN discrepancies d USING (identity)
-WHERE f.run_id = %(run)s AND d.run_id = %(run)s AND d.resolved_at IS NULL
 """
 
 _SETTLED = f"SELECT f.category, count(*) AS count FROM findings f WHERE f.run_id = %(run)s AND {_CLOSED} GROUP BY 1"
@@ -162,7 +161,7 @@ def ages(connection: Connection, run: Reconciliation, zone: str) -> list[Age]:
 
 def fresh(connection: Connection, run_id: int) -> int:
     """How many of the run's findings nobody had seen before it, and are open."""
-    row = connection.execute(_FRESH, {"run": run_id}).fetchone()
+    row = connection.execute(_SQL["fresh"], {"run": run_id}).fetchone()
     assert row is not None  # noqa: S101 - an aggregate always returns its row
     return int(row["count"])
 

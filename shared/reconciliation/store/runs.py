@@ -9,9 +9,13 @@ from shared.archive.twins import every
 from shared.database import foreign
 from shared.database.engine import Connection, Row
 from shared.database.rows import whole
+from shared.database.statements import statements
 from shared.domain.discrepancies import Category, Compared, Finding, Reconciliation, Total
 from shared.domain.records import BookLine, Period
 from shared.domain.reference import is_reference
+
+_SQL = statements(__file__)
+
 
 _COLUMNS = """id, provider, day, period_from, period_to, state, complete, missing, lines, unreadable, unread,
     started_at, fetched_at, compared_at, totals"""
@@ -19,11 +23,6 @@ _COLUMNS = """id, provider, day, period_from, period_to, state, complete, missin
 _OPEN = f"""
 INSERT INTO reconciliations AS r (provider, day, period_from, period_to) VALUES (%s, %s, %s, %s)
 ON CONFLICT (provider, day) DO UPDATE SET day = r.day RETURNING {_COLUMNS}
-"""
-
-_FINDINGS = """
-SELECT identity, category, currency, local_minor, provider_minor, payment_id, account, evidence FROM findings
-WHERE run_id = %s ORDER BY category, account, payment_id, identity COLLATE "C"
 """
 
 _COMPARED = f"""
@@ -113,7 +112,7 @@ def fetched(connection: Connection, run_id: int, missing: str | None = None) -> 
 
 def findings(connection: Connection, run_id: int) -> Iterator[Finding]:
     """What the run found that is not simply matched, in an order that is always the same, in constant memory."""
-    for row in _streamed(connection, _FINDINGS, run_id):
+    for row in _streamed(connection, _SQL["findings"], run_id):
         yield Finding(**(whole(row) | {"category": Category(row["category"])}))
 
 

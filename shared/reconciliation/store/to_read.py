@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from shared.archive.twins import every
 from shared.database import foreign
 from shared.database.engine import Connection
+from shared.database.statements import statements
 from shared.domain.discrepancies import Reconciliation
 from shared.reconciliation.store import scope
+
+_SQL = statements(__file__)
+
 
 COLLECT_TIMEOUT_MS = 900_000  # one look at every payment of the provider, at night
 
@@ -20,16 +24,6 @@ SELECT %(run)s, row_number() OVER (ORDER BY account), account FROM (
     SELECT account COLLATE "C" FROM discrepancies
     WHERE provider = %(provider)s AND resolved_at IS NULL AND account IS NOT NULL
 ) t WHERE account <> ''
-"""
-_LEFT = """
-SELECT number, account FROM accounts_to_read t WHERE run_id = %(run)s AND number > %(after)s
-    AND NOT EXISTS (SELECT FROM provider_accounts a WHERE a.run_id = t.run_id AND a.account = t.account)
-ORDER BY number LIMIT %(limit)s
-"""
-_COUNT = """
-SELECT count(*) AS wanted, count(*) FILTER (WHERE a.account IS NULL) AS left_out,
-    mode() WITHIN GROUP (ORDER BY unread) FILTER (WHERE a.account IS NULL) AS why
-FROM accounts_to_read t LEFT JOIN provider_accounts a USING (run_id, account) WHERE run_id = %s
 """
 _PAID = f"""
 SELECT DISTINCT exclusive_key FROM {every("payments")} p WHERE exclusive_key = ANY(%s) AND state = 'succeeded'
@@ -71,7 +65,7 @@ def collect(connection: Connection, run: Reconciliation) -> None:
 
 def left(connection: Connection, run_id: int, after: int, limit: int) -> Sequence[ToRead]:
     """The next accounts after this number that were not read yet."""
-    rows = connection.execute(_LEFT, {"run": run_id, "after": after, "limit": limit}).fetchall()
+    rows = connection.execute(_SQL["left"], {"run": run_id, "after": after, "limit": limit}).fetchall()
     return [ToRead(row["number"], row["account"]) for row in rows]
 
 
@@ -83,7 +77,7 @@ def pass_over(connection: Connection, run_id: int, number: int, why: str) -> Non
 
 def reach(connection: Connection, run_id: int) -> Reach:
     """How many accounts there are, and how many of them were not read."""
-    row = connection.execute(_COUNT, (run_id,)).fetchone()
+    row = connection.execute(_SQL["count"], (run_id,)).fetchone()
     assert row is not None  # noqa: S101 - an aggregate always returns its row
     return Reach(row["wanted"], row["left_out"], row["why"])
 

@@ -1,0 +1,14 @@
+-- name: find
+SELECT id, khut_type, bank_code, closed_at, to_confirm, confirmed_by, utc_text(confirmed_at) AS confirmed_at
+FROM bank_accounts WHERE provider = %(provider)s AND service = %(service)s AND account = %(account)s
+    AND (%(bank_code)s::text IS NULL OR bank_code = %(bank_code)s)
+    AND (%(khut_type)s::text IS NULL OR khut_type = %(khut_type)s)
+ORDER BY id FOR UPDATE
+
+-- name: confirm
+WITH confirmed AS (
+    UPDATE bank_accounts SET confirmed_at = clock(), confirmed_by = %(by)s
+    WHERE id = %(id)s AND to_confirm AND closed_at IS NULL RETURNING provider
+)
+UPDATE directory_lists l SET version = l.version + 1 FROM confirmed
+WHERE l.provider = confirmed.provider AND l.kind = %(kind)s

@@ -1,0 +1,21 @@
+-- name: kept
+-- Read before they are replayed: one that comes back is not taken again by the same run.
+SELECT id, stream, raw, whole_bytes FROM quarantine
+WHERE id > %(after)s AND id <= %(last)s
+    AND CASE WHEN %(ids)s::bigint[] IS NULL THEN replayed_at IS NULL OR last_seen > replayed_at
+             ELSE id = ANY(%(ids)s::bigint[]) END
+ORDER BY id LIMIT %(limit)s
+
+-- name: forget
+-- With its event, and never before that was told.
+WITH old AS (
+    SELECT id FROM quarantine q WHERE last_seen < clock() - make_interval(days => %(days)s)
+        AND NOT EXISTS (SELECT FROM events e
+                        WHERE e.event_id = 'q' || q.id || '-1' AND e.payment_id IS NULL AND e.pending)
+    ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), gone AS (
+    DELETE FROM quarantine q USING old WHERE q.id = old.id RETURNING q.id
+), told AS (
+    DELETE FROM events e USING gone WHERE e.event_id = 'q' || gone.id || '-1' AND e.payment_id IS NULL
+)
+SELECT count(*) AS count FROM gone

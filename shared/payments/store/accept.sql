@@ -1,0 +1,42 @@
+-- name: insert
+WITH incoming AS (
+    SELECT nextval('payment_ids') AS id, t.* FROM unnest(
+        %(source)s::text[], %(intent_id)s::text[], %(digest)s::bytea[], %(provider)s::text[], %(operation)s::text[],
+        %(amount_minor)s::bigint[], %(currency)s::text[], %(places)s::smallint[], %(paid_at)s::timestamptz[],
+        %(target)s::text[], %(refund_of)s::text[], %(receipt)s::text[], %(notify)s::text[], %(metadata)s::text[],
+        %(hold_reason)s::text[], %(detail)s::text[], %(resend_safe)s::boolean[], %(reads_first)s::boolean[],
+        %(sent_reference)s::text[], %(path)s::text[], %(body)s::bytea[], %(exclusive_key)s::text[],
+        %(books_key)s::text[])
+    AS t(source, intent_id, digest, provider, operation, amount_minor, currency, places, paid_at, target, refund_of,
+         receipt, notify, metadata, hold_reason, detail, resend_safe, reads_first, sent_reference, path, body,
+         exclusive_key, books_key)
+), keys AS (
+    -- in one order, so that two intakes with the same keys wait for each other and don't deadlock
+    INSERT INTO intent_keys (source, intent_id, digest, payment_id)
+    SELECT source, intent_id, digest, id FROM incoming ORDER BY source, intent_id
+    ON CONFLICT DO NOTHING RETURNING payment_id
+)
+INSERT INTO payments (id, source, intent_id, provider, operation, amount_minor, currency, places, paid_at, target,
+    refund_of, receipt, notify, metadata, hold_reason, detail, due_at, resend_safe, reads_first, sent_reference,
+    path, body, body_sha256, exclusive_key, books_key)
+SELECT id, source, intent_id, provider, operation, amount_minor, currency, places, paid_at, target::jsonb,
+    refund_of, receipt::jsonb, notify::jsonb, metadata::jsonb, hold_reason, detail,
+    CASE WHEN hold_reason IS NULL THEN clock() END, resend_safe, reads_first, sent_reference, path, body,
+    sha256(body), exclusive_key, books_key
+FROM incoming JOIN keys ON payment_id = id ORDER BY id
+RETURNING id, source, intent_id
+
+-- name: known
+SELECT k.source, k.intent_id, k.payment_id, k.digest
+FROM unnest(%(source)s::text[], %(intent_id)s::text[]) AS t(source, intent_id)
+    JOIN intent_keys k USING (source, intent_id)
+
+-- name: refuse
+UPDATE payments p SET state = 'refused', detail = t.detail, hold_reason = NULL
+FROM unnest(%(id)s::bigint[], %(detail)s::text[]) AS t(id, detail) WHERE p.id = t.id AND p.state = 'accepted'
+
+-- name: reemit
+UPDATE events SET pending = true WHERE id IN (
+    SELECT (SELECT max(id) FROM events WHERE payment_id = t.id AND type LIKE 'settlepipe.payment.%%')
+    FROM unnest(%(ids)s::bigint[]) AS t(id))
+RETURNING payment_id

@@ -1,0 +1,36 @@
+-- name: lock
+SELECT p.id, p.state, p.possibly_sent, p.checks, p.attempts,
+    (SELECT coalesce(json_object_agg(f.kind, f.state), '{}') FROM follow_ups f WHERE f.payment_id = p.id) AS follow_ups
+FROM payments p WHERE p.source = %s AND p.intent_id = %s
+    AND p.id = (SELECT payment_id FROM intent_keys WHERE source = %s AND intent_id = %s)
+FOR UPDATE OF p
+
+-- name: finish
+UPDATE payments SET state = %(to)s, detail = %(detail)s, in_doubt = in_doubt AND %(to)s <> 'succeeded',
+    resend_asked = false, due_at = NULL, hold_reason = NULL,
+    provider_reference = coalesce(%(line)s, provider_reference)
+WHERE id = %(id)s
+
+-- name: resend
+-- The old deadline would park it again at once; a new one ends the waiting for books that nobody can read.
+UPDATE payments p SET state = 'unknown', resend_asked = true, due_at = clock(), rung = 0,
+    deadline = lane_clock(l) + make_interval(secs => %(deadline_s)s), detail = %(detail)s
+FROM lanes l WHERE p.id = %(id)s AND l.provider = p.provider
+
+-- name: shown
+-- What this person was last shown of it, since it was last claimed.
+SELECT r.look FROM resolutions r
+WHERE r.payment_id = %(id)s AND r.by_whom = %(by)s AND r.action = 'look'
+    AND r.resolved_at >= coalesce((SELECT max(a.started_at) FROM attempts a WHERE a.payment_id = %(id)s), '-infinity')
+ORDER BY r.id DESC LIMIT 1
+
+-- name: looked
+-- The next number of a check fences one that is under way: its verdict moves nothing any more.
+WITH numbered AS (UPDATE payments SET checks = checks + 1 WHERE id = %(id)s RETURNING id, checks)
+INSERT INTO checks (payment_id, number, verdict, detail, evidence)
+SELECT id, checks, %(verdict)s, %(detail)s, %(evidence)s::jsonb FROM numbered
+
+-- name: applied
+UPDATE payments SET state = 'succeeded', in_doubt = false, resend_asked = false, due_at = NULL, hold_reason = NULL,
+    detail = %(detail)s, provider_reference = coalesce(%(reference)s, provider_reference)
+WHERE id = %(id)s

@@ -1,0 +1,117 @@
+"""No statement of the flow reads a whole table of payments, attempts or events, however many there are."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import psycopg
+import pytest
+
+from shared.archive.retire import retire
+from shared.events import outbox
+from shared.follow_ups.ask import end_unsendable
+from shared.payments import release
+from shared.runtime import Runtime
+from tests.support.archived import many
+from tests.support.flow import ABSENT, AGAIN, LOOK, NO, OK, World
+
+COUNT = 8_000
+LARGE = {"payments", "attempts", "checks", "events", "follow_ups", "resolutions", "intent_keys"}
+_READS = re.compile(r"\s*(WITH|SELECT|UPDATE|INSERT|DELETE)\b")
+
+BELONGING = (
+    "INSERT INTO checks SELECT id, 1, created_at, 'applied', 'it is there', '{}' FROM payments",
+    """INSERT INTO follow_ups (payment_id, kind, provider, state, due_at, reference, finished_at)
+    SELECT id, 'sms', 'ubill', 'issued', NULL, id::text, created_at FROM payments""",
+    """INSERT INTO resolutions (payment_id, action, from_state, reason, by_whom)
+    SELECT id, 'succeeded', 'parked', 'seen', 'ann' FROM payments""",
+)
+
+Given = Mapping[str, Any] | tuple[Any, ...] | list[Any] | None
+Said = dict[str, Given]  # each statement with the parameters that it was executed with last
+
+
+@pytest.fixture
+def filled(own_world: World) -> World:
+    """A store with many finished payments, and as many in the archive."""
+    many(own_world, COUNT)
+    for statement in BELONGING:
+        own_world.execute(statement)
+    own_world.execute("INSERT INTO archive.payments SELECT * FROM payments")
+    own_world.execute("UPDATE archive.payments SET id = id + 1000000, sent_reference = sent_reference || '-a'")
+    for table in ("attempts", "checks", "events", "follow_ups", "resolutions"):
+        own_world.execute(f"INSERT INTO archive.{table} OVERRIDING SYSTEM VALUE SELECT * FROM {table}")
+    own_world.execute("ANALYZE")
+    return own_world
+
+
+@pytest.fixture
+def said(filled: World, monkeypatch: pytest.MonkeyPatch) -> Said:
+    """What the product says to PostgreSQL from here on; the test's own connection is left out."""
+    found: Said = {}
+    execute = psycopg.Cursor.execute
+
+    def heard(self: "psycopg.Cursor[Any]", query: Any, params: Given = None, **options: Any) -> "psycopg.Cursor[Any]":
+        if self.connection is not filled.connection and isinstance(query, str) and _READS.match(query):
+            found[query] = params
+        return execute(self, query, params, **options)
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", heard)
+    return found
+
+
+def whole_reads(plan: Any) -> Iterator[str]:
+    """The large tables that this plan reads from beginning to end."""
+    if isinstance(plan, list):
+        for part in plan:
+            yield from whole_reads(part)
+    elif isinstance(plan, dict):
+        if plan.get("Node Type") == "Seq Scan" and plan["Relation Name"] in LARGE:
+            yield f"{plan.get('Schema', '')}.{plan['Relation Name']} as {plan['Alias']}"
+        for part in plan.values():
+            yield from whole_reads(part)
+
+
+def reads_whole(world: World, statement: str, given: Given) -> list[str]:
+    (row,) = world.connection.execute(f"EXPLAIN (FORMAT JSON, VERBOSE) {statement}".encode(), given).fetchall()
+    plan = row["QUERY PLAN"]
+    return sorted(whole_reads(json.loads(plan) if isinstance(plan, str) else plan))
+
+
+def a_day(world: World) -> None:
+    """Every verb of the flow that runs again and again, once at least."""
+    runtime: Runtime = world.runtime
+    paid = world.settled("safe", OK)
+    world.settled("safe", AGAIN)
+    world.settled("safe", NO)
+    world.careful.verdicts.append(ABSENT)
+    world.settled("careful", LOOK)
+    world.advance(600)
+    world.run("careful")
+    world.run("safe")
+    refund = world.document(refund_of=f"ord-{1}", amount="1.00")
+    world.accept(refund, refund, world.document())
+    release.release_refunds(runtime)
+    release.release_directory_holds(runtime, "safe")
+    release.refresh_wanted(runtime, "safe")
+    end_unsendable(runtime)
+    with runtime.database.connection() as connection:
+        release.free_invoices(connection)
+        turn = outbox.begin(connection)
+        events = outbox.pending(connection, 50)
+        outbox.carried(connection, [event["id"] for event in events], "1-1", turn.number)
+        outbox.end_replay(connection, turn.number)
+    retire(runtime, 1)
+    assert world.state(paid) == "succeeded"
+
+
+def test_no_statement_of_the_flow_reads_a_large_table_whole(filled: World, said: Said) -> None:
+    a_day(filled)
+    assert len(said) > 25
+    found = {statement: reads_whole(filled, statement, given) for statement, given in said.items()}
+    assert [f"{tables}: {statement}" for statement, tables in found.items() if tables] == []
+
+
+def test_a_statement_that_reads_all_of_them_is_noticed(world: World) -> None:
+    assert reads_whole(world, "SELECT id FROM payments WHERE detail = 'x'", None) == ["public.payments as payments"]
