@@ -9,20 +9,16 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from shared import discrepancies
 from shared.archive.recall import recall
-from shared.database import foreign
 from shared.database.engine import Connection
-from shared.database.statements import statements
 from shared.domain.answers import Answer
 from shared.domain.payment import State
-from shared.events import outbox
+from shared.payments.store import dispute as store
 from shared.payments.store import send as send_store
 from shared.payments.store.send import Claim
 from shared.runtime import Runtime, until_written
 from shared.telemetry.logs import alert, get_logger
-
-_SQL = statements(__file__)
-
 
 log = get_logger(__name__)
 
@@ -64,11 +60,10 @@ def _write(
     attempt: int | None,
     keep: Callable[[Connection], None] | None,
 ) -> str | None:
-    sought = {"id": payment_id, "succeeded": attempt}
-    row = connection.execute(_SQL["find"], sought).fetchone()
+    row = store.find(connection, payment_id, attempt)
     if row is None:
         recall(connection, [payment_id])
-        row = connection.execute(_SQL["find"], sought).fetchone()
+        row = store.find(connection, payment_id, attempt)
     if row is None:
         return None
     if keep is not None:
@@ -79,14 +74,5 @@ def _write(
         category = "duplicate_at_provider"
     else:
         return None
-    given = {
-        "category": category,
-        "provider": row["provider"],
-        "id": payment_id,
-        "identity": f"{category}:{payment_id}",
-        "evidence": foreign.json_text(evidence),
-    }
-    kept = connection.execute(_SQL["keep"], given).fetchone()
-    if kept and kept["fresh"]:
-        outbox.disputed(connection, [payment_id])
+    discrepancies.keep_late(connection, category, row["provider"], payment_id, evidence)
     return category

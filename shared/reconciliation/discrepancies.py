@@ -1,11 +1,11 @@
 """discrepancies: the living list of what is open, carried on by each run, and closed by the books or by a person."""
 
+from shared import discrepancies as store
 from shared.database.engine import Database
 from shared.domain import decision
 from shared.domain.discrepancies import Reconciliation
 from shared.payments.look import Unresolvable
 from shared.reconciliation import views
-from shared.reconciliation.store import discrepancies as store
 from shared.runtime import Runtime
 from shared.telemetry.logs import alert, get_logger
 

@@ -1,5 +1,6 @@
 """The .sql files beside modules."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,20 @@ def test_each_statement_has_its_name_and_no_comment(tmp_path: Path) -> None:
 def test_a_statement_without_a_name_or_with_another_ones_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(ValueError, match="verb"):
         statements(written(tmp_path, text))
+
+
+# Who says SQL to PostgreSQL, beside a room's store: the faces that rooms show to others, and what all stand on.
+SAY_SQL = re.compile(
+    r"shared/(database/|\w+/store/|\w+/views\.py|archive/(recall|twins)|events/outbox|follow_ups/(lane|resolve)"
+    r"|payments/quarantine|reconciliation/(turn|compare|evidence)|discrepancies|lanes|runtime)|scheduler/(job_runs|relay)"
+)
+
+
+def test_sql_is_said_in_its_places_only() -> None:
+    files = [path for root in ("shared", "worker", "scheduler") for path in Path(root).rglob("*.py")]
+    says = [str(path) for path in files if re.search(r"(connection|cursor|lock)\.execute\(", path.read_text())]
+    assert len(says) > 40
+    assert [path for path in says if not SAY_SQL.match(path)] == []
 
 
 def test_every_statement_is_used_by_the_module_beside_it() -> None:

@@ -1,7 +1,15 @@
-"""The living list of discrepancies: one row for the same finding, however many nights it is found."""
+"""The living list of discrepancies, and its one writer: a night's comparison, late evidence, a person who closes.
+
+One row for the same finding, however often it is found. What the books closed is open again when it is found again;
+what a person closed stays closed, unless its figures are others than that person saw.
+"""
+
+from collections.abc import Mapping
+from typing import Any
 
 from shared.archive.recall import recall
 from shared.archive.twins import every
+from shared.database import foreign
 from shared.database.engine import Connection
 from shared.database.statements import statements
 from shared.domain.discrepancies import Reconciliation
@@ -68,6 +76,22 @@ _CLOSE_SETTLED = f"""
 UPDATE discrepancies SET resolved_at = %(seen)s, resolved_by = '{BOOKS}', resolved_reason = %(settled_reason)s
 WHERE identity = ANY(%(settled)s) AND resolved_at IS NULL
 """
+
+
+def keep_late(
+    connection: Connection, category: str, provider: str, payment_id: int, evidence: Mapping[str, Any]
+) -> None:
+    """Late evidence contradicts a final payment: on the list, and told of as disputed unless it is known."""
+    given = {
+        "category": category,
+        "provider": provider,
+        "id": payment_id,
+        "identity": f"{category}:{payment_id}",
+        "evidence": foreign.json_text(evidence),
+    }
+    kept = connection.execute(_SQL["keep_late"], given).fetchone()
+    if kept and kept["fresh"]:
+        outbox.disputed(connection, [payment_id])
 
 
 def carry_on(connection: Connection, run: Reconciliation) -> int:

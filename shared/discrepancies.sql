@@ -1,10 +1,13 @@
--- name: find
-SELECT p.state, p.provider, p.resend_safe,
-    (SELECT count(*) FROM attempts a WHERE a.payment_id = p.id
-     AND (a.meaning = 'succeeded' OR a.number = %(succeeded)s)) AS successes
-FROM payments p WHERE p.id = %(id)s FOR UPDATE
+-- name: settled
+-- What the evidence of this run settled is on the list, and closed.
+WITH said AS MATERIALIZED (
+    SELECT identity, payment_id FROM findings WHERE run_id = %(run)s AND evidence ->> 'says' = 'applied'
+)
+SELECT s.identity FROM said s CROSS JOIN LATERAL (
+    SELECT FROM checks c
+    WHERE c.payment_id = s.payment_id AND c.evidence -> 'reconciliation' = to_jsonb(%(run)s::bigint) LIMIT 1) c
 
--- name: keep
+-- name: keep_late
 -- What the books closed is open again: they can't have shown this. What a person closed stays so.
 INSERT INTO discrepancies AS d (category, provider, payment_id, identity, evidence)
 VALUES (%(category)s, %(provider)s, %(id)s, %(identity)s, %(evidence)s::jsonb)
