@@ -8,17 +8,17 @@ import typer
 
 from deploy.cli import (
     accounts,
-    deciding,
-    differing,
+    discrepancies,
     events,
     jobs,
     lanes,
-    providers,
-    quarantining,
-    reading,
-    reconciling,
-    running,
-    submitting,
+    lookup,
+    payments,
+    quarantine,
+    reconcile,
+    resolve,
+    submit,
+    up,
 )
 from deploy.cli.demo.command import demo
 from deploy.cli.failures import FAILURE, INTERRUPTED, explain
@@ -31,23 +31,23 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    *(running.up, demo, submitting.submit, reading.payments, reading.payment, reading.export),
+    *(up.up, demo, submit.submit, payments.payments, payments.payment, payments.export),
     *(
-        deciding.resolve,
-        deciding.cancel,
-        providers.lookup,
-        providers.refresh,
-        reconciling.reconcile,
-        running.sandbox,
-        running.doctor,
+        resolve.resolve,
+        resolve.cancel,
+        lookup.lookup,
+        lookup.refresh,
+        reconcile.reconcile,
+        up.sandbox,
+        up.doctor,
         jobs.jobs,
     ),
 ):
     app.command(command.__name__)(command)
 for name, group in (
-    *(("quarantine", quarantining.app), ("lanes", lanes.app), ("accounts", accounts.app)),
-    ("discrepancies", differing.app),
-    *(("events", events.app), ("db", running.db)),
+    *(("quarantine", quarantine.app), ("lanes", lanes.app), ("accounts", accounts.app)),
+    ("discrepancies", discrepancies.app),
+    *(("events", events.app), ("db", up.db)),
 ):
     app.add_typer(group, name=name)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 _NAME = re.compile(r"^-- name: ([a-z_]+)$", re.MULTILINE)
-_COMMENT = re.compile(r"^\s*--.*\n?", re.MULTILINE)
+_COMMENT = re.compile(r"^[ \t]*--.*\n?", re.MULTILINE)
 
 
 def statements(module: str) -> Mapping[str, str]:

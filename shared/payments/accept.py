@@ -121,7 +121,7 @@ def _build(
             rejected.append(_quarantined(entry, "its request could not be built: a mistake in the adapter", subject))
             continue
         rule = rule_of(runtime, payment)
-        rows.append(NewPayment(intent, payment.sent_reference, rule.resend_safe, built, rule.needs_baseline))
+        rows.append(NewPayment(intent, payment.sent_reference, rule.resend_safe, built, rule.reads_first))
     return rows
 
 

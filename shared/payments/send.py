@@ -89,7 +89,7 @@ def _ready(runtime: Runtime, claim: Claim, begun_s: float) -> tuple[Auth, float]
     try:
         with waiting_at_most(STALE_S):
             auth = provider.authorise()
-        if not rule.needs_baseline or claim.payment.baseline is not None:
+        if not rule.reads_first or claim.payment.baseline is not None:
             return auth, begun_s
         if boot_time_s() - begun_s > STALE_S:
             raise _NotSent("the log-in took too long for this claim")
@@ -193,7 +193,7 @@ def _learn(runtime: Runtime, claim: Claim) -> None:
         return
     try:
         payment = claim.payment
-        if rule.needs_baseline:  # kept after the claim
+        if rule.reads_first:  # kept after the claim
             with runtime.database.connection() as connection:
                 payment = store.current(connection, payment.id)
         connected.learn(payment, runtime.books, runtime.provider(payment.provider).authorise())

@@ -170,12 +170,12 @@ class OperationRule:
     """One operation that the provider supports.
 
     resend_safe: the document promises that the same request may be sent again.
-    needs_baseline: the provider's books are read before the first send.
+    reads_first: the provider's books are read before the first send.
     learns: `Connected.learn` is called after each explicit success.
     """
 
     resend_safe: bool
-    needs_baseline: bool = False
+    reads_first: bool = False
     learns: bool = False
 
 

@@ -43,7 +43,7 @@ pytestmark = pytest.mark.timeout(900)
 
 
 @dataclass
-class World:
+class SpoiltBooks:
     """The running product with everything spoilt. dump: of its database, before the first test."""
 
     scene: Scene
@@ -98,21 +98,21 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SpoiltBooks]:
     """Its tests leave the providers' books as they are."""
     with running_world(tmp_path_factory.mktemp("books")) as world:
         yield world
 
 
 @pytest.fixture
-def own_world(tmp_path: Path) -> Iterator[World]:
+def own_world(tmp_path: Path) -> Iterator[SpoiltBooks]:
     """One whose books a test may change."""
     with running_world(tmp_path) as world:
         yield world
 
 
 @contextmanager
-def running_world(folder: Path) -> Iterator[World]:
+def running_world(folder: Path) -> Iterator[SpoiltBooks]:
     away_from_midnight()
     with mail_server() as box:
         up = stack.start(
@@ -134,7 +134,7 @@ def running_world(folder: Path) -> Iterator[World]:
             books.pay_everything(scene)
             books.spoil(scene)
             command = [POSTGRES / "pg_dump", up.told["database_url"]]
-            yield World(scene, box, subprocess.run(command, capture_output=True, check=True, timeout=400).stdout)
+            yield SpoiltBooks(scene, box, subprocess.run(command, capture_output=True, check=True, timeout=400).stdout)
         finally:
             assert up.stop() == 0
 
@@ -165,7 +165,7 @@ def minor(text: str) -> int:
     return int(text.replace(".", ""))
 
 
-def check_sums(world: World, told: list[dict[str, Any]]) -> None:
+def check_sums(world: SpoiltBooks, told: list[dict[str, Any]]) -> None:
     """The categories add up to both sums; ours is what we know to have paid."""
     for one in told:
         (sums,) = one["sums"]
@@ -181,11 +181,11 @@ def check_sums(world: World, told: list[dict[str, Any]]) -> None:
         assert minor(sums["our_books"]) == ours[0]["net"]
 
 
-def events(world: World) -> list[Row]:
+def events(world: SpoiltBooks) -> list[Row]:
     return [event for event in world.up.events() if event["type"] == "settlepipe.reconciliation.done"]
 
 
-def check_told(world: World, told: list[dict[str, Any]]) -> None:
+def check_told(world: SpoiltBooks, told: list[dict[str, Any]]) -> None:
     """One event and one mail for each provider, with what the command printed."""
     wait_until(lambda: len(events(world)) == len(PROVIDERS), "the events are on the stream", 20)
     for event, one in zip(events(world), told, strict=True):
@@ -204,7 +204,7 @@ def check_told(world: World, told: list[dict[str, Any]]) -> None:
     assert world.box.recipients == [["a@example.com", "b@example.com"]] * len(PROVIDERS)
 
 
-def check_reports(world: World, told: list[dict[str, Any]]) -> None:
+def check_reports(world: SpoiltBooks, told: list[dict[str, Any]]) -> None:
     """The files name each discrepancy once, and each payment once."""
     for one in told:
         folder = Path(one["report"]).parent
@@ -262,7 +262,7 @@ def kill_often(environment: dict[str, str], out: Path, rng: random.Random) -> li
 
 @pytest.mark.only_large
 @pytest.mark.parametrize("seed", ["one", "two", "three"])
-def test_a_run_killed_again_and_again_ends_in_the_same_report(world: World, tmp_path: Path, seed: str) -> None:
+def test_a_run_killed_again_and_again_ends_in_the_same_report(world: SpoiltBooks, tmp_path: Path, seed: str) -> None:
     calm, killed = world.copy("calm"), world.copy("killed")
     world.box.clear()
     for provider in PROVIDERS:
@@ -281,7 +281,7 @@ def test_a_run_killed_again_and_again_ends_in_the_same_report(world: World, tmp_
         world.scene.control(provider, "options", latency_s=0)
 
 
-def test_three_nights(own_world: World) -> None:
+def test_three_nights(own_world: SpoiltBooks) -> None:
     world = own_world
     assert world.reconcile("--date", "2099-01-01", what="ubill") == (1, []), "the day is not over"
 
@@ -332,7 +332,7 @@ def test_three_nights(own_world: World) -> None:
 
 
 @pytest.mark.only_large
-def test_books_that_could_not_be_read_whole_are_read_on_and_told_again(world: World) -> None:
+def test_books_that_could_not_be_read_whole_are_read_on_and_told_again(world: SpoiltBooks) -> None:
     world.sleep_until_tomorrow()
     world.reconcile(what="ubill")  # from now on nothing is new
     world.sleep_until_tomorrow()
@@ -356,7 +356,7 @@ def test_books_that_could_not_be_read_whole_are_read_on_and_told_again(world: Wo
 
 
 @pytest.mark.only_large
-def test_the_nights_come_by_themselves(world: World) -> None:
+def test_the_nights_come_by_themselves(world: SpoiltBooks) -> None:
     world.sleep_until_tomorrow()
     now = world.up.query("SELECT clock() AS now")[0]["now"]
     # The newest night of each provider: where it is past midnight already, that is a day later than elsewhere.

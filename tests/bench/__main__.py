@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.contenders import CeleryApp, Contender, Settlepipe, started
-from tests.bench.world import World, running
+from tests.bench.world import BenchStack, running
 
 CONTENDERS: Mapping[str, Callable[[], Contender]] = {
     "settlepipe": Settlepipe,
@@ -43,7 +43,7 @@ class Result:
         return statistics.median(self.rates)
 
 
-def measure(world: World, contender: Contender, latency_s: float, count: int, run: str) -> float:
+def measure(world: BenchStack, contender: Contender, latency_s: float, count: int, run: str) -> float:
     """One round: payments a second."""
     with started(contender, world):
         world.answer_after(0)
@@ -54,7 +54,7 @@ def measure(world: World, contender: Contender, latency_s: float, count: int, ru
         return count / seconds
 
 
-def _pass(world: World, contender: Contender, run: str, count: int) -> float:
+def _pass(world: BenchStack, contender: Contender, run: str, count: int) -> float:
     contender.feed(world, run, count)
     began = time.perf_counter()
     contender.go(world)
@@ -62,7 +62,7 @@ def _pass(world: World, contender: Contender, run: str, count: int) -> float:
     return time.perf_counter() - began
 
 
-def _verify(world: World, contender: Contender, count: int) -> None:
+def _verify(world: BenchStack, contender: Contender, count: int) -> None:
     """A rate of payments that were not all settled, or some twice, is worth nothing."""
     deadline = time.monotonic() + SETTLE_S
     while (applied := world.applied()) < count and time.monotonic() < deadline:
@@ -71,7 +71,7 @@ def _verify(world: World, contender: Contender, count: int) -> None:
         raise RuntimeError(f"{contender.name}: the provider applied {applied} of {count} payments")
 
 
-def compare(world: World, arguments: argparse.Namespace, console: Console) -> list[Result]:
+def compare(world: BenchStack, arguments: argparse.Namespace, console: Console) -> list[Result]:
     """All rounds, the contenders taking turns, so that a slow minute of the machine meets them all."""
     rates: dict[tuple[str, float], list[float]] = {}
     for number in range(arguments.rounds):

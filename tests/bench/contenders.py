@@ -17,7 +17,7 @@ import psycopg
 import redis
 
 from deploy.sandbox.billcenter import DUPLICATE_PATTERN
-from tests.bench.world import TIMEOUT_S, World, intent, wire_body
+from tests.bench.world import TIMEOUT_S, BenchStack, intent, wire_body
 
 ROOT = Path(__file__).resolve().parents[2]
 STREAM = "settlepipe:intake"
@@ -32,10 +32,10 @@ class Contender(Protocol):
 
     name: str
 
-    def start(self, world: World) -> None: ...
-    def feed(self, world: World, run: str, count: int) -> None: ...
-    def go(self, world: World) -> None: ...
-    def wait(self, world: World, run: str, count: int) -> None: ...
+    def start(self, world: BenchStack) -> None: ...
+    def feed(self, world: BenchStack, run: str, count: int) -> None: ...
+    def go(self, world: BenchStack) -> None: ...
+    def wait(self, world: BenchStack, run: str, count: int) -> None: ...
     def stop(self) -> None: ...
 
 
@@ -46,7 +46,7 @@ class CeleryApp:
         self.name = name
         self._workers: list[subprocess.Popen[bytes]] = []
 
-    def start(self, world: World) -> None:
+    def start(self, world: BenchStack) -> None:
         command = [sys.executable, "-m", "celery", "-A", f"tests.bench.{self.name}", "worker", "-P", "threads"]
         command += ["-c", str(world.threads), "-E", "--loglevel", "WARNING", "-n"]
         environment = os.environ | _names(world)
@@ -63,7 +63,7 @@ class CeleryApp:
             lambda: len(app.control.ping(timeout=0.5)) >= world.processes, READY_TIMEOUT_S, f"{self.name}: no workers"
         )
 
-    def feed(self, world: World, run: str, count: int) -> None:
+    def feed(self, world: BenchStack, run: str, count: int) -> None:
         module = self._module(world)
         bodies = [wire_body(run, number) for number in range(count)]
         messages: list[object] = list(bodies)
@@ -76,12 +76,12 @@ class CeleryApp:
             for message in messages:
                 module.settle.apply_async((message,), producer=producer, queue=f"{module.QUEUE}.staged")
 
-    def go(self, world: World) -> None:
+    def go(self, world: BenchStack) -> None:
         queue = self._module(world).QUEUE
         with redis.Redis.from_url(world.broker_url) as client:
             client.rename(f"{queue}.staged", queue)
 
-    def wait(self, world: World, run: str, count: int) -> None:
+    def wait(self, world: BenchStack, run: str, count: int) -> None:
         if self.name == "plain":
             until(lambda: world.requests() >= count, TIMEOUT_S, "plain: not all payments were sent")
             return
@@ -93,7 +93,7 @@ class CeleryApp:
         _stop(self._workers)
         self._workers = []
 
-    def _module(self, world: World) -> ModuleType:
+    def _module(self, world: BenchStack) -> ModuleType:
         os.environ.update(_names(world))
         import importlib  # noqa: PLC0415
 
@@ -113,7 +113,7 @@ class Settlepipe:
         self._up: list[subprocess.Popen[bytes]] = []
         self._lines: list[str] = []
 
-    def start(self, world: World) -> None:
+    def start(self, world: BenchStack) -> None:
         environment = os.environ | {
             "SETTLEPIPE_HOME": str(world.home / "settlepipe"),
             "SETTLEPIPE_DATABASE_URL": world.database_url,
@@ -140,14 +140,14 @@ class Settlepipe:
         # Our own stdout may be for JSON.
         subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True, timeout=60)
 
-    def feed(self, world: World, run: str, count: int) -> None:
+    def feed(self, world: BenchStack, run: str, count: int) -> None:
         # Only made ready: putting them on the stream, and intake, are part of what is measured.
         self._lines = [json.dumps(intent(run, number)) for number in range(count)]
 
-    def go(self, world: World) -> None:
+    def go(self, world: BenchStack) -> None:
         submit(world, self._lines)
 
-    def wait(self, world: World, run: str, count: int) -> None:
+    def wait(self, world: BenchStack, run: str, count: int) -> None:
         with psycopg.connect(world.database_url, autocommit=True) as connection:
             query = "SELECT count(*) FROM payments WHERE source = %s AND state = 'succeeded'"
             until(
@@ -161,7 +161,7 @@ class Settlepipe:
         self._up = []
 
 
-def submit(world: World, intents: Sequence[str]) -> None:
+def submit(world: BenchStack, intents: Sequence[str]) -> None:
     """Put intents (JSON) on the intake stream."""
     with redis.Redis.from_url(world.broker_url) as client:
         for start in range(0, len(intents), BATCH):
@@ -172,7 +172,7 @@ def submit(world: World, intents: Sequence[str]) -> None:
 
 
 @contextmanager
-def started(contender: Contender, world: World) -> Iterator[Contender]:
+def started(contender: Contender, world: BenchStack) -> Iterator[Contender]:
     """The contender's processes run for the length of the block."""
     try:
         contender.start(world)
@@ -181,7 +181,7 @@ def started(contender: Contender, world: World) -> Iterator[Contender]:
         contender.stop()
 
 
-def _names(world: World) -> dict[str, str]:
+def _names(world: BenchStack) -> dict[str, str]:
     parts = urlsplit(world.database_url)
     return {
         "BENCH_BROKER_URL": world.broker_url,
@@ -193,7 +193,7 @@ def _names(world: World) -> dict[str, str]:
     }
 
 
-def _insert(world: World, module: ModuleType, bodies: list[dict[str, str]]) -> None:
+def _insert(world: BenchStack, module: ModuleType, bodies: list[dict[str, str]]) -> None:
     """The rows are there before the clock starts: in a shop, the shop's own transaction wrote them."""
     module.metadata.create_all(module._engine)
     with psycopg.connect(world.database_url) as connection, connection.cursor() as cursor:

@@ -28,7 +28,7 @@ from rich.table import Table
 from tests.bench import neighbour, processor
 from tests.bench.contenders import Settlepipe, started
 from tests.bench.neighbour import Neighbour
-from tests.bench.world import PROVIDER, TIMEOUT_S, World, running
+from tests.bench.world import PROVIDER, TIMEOUT_S, BenchStack, running
 
 AIM = 0.95
 LIMIT = 0.8
@@ -106,7 +106,7 @@ def measure(arguments: argparse.Namespace, breaker: str, console: Console) -> Re
     return Result(breaker, pairs)
 
 
-def _round(world: World, product: Settlepipe, beside: Neighbour, run: str, count: int) -> Round:
+def _round(world: BenchStack, product: Settlepipe, beside: Neighbour, run: str, count: int) -> Round:
     connection, source, before = beside.connection, f"bench-{run}", _applied(world)
     product.feed(world, run, count)
     began = _row(connection, "SELECT clock_timestamp()")[0]
@@ -147,11 +147,11 @@ def _row(connection: "psycopg.Connection[Any]", query: str, *values: str) -> Any
     return connection.execute(query.encode(), values).fetchone()
 
 
-def _applied(world: World) -> int:
+def _applied(world: BenchStack) -> int:
     return sum(provider == PROVIDER for provider, _ in world.settled())
 
 
-def _none_twice(world: World) -> None:
+def _none_twice(world: BenchStack) -> None:
     twice = [key for key, times in Counter(world.settled()).items() if times > 1]
     if twice:
         raise RuntimeError(f"{len(twice)} payments were applied twice, the first {twice[0]}")

@@ -7,7 +7,7 @@ import psycopg
 
 from shared import lanes
 from tests.bench.contenders import submit, until
-from tests.bench.world import TIMEOUT_S, World, post
+from tests.bench.world import TIMEOUT_S, BenchStack, post
 
 PROVIDER = "ubill"
 ACCOUNTS = 500
@@ -20,7 +20,7 @@ _KNOWN = "SELECT count(*) FROM intent_keys WHERE source = %s"
 _RUNS = "SELECT running::int FROM lanes WHERE provider = %s"
 
 
-def settings(world: World) -> dict[str, str]:
+def settings(world: BenchStack) -> dict[str, str]:
     """What switches it on."""
     return {
         "SETTLEPIPE_UBILL__BASE_URL": f"{world.sandbox_url}/{PROVIDER}/v1",
@@ -31,7 +31,7 @@ def settings(world: World) -> dict[str, str]:
 class Neighbour:
     """Its lane is paused but from `hang` to `calm`: what it does then is all that differs between rounds."""
 
-    def __init__(self, world: World, connection: "psycopg.Connection[tuple[int]]", fault: str) -> None:
+    def __init__(self, world: BenchStack, connection: "psycopg.Connection[tuple[int]]", fault: str) -> None:
         self._world, self.connection, self._fault = world, connection, fault
 
     def hang(self, run: str, backlog: int) -> None:

@@ -21,7 +21,7 @@ CUSTOMER = "543210"
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class BenchStack:
     """Where everything is. processes: worker processes of each contender; threads: in each of them."""
 
     home: Path
@@ -69,7 +69,7 @@ class World:
 
 
 @contextmanager
-def running(processes: int, threads: int) -> Iterator[World]:
+def running(processes: int, threads: int) -> Iterator[BenchStack]:
     """Servers with data in a temporary folder (durable, as by default) and a sandbox, until the block ends."""
     with tempfile.TemporaryDirectory(prefix="settlepipe-bench-") as folder:
         home = Path(folder)
@@ -79,7 +79,9 @@ def running(processes: int, threads: int) -> Iterator[World]:
             token = post(f"{sandbox_url}/{PROVIDER}/api/token/", {"username": "sandbox", "password": "sandbox"})[
                 "access"
             ]
-            yield World(home, servers.database_url, servers.broker_url, sandbox_url, str(token), processes, threads)
+            yield BenchStack(
+                home, servers.database_url, servers.broker_url, sandbox_url, str(token), processes, threads
+            )
 
 
 def post(url: str, body: object, method: str | None = None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import pytest
 import redis
 from cryptography.fernet import Fernet
 
-from deploy.cli import following
+from deploy.cli import submit_wait
 from deploy.cli.main import main
 from shared import lanes
 from shared.archive.store import retire as retire_store
@@ -160,7 +160,7 @@ def test_submit_and_wait_tells_what_became_of_each(run: Run, product: "redis.Red
 def test_submit_and_wait_survives_a_broker_that_forgets_everything(
     run: Run, product: "redis.Redis", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(following, "RESEND_AFTER_S", 0.3)
+    monkeypatch.setattr(submit_wait, "RESEND_AFTER_S", 0.3)
     file = tmp_path / "intents"
     file.write_text("\n".join(_intent(f"p{number}") for number in range(50)))
     wiped: list[bool] = []

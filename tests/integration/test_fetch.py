@@ -15,7 +15,7 @@ from shared.domain.reference import new_reference
 from shared.reconciliation import fetch as fetching
 from shared.reconciliation.fetch import fetch
 from shared.reconciliation.store import runs
-from tests.support.fetching import DAY, Night, noon
+from tests.support.fetching import DAY, FetchedNight, noon
 from tests.support.sandbox import SandboxClient
 
 LIMIT_S = 300
@@ -28,10 +28,10 @@ def process() -> Iterator[SandboxClient]:
 
 
 @pytest.fixture
-def night(process: SandboxClient, database_url: str) -> Iterator[Night]:
+def night(process: SandboxClient, database_url: str) -> Iterator[FetchedNight]:
     process.reset()
     process.clear_faults()
-    night = Night(database_url, process)
+    night = FetchedNight(database_url, process)
     yield night
     night.connection.close()
 
@@ -43,20 +43,20 @@ def wait_for(reached: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def reopened(night: Night, run: Reconciliation) -> Reconciliation:
+def reopened(night: FetchedNight, run: Reconciliation) -> Reconciliation:
     """As a run is that goes on after it was incomplete."""
     night.connection.execute("UPDATE reconciliations SET state = 'fetching' WHERE id = %s", (run.id,))
     return runs.get(night.connection, run.id)
 
 
-def strike(night: Night, provider: str, operation: str, fault: str, **more: object) -> None:
+def strike(night: FetchedNight, provider: str, operation: str, fault: str, **more: object) -> None:
     night.sandbox.set_faults({"provider": provider, "operation": operation, "fault": fault} | more)
 
 
 # What is read
 
 
-def test_the_lines_of_an_account_with_a_payment_of_the_day_are_all_kept(night: Night) -> None:
+def test_the_lines_of_an_account_with_a_payment_of_the_day_are_all_kept(night: FetchedNight) -> None:
     mine = night.settled("ubill", "4711")
     night.pay("ubill", account_id=4711, amount="10.00", comment=mine, at=noon("ubill").isoformat())
     night.pay("ubill", account_id=4711, amount="-3.10", comment="made up", type_id=2, at="2026-01-05T10:00:00+04:00")
@@ -69,13 +69,13 @@ def test_the_lines_of_an_account_with_a_payment_of_the_day_are_all_kept(night: N
     assert night.read(run) == {"4711"}
 
 
-def test_an_account_without_a_line_counts_as_read(night: Night) -> None:
+def test_an_account_without_a_line_counts_as_read(night: FetchedNight) -> None:
     night.settled("ubill", "4711")
     run = fetch(night.runtime(), night.run("ubill"))
     assert (night.read(run), night.lines(run), run.complete) == ({"4711"}, [], True)
 
 
-def test_what_is_not_final_and_what_an_open_discrepancy_is_about_is_asked_for_too(night: Night) -> None:
+def test_what_is_not_final_and_what_an_open_discrepancy_is_about_is_asked_for_too(night: FetchedNight) -> None:
     long_ago = noon("mtn") - timedelta(days=40)
     night.settled("mtn", "2:00000001", at=long_ago, state="unknown")
     night.settled("mtn", "2:00000002", at=long_ago)  # of another night
@@ -87,7 +87,7 @@ def test_what_is_not_final_and_what_an_open_discrepancy_is_about_is_asked_for_to
     assert night.read(run) == {"2:00000001", "2:00000003"}
 
 
-def test_a_payment_at_mtn_is_one_line_and_has_no_date_of_its_own_where_we_gave_it(night: Night) -> None:
+def test_a_payment_at_mtn_is_one_line_and_has_no_date_of_its_own_where_we_gave_it(night: FetchedNight) -> None:
     mine = night.settled("mtn", "2:00000001")
     night.pay("mtn", id="00000001", amount="10.00", reference=mine, date=DAY.isoformat())
     night.pay("mtn", id="00000001", amount="7.5", reference="somebody-else", date=DAY.isoformat())
@@ -98,7 +98,9 @@ def test_a_payment_at_mtn_is_one_line_and_has_no_date_of_its_own_where_we_gave_i
     assert run.period_from <= other["at"] < run.period_to
 
 
-def test_the_list_of_all_payments_adds_lines_with_a_reference_like_ours_under_other_accounts(night: Night) -> None:
+def test_the_list_of_all_payments_adds_lines_with_a_reference_like_ours_under_other_accounts(
+    night: FetchedNight,
+) -> None:
     mine, unknown, old = night.settled("ubill", "4711"), new_reference(), new_reference()
     at = noon("ubill")
     for account, comment, when in (
@@ -116,7 +118,7 @@ def test_the_list_of_all_payments_adds_lines_with_a_reference_like_ours_under_ot
     assert night.read(run) == {"4711"}
 
 
-def test_invoices_that_changed_are_found_on_every_page_if_we_ever_paid_them(night: Night) -> None:
+def test_invoices_that_changed_are_found_on_every_page_if_we_ever_paid_them(night: FetchedNight) -> None:
     for number in range(250):
         night.pay("billcenter", invoice_code=f"other-{number:03d}", amount="1.00")
     night.settled("billcenter", "touched")
@@ -133,7 +135,9 @@ def test_invoices_that_changed_are_found_on_every_page_if_we_ever_paid_them(nigh
 
 
 @pytest.mark.parametrize("provider", ["ubill", "mtn"])
-def test_a_fetch_that_was_killed_goes_on_after_the_last_account_that_it_kept(night: Night, provider: str) -> None:
+def test_a_fetch_that_was_killed_goes_on_after_the_last_account_that_it_kept(
+    night: FetchedNight, provider: str
+) -> None:
     accounts = 200
     for number in range(accounts):
         account = f"{4000 + number}" if provider == "ubill" else f"2:{4000 + number}"
@@ -162,7 +166,7 @@ def test_a_fetch_that_was_killed_goes_on_after_the_last_account_that_it_kept(nig
     assert all(reads[account.rpartition(":")[2]] == 1 for account in kept)
 
 
-def test_a_fetch_that_was_killed_goes_on_at_the_page_where_it_stopped(night: Night) -> None:
+def test_a_fetch_that_was_killed_goes_on_at_the_page_where_it_stopped(night: FetchedNight) -> None:
     for number in range(450):
         night.pay("billcenter", invoice_code=f"i-{number:03d}", amount="1.00")
     ours = {f"i-{number:03d}" for number in range(0, 450, 9)}
@@ -188,7 +192,7 @@ def test_a_fetch_that_was_killed_goes_on_at_the_page_where_it_stopped(night: Nig
     assert min(pages) >= stopped_at
 
 
-def test_two_processes_that_read_the_same_books_keep_no_line_twice(night: Night) -> None:
+def test_two_processes_that_read_the_same_books_keep_no_line_twice(night: FetchedNight) -> None:
     for number in range(64):
         mine = night.settled("ubill", f"{4000 + number}")
         night.pay("ubill", account_id=4000 + number, amount="10.00", comment=mine, at=noon("ubill").isoformat())
@@ -209,7 +213,7 @@ def test_two_processes_that_read_the_same_books_keep_no_line_twice(night: Night)
 
 
 @pytest.mark.parametrize("fault", ["error_429", "error_500_before", "error_503", "reset_before", "error_401"])
-def test_a_read_that_fails_in_passing_is_made_again(night: Night, fault: str) -> None:
+def test_a_read_that_fails_in_passing_is_made_again(night: FetchedNight, fault: str) -> None:
     mine = night.settled("mtn", "2:00000001")
     night.pay("mtn", id="00000001", amount="10.00", reference=mine)
     strike(night, "mtn", "bill", fault, count=2 if fault != "error_401" else 1)
@@ -217,7 +221,7 @@ def test_a_read_that_fails_in_passing_is_made_again(night: Night, fault: str) ->
     assert ([line["marker"] for line in night.lines(run)], run.complete) == ([mine], True)
 
 
-def test_an_account_that_can_not_be_read_is_told_and_costs_the_others_nothing(night: Night) -> None:
+def test_an_account_that_can_not_be_read_is_told_and_costs_the_others_nothing(night: FetchedNight) -> None:
     night.settled("mtn", "2:missing-1")
     mine = night.settled("mtn", "2:00000001")
     night.pay("mtn", id="00000001", amount="10.00", reference=mine)
@@ -231,7 +235,7 @@ def test_an_account_that_can_not_be_read_is_told_and_costs_the_others_nothing(ni
     assert asked == {"missing-1": 2, "00000001": 1}
 
 
-def test_a_list_of_another_account_is_not_taken_for_this_ones(night: Night) -> None:
+def test_a_list_of_another_account_is_not_taken_for_this_ones(night: FetchedNight) -> None:
     """ubill's lists name no account: what we paid elsewhere gives them away."""
     other = night.settled("ubill", "4711", at=noon("ubill") - timedelta(days=30))
     night.settled("ubill", "4712")
@@ -245,7 +249,7 @@ def test_a_list_of_another_account_is_not_taken_for_this_ones(night: Night) -> N
     )
 
 
-def test_a_list_that_breaks_off_is_told_and_read_on_from_there_another_time(night: Night) -> None:
+def test_a_list_that_breaks_off_is_told_and_read_on_from_there_another_time(night: FetchedNight) -> None:
     for number in range(250):
         night.pay("billcenter", invoice_code=f"i-{number:03d}", amount="1.00")
     for code in ("i-000", "i-240"):  # on the last page and on the first
@@ -267,7 +271,7 @@ def test_a_list_that_breaks_off_is_told_and_read_on_from_there_another_time(nigh
     assert ["page=3" in path for path in night.asked("invoices")[before:]] == [True]
 
 
-def test_a_provider_that_answers_nothing_is_not_asked_for_every_account(night: Night) -> None:
+def test_a_provider_that_answers_nothing_is_not_asked_for_every_account(night: FetchedNight) -> None:
     for number in range(100):
         night.settled("mtn", f"2:{4000 + number}")
     strike(night, "mtn", "bill", "error_503")
@@ -282,7 +286,7 @@ def test_a_provider_that_answers_nothing_is_not_asked_for_every_account(night: N
     assert (run.complete, len(night.read(run))) == (True, 100)
 
 
-def test_a_refused_login_ends_the_fetch_and_a_later_one_reads_everything(night: Night) -> None:
+def test_a_refused_login_ends_the_fetch_and_a_later_one_reads_everything(night: FetchedNight) -> None:
     mine = night.settled("ubill", "4711")
     night.pay("ubill", account_id=4711, amount="10.00", comment=mine, at=noon("ubill").isoformat())
     run = fetch(night.runtime(UBILL__API_KEY="made-up-wrong-key"), night.run("ubill"))
@@ -294,7 +298,7 @@ def test_a_refused_login_ends_the_fetch_and_a_later_one_reads_everything(night: 
     assert ([line["marker"] for line in night.lines(run)], run.complete) == ([mine], True)
 
 
-def test_a_halted_or_paused_lane_is_not_read(night: Night) -> None:
+def test_a_halted_or_paused_lane_is_not_read(night: FetchedNight) -> None:
     night.settled("ubill", "4711")
     lanes.halt(night.connection, "ubill", "made-up reason")
     run = fetch(night.runtime(), night.run("ubill"))
@@ -308,7 +312,7 @@ def test_a_halted_or_paused_lane_is_not_read(night: Night) -> None:
 # The lane's rate
 
 
-def test_reads_keep_to_half_of_the_lanes_rate(night: Night) -> None:
+def test_reads_keep_to_half_of_the_lanes_rate(night: FetchedNight) -> None:
     for number in range(20):
         night.settled("mtn", f"2:{4000 + number}")
     begun = time.monotonic()
@@ -319,7 +323,7 @@ def test_reads_keep_to_half_of_the_lanes_rate(night: Night) -> None:
     assert night.value("SELECT rate_tokens < 20 FROM lanes WHERE provider = 'mtn'")
 
 
-def test_a_run_that_was_fetched_is_left_alone(night: Night) -> None:
+def test_a_run_that_was_fetched_is_left_alone(night: FetchedNight) -> None:
     night.settled("ubill", "4711")
     run = fetch(night.runtime(), night.run("ubill"))
     before = len(night.asked("account_payments"))

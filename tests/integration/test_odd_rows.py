@@ -19,7 +19,7 @@ from shared.reconciliation.run import reconcile
 from shared.reconciliation.tell import Outcome
 from tests.support import mtn, ubill
 from tests.support.billcenter import INVOICE, Billcenter, page
-from tests.support.fetching import DAY, Night, noon
+from tests.support.fetching import DAY, FetchedNight, noon
 from tests.support.memory import jwt
 from tests.support.raw_server import raw_server
 from tests.support.sandbox import SandboxClient
@@ -28,14 +28,14 @@ ODD: list[Any] = [None, "x", 7, [], {}]
 
 
 @pytest.fixture
-def night(database_url: str) -> Iterator[Night]:
-    night = Night(database_url, SandboxClient("http://127.0.0.1:9"))
+def night(database_url: str) -> Iterator[FetchedNight]:
+    night = FetchedNight(database_url, SandboxClient("http://127.0.0.1:9"))
     yield night
     night.connection.close()
 
 
 @contextmanager
-def answering(night: Night, provider: str, routes: dict[str, Any]) -> Iterator[Night]:
+def answering(night: FetchedNight, provider: str, routes: dict[str, Any]) -> Iterator[FetchedNight]:
     """The provider answers so; without a route there is nothing."""
     if provider == "ubill":
         empty = {"/payments": ubill.reply({"status": True, "data": []})}
@@ -60,15 +60,15 @@ def row(comment: Any, amount: Any = "10", **changes: Any) -> dict[str, Any]:
     return ubill.row(comment, amount, date=at(), **changes)
 
 
-def compared(night: Night, provider: str, folder: Path) -> Outcome:
+def compared(night: FetchedNight, provider: str, folder: Path) -> Outcome:
     return reconcile(night.runtime(), provider, DAY, folder=folder)
 
 
-def fetched(night: Night, provider: str) -> Reconciliation:
+def fetched(night: FetchedNight, provider: str) -> Reconciliation:
     return fetch(night.runtime(), night.run(provider))
 
 
-def test_a_night_with_odd_rows_of_strangers_ends_complete_and_counts_them(night: Night, tmp_path: Path) -> None:
+def test_a_night_with_odd_rows_of_strangers_ends_complete_and_counts_them(night: FetchedNight, tmp_path: Path) -> None:
     mine = night.settled("ubill", "4711")
     account = ubill.rows(*ODD, row(mine), row("cash", None), row("cash", "3"))
     everything = {"status": True, "data": [*ODD, row("cash", {}, accountID="9"), row(mine, {}, accountID="4711")]}
@@ -84,7 +84,7 @@ def test_a_night_with_odd_rows_of_strangers_ends_complete_and_counts_them(night:
     assert "12 rows of strangers could not be read" in " ".join((tmp_path / "report.html").read_text().split())
 
 
-def test_a_report_of_odd_rows_alone_does_not_say_that_everything_agrees(night: Night, tmp_path: Path) -> None:
+def test_a_report_of_odd_rows_alone_does_not_say_that_everything_agrees(night: FetchedNight, tmp_path: Path) -> None:
     mine = night.settled("ubill", "4711")
     with answering(night, "ubill", {"/payments/account/4711": ubill.rows(row(mine), None)}):
         compared(night, "ubill", tmp_path)
@@ -94,7 +94,7 @@ def test_a_report_of_odd_rows_alone_does_not_say_that_everything_agrees(night: N
     assert "Everything agrees" not in page_
 
 
-def test_the_command_says_it_and_ends_well(night: Night, tmp_path: Path) -> None:
+def test_the_command_says_it_and_ends_well(night: FetchedNight, tmp_path: Path) -> None:
     mine = night.settled("ubill", "4711")
     home = {"SETTLEPIPE_HOME": str(tmp_path / "home"), "SETTLEPIPE_BROKER_URL": "redis://127.0.0.1:9/0"}  # not asked
     with answering(night, "ubill", {"/payments/account/4711": ubill.rows(row(mine), *ODD)}):
@@ -123,7 +123,7 @@ def test_the_command_says_it_and_ends_well(night: Night, tmp_path: Path) -> None
     assert json.loads(told[1])["unreadable"] == 5
 
 
-def test_an_odd_row_that_may_be_ours_leaves_its_account_unread(night: Night) -> None:
+def test_an_odd_row_that_may_be_ours_leaves_its_account_unread(night: FetchedNight) -> None:
     """Ours is not listed, and one row can't be read: nobody can say that it is missing."""
     night.settled("ubill", "4711")
     other = night.settled("ubill", "4712")
@@ -142,21 +142,21 @@ def test_an_odd_row_that_may_be_ours_leaves_its_account_unread(night: Night) -> 
     assert run.unreadable == 1
 
 
-def test_an_odd_row_with_our_reference_leaves_its_account_unread_though_ours_is_listed(night: Night) -> None:
+def test_an_odd_row_with_our_reference_leaves_its_account_unread_though_ours_is_listed(night: FetchedNight) -> None:
     mine = night.settled("ubill", "4711")
     with answering(night, "ubill", {"/payments/account/4711": ubill.rows(row(mine), row(mine, None))}):
         run = fetched(night, "ubill")
     assert (night.read(run), run.complete, run.unreadable) == (set(), False, 0)
 
 
-def test_what_nobody_knows_about_does_not_wait_for_odd_rows(night: Night) -> None:
+def test_what_nobody_knows_about_does_not_wait_for_odd_rows(night: FetchedNight) -> None:
     night.settled("ubill", "4711", state="unknown")
     with answering(night, "ubill", {"/payments/account/4711": ubill.rows(None)}):
         run = fetched(night, "ubill")
     assert (night.read(run), run.complete, run.unreadable) == ({"4711"}, True, 1)
 
 
-def test_an_odd_row_of_the_list_with_a_reference_like_ours_leaves_the_list_unread(night: Night) -> None:
+def test_an_odd_row_of_the_list_with_a_reference_like_ours_leaves_the_list_unread(night: FetchedNight) -> None:
     mine = night.settled("ubill", "4711", at=noon("ubill") - timedelta(days=9))
     everything = ubill.reply({"status": True, "data": [row(mine, None, accountID="4711")]})
     with answering(night, "ubill", {"/payments": everything}):
@@ -165,7 +165,7 @@ def test_an_odd_row_of_the_list_with_a_reference_like_ours_leaves_the_list_unrea
     assert run.missing == ("the list was not read to its end (a row that may be about a payment of ours can't be read)")
 
 
-def test_an_amount_beyond_what_can_be_kept_is_odd_and_not_the_end(night: Night) -> None:
+def test_an_amount_beyond_what_can_be_kept_is_odd_and_not_the_end(night: FetchedNight) -> None:
     mine = night.settled("mtn", "2:00000001")
     theirs = {"amount": "999999999999999.9999", "unit": "CLF"}
     listed = mtn.listed(mtn.paid(mine, paidAmount={"amount": "10", "unit": "GHS"}), mtn.paid("x", paidAmount=theirs))
@@ -174,7 +174,7 @@ def test_an_amount_beyond_what_can_be_kept_is_odd_and_not_the_end(night: Night) 
     assert (run.complete, run.lines, run.unreadable) == (True, 1, 1)
 
 
-def test_at_mtn_an_amount_of_ours_beyond_what_can_be_kept_leaves_the_account_unread(night: Night) -> None:
+def test_at_mtn_an_amount_of_ours_beyond_what_can_be_kept_leaves_the_account_unread(night: FetchedNight) -> None:
     mine = night.settled("mtn", "2:00000001")
     theirs = {"amount": "999999999999999.9999", "unit": "CLF"}
     with answering(night, "mtn", {"read": mtn.listed(mtn.paid(mine, paidAmount=theirs))}):
@@ -187,7 +187,7 @@ def invoice(code: Any, paid: Any, **changes: Any) -> dict[str, Any]:
     return INVOICE | {"invoice_code": code, "amount_paid": paid, "updated_at": now, "status": "PAID"} | changes
 
 
-def test_odd_invoices_that_we_never_paid_are_counted(night: Night, tmp_path: Path) -> None:
+def test_odd_invoices_that_we_never_paid_are_counted(night: FetchedNight, tmp_path: Path) -> None:
     night.settled("billcenter", "mine")
     ours = invoice("mine", "10.00", amount=7, deeplink={})
     rows = [*ODD, invoice("a", None), invoice("b", 7), ours, invoice("c", "1.00", amount=7, deeplink={"a": 1})]
@@ -198,14 +198,14 @@ def test_odd_invoices_that_we_never_paid_are_counted(night: Night, tmp_path: Pat
     assert [total.category.value for total in outcome.run.totals] == ["matched"]
 
 
-def test_an_odd_invoice_that_we_once_paid_leaves_the_list_unread(night: Night) -> None:
+def test_an_odd_invoice_that_we_once_paid_leaves_the_list_unread(night: FetchedNight) -> None:
     night.settled("billcenter", "mine", at=noon("billcenter") - timedelta(days=90))
     with answering(night, "billcenter", {"invoices": page(invoice("mine", None))}):
         run = fetched(night, "billcenter")
     assert (run.complete, "may be about a payment of ours" in str(run.missing)) == (False, True)
 
 
-def test_what_was_found_is_not_closed_where_a_row_can_not_be_read_any_more(night: Night, tmp_path: Path) -> None:
+def test_what_was_found_is_not_closed_where_a_row_can_not_be_read_any_more(night: FetchedNight, tmp_path: Path) -> None:
     """The same row that was told as somebody else's money comes without its sum: it is not gone."""
     mine = night.settled("ubill", "4711")
     with answering(night, "ubill", {"/payments/account/4711": ubill.rows(row(mine), row("cash", "3"))}):

@@ -31,7 +31,7 @@ def check(
     answered: bytes | None = None,
 ) -> CheckResult:
     routes = {"invoices": answered or page(*rows)}
-    with billcenter(routes, total_timeout_s=0.5, duplicate_pattern="already exists") as (connected, _, _server):
+    with billcenter(routes, total_timeout_s=5, duplicate_pattern="already exists") as (connected, _, _server):
         books = MemoryBooks({KEY: net}, facts or set())
         auth = connected.provider.authorise()
         return connected.provider.check(Doubt(payment, KEY, refusal, passed), books, auth)

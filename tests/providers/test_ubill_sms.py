@@ -28,7 +28,7 @@ def ask(lookup: str, routes: dict[str, Route], **given: Any) -> tuple[Any, list[
 
 
 def failed(lookup: str, routes: dict[str, Route], **given: Any) -> tuple[str, list[str]]:
-    with ubill(routes, brand_id=7, total_timeout_s=0.5) as (connected, fake, _):
+    with ubill(routes, brand_id=7, total_timeout_s=2) as (connected, fake, _):
         with pytest.raises(LookupFailed) as error:
             connected.lookups[lookup].call(**given)
         return str(error.value), fake.asked
@@ -46,7 +46,7 @@ def failed(lookup: str, routes: dict[str, Route], **given: Any) -> tuple[str, li
     ],
 )
 def test_a_follow_up_is_one_call_whatever_comes_of_it(route: Route, meaning: Meaning) -> None:
-    with ubill({"/sms/send": route}, total_timeout_s=0.5) as (connected, fake, server):
+    with ubill({"/sms/send": route}, total_timeout_s=2) as (connected, fake, server):
         body = b'{"made": "up"}'
         got = connected.follow_ups["sms"].send(Request(sms_wire.SEND, body), Auth({"key": KEY}))
         assert got.meaning is meaning

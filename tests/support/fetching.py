@@ -49,7 +49,7 @@ def noon(provider: str, day: date = DAY) -> datetime:
 
 
 @dataclass
-class Night:
+class FetchedNight:
     """A migrated database, the sandbox, and settings that connect the two."""
 
     url: str

@@ -83,7 +83,7 @@ class FlowSettings(Settings):
 
 _RULES = {
     "safe": {Operation.SETTLE: OperationRule(True), Operation.REFUND: OperationRule(False)},
-    "careful": {Operation.SETTLE: OperationRule(False), Operation.REFUND: OperationRule(False, needs_baseline=True)},
+    "careful": {Operation.SETTLE: OperationRule(False), Operation.REFUND: OperationRule(False, reads_first=True)},
     "narrow": {Operation.SETTLE: OperationRule(True)},
     "off": {Operation.SETTLE: OperationRule(True)},
     "ubill": {Operation.SETTLE: OperationRule(False)},

@@ -20,7 +20,7 @@ HTML = b"<html>log in</html>"
 HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
 
 
-class World(Protocol):
+class HostileProvider(Protocol):
     """A provider's books. lie: what would be believed if nothing were odd, and is not so."""
 
     def respond(self, head: str, body: bytes, rng: random.Random) -> tuple[Said, Said]:
@@ -32,7 +32,7 @@ class World(Protocol):
 class Hostile:
     """The script of a raw server. played: how often each game was."""
 
-    world: World
+    world: HostileProvider
     rng: random.Random
     played: dict[str, int] = field(default_factory=dict)
 

@@ -35,7 +35,7 @@ FROM payments WHERE id = ANY(%(ids)s)
 
 
 @dataclass
-class Night:
+class ReportedNight:
     """A run, to which payments and findings are added; `compared` ends it."""
 
     connection: Connection
@@ -202,7 +202,7 @@ HOSTILE = '<script>document.title="run"</script><img src=x onerror=alert(1)>"\'&
 
 def eventful(connection: Connection, **given: Any) -> Reconciliation:
     """A night with one finding of every category, text that would like to be run, and older discrepancies."""
-    night = Night(connection, **given)
+    night = ReportedNight(connection, **given)
     for hour in range(24):
         night.pay(40 + 20 * (hour % 7), hour=hour, every_s=3, account=f"acc-{hour}")
         if hour % 5 == 0:

@@ -11,7 +11,7 @@ import pytest
 from shared.reconciliation import report
 from tests.support import chromium
 from tests.support.flow import World
-from tests.support.reconciled import HOSTILE, Night, eventful
+from tests.support.reconciled import HOSTILE, ReportedNight, eventful
 
 _PAPER = "rgb(255, 255, 255)"
 _WIDTH = "document.documentElement.scrollWidth"
@@ -108,7 +108,7 @@ def test_the_charts_show_what_the_tables_say(opened: chromium.Page) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_quiet_day_can_be_read_too(page: chromium.Page, world: World, tmp_path: Path, scheme: str) -> None:
-    night = Night(world.connection)
+    night = ReportedNight(world.connection)
     night.pay(5)
     report.write(world.runtime, night.compared(), tmp_path, "mn")
     page.open(tmp_path / "report.html")

@@ -22,7 +22,7 @@ from shared.domain.words import counted
 
 if TYPE_CHECKING:
     from deploy.cli.demo.comparison import Comparison
-    from deploy.cli.following import Followed
+    from deploy.cli.submit_wait import Followed
 
 START_TIMEOUT_S = 120
 STOP_TIMEOUT_S = 60
@@ -60,8 +60,8 @@ def demo(seed: Annotated[int, typer.Option(help="of the intents and of the fault
 def _run(stack: Mapping[str, Any], seed: int) -> tuple["Followed", "Comparison"]:
     from deploy.cli.demo.comparison import compare, read_ledger
     from deploy.cli.demo.intents import intents
-    from deploy.cli.following import Followed, follow
-    from deploy.cli.submitting import INTAKE, batches
+    from deploy.cli.submit import INTAKE, batches
+    from deploy.cli.submit_wait import Followed, follow
     from shared.database.engine import Database
     from shared.messaging.broker import connect
     from shared.payments import views

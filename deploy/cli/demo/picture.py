@@ -10,7 +10,7 @@ from deploy.cli import output
 
 if TYPE_CHECKING:
     from deploy.cli.demo.comparison import Comparison
-    from deploy.cli.following import Followed
+    from deploy.cli.submit_wait import Followed
     from shared.database.engine import Database
 
 _LOOK_S = 0.5

@@ -4,9 +4,9 @@ from shared.domain.payment import Operation
 from shared.providers.base import Connected, FollowUp, OperationRule, Registration, TokenStore
 from shared.providers.billcenter.adapter import Billcenter
 from shared.providers.billcenter.bodies import CURRENCY, RECEIPT, Target
-from shared.providers.billcenter.books import Books
 from shared.providers.billcenter.login import login
 from shared.providers.billcenter.lookups import Lookups
+from shared.providers.billcenter.statement import StatementReads
 from shared.providers.billcenter.wire import ANSWERS
 from shared.providers.credentials import TokenSource
 from shared.providers.http import Http
@@ -28,7 +28,7 @@ def _connect(settings: Settings, section: ProviderSettings, tokens: TokenStore) 
         follow_ups={RECEIPT: FollowUp(adapter.build_receipt, adapter.send_receipt)},
         learn=adapter.learn,
         renew=source.renew,
-        statement=Books(http, source).statement(),
+        statement=StatementReads(http, source).statement(),
     )
 
 
@@ -40,7 +40,7 @@ REGISTRATION = Registration(
     target=Target,
     operations={
         Operation.SETTLE: OperationRule(resend_safe=True),
-        Operation.REFUND: OperationRule(resend_safe=False, needs_baseline=True, learns=True),
+        Operation.REFUND: OperationRule(resend_safe=False, reads_first=True, learns=True),
     },
     answers=ANSWERS,
     connect=_connect,

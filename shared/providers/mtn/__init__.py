@@ -5,9 +5,9 @@ from shared.providers.base import Connected, OperationRule, Registration, TokenS
 from shared.providers.http import Http
 from shared.providers.mtn.adapter import Mtn, headers
 from shared.providers.mtn.bodies import Target
-from shared.providers.mtn.books import Books
 from shared.providers.mtn.login import Door
 from shared.providers.mtn.lookups import Lookups
+from shared.providers.mtn.statement import StatementReads
 from shared.providers.mtn.wire import ANSWERS
 from shared.settings import MtnSettings, ProviderSettings, Settings
 
@@ -19,7 +19,7 @@ def _connect(settings: Settings, section: ProviderSettings, tokens: TokenStore) 
     door = Door(http, section, tokens, wait_s=settings.http.total_timeout_s)
     lookups = Lookups(http, door, headers(section))
     adapter = Mtn(section, http, door, lookups)
-    statement = Books(door, lookups).statement()
+    statement = StatementReads(door, lookups).statement()
     return Connected(adapter, lookups.entries(), learn=adapter.learn, renew=door.renew, statement=statement)
 
 

@@ -13,10 +13,10 @@ from shared.providers.http import Http
 from shared.providers.kinds import Unread
 from shared.providers.markers import Learner, Line
 from shared.providers.mtn import wire
+from shared.providers.mtn.account import payments_of
 from shared.providers.mtn.bodies import settle_body, target_of
 from shared.providers.mtn.login import Door
 from shared.providers.mtn.lookups import Lookups
-from shared.providers.mtn.statement import statement
 from shared.providers.outcomes import HttpAnswer
 from shared.settings import MtnSettings
 
@@ -60,7 +60,7 @@ class Mtn:
         found = self._lookups.paid(target, auth)
         if isinstance(found, Unread):
             return found.result
-        told = statement(found.data, payment.currency)
+        told = payments_of(found.data, payment.currency)
         gives_back = self._gives_back(payment)
         result = markers.judge(_dated(doubt), told.lines, expected, books, gives_back, whole=told.whole)
         level = target.books_level
@@ -74,7 +74,7 @@ class Mtn:
     def _lines(self, payment: Payment, auth: Auth) -> Sequence[Line] | None:
         """What the list of this payment's account holds; None where it could not be read whole."""
         found = self._lookups.paid(target_of(payment), auth)
-        told = None if isinstance(found, Unread) else statement(found.data, payment.currency)
+        told = None if isinstance(found, Unread) else payments_of(found.data, payment.currency)
         return told.lines if told and told.whole else None
 
     def _gives_back(self, payment: Payment) -> str:

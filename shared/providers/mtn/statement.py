@@ -1,132 +1,89 @@
-"""mtn's list of an account's payments (`appliedPayment` of `paidBill`), read into lines for a check. Pure."""
+"""mtn's books as a night's comparison reads them: `paidBill` of an account. There is no list over all accounts."""
 
-import re
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import timedelta
 from typing import Any
 
-from shared.domain.money import minor_units
+from shared.domain.money import places
+from shared.domain.records import BookLine
 from shared.domain.reference import is_reference
-from shared.providers.markers import Line
+from shared.providers import reading
+from shared.providers.base import Statement
+from shared.providers.mtn import wire
+from shared.providers.mtn.account import adds_up, applied, lines_of
+from shared.providers.mtn.bodies import Target
+from shared.providers.mtn.login import Door
+from shared.providers.mtn.lookups import PAID, Lookups
 
-_DAY = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ].*)?", re.ASCII)  # documented is the day alone
-
-Object = dict[str, Any]
+_WHAT = "payments of an account"
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
-    """whole: False where the answer shows that it does not tell all payments, or does not tell of payments at all."""
+class StatementReads:
+    """The reads. Thread-safe."""
 
-    lines: tuple[Line, ...]
-    whole: bool
+    door: Door
+    lookups: Lookups
+
+    def statement(self) -> Statement:
+        return Statement(self._account)
+
+    def _account(self, account: str) -> list[BookLine]:
+        """account: `<customerType>:<id>`, as in our books keys."""
+        customer_type, _, number = account.partition(":")
+        try:
+            target = Target(id_type="any", id=number, customer_type=int(customer_type))
+        except ValueError:  # also pydantic's
+            raise reading.unlike(_WHAT, "there is no such account") from None
+        auth = self.door.authorise()
+        outcome = self.lookups.get(target.path, {"customerType": target.customer_type, **PAID}, auth)
+        reading.let_in("mtn", outcome, auth, key_alone=self.door.key_alone)
+        result = wire.result_of(reading.document(_WHAT, outcome))
+        if result is None:
+            raise reading.unlike(_WHAT)
+        if not result.ok:
+            raise reading.unlike(_WHAT, f"resultCode {result.shown}")
+        self.lookups.keep(outcome)
+        return _lines(result.data, account)
 
 
-def statement(data: Any, currency: str) -> Statement:
-    """The payments in an answer's `data`: an object, by the list's document an array of them; `appliedPayment` and
-    `payment` likewise are read as one or as several.
-
-    An answer without `appliedPayment` says nothing about payments; null and [] say that there are none.
-    """
+def _lines(data: Any, account: str) -> list[BookLine]:
     found = applied(data)
-    whole = found.tells and not found.odd
-    for one in found.payments:
-        whole &= adds_up(one, currency)
-    return Statement(
-        tuple(line for one in found.payments for payment in one.payments for line in lines_of(payment, currency)), whole
+    units = [(one, _unit(one.total)) for one in found.payments]
+    if not found.tells or not all(adds_up(one, unit) for one, unit in units if unit):
+        raise reading.unlike(_WHAT, "the list is not whole")
+    rows = [*(payment for one in found.payments for payment in one.payments), *found.odd]
+    return [_line(row, account) for row in rows]
+
+
+def _line(payment: object, account: str) -> BookLine:
+    currency = _unit(payment.get("paidAmount")) if isinstance(payment, dict) else ""
+    # one payment is one line, whatever its references
+    line = next(lines_of(payment, currency)) if isinstance(payment, dict) and currency else None
+    if line is None or line.amount_minor is None:
+        if reading.reference_in(payment):
+            raise reading.unlike(_WHAT, "an amount can't be read")
+        return reading.unreadable(payment, account, currency, None, touched=True)
+    # The day of a payment of ours is the one that we gave it: nobody tells when it was booked.
+    echoed = line.marker is not None and is_reference(line.marker)
+    return BookLine(
+        kind="payment",
+        account=account,
+        marker=line.marker,
+        amount_minor=line.amount_minor,
+        currency=currency,
+        at=None if echoed or line.at is None else line.at - timedelta(days=1),
+        reference=line.reference,
+        status=None,
+        touched=True,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Paid:
-    """One `appliedPayment`: its total as it stands there, its payments. fits: nothing else stands among them."""
-
-    total: Any
-    payments: list[Object]
-    fits: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What an answer tells of payments. odd: what stands where a payment should and is none. tells: False where the
-    answer does not tell of payments at all."""
-
-    payments: list[Paid]
-    odd: list[Any]
-    tells: bool
-
-
-def applied(data: Any) -> Applied:
-    """Each `appliedPayment` with its payments."""
-    found: list[Paid] = []
-    bills, odd = _several(data)
-    for bill in bills:
-        several, others = _several(bill.get("appliedPayment"))
-        odd += others
-        for one in several:
-            payments, others = _several(one.get("payment"))
-            if one and "payment" not in one:
-                others = [one]
-            odd += others
-            found.append(Paid(one.get("totalPaidAmount"), payments, not others))
-    return Applied(found, odd, bool(bills) and all("appliedPayment" in bill for bill in bills))
-
-
-def adds_up(one: Paid, currency: str) -> bool:
-    """Stated: `totalPaidAmount` is the sum over `payment`. True also where they can't be compared."""
-    total = _minor(one.total, currency)
-    amounts = [_minor(payment.get("paidAmount"), currency) for payment in one.payments]
-    return total is None or None in amounts or not one.fits or total == sum(amount or 0 for amount in amounts)
-
-
-def _several(value: Any) -> tuple[list[Object], list[Any]]:
-    """The objects in it, and what else is in it."""
-    items = value if isinstance(value, list) else [] if value is None else [value]
-    return [item for item in items if isinstance(item, dict)], [item for item in items if not isinstance(item, dict)]
-
-
-def lines_of(payment: Object, currency: str) -> Iterator[Line]:
-    """A line for each reference in our form, else one with the first reference: mtn may add its own to ours."""
-    references = list(dict.fromkeys(_references(payment)))
-    ours = [text for text in references if is_reference(text)]
-    number, day = payment.get("id"), payment.get("transactionDate")
-    for marker in ours or (references[0] if references else None,):
-        yield Line(
-            marker=marker,
-            amount_minor=_minor(payment.get("paidAmount"), currency),
-            added=True,
-            at=_end_of(day),
-            reference=number[:100] if isinstance(number, str) and number else None,
-            date=day if isinstance(day, str) else None,
-        )
-
-
-def _references(payment: Object) -> Iterator[str]:
-    """`referenceId` of the payment itself, where the document requires it, and of its `paymentRef[]`, where it is
-    defined."""
-    for holder in (payment, *_several(payment.get("paymentRef"))[0]):
-        text = holder.get("referenceId")
-        if isinstance(text, str) and text.strip():
-            yield text.strip()
-
-
-def _minor(money: Any, currency: str) -> int | None:
-    """Minor units of a `Money` in this currency; None for all else."""
-    if not isinstance(money, dict) or money.get("unit") != currency:
-        return None
-    amount = money.get("amount")
-    if isinstance(amount, bool) or not isinstance(amount, str | int | Decimal):
-        return None
-    return minor_units(str(amount), currency)
-
-
-def _end_of(day: Any) -> datetime | None:
-    """The end of a `transactionDate`, in UTC: it is a day alone, and nothing may count as older than it can be."""
-    match = _DAY.fullmatch(day) if isinstance(day, str) else None
+def _unit(money: Any) -> str:
+    """The currency of a `Money`; empty where it is none that money is counted in."""
+    unit = money.get("unit") if isinstance(money, Mapping) else None
     try:
-        start = datetime.fromisoformat(match.group(1)) if match else None
-        return start and start.replace(tzinfo=UTC) + timedelta(days=1)
-    except (ValueError, OverflowError):
-        return None
+        return unit if isinstance(unit, str) and places(unit) >= 0 else ""
+    except ValueError:
+        return ""

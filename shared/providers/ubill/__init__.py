@@ -3,7 +3,7 @@
 from shared.domain.payment import Operation
 from shared.providers.base import Connected, OperationRule, Registration, TokenStore
 from shared.providers.http import Http
-from shared.providers.ubill import books, lookups, sms_lookups, sms_wire
+from shared.providers.ubill import lookups, sms_lookups, sms_wire, statement
 from shared.providers.ubill.adapter import Ubill
 from shared.providers.ubill.bodies import CURRENCY, Target
 from shared.providers.ubill.sms import Sms
@@ -21,7 +21,7 @@ def _connect(settings: Settings, section: ProviderSettings, _tokens: TokenStore)
         {**lookups.entries(http, section), **sms_lookups.entries(http, section)},
         follow_ups={sms_wire.OPERATION: sms.follow_up()},
         learn=adapter.learn,
-        statement=books.statement(http, section),
+        statement=statement.statement(http, section),
         reports=sms.reports,
     )
 

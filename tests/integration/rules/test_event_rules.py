@@ -52,9 +52,10 @@ def relaying(world: World, client: Any, dies_of: str = "") -> Iterator[None]:
 
 
 def carried(world: World, client: "redis.Redis") -> list[dict[str, Any]]:
-    """Relay until nothing is pending; everything on the stream."""
+    """Relay until nothing is pending and no replay is active; everything on the stream."""
+    replaying = "SELECT count(*) FROM relay_position WHERE replay_next IS NOT NULL"
     with relaying(world, client):
-        until(lambda: world.value("SELECT count(*) FROM events WHERE pending"), 0)
+        until(lambda: world.value(f"SELECT count(*) + ({replaying}) FROM events WHERE pending"), 0)
     return on(client)
 
 

@@ -18,7 +18,7 @@ from shared.reconciliation import report
 from shared.reconciliation.report import picture
 from shared.reconciliation.store import runs
 from tests.support.flow import World
-from tests.support.reconciled import HOSTILE, Night, eventful
+from tests.support.reconciled import HOSTILE, ReportedNight, eventful
 
 FILES = ("discrepancies.csv", "payments.csv", "report.html", "summary.json")
 
@@ -107,7 +107,7 @@ def test_text_from_outside_is_shown_and_never_run(world: World, tmp_path: Path) 
 
 
 def test_no_cell_is_a_formula_and_numbers_stay_numbers(world: World, tmp_path: Path) -> None:
-    night = Night(world.connection)
+    night = ReportedNight(world.connection)
     starts = ("=1+1", "+1", "-1", "@a", "|a", "\t=1", " =1", "\r=1", "\uff1d1", "plain")
     for n, text in enumerate(starts):
         night.find(Category.PAID_ELSEWHERE, theirs=-100, account=text, identity=f"{text}:{n}")
@@ -134,7 +134,7 @@ def test_numbers_and_dates_are_the_readers(world: World, tmp_path: Path) -> None
 
 
 def test_what_is_closed_needs_no_action(world: World, tmp_path: Path) -> None:
-    night = Night(world.connection)
+    night = ReportedNight(world.connection)
     night.pay(5)
     night.find(Category.AMOUNT_MISMATCH, local=500, theirs=400, minor=500, closed=("Ana", "a fee, as agreed"))
     report.write(world.runtime, night.compared(), tmp_path, "en")
@@ -147,7 +147,7 @@ def test_what_is_closed_needs_no_action(world: World, tmp_path: Path) -> None:
 
 
 def test_a_day_on_which_all_is_well_says_so(world: World, tmp_path: Path) -> None:
-    night = Night(world.connection)
+    night = ReportedNight(world.connection)
     night.pay(5)
     report.write(world.runtime, night.compared(), tmp_path, "en")
     page = (tmp_path / "report.html").read_text("utf-8")
@@ -157,7 +157,7 @@ def test_a_day_on_which_all_is_well_says_so(world: World, tmp_path: Path) -> Non
 
 
 def test_books_that_were_not_read_in_full_are_never_called_in_order(world: World, tmp_path: Path) -> None:
-    night = Night(world.connection)
+    night = ReportedNight(world.connection)
     night.pay(5)
     report.write(world.runtime, night.compared(missing="page 7 of 9 answered 502.", unread=3), tmp_path, "en")
     page = (tmp_path / "report.html").read_text("utf-8")
@@ -169,14 +169,14 @@ def test_books_that_were_not_read_in_full_are_never_called_in_order(world: World
 
 
 def test_a_day_without_payments_has_a_report_too(world: World, tmp_path: Path) -> None:
-    report.write(world.runtime, Night(world.connection).compared(), tmp_path, "en")
+    report.write(world.runtime, ReportedNight(world.connection).compared(), tmp_path, "en")
     assert "There was nothing to compare" in (tmp_path / "report.html").read_text("utf-8")
     assert rows(tmp_path / "payments.csv") == rows(tmp_path / "discrepancies.csv") == []
     assert summary(tmp_path)["verdict"] == "nothing"
 
 
 def test_the_day_is_the_providers_and_may_have_25_hours(world: World, tmp_path: Path) -> None:
-    night = Night(world.connection, zone="Europe/Istanbul")
+    night = ReportedNight(world.connection, zone="Europe/Istanbul")
     night.pay(3, hour=0)
     night.find(Category.STILL_UNKNOWN, minor=5, state="unknown", hour=-30)
     run = night.compared()
@@ -205,7 +205,7 @@ def test_open_discrepancies_are_counted_by_age_in_the_providers_days(world: Worl
 
 
 def test_a_page_shows_the_largest_and_the_file_has_all(world: World, tmp_path: Path) -> None:
-    night = Night(world.connection)
+    night = ReportedNight(world.connection)
     for n in range(picture.ROWS + 3):
         night.find(Category.PAID_ELSEWHERE, theirs=1_000 + n, identity=f"paid_elsewhere:{n}", account=f"a-{n:03}")
     report.write(world.runtime, night.compared(), tmp_path, "en")
@@ -218,7 +218,7 @@ def test_a_page_shows_the_largest_and_the_file_has_all(world: World, tmp_path: P
 
 
 def test_a_run_that_was_not_compared_has_no_report(world: World, tmp_path: Path) -> None:
-    night = Night(world.connection)
+    night = ReportedNight(world.connection)
     run = runs.get(world.connection, night.run_id)
     with pytest.raises(ValueError, match="was not compared yet"):
         report.write(world.runtime, run, tmp_path / "none", "en")
@@ -238,7 +238,7 @@ def test_memory_does_not_grow_with_the_number_of_payments(world: World, tmp_path
         report.write(world.runtime, run, tmp_path, "en")
         return kb("VmHWM") - before
 
-    night = Night(world.connection)
+    night = ReportedNight(world.connection)
     night.pay(1_000)
     growth_kb(night.compared())  # what is imported and cached once
     night.pay(60_000, every_s=0.5)

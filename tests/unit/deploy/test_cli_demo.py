@@ -11,7 +11,7 @@ import pytest
 from deploy.cli.demo import picture, weather
 from deploy.cli.demo.comparison import Comparison, Ledger, compare
 from deploy.cli.demo.intents import COUNT, intents
-from deploy.cli.following import Followed, subject_of
+from deploy.cli.submit_wait import Followed, subject_of
 from shared.domain.intent import BadIntent, parse_intent
 from shared.providers.registry import REGISTRATIONS
 from shared.settings import PREFIX, load_settings

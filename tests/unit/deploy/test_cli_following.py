@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from deploy.cli import following
-from deploy.cli.following import Followed, subject_of
+from deploy.cli import submit_wait
+from deploy.cli.submit_wait import Followed, subject_of
 
 
 def _intent(intent_id: str = "i1", amount: str = "1.00") -> bytes:
@@ -91,7 +91,7 @@ def test_only_what_was_not_accepted_is_sent_again(monkeypatch: pytest.MonkeyPatc
     followed = _followed(_intent("i1"), _intent("i2"), b"nonsense")
     followed.saw(_event("accepted", "1-1", "i1"))
     assert list(followed.to_resend()) == []
-    monkeypatch.setattr(following, "RESEND_AFTER_S", 0.0)
+    monkeypatch.setattr(submit_wait, "RESEND_AFTER_S", 0.0)
     assert list(followed.to_resend()) == [_intent("i2"), b"nonsense"]
     followed.saw(_quarantined(b"nonsense"))
     assert list(followed.to_resend()) == [_intent("i2")]

@@ -9,7 +9,7 @@ import typer
 from deploy.cli import output, stack
 from deploy.cli.failures import WrongUse
 from deploy.cli.output import JsonFlag
-from deploy.cli.reading import Name, parts
+from deploy.cli.payments import Name, parts
 
 if TYPE_CHECKING:
     from shared.payments.look import Look

@@ -17,7 +17,7 @@ from shared.domain.words import counted
 if TYPE_CHECKING:
     import redis
 
-    from deploy.cli.following import Followed
+    from deploy.cli.submit_wait import Followed
 
 MAX_LINE_BYTES = 1024 * 1024
 BATCH_LINES = 500
@@ -135,7 +135,7 @@ def _submit_and_wait(
     too_long: list[int],
     as_json: bool,
 ) -> None:
-    from deploy.cli.following import Followed, follow
+    from deploy.cli.submit_wait import Followed, follow
 
     followed = Followed()
     with output.status() as show:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from deploy.cli.following import Followed
+from deploy.cli.submit_wait import Followed
 from tests.support.flow import World
 
 

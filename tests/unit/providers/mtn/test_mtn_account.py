@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from shared.providers.mtn.statement import Statement, statement
+from shared.providers.mtn.account import AccountPayments, payments_of
 from tests.support.mtn import EARLIER, OWN, bill, paid
 
 
-def lines(*payments: Any) -> Statement:
-    return statement(bill(*payments), "ZAR")
+def lines(*payments: Any) -> AccountPayments:
+    return payments_of(bill(*payments), "ZAR")
 
 
 def test_a_payment_is_a_line_with_its_marker_sum_day_and_mtns_id() -> None:
@@ -118,5 +118,5 @@ ONE = {"payment": [paid()]}
 def test_objects_and_arrays_are_read_alike_and_gaps_are_noticed(data: Any, count: int, whole: bool) -> None:
     """Trap: `data` is an array in the list and an object by id. An answer that tells nothing of payments does not
     say that there are none."""
-    found = statement(data, "ZAR")
+    found = payments_of(data, "ZAR")
     assert (len(found.lines), found.whole) == (count, whole)

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from deploy.cli import output, stack
-from deploy.cli.deciding import By, Reason
 from deploy.cli.failures import Failed, WrongUse
 from deploy.cli.output import JsonFlag
+from deploy.cli.resolve import By, Reason
 
 app = typer.Typer(help="Where a provider's books and ours differ: list it, show one, close one.")
 

@@ -41,7 +41,7 @@ class _Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class StatementReads:
     """The reads. Thread-safe."""
 
     http: Http
