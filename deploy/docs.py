@@ -79,7 +79,7 @@ def successors_in_order(successors: frozenset[Any]) -> list[Any]:
 
 GENERATED: Mapping[tuple[str, str], Callable[[], str]] = {
     ("README.md", "settings"): settings_table,
-    ("ARCHITECTURE.md", "states"): state_diagram,
+    ("docs/payments.md", "states"): state_diagram,
 }
 
 

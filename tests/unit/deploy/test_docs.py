@@ -15,6 +15,8 @@ DOCUMENTS = [
 ] + PAGES
 PACKAGES = ("shared", "worker", "scheduler", "deploy")
 MAKEFILE = (docs.ROOT / "Makefile").read_text("utf-8")
+ARCHITECTURE = docs.ROOT / "ARCHITECTURE.md"
+CHAPTERS = sorted(page for page in (docs.ROOT / "docs").glob("*.md") if page.stem not in ("README", "glossary"))
 
 
 @pytest.mark.parametrize(("document", "name"), docs.GENERATED)
@@ -57,12 +59,53 @@ def test_contributing_lists_nothing_twice() -> None:
         assert sorted(set(listed)) == sorted(listed)
 
 
+def _headings(document: Path) -> set[str]:
+    prose = re.sub(r"^```.*?^```$", "", document.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    return set(re.findall(r"^#+ (.*)$", prose, re.MULTILINE))
+
+
+def _anchor(heading: str) -> str:
+    """As GitHub makes it of a heading."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
 def test_every_chapter_that_the_code_or_a_page_names_is_there() -> None:
-    text = (docs.ROOT / "ARCHITECTURE.md").read_text("utf-8")
-    chapters = set(re.findall(r"^#+ (.*)$", text, re.MULTILINE))
     code = [path for package in PACKAGES for path in (docs.ROOT / package).rglob("*.py")]
-    for path in (*code, *PAGES):
-        assert set(re.findall(r'ARCHITECTURE,\s"(.*?)"', path.read_text("utf-8"))) <= chapters, path
+    for path in (*code, *DOCUMENTS):
+        text = path.read_text("utf-8")
+        pages = {name: docs.ROOT / name for name in re.findall(r"docs/[\w/-]+\.md", text)}
+        assert [name for name, page in pages.items() if not page.exists()] == [], path
+        for name, heading in re.findall(r'(docs/[\w/-]+\.md|ARCHITECTURE),\s"(.*?)"', text):
+            assert heading in _headings(pages.get(name, ARCHITECTURE)), path
+
+
+def test_the_architecture_is_one_page() -> None:
+    assert len(ARCHITECTURE.read_text("utf-8").splitlines()) <= 130
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=_name)
+def test_a_chapter_begins_with_where_it_lives_and_is_in_both_tables_of_contents(chapter: Path) -> None:
+    first = chapter.read_text("utf-8").split("\n\n")[1]
+    assert re.search(r"`(?:shared|worker|scheduler|deploy|tests)/[^`\s]*`", first)
+    for contents in (ARCHITECTURE, chapter.parent / "README.md"):
+        link = chapter.relative_to(contents.parent).as_posix()
+        rows = re.findall(
+            rf"^\| \[{chapter.stem}\]\({re.escape(link)}\) \| .+ \|$", contents.read_text("utf-8"), re.MULTILINE
+        )
+        assert len(rows) == 1, contents
+
+
+def test_what_the_table_of_places_names_stands_in_the_file_that_it_names() -> None:
+    table = ARCHITECTURE.read_text("utf-8").partition("## Where is …\n")[2]
+    rows = re.findall(r"^\| .+ \| `([^`]+)` \| (`.+`) \|$", table, re.MULTILINE)
+    assert len(rows) == table.count("\n| ") - 1  # without the heading
+    for path, names in rows:
+        text = (docs.ROOT / path).read_text("utf-8")
+        assert [name for name in re.findall(r"`(\w+)`", names) if not _defined(name, text)] == [], path
+
+
+def _defined(name: str, text: str) -> bool:
+    return re.search(rf"^ *(?:def|class) {name}\b|^{name}(?:: .+)? = ", text, re.MULTILINE) is not None
 
 
 def test_every_target_that_a_document_names_is_there_and_runs_a_module_that_is() -> None:
@@ -79,8 +122,10 @@ def test_every_path_and_link_of_a_document_leads_somewhere(document: Path) -> No
     text = document.read_text("utf-8")
     paths = re.findall(r"`((?:shared|worker|scheduler|deploy|tests|docs)/[^`\s]*)`", text)
     assert [path for path in paths if not (docs.ROOT / path).exists()] == []
-    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)
-    assert [link for link in links if not (document.parent / link).exists()] == []
+    links = re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", text)
+    assert [link for link, _ in links if not (document.parent / link).exists()] == []
+    pages = [(document.parent / link if link else document, anchor) for link, anchor in links if anchor]
+    assert [(page, anchor) for page, anchor in pages if anchor not in set(map(_anchor, _headings(page)))] == []
 
 
 def test_the_glossary_has_each_word_once_and_says_where_it_is_defined() -> None:
