@@ -681,7 +681,7 @@ CREATE TABLE quarantine (
 --
 -- Each table here is the twin of one in `public`: the same columns in the same order, because rows move by `SELECT *`.
 -- A migration that changes the columns of one table changes its twin in the same way, and a new table whose rows belong
--- to a payment gets a twin and its line in archive.py; a table that refers to payments and has no twin must do without
+-- to a payment gets a twin and its line in twins.py; a table that refers to payments and has no twin must do without
 -- a foreign key. A test compares the pairs and looks for such keys.
 --
 -- The checks came along, but no triggers, foreign keys or identities: what moves was judged, told and numbered before.

@@ -1,4 +1,4 @@
-"""notify: follow-ups of a succeeded payment, a VAT receipt or a text message. Whatever becomes of one, the payment
+"""ask: follow-ups of a succeeded payment, a VAT receipt or a text message. Whatever becomes of one, the payment
 stays as it is.
 
 Where it can die, and what is true then:

@@ -210,7 +210,7 @@ def resend(
     """Record the verdict and claim the resend; None when somebody else was faster or may still be sending.
 
     Where a person asked for the resend without a NOT_APPLIED the doubt stays with the payment. token: see
-    `attempts.claim`.
+    `send.claim`.
     """
     given = _given(claim, result, limits) | {
         "sends": True,

@@ -33,7 +33,7 @@ class Claim:
 
 # coalesce: else the planner may walk all that is dispatched, dead entries included, to find one id.
 # Nothing that may have been applied is sent again from here, unless that is promised to be safe: the claim of such a
-# resend is one with a fresh look into the books (checks.resend), however the payment came to be dispatched.
+# resend is one with a fresh look into the books (check.resend), however the payment came to be dispatched.
 # What the books said counts while an attempt is in doubt; else they are read again, just before the send.
 _CLAIM = f"""
 WITH claimed AS (

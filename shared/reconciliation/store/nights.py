@@ -1,4 +1,4 @@
-"""A comparison's end, and how long its lines are kept; what is compared is in `reconciliation`."""
+"""A comparison's end, and how long its lines are kept; what is compared is in `compare`."""
 
 import json
 from collections.abc import Mapping
