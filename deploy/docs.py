@@ -13,7 +13,8 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 
 from shared.domain.payment import FINAL, TRANSITIONS
-from shared.settings import PREFIX, ProviderSettings, Settings
+from shared.settings import PREFIX, Settings
+from shared.settings.sections import ProviderSettings
 
 ROOT = Path(__file__).parent.parent
 

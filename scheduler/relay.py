@@ -16,7 +16,7 @@ from shared import process
 from shared.database import locks, session
 from shared.database.engine import Connection, Database, Row
 from shared.events import outbox
-from shared.messaging import broker, streams
+from shared.messaging import broker, events_stream
 from shared.settings import Settings, load_settings
 from shared.telemetry.logs import get_logger
 from shared.telemetry.ready import announce_ready
@@ -104,8 +104,8 @@ def _begin(
 ) -> _Mine:
     """Take the turn. Where the stream lost what was written last, have it written again, before what is new."""
     turn = outbox.begin(connection)
-    last = streams.last_id(client)
-    if turn.entry_id is not None and turn.entry_id != last and not streams.holds(client, turn.entry_id):
+    last = events_stream.last_id(client)
+    if turn.entry_id is not None and turn.entry_id != last and not events_stream.holds(client, turn.entry_id):
         seconds = settings.events_replay_s
         replayed = outbox.replay_wiped(connection, turn.number, seconds, lambda: lock.execute("SELECT 1"))
         log.warning("the events stream lost its last entry; replaying", events=replayed)
@@ -117,8 +117,8 @@ def _carry(
 ) -> _Mine | None:
     """Write a batch and note it. None when the stream is not as this relay left it, or somebody else has the turn."""
     if not batch:
-        return mine if streams.last_id(client) == mine.last else None
-    entry_id = streams.publish(client, batch, settings.events_keep_s, mine.last, settings.events_keep_entries)
+        return mine if events_stream.last_id(client) == mine.last else None
+    entry_id = events_stream.publish(client, batch, settings.events_keep_s, mine.last, settings.events_keep_entries)
     if entry_id is None:
         return None
     ids = [event["id"] for event in batch]

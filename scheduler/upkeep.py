@@ -5,7 +5,8 @@ import time
 import redis
 
 from scheduler.apart import told
-from shared.messaging import broker, streams
+from shared.messaging import broker, events_stream
+from shared.messaging.events_stream import EVENTS
 from shared.settings import Settings
 from shared.telemetry.logs import alert, get_logger
 
@@ -31,7 +32,7 @@ class Upkeep:
             return
         self._due_at = now + _EVERY_S
         self._look_at_memory()
-        streams.trim(self._client, self._settings.events_keep_s, self._settings.events_keep_entries)
+        events_stream.trim(self._client, self._settings.events_keep_s, self._settings.events_keep_entries)
 
     def stands(self, error: redis.RedisError) -> None:
         """The relay can't write, for this reason."""
@@ -40,7 +41,7 @@ class Upkeep:
             return
         self._stands = refused
         if refused:
-            sentence = f"the broker refuses the stream {streams.EVENTS}; events wait in the outbox until that is mended"
+            sentence = f"the broker refuses the stream {EVENTS}; events wait in the outbox until that is mended"
             alert("events_refused", sentence, reason=reason)
         else:
             log.warning("the broker does not answer; events wait in the outbox", reason=reason)

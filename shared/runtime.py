@@ -16,7 +16,8 @@ import psycopg
 
 from shared.database import session
 from shared.database.engine import AWAY, Database
-from shared.providers.base import Books, Connected, Directory, Provider, Registration
+from shared.providers.base import Connected, Provider, Registration
+from shared.providers.ours import Books, Directory
 from shared.settings import Settings
 from shared.telemetry.logs import get_logger
 from shared.unclaim import LostClaims

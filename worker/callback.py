@@ -16,7 +16,8 @@ from urllib.parse import unquote_to_bytes
 from shared import process
 from shared.database.engine import AWAY, Database
 from shared.follow_ups import delivery
-from shared.settings import SettingsError, UbillSettings, load_settings
+from shared.settings import SettingsError, load_settings
+from shared.settings.sections import UbillSettings
 from shared.telemetry.logs import get_logger
 from shared.telemetry.ready import announce_ready
 from worker.callback_server import THREADS, callback_server

@@ -17,7 +17,8 @@ from cheroot.server import HTTPConnection
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 from cheroot.wsgi import Server
 
-from shared.settings import SettingsError, UbillSettings
+from shared.settings import SettingsError
+from shared.settings.sections import UbillSettings
 from shared.telemetry.logs import get_logger
 
 if TYPE_CHECKING:

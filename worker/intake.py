@@ -10,7 +10,7 @@ import redis
 from shared import process
 from shared.database.engine import AWAY
 from shared.messaging import broker
-from shared.messaging.streams import Entry, Intake
+from shared.messaging.intake_stream import Entry, Intake
 from shared.payments.accept import accept
 from shared.runtime import Runtime
 from shared.settings import load_settings

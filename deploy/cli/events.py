@@ -39,15 +39,15 @@ def tail(
     as_json: Annotated[bool, typer.Option("--json", help="as always: CloudEvents JSON, an event a line")] = False,
 ) -> None:
     """Print the last events of the stream, a CloudEvents line each."""
-    from shared.messaging import streams
+    from shared.messaging import events_stream
 
     with stack.broker() as client:
-        last = streams.last_events(client, count) if count else []
+        last = events_stream.last_events(client, count) if count else []
         output.json_lines(event for _, event in last)
         sys.stdout.flush()
-        position = last[-1][0] if last else streams.newest(client)
+        position = last[-1][0] if last else events_stream.newest(client)
         while follow:
-            for position, event in streams.events_after(client, position, _READ, _BLOCK_MS):  # noqa: B007, B020
+            for position, event in events_stream.events_after(client, position, _READ, _BLOCK_MS):  # noqa: B007, B020
                 output.json_lines([event])
             sys.stdout.flush()
 

@@ -72,7 +72,7 @@ def replay(
     if bool(numbers) == everything:
         raise WrongUse("name what to replay: numbers from `settlepipe quarantine`, or --all")
     from shared.domain.cards import is_redacted
-    from shared.messaging import streams
+    from shared.messaging import intake_stream
     from shared.payments import quarantine
 
     count, redacted, cut = 0, 0, 0
@@ -81,7 +81,7 @@ def replay(
             whole = [entry for entry in batch if entry["whole_bytes"] is None]
             clean = [entry for entry in whole if not is_redacted(bytes(entry["raw"]))]
             for entry in clean:
-                streams.submit(client, entry["stream"], [bytes(entry["raw"])])
+                intake_stream.submit(client, entry["stream"], [bytes(entry["raw"])])
             quarantine.replayed(connection, [entry["id"] for entry in clean])
             count, redacted, cut = count + len(clean), redacted + len(whole) - len(clean), cut + len(batch) - len(whole)
     left = "".join(

@@ -90,13 +90,13 @@ def _must_be_read(client: "redis.Redis", stream: str) -> None:
     """Raises WrongUse where no intake reads this stream, by these settings or by the group that one has made."""
     import redis
 
-    from shared.messaging import streams
+    from shared.messaging import intake_stream
 
     known = stack.settings().intake.sources
     if stream in known:
         return
     try:
-        read = streams.is_read(client, stream)
+        read = intake_stream.is_read(client, stream)
     except redis.ResponseError:  # it is no stream at all
         read = False
     if not read:
@@ -109,12 +109,12 @@ def _must_be_read(client: "redis.Redis", stream: str) -> None:
 def _put(client: "redis.Redis", stream: str, lines: Iterable[bytes]) -> int:
     import redis
 
-    from shared.messaging import streams
+    from shared.messaging import intake_stream
 
     count = 0
     try:
         for batch in batches(lines):
-            streams.submit(client, stream, batch)
+            intake_stream.submit(client, stream, batch)
             count += len(batch)
     except (redis.ConnectionError, redis.TimeoutError) as error:
         if isinstance(error, redis.AuthenticationError) or not count:

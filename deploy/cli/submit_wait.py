@@ -202,9 +202,9 @@ def follow(
     """
     import redis
 
-    from shared.messaging import streams
+    from shared.messaging import events_stream
 
-    position = streams.newest(client)
+    position = events_stream.newest(client)
     for batch in batches:
         for raw in batch:
             followed.add(raw)
@@ -213,7 +213,7 @@ def follow(
     news, heard_at = followed.news, time.monotonic()
     while not followed.done and time.monotonic() - heard_at < timeout_s:
         try:
-            for position, event in streams.events_after(client, position, _READ, _BLOCK_MS):  # noqa: B007, B020
+            for position, event in events_stream.events_after(client, position, _READ, _BLOCK_MS):  # noqa: B007, B020
                 followed.saw(json.loads(event))
         except redis.RedisError:
             time.sleep(_AWAY_S)
@@ -228,10 +228,10 @@ def follow(
 def _send(client: "redis.Redis", stream: str, followed: Followed, lines: list[bytes]) -> None:
     import redis
 
-    from shared.messaging import streams
+    from shared.messaging import intake_stream
 
     try:
-        streams.submit(client, stream, lines)
+        intake_stream.submit(client, stream, lines)
     except redis.RedisError:
         followed.sent_nothing(lines)
         time.sleep(_AWAY_S)

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
-from shared.settings import SMTP_PORTS
+from shared.settings.sections import SMTP_PORTS
 
 GREETS = 220
 

@@ -14,7 +14,7 @@ from shared.domain.intent import AHEAD, MAX_AHEAD, BadIntent, Intent, parse_inte
 from shared.domain.kept import keep, keep_unread
 from shared.domain.payment import Payment
 from shared.domain.reference import new_reference
-from shared.messaging.streams import Entry
+from shared.messaging.intake_stream import Entry
 from shared.payments.prepare import prepare, rule_of
 from shared.payments.store import accept as store
 from shared.payments.store.accept import Key, NewPayment, Quarantined

@@ -17,7 +17,7 @@ from shared.payments.store.ahead import Longest
 from shared.payments.store.dispatch import Dispatched
 from shared.providers.outcomes import MAX_RETRY_AFTER_S
 from shared.runtime import Runtime
-from shared.settings import ProviderSettings
+from shared.settings.sections import ProviderSettings
 from shared.telemetry.logs import alert, get_logger
 
 log = get_logger(__name__)

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.domain.records import StoredToken
-from shared.providers.base import Auth, LoginBusy, LoginRefused, LoginUnavailable, TokenStore
+from shared.providers.base import Auth, LoginBusy, LoginRefused, LoginUnavailable
+from shared.providers.ours import TokenStore
 
 YOUNG_S = 60.0  # a token younger than this that gets a 401 again says that the credentials are wrong
 _POLL_S = 0.1

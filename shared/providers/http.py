@@ -21,7 +21,7 @@ from urllib3 import HTTPResponse, PoolManager
 
 from shared.providers.connection import Call, PlainPool, TlsPool, current
 from shared.providers.outcomes import Fault, HttpAnswer, HttpFault, retry_after_s
-from shared.settings import HttpSettings
+from shared.settings.sections import HttpSettings
 
 _READ_ATTEMPTS = 3
 _CHUNK_BYTES = 65_536

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from shared.providers import billcenter, bmms, invoicepayment, mtn, ubill
-from shared.providers.base import Connected, Registration, TokenStore
+from shared.providers.base import Connected, Registration
+from shared.providers.ours import TokenStore
 from shared.settings import Settings
 
 _ALL = (

@@ -13,14 +13,15 @@ from deploy.sandbox.running import running_sandbox
 from scheduler.dispatcher import Releases
 from shared.directory.confirm import confirm
 from shared.directory.refresh import refresh
-from shared.messaging.streams import Entry
+from shared.messaging.intake_stream import Entry
 from shared.messaging.tasks import SEND, celery_app
 from shared.payments.accept import accept
 from shared.payments.dispatch import dispatch
 from shared.payments.send import send
 from shared.providers.base import RefreshFailed
 from shared.runtime import Runtime
-from shared.settings import BillcenterSettings, Settings
+from shared.settings import Settings
+from shared.settings.sections import BillcenterSettings
 from shared.start import start as start_process
 from tests.support import intents
 from tests.support.sandbox import SandboxClient

@@ -14,8 +14,9 @@ import psycopg
 import pytest
 import redis
 
-from shared.messaging import broker, streams
-from shared.messaging.streams import EVENTS, GROUP, INTAKE_FIELD, Intake
+from shared.messaging import broker, events_stream
+from shared.messaging.events_stream import EVENTS
+from shared.messaging.intake_stream import GROUP, INTAKE_FIELD, Intake
 from tests.support import lone
 from tests.support.stack import wait_until
 
@@ -217,7 +218,7 @@ def newest(client: "redis.Redis") -> list[bytes]:
 
 
 def events_of(client: "redis.Redis") -> list[str]:
-    return [json.loads(event)["id"] for _, event in streams.last_events(client, 1000)]
+    return [json.loads(event)["id"] for _, event in events_stream.last_events(client, 1000)]
 
 
 def test_a_frozen_relay_loses_its_turn_and_writes_nothing_when_it_wakes(

@@ -22,7 +22,8 @@ from psycopg.rows import tuple_row
 
 from shared.database.engine import Connection, Database
 from shared.follow_ups import delivery
-from shared.settings import SettingsError, UbillSettings
+from shared.settings import SettingsError
+from shared.settings.sections import UbillSettings
 from tests.support.certificate import self_signed
 from worker import callback_server as server_module
 from worker.callback import Report, application

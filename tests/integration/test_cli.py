@@ -22,8 +22,9 @@ from shared.database.engine import Connection, Database
 from shared.domain.cards import redacted
 from shared.domain.payment import State
 from shared.events import outbox
-from shared.messaging import streams
-from shared.messaging.streams import EVENTS, Intake
+from shared.messaging import events_stream, intake_stream
+from shared.messaging.events_stream import EVENTS
+from shared.messaging.intake_stream import Intake
 from shared.payments.accept import accept
 from shared.settings import load_settings
 from shared.start import start
@@ -81,7 +82,7 @@ def product(run: Run, broker_url: str) -> Iterator["redis.Redis"]:
             connection.execute("UPDATE payments SET state = 'succeeded' WHERE state = 'accepted'")
             batch = outbox.pending(connection, 100)
             if batch:
-                entry_id = streams.publish(client, batch, settings.events_keep_s)
+                entry_id = events_stream.publish(client, batch, settings.events_keep_s)
                 assert entry_id is not None
                 outbox.carried(connection, [event["id"] for event in batch], entry_id)
 
@@ -164,14 +165,14 @@ def test_submit_and_wait_survives_a_broker_that_forgets_everything(
     file = tmp_path / "intents"
     file.write_text("\n".join(_intent(f"p{number}") for number in range(50)))
     wiped: list[bool] = []
-    submit = streams.submit
+    submit = intake_stream.submit
 
     def wipe_once(client: "redis.Redis", stream: str, intents: list[bytes]) -> None:
         submit(client, stream, intents)
         if not wiped:
             wiped.append(client.flushdb())
 
-    monkeypatch.setattr(streams, "submit", wipe_once)
+    monkeypatch.setattr(intake_stream, "submit", wipe_once)
     status, out, _ = run("submit", str(file), "--wait", "--json", "--timeout", "30")
     assert wiped
     assert status == 0
@@ -428,7 +429,7 @@ def test_a_look_up_at_a_provider_that_is_off_says_how_to_turn_it_on(run: Run) ->
 def test_events_are_replayed_and_printed_as_cloud_events(run: Run, connection: Connection, broker_url: str) -> None:
     add_payment(connection, "p1", State.PARKED)
     with redis.Redis.from_url(broker_url) as client:
-        streams.publish(client, outbox.pending(connection, 100), 600)
+        events_stream.publish(client, outbox.pending(connection, 100), 600)
         assert client.xlen(EVENTS) == 3
     connection.execute("UPDATE events SET pending = false")
     found = _lines(run("events", "tail", "-n", "2")[1])

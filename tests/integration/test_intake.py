@@ -10,7 +10,7 @@ import redis
 
 from shared.domain.kept import KEPT_BYTES
 from shared.messaging import broker
-from shared.messaging.streams import GROUP, INTAKE_FIELD, Entry, Intake
+from shared.messaging.intake_stream import GROUP, INTAKE_FIELD, Entry, Intake
 from shared.payments.accept import MAX_DELIVERIES
 from tests.support.intake_process import STREAM, Running, intake, left, put, rows, wait_until
 

@@ -9,7 +9,7 @@ from cryptography.fernet import Fernet
 from deploy.cli import output
 from deploy.cli.main import main
 from deploy.local import processes, up
-from shared.messaging.streams import Entry
+from shared.messaging.intake_stream import Entry
 from shared.payments.accept import accept
 from shared.runtime import Runtime
 from shared.settings import Settings, load_settings

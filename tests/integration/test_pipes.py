@@ -12,7 +12,7 @@ import redis
 
 from deploy.local.embedded import Servers
 from shared.database.engine import Database
-from shared.messaging.streams import EVENTS
+from shared.messaging.events_stream import EVENTS
 from shared.settings import PREFIX
 from tests.conftest import migrated_copy
 from tests.support.flow import running_world

@@ -9,7 +9,7 @@ from cryptography.fernet import Fernet
 from scheduler.dispatcher import Releases
 from shared.directory.store import lists
 from shared.domain.records import DirectoryRow
-from shared.messaging.streams import Entry
+from shared.messaging.intake_stream import Entry
 from shared.messaging.tasks import celery_app
 from shared.payments.accept import accept
 from shared.settings import load_settings

@@ -21,7 +21,7 @@ from shared.database.engine import Row
 from shared.directory.store import lists
 from shared.domain.records import DirectoryRow
 from shared.messaging import tasks
-from shared.messaging.streams import Entry
+from shared.messaging.intake_stream import Entry
 from shared.payments import check, release, send
 from shared.payments.accept import accept
 from shared.payments.dispatch import dispatch

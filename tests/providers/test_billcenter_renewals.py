@@ -8,7 +8,8 @@ from pydantic import SecretStr
 from deploy.sandbox.running import running_sandbox
 from shared.providers.base import Connected, Provider
 from shared.providers.registry import connect
-from shared.settings import BillcenterSettings, HttpSettings, Settings
+from shared.settings import Settings
+from shared.settings.sections import BillcenterSettings, HttpSettings
 from tests.support.memory import MemoryTokens
 from tests.support.sandbox import SandboxClient
 

@@ -15,7 +15,8 @@ from shared.providers.base import Connected, Doubt
 from shared.providers.billcenter.wire import Said
 from shared.providers.kinds import Kind
 from shared.providers.registry import connect
-from shared.settings import BillcenterSettings, HttpSettings, Settings
+from shared.settings import Settings
+from shared.settings.sections import BillcenterSettings, HttpSettings
 from tests.support.memory import SETTLE, MemoryBooks, MemoryDirectory, MemoryTokens
 from tests.support.paying import Paying, paying
 from tests.support.sandbox import SandboxClient

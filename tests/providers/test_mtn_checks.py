@@ -13,7 +13,8 @@ from shared.domain.answers import CheckResult, Verdict
 from shared.domain.payment import Payment
 from shared.providers.base import Doubt, LoginRefused
 from shared.providers.registry import connect
-from shared.settings import MtnSettings, Settings
+from shared.settings import Settings
+from shared.settings.sections import MtnSettings
 from tests.support.memory import MTN_SETTLE, MemoryBooks
 from tests.support.mtn import (
     EARLIER,

@@ -11,7 +11,8 @@ from shared.domain.answers import Answer, Meaning
 from shared.domain.request import Request
 from shared.providers.base import Auth, Connected, LoginRefused, LoginUnavailable
 from shared.providers.registry import connect
-from shared.settings import HttpSettings, MtnSettings, Settings
+from shared.settings import Settings
+from shared.settings.sections import HttpSettings, MtnSettings
 from tests.support.memory import MTN_SETTLE, MemoryDirectory, MemoryTokens
 from tests.support.mtn import KEY, OAUTH, OWN, Seen, error, mtn, reply, token
 from tests.support.paying import paying

@@ -16,7 +16,8 @@ from shared.providers.base import Connected, Doubt, LoginRefused, Provider
 from shared.providers.kinds import Kind
 from shared.providers.mtn.wire import Said
 from shared.providers.registry import connect
-from shared.settings import HttpSettings, MtnSettings, Settings
+from shared.settings import Settings
+from shared.settings.sections import HttpSettings, MtnSettings
 from tests.support.memory import MTN_SETTLE, MemoryBooks, MemoryDirectory, MemoryTokens
 from tests.support.sandbox import SandboxClient
 

@@ -16,7 +16,8 @@ from shared.providers.base import Connected, Doubt, LoginRefused, Provider
 from shared.providers.kinds import Kind
 from shared.providers.registry import connect
 from shared.providers.ubill.wire import Said
-from shared.settings import HttpSettings, Settings, UbillSettings
+from shared.settings import Settings
+from shared.settings.sections import HttpSettings, UbillSettings
 from tests.support.memory import SETTLE, MemoryBooks, MemoryDirectory, MemoryTokens
 from tests.support.sandbox import SandboxClient
 

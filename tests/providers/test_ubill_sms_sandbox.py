@@ -14,7 +14,8 @@ from shared.domain.request import Request
 from shared.providers.base import Connected
 from shared.providers.registry import connect
 from shared.providers.ubill import sms_wire
-from shared.settings import HttpSettings, Settings, UbillSettings
+from shared.settings import Settings
+from shared.settings.sections import HttpSettings, UbillSettings
 from tests.support.memory import SETTLE, MemoryDirectory, MemoryTokens
 from tests.support.sandbox import SandboxClient
 

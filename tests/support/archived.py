@@ -7,7 +7,7 @@ from typing import Any
 from shared.archive.retire import retire
 from shared.archive.twins import FOLLOW_UPS, TABLES, every
 from shared.payments.release import release_refunds
-from shared.settings import RetentionSettings
+from shared.settings.sections import RetentionSettings
 from tests.support.decided import decide
 from tests.support.flow import AGAIN, LOOK, UNCLEAR, World
 

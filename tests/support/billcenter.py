@@ -10,7 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import SecretStr
 
 from shared.providers.registry import connect
-from shared.settings import BillcenterSettings, HttpSettings, Settings
+from shared.settings import Settings
+from shared.settings.sections import BillcenterSettings, HttpSettings
 from tests.support.memory import MemoryTokens, jwt
 from tests.support.paying import Paying, paying
 from tests.support.raw_server import Connection, RawServer, Script, answer, raw_server

@@ -28,15 +28,17 @@ from shared.domain.records import DeliveryReport
 from shared.domain.request import Built, Request
 from shared.follow_ups.ask import follow_up
 from shared.messaging import tasks
-from shared.messaging.streams import Entry
+from shared.messaging.intake_stream import Entry
 from shared.payments.accept import accept
 from shared.payments.check import check
 from shared.payments.dispatch import dispatch
 from shared.payments.send import send
 from shared.payments.store.ours import StoredBooks
-from shared.providers.base import Auth, Books, Connected, Directory, Doubt, FollowUp, OperationRule, Registration
+from shared.providers.base import Auth, Connected, Doubt, FollowUp, OperationRule, Registration
+from shared.providers.ours import Books, Directory
 from shared.runtime import Limits, Runtime
-from shared.settings import ProviderSettings, Settings, UbillSettings
+from shared.settings import Settings
+from shared.settings.sections import ProviderSettings, UbillSettings
 
 STREAM = "settlepipe:intake"
 OK = Answer("ok", Meaning.SUCCEEDED, http_status=200, provider_reference="P-1")

@@ -13,7 +13,7 @@ import psycopg
 import redis
 
 from shared.database.engine import driver_url
-from shared.messaging.streams import GROUP, INTAKE_FIELD
+from shared.messaging.intake_stream import GROUP, INTAKE_FIELD
 from shared.settings import PREFIX
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.providers.registry import connect
-from shared.settings import HttpSettings, MtnSettings, Settings
+from shared.settings import Settings
+from shared.settings.sections import HttpSettings, MtnSettings
 from tests.support.memory import MTN_SETTLE, MemoryTokens
 from tests.support.paying import Paying, paying
 from tests.support.raw_server import Connection, RawServer, Script, answer, raw_server

@@ -13,12 +13,13 @@ from shared.directory.store import lists
 from shared.domain.records import DirectoryRow
 from shared.follow_ups import ask
 from shared.messaging import tasks
-from shared.messaging.streams import Entry
+from shared.messaging.intake_stream import Entry
 from shared.payments import check, release, send
 from shared.payments.accept import accept
 from shared.payments.dispatch import dispatch
 from shared.runtime import Runtime
-from shared.settings import BillcenterSettings, HttpSettings, Settings
+from shared.settings import Settings
+from shared.settings.sections import BillcenterSettings, HttpSettings
 from shared.start import start
 from tests.support.billcenter import Billcenter, Handler, page, reply
 from tests.support.memory import jwt

@@ -17,7 +17,8 @@ import psycopg
 import redis
 from psycopg.rows import dict_row
 
-from shared.messaging.streams import EVENTS, INTAKE_FIELD
+from shared.messaging.events_stream import EVENTS
+from shared.messaging.intake_stream import INTAKE_FIELD
 from shared.settings import PREFIX
 from tests.support.patience import PATIENCE
 from tests.support.python_path import PYTHONPATH

@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import SecretStr
 
 from shared.providers.registry import connect
-from shared.settings import HttpSettings, Settings, UbillSettings
+from shared.settings import Settings
+from shared.settings.sections import HttpSettings, UbillSettings
 from tests.support.memory import SETTLE, MemoryTokens
 from tests.support.paying import Paying, paying
 from tests.support.raw_server import Connection, RawServer, answer, raw_server

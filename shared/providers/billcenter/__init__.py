@@ -1,7 +1,7 @@
 """billcenter (Mongolia): settles, refunds and VAT receipts of bills. See the README beside this file."""
 
 from shared.domain.payment import Operation
-from shared.providers.base import Connected, FollowUp, OperationRule, Registration, TokenStore
+from shared.providers.base import Connected, FollowUp, OperationRule, Registration
 from shared.providers.billcenter.adapter import Billcenter
 from shared.providers.billcenter.bodies import CURRENCY, RECEIPT, Target
 from shared.providers.billcenter.login import login
@@ -10,7 +10,9 @@ from shared.providers.billcenter.statement import StatementReads
 from shared.providers.billcenter.wire import ANSWERS
 from shared.providers.credentials import TokenSource
 from shared.providers.http import Http
-from shared.settings import BillcenterSettings, ProviderSettings, Settings
+from shared.providers.ours import TokenStore
+from shared.settings import Settings
+from shared.settings.sections import BillcenterSettings, ProviderSettings
 
 
 def _connect(settings: Settings, section: ProviderSettings, tokens: TokenStore) -> Connected:

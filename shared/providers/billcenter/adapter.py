@@ -9,15 +9,16 @@ from shared.domain.money import format_amount
 from shared.domain.payment import HoldReason, Operation, Payment
 from shared.domain.request import Built, Hold, Refusal, Request
 from shared.providers import kinds
-from shared.providers.base import Auth, Books, Directory, Doubt
+from shared.providers.base import Auth, Doubt
 from shared.providers.billcenter import bodies, wire
 from shared.providers.billcenter.lookups import Lookups
 from shared.providers.billcenter.records import Invoice
 from shared.providers.credentials import TokenSource
 from shared.providers.http import Http
 from shared.providers.kinds import Unread
+from shared.providers.ours import Books, Directory
 from shared.providers.outcomes import HttpAnswer
-from shared.settings import BillcenterSettings
+from shared.settings.sections import BillcenterSettings
 
 REFUND_LOWERS = "refund_lowers_amount_paid"  # learnt from an explicit refund; a check may then believe "unchanged"
 

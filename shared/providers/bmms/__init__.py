@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.domain.payment import Operation, Payment
-from shared.providers.base import Connected, Directory, Registration, TokenStore
+from shared.providers.base import Connected, Registration
 from shared.providers.bmms.reads import CATALOGUE, Reads
 from shared.providers.bmms.records import Entry
 from shared.providers.bmms.rules import CURRENCY, mistakes
 from shared.providers.http import Http
-from shared.settings import ProviderSettings, Settings
+from shared.providers.ours import Directory, TokenStore
+from shared.settings import Settings
+from shared.settings.sections import ProviderSettings
 
 _REFRESH = "run `settlepipe refresh catalogue`"
 

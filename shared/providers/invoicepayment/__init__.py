@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.domain.payment import Payment
-from shared.providers.base import Connected, Directory, Registration, TokenStore
+from shared.providers.base import Connected, Registration
 from shared.providers.http import Http
 from shared.providers.invoicepayment.lookups import Lookups
-from shared.settings import ProviderSettings, Settings
+from shared.providers.ours import Directory, TokenStore
+from shared.settings import Settings
+from shared.settings.sections import ProviderSettings
 
 CURRENCY = "TRY"  # our reading: the document names no currency
 

@@ -1,7 +1,7 @@
 """mtn (Africa): settles postpaid bills. See the README beside this file."""
 
 from shared.domain.payment import Operation
-from shared.providers.base import Connected, OperationRule, Registration, TokenStore
+from shared.providers.base import Connected, OperationRule, Registration
 from shared.providers.http import Http
 from shared.providers.mtn.adapter import Mtn, headers
 from shared.providers.mtn.bodies import Target
@@ -9,7 +9,9 @@ from shared.providers.mtn.login import Door
 from shared.providers.mtn.lookups import Lookups
 from shared.providers.mtn.statement import StatementReads
 from shared.providers.mtn.wire import ANSWERS
-from shared.settings import MtnSettings, ProviderSettings, Settings
+from shared.providers.ours import TokenStore
+from shared.settings import Settings
+from shared.settings.sections import MtnSettings, ProviderSettings
 
 
 def _connect(settings: Settings, section: ProviderSettings, tokens: TokenStore) -> Connected:

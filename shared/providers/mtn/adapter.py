@@ -8,7 +8,7 @@ from shared.domain.answers import Answer, CheckResult
 from shared.domain.payment import Payment
 from shared.domain.request import Built, Request
 from shared.providers import kinds, markers
-from shared.providers.base import Auth, Books, Directory, Doubt
+from shared.providers.base import Auth, Doubt
 from shared.providers.http import Http
 from shared.providers.kinds import Unread
 from shared.providers.markers import Learner, Line
@@ -17,8 +17,9 @@ from shared.providers.mtn.account import payments_of
 from shared.providers.mtn.bodies import settle_body, target_of
 from shared.providers.mtn.login import Door
 from shared.providers.mtn.lookups import Lookups
+from shared.providers.ours import Books, Directory
 from shared.providers.outcomes import HttpAnswer
-from shared.settings import MtnSettings
+from shared.settings.sections import MtnSettings
 
 
 class Mtn:

@@ -8,11 +8,12 @@ from urllib.parse import quote_plus
 from pydantic import SecretStr
 
 from shared.providers import grants
-from shared.providers.base import Auth, LoginRefused, LoginUnavailable, Renew, TokenStore
+from shared.providers.base import Auth, LoginRefused, LoginUnavailable, Renew
 from shared.providers.credentials import Grant, Login, TokenSource
 from shared.providers.http import Http
+from shared.providers.ours import TokenStore
 from shared.providers.outcomes import HttpFault
-from shared.settings import MtnSettings
+from shared.settings.sections import MtnSettings
 
 TOKEN_PATH = "/oauth/access_token"  # noqa: S105 - a path
 _ASSUMED_LIFE_S = 3600.0  # our reading: of a token that does not say how long it lives; a 401 corrects it

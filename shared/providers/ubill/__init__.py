@@ -1,14 +1,16 @@
 """ubill (Georgia): adds payments to its accounts, sends text messages. See the README beside this file."""
 
 from shared.domain.payment import Operation
-from shared.providers.base import Connected, OperationRule, Registration, TokenStore
+from shared.providers.base import Connected, OperationRule, Registration
 from shared.providers.http import Http
+from shared.providers.ours import TokenStore
 from shared.providers.ubill import lookups, sms_lookups, sms_wire, statement
 from shared.providers.ubill.adapter import Ubill
 from shared.providers.ubill.bodies import CURRENCY, Target
 from shared.providers.ubill.sms import Sms
 from shared.providers.ubill.wire import ANSWERS
-from shared.settings import ProviderSettings, Settings, UbillSettings
+from shared.settings import Settings
+from shared.settings.sections import ProviderSettings, UbillSettings
 
 
 def _connect(settings: Settings, section: ProviderSettings, _tokens: TokenStore) -> Connected:

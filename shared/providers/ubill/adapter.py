@@ -8,14 +8,15 @@ from shared.domain.answers import Answer, CheckResult, Verdict
 from shared.domain.payment import Payment
 from shared.domain.request import Built, Request
 from shared.providers import kinds, markers
-from shared.providers.base import Auth, Books, Directory, Doubt, LoginRefused
+from shared.providers.base import Auth, Doubt, LoginRefused
 from shared.providers.http import Http
 from shared.providers.kinds import DOWN, DOWN_FAULTS, Unread
 from shared.providers.markers import Learner, Line
+from shared.providers.ours import Books, Directory
 from shared.providers.outcomes import HttpFault
 from shared.providers.ubill import bodies, key, wire
 from shared.providers.ubill.listing import Listed, listed
-from shared.settings import UbillSettings
+from shared.settings.sections import UbillSettings
 
 
 class Ubill:

@@ -1,7 +1,7 @@
 """ubill's credential: one static key in the header `key`."""
 
 from shared.providers.base import Auth, LoginRefused
-from shared.settings import UbillSettings
+from shared.settings.sections import UbillSettings
 
 
 def auth(settings: UbillSettings) -> Auth:

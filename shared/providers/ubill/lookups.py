@@ -16,7 +16,7 @@ from shared.providers.outcomes import Fault, HttpAnswer, HttpFault
 from shared.providers.ubill import bodies, key
 from shared.providers.ubill.records import Account, Paid, Rows
 from shared.providers.ubill.wire import message, status_id
-from shared.settings import UbillSettings
+from shared.settings.sections import UbillSettings
 
 Parameters = Mapping[str, tuple[type, bool, str]]
 

@@ -10,12 +10,13 @@ from shared.domain.payment import Payment
 from shared.domain.records import DeliveryReport
 from shared.domain.request import Built, Refusal, Request
 from shared.providers import kinds
-from shared.providers.base import Auth, Directory, FollowUp, LoginRefused, LookupFailed
+from shared.providers.base import Auth, FollowUp, LoginRefused, LookupFailed
 from shared.providers.http import Http
+from shared.providers.ours import Directory
 from shared.providers.outcomes import HttpAnswer, HttpFault
 from shared.providers.ubill import key, sms_wire
 from shared.providers.ubill.sms_wire import Message
-from shared.settings import UbillSettings
+from shared.settings.sections import UbillSettings
 
 
 class Sms:

@@ -17,7 +17,7 @@ from shared.providers.ubill import sms_wire
 from shared.providers.ubill.sms import Sms, get, headers
 from shared.providers.ubill.sms_wire import Message
 from shared.providers.ubill.wire import message, status_id
-from shared.settings import UbillSettings
+from shared.settings.sections import UbillSettings
 
 SEND_DEADLINE_S = 110.0  # the proxy in front of ubill gives up after 100 s: its answer is worth waiting for
 

@@ -14,7 +14,7 @@ from shared.providers.ubill import key
 from shared.providers.ubill.bodies import CURRENCY
 from shared.providers.ubill.listing import Row, account_rows, rows
 from shared.providers.ubill.wire import says_success
-from shared.settings import UbillSettings
+from shared.settings.sections import UbillSettings
 
 
 def statement(http: Http, settings: UbillSettings) -> Statement:

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from shared.domain.intent import AHEAD
-from shared.messaging.streams import Entry
+from shared.messaging.intake_stream import Entry
 from shared.payments.accept import accept
 from tests.support.flow import STREAM, World, running_world, together
 

@@ -50,7 +50,7 @@ def test_two_runs_at_once_move_each_payment_once(world: World) -> None:
 _FOR_EVER = """
 import sys, types
 from shared.archive.retire import retire
-from shared.settings import RetentionSettings
+from shared.settings.sections import RetentionSettings
 from shared.database.engine import Database
 runtime = types.SimpleNamespace(database=Database(sys.argv[1], 1, "to be killed"),
     settings=types.SimpleNamespace(retention=RetentionSettings(batch=20)))

@@ -9,7 +9,7 @@ from shared.payments.check import check
 from shared.payments.dispatch import dispatch
 from shared.payments.send import send
 from shared.payments.store import release as release_store
-from shared.settings import ProviderSettings
+from shared.settings.sections import ProviderSettings
 from tests.support.flow import AGAIN, DOWN, HALT, LOOK, NO, OK, World, running_world, together
 
 ON = "http://127.0.0.1:1"

@@ -16,7 +16,7 @@ from scheduler.relay import relay
 from shared.database import session
 from shared.database.engine import Database, driver_url
 from shared.events import outbox
-from shared.messaging import broker, streams
+from shared.messaging import broker, events_stream
 from tests.support.bank import until
 from tests.support.flow import APPLIED, LOOK, NO, NOT_SENT, OK, UNCLEAR, World
 
@@ -60,7 +60,7 @@ def carried(world: World, client: "redis.Redis") -> list[dict[str, Any]]:
 
 
 def on(client: "redis.Redis") -> list[dict[str, Any]]:
-    rows: Any = client.xrange(streams.EVENTS)
+    rows: Any = client.xrange(events_stream.EVENTS)
     return [json.loads(fields[b"event"]) for _, fields in rows]
 
 
@@ -124,7 +124,7 @@ def test_a_repeat_is_the_same_to_the_byte(world: World, client: "redis.Redis") -
     carried(world, client)
     world.accept(document)
     carried(world, client)
-    rows: Any = client.xrange(streams.EVENTS)
+    rows: Any = client.xrange(events_stream.EVENTS)
     first, second = (fields[b"event"] for _, fields in rows)
     assert first == second
 
@@ -152,7 +152,7 @@ def test_a_wiped_stream_replays_24_hours(world: World, client: "redis.Redis") ->
     recent = world.settled("safe", OK)
     carried(world, client)
     world.advance(200)  # the old one's events are older than a day now
-    client.delete(streams.EVENTS)
+    client.delete(events_stream.EVENTS)
     with relaying(world, client):
         until(lambda: [e["id"] for e in on(client)], [f"{recent}-1", f"{recent}-2"])
     assert old != recent
@@ -202,11 +202,11 @@ def test_a_wipe_between_the_look_and_the_writing_is_noticed(world: World, broker
     world.settled("safe")
     with redis.Redis.from_url(broker_url) as client, world.runtime.database.connection() as connection:
         batch = outbox.pending(connection, 10)
-        first = streams.publish(client, batch, 600)
-        assert streams.publish(client, batch, 600, after=first) is not None
+        first = events_stream.publish(client, batch, 600)
+        assert events_stream.publish(client, batch, 600, after=first) is not None
         client.flushall()
-        assert streams.publish(client, batch, 600, after=first) is None
-        assert client.xlen(streams.EVENTS) == 0  # what is older has to come first
+        assert events_stream.publish(client, batch, 600, after=first) is None
+        assert client.xlen(events_stream.EVENTS) == 0  # what is older has to come first
 
 
 def many(world: World, count: int, age_s: float = 0) -> None:
@@ -255,9 +255,9 @@ def test_a_replay_of_more_than_one_statement_can_mark_is_written_in_pieces(
     world.execute("RESET statement_timeout")
     world.settled("safe", OK)
     carried(world, client)
-    client.delete(streams.EVENTS)
+    client.delete(events_stream.EVENTS)
     with relaying(world, client):
-        until(lambda: client.xlen(streams.EVENTS) >= count + 2, True)
+        until(lambda: client.xlen(events_stream.EVENTS) >= count + 2, True)
     assert numbers(client) == list(range(3, count + 3))
     assert [event["id"] for event in on(client)][-2:] == ["1-1", "1-2"]
     assert world.value("SELECT replay_next FROM relay_position") is None
@@ -274,9 +274,9 @@ def test_a_replay_that_is_killed_goes_on_and_one_that_is_wiped_begins_again(
     killing = _Killing(client, 2_000)
     with relaying(world, killing, dies_of="killed"):
         until(lambda: killing.killed, True)
-    before = client.xlen(streams.EVENTS)
+    before = client.xlen(events_stream.EVENTS)
     with relaying(world, client):
-        until(lambda: client.xlen(streams.EVENTS) > before, True)
+        until(lambda: client.xlen(events_stream.EVENTS) > before, True)
     so_far = numbers(client)
     assert so_far[:before] == list(range(3, before + 3))
     assert so_far[before] >= before + 3 - 500, "it goes on where it was, but for a batch that was not noted"
@@ -299,7 +299,7 @@ class _Killing:
         return getattr(self._client, name)
 
     def pipeline(self, transaction: bool = True) -> Any:
-        if self._client.xlen(streams.EVENTS) >= self._entries:
+        if self._client.xlen(events_stream.EVENTS) >= self._entries:
             self.killed = True
             raise RuntimeError("killed")
         return self._client.pipeline(transaction=transaction)
@@ -324,10 +324,10 @@ def test_a_repeat_during_a_replay_is_told_and_in_order(world: World, client: "re
     world.accept(document)
     many(world, 1_500)
     carried(world, client)
-    client.delete(streams.EVENTS)
+    client.delete(events_stream.EVENTS)
     world.accept(document)
     with relaying(world, client):
-        until(lambda: client.xlen(streams.EVENTS) >= 1_501, True)
+        until(lambda: client.xlen(events_stream.EVENTS) >= 1_501, True)
         world.accept(document)
         until(lambda: [event["id"] for event in on(client)][-1], "1-1")
     assert in_order(client)
@@ -340,14 +340,14 @@ def test_a_relay_that_was_overtaken_between_asking_and_writing_writes_and_notes_
     carried(world, client)
     world.settled("safe", OK)
     with world.runtime.database.connection() as connection:
-        frozen, last = outbox.begin(connection), streams.last_id(client)
+        frozen, last = outbox.begin(connection), events_stream.last_id(client)
         batch = outbox.pending(connection, 10)
         assert [event["event_id"] for event in batch] == ["2-1", "2-2"]
         world.settled("safe", OK)
         assert len(carried(world, client)) == 6  # another one has the turn meanwhile
-        assert streams.publish(client, batch, 600, after=last) is None
-        assert client.xlen(streams.EVENTS) == 6
-        entry_id = streams.publish(client, batch, 600)
+        assert events_stream.publish(client, batch, 600, after=last) is None
+        assert client.xlen(events_stream.EVENTS) == 6
+        entry_id = events_stream.publish(client, batch, 600)
         assert entry_id is not None
         assert not outbox.carried(connection, [event["id"] for event in batch], entry_id, frozen.number)
 
@@ -355,16 +355,16 @@ def test_a_relay_that_was_overtaken_between_asking_and_writing_writes_and_notes_
 def test_what_somebody_else_wrote_to_the_stream_stops_nothing(world: World, client: "redis.Redis") -> None:
     world.settled("safe", OK)
     with relaying(world, client):
-        until(lambda: client.xlen(streams.EVENTS), 2)
-        client.xadd(streams.EVENTS, {"event": json.dumps({"id": "0-0", "data": {}})})
+        until(lambda: client.xlen(events_stream.EVENTS), 2)
+        client.xadd(events_stream.EVENTS, {"event": json.dumps({"id": "0-0", "data": {}})})
         world.settled("safe", OK)
-        until(lambda: client.xlen(streams.EVENTS), 5)
+        until(lambda: client.xlen(events_stream.EVENTS), 5)
     assert world.value("SELECT replay FROM relay_position") == 0, "nothing was lost"
 
 
 def test_a_stream_that_was_trimmed_to_nothing_is_no_wiped_one(world: World, client: "redis.Redis") -> None:
     world.settled("safe", OK)
     carried(world, client)
-    client.xtrim(streams.EVENTS, maxlen=0, approximate=False)
+    client.xtrim(events_stream.EVENTS, maxlen=0, approximate=False)
     world.settled("safe", OK)
     assert [event["id"] for event in carried(world, client)] == ["2-1", "2-2"]

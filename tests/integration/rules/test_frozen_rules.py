@@ -58,7 +58,7 @@ except AWAY:
 """
 INTAKE = """
 from shared.payments import accept
-from shared.messaging.streams import Entry
+from shared.messaging.intake_stream import Entry
 runtime, _ = world()
 accept.store.quarantine = stand_still  # the last thing before its commit
 try:

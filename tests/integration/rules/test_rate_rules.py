@@ -1,7 +1,7 @@
 """What a lane lets a read of the books do."""
 
 from shared import lanes
-from shared.settings import ProviderSettings
+from shared.settings.sections import ProviderSettings
 from tests.support.flow import World, running_world, together
 
 RATE = 4.0

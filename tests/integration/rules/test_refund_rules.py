@@ -12,7 +12,7 @@ from shared.domain.payment import HoldReason, Payment
 from shared.domain.request import Hold, Refusal, Request
 from shared.payments.release import release_directory_holds, release_refunds
 from shared.payments.send import send
-from shared.providers.base import Directory
+from shared.providers.ours import Directory
 from tests.support.alerts import raised
 from tests.support.bank import until
 from tests.support.flow import ABSENT, AGAIN, LOOK, NO, OK, World, together, waits_for_lock

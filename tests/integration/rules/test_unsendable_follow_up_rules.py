@@ -4,7 +4,7 @@ import pytest
 
 from shared import lanes
 from shared.follow_ups.ask import end_unsendable
-from shared.settings import UbillSettings
+from shared.settings.sections import UbillSettings
 from tests.support.archived import DAY_S, KEEP_S, relayed, years_later
 from tests.support.flow import OK, World, running_world
 

@@ -10,7 +10,7 @@ import pytest
 
 from shared.providers.http import Http
 from shared.providers.outcomes import Fault, HttpAnswer, HttpFault
-from shared.settings import HttpSettings
+from shared.settings.sections import HttpSettings
 from tests.support.raw_server import answer, answering, raw_server
 
 HOST = "several.invalid"

@@ -14,7 +14,7 @@ import pytest
 
 from shared.providers.http import Http
 from shared.providers.outcomes import MAX_RETRY_AFTER_S, Fault, HttpAnswer, HttpFault, parse_json
-from shared.settings import HttpSettings
+from shared.settings.sections import HttpSettings
 from tests.support.certificate import self_signed
 from tests.support.raw_server import Connection, RawServer, Script, answer, answering, raw_server, then
 

@@ -9,7 +9,7 @@ import pytest
 
 from shared.providers.http import Http
 from shared.providers.outcomes import Fault, HttpAnswer, HttpFault
-from shared.settings import HttpSettings
+from shared.settings.sections import HttpSettings
 from tests.support.certificate import self_signed
 from tests.support.raw_server import Connection, RawServer, Script, answer, raw_server
 

@@ -11,7 +11,8 @@ ROOT = Path(__file__).resolve().parents[3]
 # Where every provider may be named, beside its own folders and the demo, which shows some of them.
 PLACES = {
     "shared/providers/registry.py",
-    "shared/settings.py",
+    "shared/settings/__init__.py",
+    "shared/settings/sections.py",
     "scheduler/schedule.py",  # when its lists are refreshed
     "deploy/sandbox/server.py",
     "deploy/local/processes.py",  # what the sandbox takes from it

@@ -13,7 +13,8 @@ from shared.domain.payment import HoldReason, Operation, Payment
 from shared.domain.request import Hold, Refusal, Request
 from shared.providers.billcenter.bodies import Target
 from shared.providers.registry import connect
-from shared.settings import BillcenterSettings, Settings
+from shared.settings import Settings
+from shared.settings.sections import BillcenterSettings
 from tests.support.memory import SETTLE, MemoryDirectory, MemoryTokens
 from tests.support.paying import Paying, paying
 

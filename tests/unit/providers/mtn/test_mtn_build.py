@@ -14,7 +14,8 @@ from shared.domain.request import Request
 from shared.providers.mtn import REGISTRATION
 from shared.providers.mtn.bodies import Target
 from shared.providers.registry import connect
-from shared.settings import MtnSettings, Settings
+from shared.settings import Settings
+from shared.settings.sections import MtnSettings
 from tests.support.memory import MTN_SETTLE, MemoryDirectory, MemoryTokens
 
 BANK = {"branchCode": "001", "paymentMode": "EFT"}

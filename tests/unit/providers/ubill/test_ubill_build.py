@@ -13,7 +13,8 @@ from shared.domain.request import Request
 from shared.providers.base import LoginRefused, Provider
 from shared.providers.registry import connect
 from shared.providers.ubill.bodies import Target, minor
-from shared.settings import Settings, UbillSettings
+from shared.settings import Settings
+from shared.settings.sections import UbillSettings
 from tests.support.memory import SETTLE, MemoryDirectory, MemoryTokens
 
 PAYMENT = replace(SETTLE, provider="ubill", currency="GEL", target={"account_id": 900001}, sent_reference="k3x9")

@@ -15,7 +15,7 @@ from shared.providers.outcomes import Fault, HttpAnswer, HttpFault, parse_json
 from shared.providers.ubill import sms_wire
 from shared.providers.ubill.sms import Sms, text_of
 from shared.providers.ubill.sms_wire import ANSWERS, OPERATION, Message, Said
-from shared.settings import HttpSettings, UbillSettings
+from shared.settings.sections import HttpSettings, UbillSettings
 from tests.support.memory import SETTLE, MemoryDirectory
 
 NUMBER = "995500000001"

@@ -1,20 +1,12 @@
-"""Every setting, in one frozen object read from the environment and validated at start.
+"""The sections of the settings: one for each thing that can be set, one for each provider."""
 
-Names are the environment's: prefix `SETTLEPIPE_`, nested with `__` (`SETTLEPIPE_HTTP__TOTAL_TIMEOUT_S`).
-Units are last in the names. The README's table is generated from this module.
-"""
-
-import os
 from email.utils import getaddresses
 from pathlib import Path
 from string import Template
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
-
-PREFIX = "SETTLEPIPE_"
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 SMTP_PORTS = {"smtp": 587, "smtps": 465, "smtp+plain": 25}  # the default of each scheme
 SMS_NAMES = ("amount", "currency", "intent_id", "source")  # what a payment's text message may name
@@ -22,42 +14,38 @@ SMS_NAMES = ("amount", "currency", "intent_id", "source")  # what a payment's te
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class SettingsError(Exception):
-    """The environment holds mistakes; the message names every one of them."""
-
-
-class _Section(BaseModel):
+class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class HttpSettings(_Section):
+class HttpSettings(Section):
     connect_timeout_s: Seconds = Field(5, description="limit for DNS, TCP and TLS of one call")
     total_timeout_s: Seconds = Field(30, description="limit for one whole call, however slowly its bytes drip")
     max_body_bytes: int = Field(4 * 1024 * 1024, gt=0, description="the largest answer that is read")
 
 
-class RetrySettings(_Section):
+class RetrySettings(Section):
     base_s: Seconds = Field(2, description="first back-off; doubles with each attempt, full jitter")
     cap_s: Seconds = Field(900, description="longest back-off")
     deadline_s: Seconds = Field(259_200, description="from the first claim; past it a payment is parked")
 
 
-class CheckSettings(_Section):
+class CheckSettings(Section):
     ladder_s: tuple[Annotated[float, Field(ge=0)], ...] = Field(
         (0, 160, 600, 3600, 21_600), min_length=1, description="waits before each check of an unknown payment"
     )
 
 
-class LeaseSettings(_Section):
+class LeaseSettings(Section):
     margin_s: Seconds = Field(30, description="a lease is the HTTP deadline plus this")
 
 
-class BreakerSettings(_Section):
+class BreakerSettings(Section):
     failures: int = Field(10, gt=0, description="failures in a row that say the provider is down: the lane opens")
     open_s: Seconds = Field(30, description="how long an open lane waits before it probes with one payment")
 
 
-class IntakeSettings(_Section):
+class IntakeSettings(Section):
     sources: dict[str, list[str]] = Field(
         default_factory=lambda: {"settlepipe:intake": ["*"]},
         min_length=1,
@@ -70,7 +58,7 @@ class IntakeSettings(_Section):
     reclaim_idle_s: Seconds = Field(60, description="entries a dead consumer held are taken over after this")
 
 
-class RetentionSettings(_Section):
+class RetentionSettings(Section):
     keep_days: int = Field(400, ge=1, le=36_500, description="age at which finished payments go to the archive")
     quarantine_days: int = Field(
         400, ge=30, le=36_500, description="age since it was last seen at which quarantine forgets an entry"
@@ -78,7 +66,7 @@ class RetentionSettings(_Section):
     batch: int = Field(1000, gt=0, le=10_000, description="payments looked at, and moved, in one transaction")
 
 
-class ReportSettings(_Section):
+class ReportSettings(Section):
     """The nightly comparison with the providers' books, and who is told of it."""
 
     keep_lines_days: int = Field(
@@ -125,7 +113,7 @@ class ReportSettings(_Section):
         return [address for _, address in getaddresses([self.to])]
 
 
-class ProviderSettings(_Section):
+class ProviderSettings(Section):
     """What every provider has. One without a base URL is off."""
 
     base_url: str | None = Field(None, description="scheme, host, port and any prefix; unset: the provider is off")
@@ -222,95 +210,3 @@ class InvoicepaymentSettings(ProviderSettings):
 
 class BmmsSettings(ProviderSettings):
     pass
-
-
-class Settings(BaseSettings):
-    """All settings. Frozen: a process reads them once, at start."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid", env_ignore_empty=True
-    )
-
-    home: Path = Field(Path(".settlepipe"), description="where the embedded servers and generated secrets live")
-    database_url: SecretStr | None = Field(None, description="PostgreSQL; unset: the embedded one")
-    broker_url: SecretStr | None = Field(None, description="Redis or Valkey; unset: the embedded one")
-    secret_keys: tuple[SecretStr, ...] = Field(
-        (), description="Fernet keys that encrypt provider tokens, newest first (JSON list); unset: one kept in HOME"
-    )
-    refund_wait_s: Seconds = Field(86_400, description="how long a refund waits for the settle that it names")
-    events_keep_s: Seconds = Field(604_800, description="age at which events leave the stream")
-    events_keep_entries: int = Field(
-        5_000_000, ge=1000, description="the most events on the stream, about 0.6 kB each; above it the oldest leave"
-    )
-    events_replay_s: Seconds = Field(86_400, description="how much is replayed when the stream was wiped")
-    dispatch_interval_s: Seconds = Field(0.5, description="the dispatcher looks this often when nothing rings")
-    dispatch_lease_s: Seconds = Field(60, description="a dispatched payment nobody claimed is dispatched again")
-    frozen_after_s: Seconds = Field(
-        30, description="a process that says nothing for so long in a transaction, or holding a lock, loses it"
-    )
-    jobs_tick_s: Seconds = Field(10, description="how often periodic jobs that have come due are looked for")
-    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR")
-
-    http: HttpSettings = HttpSettings()
-    retry: RetrySettings = RetrySettings()
-    check: CheckSettings = CheckSettings()
-    lease: LeaseSettings = LeaseSettings()
-    breaker: BreakerSettings = BreakerSettings()
-    intake: IntakeSettings = IntakeSettings()
-    retention: RetentionSettings = RetentionSettings()
-    report: ReportSettings = ReportSettings()
-    billcenter: BillcenterSettings = BillcenterSettings()
-    ubill: UbillSettings = UbillSettings()
-    mtn: MtnSettings = MtnSettings()
-    invoicepayment: InvoicepaymentSettings = InvoicepaymentSettings()
-    bmms: BmmsSettings = BmmsSettings()
-
-    def provider(self, name: str) -> ProviderSettings:
-        """The section of provider `name`. Raises KeyError when there is none."""
-        section = getattr(self, name, None)
-        if not isinstance(section, ProviderSettings):
-            raise KeyError(name)
-        return section
-
-    @property
-    def message_max_age_s(self) -> float:
-        """Seconds for which a text message may wait, also while the provider that sends it is off."""
-        return self.ubill.sms_max_age_s
-
-    @property
-    def lease_s(self) -> float:
-        """Seconds a claimed payment may be on the wire before it counts as an ambiguous attempt."""
-        return self.http.total_timeout_s + self.lease.margin_s
-
-
-def load_settings() -> Settings:
-    """Settings from the environment. Raises SettingsError that names every mistake, unknown names included."""
-    mistakes = [f"{name} is not a setting" for name in _unknown_names()]
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        mistakes += [f"{_variable(e['loc'])}: {e['msg']}" for e in error.errors(include_url=False, include_input=False)]
-    except Exception as error:  # pydantic-settings wraps bad JSON in an error of its own
-        mistakes.append(str(error))
-    if mistakes:
-        raise SettingsError("the environment has mistakes; correct them and start again:\n  " + "\n  ".join(mistakes))
-    return settings
-
-
-def _variable(location: tuple[int | str, ...]) -> str:
-    return PREFIX + "__".join(str(part) for part in location).upper()
-
-
-def _unknown_names() -> list[str]:
-    return sorted(name for name in os.environ if name.startswith(PREFIX) and not _known(name[len(PREFIX) :].lower()))
-
-
-def _known(path: str) -> bool:
-    model: type[BaseModel] = Settings
-    for part in path.split("__"):
-        fields = {field.alias or name: field for name, field in model.model_fields.items()}
-        if part not in fields:
-            return False
-        annotation = fields[part].annotation
-        model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else BaseModel
-    return True

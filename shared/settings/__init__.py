@@ -1,0 +1,127 @@
+"""Every setting, in one frozen object read from the environment and validated at start.
+
+Names are the environment's: prefix `SETTLEPIPE_`, nested with `__` (`SETTLEPIPE_HTTP__TOTAL_TIMEOUT_S`).
+Units are last in the names. The README's table is generated from this module.
+"""
+
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.settings.sections import (
+    BillcenterSettings,
+    BmmsSettings,
+    BreakerSettings,
+    CheckSettings,
+    HttpSettings,
+    IntakeSettings,
+    InvoicepaymentSettings,
+    LeaseSettings,
+    MtnSettings,
+    ProviderSettings,
+    ReportSettings,
+    RetentionSettings,
+    RetrySettings,
+    Seconds,
+    UbillSettings,
+)
+
+PREFIX = "SETTLEPIPE_"
+
+
+class SettingsError(Exception):
+    """The environment holds mistakes; the message names every one of them."""
+
+
+class Settings(BaseSettings):
+    """All settings. Frozen: a process reads them once, at start."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid", env_ignore_empty=True
+    )
+
+    home: Path = Field(Path(".settlepipe"), description="where the embedded servers and generated secrets live")
+    database_url: SecretStr | None = Field(None, description="PostgreSQL; unset: the embedded one")
+    broker_url: SecretStr | None = Field(None, description="Redis or Valkey; unset: the embedded one")
+    secret_keys: tuple[SecretStr, ...] = Field(
+        (), description="Fernet keys that encrypt provider tokens, newest first (JSON list); unset: one kept in HOME"
+    )
+    refund_wait_s: Seconds = Field(86_400, description="how long a refund waits for the settle that it names")
+    events_keep_s: Seconds = Field(604_800, description="age at which events leave the stream")
+    events_keep_entries: int = Field(
+        5_000_000, ge=1000, description="the most events on the stream, about 0.6 kB each; above it the oldest leave"
+    )
+    events_replay_s: Seconds = Field(86_400, description="how much is replayed when the stream was wiped")
+    dispatch_interval_s: Seconds = Field(0.5, description="the dispatcher looks this often when nothing rings")
+    dispatch_lease_s: Seconds = Field(60, description="a dispatched payment nobody claimed is dispatched again")
+    frozen_after_s: Seconds = Field(
+        30, description="a process that says nothing for so long in a transaction, or holding a lock, loses it"
+    )
+    jobs_tick_s: Seconds = Field(10, description="how often periodic jobs that have come due are looked for")
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR")
+
+    http: HttpSettings = HttpSettings()
+    retry: RetrySettings = RetrySettings()
+    check: CheckSettings = CheckSettings()
+    lease: LeaseSettings = LeaseSettings()
+    breaker: BreakerSettings = BreakerSettings()
+    intake: IntakeSettings = IntakeSettings()
+    retention: RetentionSettings = RetentionSettings()
+    report: ReportSettings = ReportSettings()
+    billcenter: BillcenterSettings = BillcenterSettings()
+    ubill: UbillSettings = UbillSettings()
+    mtn: MtnSettings = MtnSettings()
+    invoicepayment: InvoicepaymentSettings = InvoicepaymentSettings()
+    bmms: BmmsSettings = BmmsSettings()
+
+    def provider(self, name: str) -> ProviderSettings:
+        """The section of provider `name`. Raises KeyError when there is none."""
+        section = getattr(self, name, None)
+        if not isinstance(section, ProviderSettings):
+            raise KeyError(name)
+        return section
+
+    @property
+    def message_max_age_s(self) -> float:
+        """Seconds for which a text message may wait, also while the provider that sends it is off."""
+        return self.ubill.sms_max_age_s
+
+    @property
+    def lease_s(self) -> float:
+        """Seconds a claimed payment may be on the wire before it counts as an ambiguous attempt."""
+        return self.http.total_timeout_s + self.lease.margin_s
+
+
+def load_settings() -> Settings:
+    """Settings from the environment. Raises SettingsError that names every mistake, unknown names included."""
+    mistakes = [f"{name} is not a setting" for name in _unknown_names()]
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        mistakes += [f"{_variable(e['loc'])}: {e['msg']}" for e in error.errors(include_url=False, include_input=False)]
+    except Exception as error:  # pydantic-settings wraps bad JSON in an error of its own
+        mistakes.append(str(error))
+    if mistakes:
+        raise SettingsError("the environment has mistakes; correct them and start again:\n  " + "\n  ".join(mistakes))
+    return settings
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    return PREFIX + "__".join(str(part) for part in location).upper()
+
+
+def _unknown_names() -> list[str]:
+    return sorted(name for name in os.environ if name.startswith(PREFIX) and not _known(name[len(PREFIX) :].lower()))
+
+
+def _known(path: str) -> bool:
+    model: type[BaseModel] = Settings
+    for part in path.split("__"):
+        fields = {field.alias or name: field for name, field in model.model_fields.items()}
+        if part not in fields:
+            return False
+        annotation = fields[part].annotation
+        model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else BaseModel
+    return True
