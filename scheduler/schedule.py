@@ -1,16 +1,15 @@
 """The table of periodic jobs: what, when (in the provider's time zone), why, and what becomes of a missed slot."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, time
 from enum import StrEnum
 
 from scheduler import jobs
 from scheduler.slots import Daily, Every, When
+from shared.providers.base import Registration
 from shared.providers.registry import REGISTRATIONS
 from shared.runtime import Runtime
-
-ULAANBAATAR, TBILISI, TASHKENT = (REGISTRATIONS[name].zone for name in ("billcenter", "ubill", "bmms"))
 
 
 class CatchUp(StrEnum):
@@ -40,61 +39,31 @@ class Job:
 _HOUR_S = 3600
 _AHEAD_S = 2.0 * _HOUR_S  # so that the hourly look comes in time, and once more if that one fails
 
+
+def _of_provider(name: str, registration: Registration) -> Iterator[Job]:
+    """The rows that its registration asks for."""
+    latest, zone = CatchUp.LATEST, registration.zone
+    if registration.renews_tokens:
+        why = "renewed ahead of its end, so that no payment waits for a log-in"
+        yield Job(f"{name}-token", Every(_HOUR_S), why, latest, 120, jobs.renew(name, _AHEAD_S), name)
+    for one in registration.lists:
+        job = f"{name}-{one.kind.replace('_', '-')}"
+        yield Job(job, Daily(one.at, zone), one.why, latest, 600, jobs.refresh(name, one.kind), name)
+    if registration.sends_messages:
+        why = "so that somebody buys more text messages before they run out"
+        yield Job(f"{name}-sms-balance", Daily(time(8, 0), zone), why, latest, 120, jobs.sms_balance, name)
+        why = "what became of messages of which no callback has told"
+        yield Job(f"{name}-sms-reports", Every(_HOUR_S), why, latest, 1800, jobs.sms_reports, name)
+
+
+def _night(name: str, registration: Registration) -> Job:
+    why = "the day that is over, compared with the provider's books"
+    at = Daily(time(0, 30), registration.zone)
+    return Job(f"reconcile-{name}", at, why, CatchUp.EACH, 6 * _HOUR_S, jobs.reconcile(name), name)
+
+
 SCHEDULE = (
-    Job(
-        "billcenter-token",
-        Every(_HOUR_S),
-        "renewed ahead of its end, so that no payment waits for a log-in",
-        CatchUp.LATEST,
-        120,
-        jobs.renew("billcenter", _AHEAD_S),
-        "billcenter",
-    ),
-    Job(
-        "billcenter-services",
-        Daily(time(3, 50), ULAANBAATAR),
-        "which services there are, and which give VAT receipts",
-        CatchUp.LATEST,
-        600,
-        jobs.refresh("billcenter", "services"),
-        "billcenter",
-    ),
-    Job(
-        "billcenter-bank-accounts",
-        Daily(time(4, 0), ULAANBAATAR),
-        "where the money of each service goes; once a day is enough, says billcenter",
-        CatchUp.LATEST,
-        600,
-        jobs.refresh("billcenter", "bank_accounts"),
-        "billcenter",
-    ),
-    Job(
-        "bmms-catalogue",
-        Daily(time(4, 0), TASHKENT),
-        "whom one can pay, and within which limits",
-        CatchUp.LATEST,
-        600,
-        jobs.refresh("bmms", "catalogue"),
-        "bmms",
-    ),
-    Job(
-        "ubill-sms-balance",
-        Daily(time(8, 0), TBILISI),
-        "so that somebody buys more text messages before they run out",
-        CatchUp.LATEST,
-        120,
-        jobs.sms_balance,
-        "ubill",
-    ),
-    Job(
-        "ubill-sms-reports",
-        Every(_HOUR_S),
-        "what became of messages of which no callback has told",
-        CatchUp.LATEST,
-        1800,
-        jobs.sms_reports,
-        "ubill",
-    ),
+    *(job for name, registration in REGISTRATIONS.items() for job in _of_provider(name, registration)),
     Job(
         "retention",
         Daily(time(1, 30)),
@@ -103,18 +72,7 @@ SCHEDULE = (
         3600,
         jobs.retention,
     ),
-    *(
-        Job(
-            f"reconcile-{name}",
-            Daily(time(0, 30), REGISTRATIONS[name].zone),
-            "the day that is over, compared with the provider's books",
-            CatchUp.EACH,
-            6 * _HOUR_S,
-            jobs.reconcile(name),
-            name,
-        )
-        for name in ("billcenter", "ubill", "mtn")
-    ),
+    *(_night(name, registration) for name, registration in REGISTRATIONS.items() if registration.has_statement),
     Job(
         "forget-lines",
         Daily(time(6, 0)),

@@ -11,6 +11,10 @@ PAYMENT_COLUMNS = """p.id, p.source, p.intent_id, p.provider, p.operation, p.amo
     p.target, p.sent_reference, p.receipt, p.notify, p.refund_of, p.body, p.path, p.baseline, p.in_doubt"""
 
 
+# What a payment of a statement's row `p` adds to a sum, in minor units: a refund takes away.
+SIGNED_MINOR = "CASE p.operation WHEN 'settle' THEN p.amount_minor ELSE -p.amount_minor END"
+
+
 def payment(row: Row, settled: Payment | None = None) -> Payment:
     """The Payment in a row that holds PAYMENT_COLUMNS."""
     return Payment(

@@ -8,7 +8,7 @@ the small protocols of `ours`.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any, Protocol
 
 from pydantic import BaseModel
@@ -225,6 +225,15 @@ class Connected:
 
 
 @dataclass(frozen=True, slots=True)
+class DailyList:
+    """One of `Connected.refreshes`, fetched every day. at: in the provider's zone. why: for operators."""
+
+    kind: str
+    at: time
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Registration:
     """All that the rest of the product knows about a provider.
 
@@ -232,6 +241,8 @@ class Registration:
     currency: the ISO 4217 code it takes; None where a request names its own.
     operations: the supported ones; all else is refused as not supported.
     answers: the total table from (operation, kind of answer) to what it means.
+    lists: what is refreshed once a day. renews_tokens, sends_messages, has_statement: `Connected.renew`, `.reports` and
+    `.statement` are there, so that the jobs for them can be planned.
     """
 
     name: str
@@ -242,3 +253,7 @@ class Registration:
     operations: Mapping[Operation, OperationRule]
     answers: AnswerTable
     connect: Callable[[Settings, ProviderSettings, TokenStore], Connected]
+    lists: Sequence[DailyList] = ()
+    renews_tokens: bool = False
+    sends_messages: bool = False
+    has_statement: bool = False

@@ -39,7 +39,7 @@ POSTGRES = binaries_folder()
 MIDNIGHTS_UTC_H = (0, 16, 20)  # of the three providers' time zones
 NEEDED = timedelta(minutes=4)
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.only_large]
 
 
 @dataclass
@@ -260,7 +260,6 @@ def kill_often(environment: dict[str, str], out: Path, rng: random.Random) -> li
     return struck
 
 
-@pytest.mark.only_large
 @pytest.mark.parametrize("seed", ["one", "two", "three"])
 def test_a_run_killed_again_and_again_ends_in_the_same_report(world: SpoiltBooks, tmp_path: Path, seed: str) -> None:
     calm, killed = world.copy("calm"), world.copy("killed")
@@ -331,7 +330,6 @@ def test_three_nights(own_world: SpoiltBooks) -> None:
     assert len(closed) + len(world.listed()) == len(world.listed(everything=True))
 
 
-@pytest.mark.only_large
 def test_books_that_could_not_be_read_whole_are_read_on_and_told_again(world: SpoiltBooks) -> None:
     world.sleep_until_tomorrow()
     world.reconcile(what="ubill")  # from now on nothing is new
@@ -355,7 +353,6 @@ def test_books_that_could_not_be_read_whole_are_read_on_and_told_again(world: Sp
     assert ["a part of the books" in mail["Subject"] for mail in world.box.mails] == [True, False]
 
 
-@pytest.mark.only_large
 def test_the_nights_come_by_themselves(world: SpoiltBooks) -> None:
     world.sleep_until_tomorrow()
     now = world.up.query("SELECT clock() AS now")[0]["now"]

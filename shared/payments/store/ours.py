@@ -4,7 +4,7 @@ from collections.abc import Set
 
 from shared.archive.twins import every
 from shared.database.engine import Database
-from shared.database.rows import PAYMENT_COLUMNS, payment
+from shared.database.rows import PAYMENT_COLUMNS, SIGNED_MINOR, payment
 from shared.domain.payment import Payment
 
 _PAYMENTS = every("payments")
@@ -28,7 +28,7 @@ class StoredBooks:
         """Succeeded settles less succeeded refunds under this key, in minor units."""
         with self._database.connection() as connection:
             row = connection.execute(
-                f"""SELECT coalesce(sum(CASE operation WHEN 'settle' THEN amount_minor ELSE -amount_minor END), 0)
+                f"""SELECT coalesce(sum({SIGNED_MINOR}), 0)
                 AS net FROM {_PAYMENTS} p WHERE exclusive_key = %s AND state = 'succeeded'""",
                 (exclusive_key,),
             ).fetchone()

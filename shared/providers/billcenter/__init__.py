@@ -1,7 +1,9 @@
 """billcenter (Mongolia): settles, refunds and VAT receipts of bills. See the README beside this file."""
 
+from datetime import time
+
 from shared.domain.payment import Operation
-from shared.providers.base import Connected, FollowUp, OperationRule, Registration
+from shared.providers.base import Connected, DailyList, FollowUp, OperationRule, Registration
 from shared.providers.billcenter.adapter import Billcenter
 from shared.providers.billcenter.bodies import CURRENCY, RECEIPT, Target
 from shared.providers.billcenter.login import login
@@ -46,4 +48,14 @@ REGISTRATION = Registration(
     },
     answers=ANSWERS,
     connect=_connect,
+    lists=(
+        DailyList("services", time(3, 50), "which services there are, and which give VAT receipts"),
+        DailyList(
+            "bank_accounts",
+            time(4, 0),
+            "where the money of each service goes; once a day is enough, says billcenter",
+        ),
+    ),
+    renews_tokens=True,
+    has_statement=True,
 )

@@ -15,6 +15,7 @@ from shared.providers.credentials import TokenSource
 from shared.providers.http import Http
 from shared.providers.kinds import DOWN, DOWN_FAULTS, Unread
 from shared.providers.outcomes import HttpAnswer, HttpFault, parse_json
+from shared.providers.parameters import must_fit
 
 PREFIX = "/api/third_party/"
 PAGE_SIZE = 100  # asked for; the server may give less, the end is told by `count`
@@ -82,13 +83,7 @@ class Lookups:
 
     def _entry(self, name: str, read: Read) -> Callable[..., Any]:
         def call(**given: Any) -> Any:
-            unknown = given.keys() - read.parameters.keys()
-            missing = [key for key, (_, required, _) in read.parameters.items() if required and given.get(key) is None]
-            if unknown or missing:
-                wrong = [f"{key} is not a parameter" for key in sorted(unknown)] + [
-                    f"{key} is missing" for key in missing
-                ]
-                raise LookupFailed(f"billcenter {name}: {'; '.join(wrong)}")
+            must_fit(f"billcenter {name}", read.parameters, given)
             mistake = read.mistake(given)
             if mistake is not None:
                 raise LookupFailed(f"billcenter {name}: {mistake}")

@@ -1,11 +1,12 @@
 """bmms (Uzbekistan): the catalogue of payment recipients, and what is wrong with a payment by it. See the README."""
 
 from collections.abc import Sequence
+from datetime import time
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.domain.payment import Operation, Payment
-from shared.providers.base import Connected, Registration
+from shared.providers.base import Connected, DailyList, Registration
 from shared.providers.bmms.reads import CATALOGUE, Reads
 from shared.providers.bmms.records import Entry
 from shared.providers.bmms.rules import CURRENCY, mistakes
@@ -60,4 +61,5 @@ REGISTRATION = Registration(
     operations={},
     answers={},
     connect=_connect,
+    lists=(DailyList(CATALOGUE, time(4, 0), "whom one can pay, and within which limits"),),
 )

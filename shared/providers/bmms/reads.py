@@ -12,6 +12,7 @@ from shared.providers.bmms.records import LANGUAGES, Document, Entry
 from shared.providers.bmms.shown import described, found_by, shown
 from shared.providers.http import Http
 from shared.providers.outcomes import Fault, HttpFault, parse_json
+from shared.providers.parameters import must_fit
 
 CATALOGUE = "catalogue"
 _PATH = "/services/bmms/api/agent/recipients"
@@ -46,9 +47,7 @@ class Reads:
             raise RefreshFailed(f"bmms {CATALOGUE}: {error}") from None
 
     def _look_up(self, **given: Any) -> list[dict[str, Any]]:
-        unknown = sorted(given.keys() - _PARAMETERS.keys())
-        if unknown:
-            raise LookupFailed(f"bmms recipients: {unknown[0]} is not a parameter")
+        must_fit("bmms recipients", _PARAMETERS, given)
         language = given.get("language") or LANGUAGES[0]
         if language not in LANGUAGES:
             raise LookupFailed(f"bmms recipients: language is one of {', '.join(LANGUAGES)}")

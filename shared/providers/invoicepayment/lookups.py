@@ -9,6 +9,7 @@ from shared.providers.http import Http
 from shared.providers.invoicepayment.bills import bill, shown
 from shared.providers.kinds import document, plain
 from shared.providers.outcomes import HttpFault
+from shared.providers.parameters import must_fit
 
 _PATH = "/v1/InvoicePayment/GetInvoicesByProductAndSubscriber"
 _SUCCESS = (0, "100")  # `status` and `code`, as in the example: our reading, the document lists no values
@@ -35,12 +36,7 @@ class Lookups:
 
     def _call(self, **given: str) -> list[dict[str, Any]]:
         """The bills by `payment_order_no`; amounts are decimal text. Raises LookupFailed."""
-        wrong = [f"{key} is not a parameter" for key in sorted(given.keys() - _PARAMETERS.keys())]
-        wrong += [
-            f"{key} is missing" for key, (_, required, _) in _PARAMETERS.items() if required and not given.get(key)
-        ]
-        if wrong:
-            raise LookupFailed(f"invoicepayment invoices: {'; '.join(wrong)}")
+        must_fit("invoicepayment invoices", _PARAMETERS, {key: value or None for key, value in given.items()})
         body = json.dumps({key: given.get(key) or "" for key in _PARAMETERS})
         outcome = self._http.read("POST", _PATH, body=body.encode())
         if isinstance(outcome, HttpFault):

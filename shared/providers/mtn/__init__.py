@@ -34,4 +34,5 @@ REGISTRATION = Registration(
     operations={Operation.SETTLE: OperationRule(resend_safe=False, learns=True)},
     answers=ANSWERS,
     connect=_connect,
+    has_statement=True,
 )

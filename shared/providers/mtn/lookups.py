@@ -17,6 +17,7 @@ from shared.providers.mtn import wire
 from shared.providers.mtn.bodies import PATH, Target
 from shared.providers.mtn.login import Door
 from shared.providers.outcomes import HttpAnswer, HttpFault
+from shared.providers.parameters import Parameters, must_fit
 
 _DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 # Documented values: what may stand there, and how it is told to whom it does not fit.
@@ -98,20 +99,15 @@ class Lookups:
             "bill": Lookup("one bill with its payments", _BILL, self._entry("bill", _BILL)),
         }
 
-    def _entry(self, name: str, parameters: Mapping[str, tuple[type, bool, str]]) -> Callable[..., Any]:
+    def _entry(self, name: str, parameters: Parameters) -> Callable[..., Any]:
         def call(**given: Any) -> Any:
             given = {key: value for key, value in given.items() if value is not None}
-            mistakes = [f"{key} is not a parameter" for key in sorted(given.keys() - parameters.keys())]
-            mistakes += [
-                f"{key} is missing" for key, (_, needed, _) in parameters.items() if needed and key not in given
-            ]
-            mistakes += [
+            malformed = (
                 f"{key} must be {said}"
                 for key, (form, said) in _FORMS.items()
                 if key in given and not re.fullmatch(form, str(given[key]), re.ASCII | re.DOTALL)
-            ]
-            if mistakes:
-                raise LookupFailed(f"mtn {name}: {'; '.join(mistakes)}")
+            )
+            must_fit(f"mtn {name}", parameters, given, malformed)
             number = given.pop("id", None)
             path = PATH + quote(number, safe="") if number is not None else PATH.rstrip("/")
             return _readable(name, self._ask(path, given))

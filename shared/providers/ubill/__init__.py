@@ -37,4 +37,6 @@ REGISTRATION = Registration(
     operations={Operation.SETTLE: OperationRule(resend_safe=False, learns=True)},
     answers={**ANSWERS, **sms_wire.ANSWERS},
     connect=_connect,
+    sends_messages=True,
+    has_statement=True,
 )

@@ -13,6 +13,7 @@ from shared.providers import kinds
 from shared.providers.base import LoginRefused, Lookup, LookupFailed
 from shared.providers.http import Http
 from shared.providers.outcomes import Fault, HttpAnswer, HttpFault
+from shared.providers.parameters import must_fit
 from shared.providers.ubill import bodies, key
 from shared.providers.ubill.records import Account, Paid, Rows
 from shared.providers.ubill.wire import message, status_id
@@ -68,7 +69,7 @@ def entries(http: Http, settings: UbillSettings) -> Mapping[str, Lookup]:
 
 def _read(http: Http, settings: UbillSettings, lookup: str, /, **given: Any) -> Any:
     read = _READS[lookup]
-    _must_fit(lookup, read.parameters, given)
+    must_fit(f"ubill {lookup}", read.parameters, given)
     path = read.path
     if read.in_path is not None:
         path += str(_id(lookup, given.pop(read.in_path)))
@@ -83,7 +84,7 @@ def _read(http: Http, settings: UbillSettings, lookup: str, /, **given: Any) -> 
 
 def _set_credit(http: Http, settings: UbillSettings, /, **given: Any) -> Any:
     """A write: sent once, never repeated. Where nobody knows whether it was made, the message says so."""
-    _must_fit("set_credit", _CREDIT, given)
+    must_fit("ubill set_credit", _CREDIT, given)
     body = bodies.credit_body(_id("set_credit", given["accountID"]), _day(given["date"]))
 
     def call(headers: Mapping[str, str]) -> HttpAnswer | HttpFault:
@@ -124,13 +125,6 @@ _FAULTS = {
     Fault.NOT_CONNECTED: "no connection, nothing was sent",
     Fault.TOO_LARGE: "the answer is larger than SETTLEPIPE_HTTP__MAX_BODY_BYTES; raise it",
 }
-
-
-def _must_fit(lookup: str, parameters: Parameters, given: Mapping[str, Any]) -> None:
-    wrong = [f"{name} is not a parameter" for name in sorted(given.keys() - parameters.keys())]
-    wrong += [f"{name} is missing" for name, (_, needed, _) in parameters.items() if needed and given.get(name) is None]
-    if wrong:
-        raise LookupFailed(f"ubill {lookup}: {'; '.join(wrong)}")
 
 
 def _id(lookup: str, value: Any) -> int:

@@ -7,10 +7,11 @@ A line is ours by the reference that we sent, never by its amount and date. Temp
 from shared.archive.twins import every
 from shared.database import bulk
 from shared.database.engine import Connection
+from shared.database.rows import SIGNED_MINOR
 from shared.database.statements import statements
 from shared.domain.discrepancies import Reconciliation
 from shared.reconciliation.store import compared
-from shared.reconciliation.store.scope import ACCOUNT, IN_SCOPE, PAYMENTS, SIGNED, given
+from shared.reconciliation.store.scope import ACCOUNT, IN_SCOPE, PAYMENTS, given
 
 _SQL = statements(__file__)
 
@@ -18,7 +19,7 @@ _SQL = statements(__file__)
 CLOCKS_S = 300  # our clock and the provider's may differ by so much
 
 COLUMNS = f"""p.id, {ACCOUNT} AS account, p.sent_reference AS marker, p.state, p.operation, p.currency,
-    {SIGNED} AS signed_minor, p.finished_at, p.books_key IS NOT NULL AS by_line"""
+    {SIGNED_MINOR} AS signed_minor, p.finished_at, p.books_key IS NOT NULL AS by_line"""
 
 _SCOPE = f"""
 CREATE TEMP TABLE scope ON COMMIT DROP AS
@@ -95,7 +96,7 @@ WHERE s.by_line ORDER BY s.id
 LINE = """jsonb_build_object('kind', l.kind, 'account', l.account, 'marker', l.marker, 'amount_minor', l.amount_minor,
     'currency', l.currency, 'at', utc_text(l.at), 'reference', l.reference, 'status', l.status)"""
 _PAYMENT = f"""jsonb_build_object('source', p.source, 'intent_id', p.intent_id, 'operation', p.operation,
-    'state', c.state, 'amount_minor', {SIGNED}, 'currency', p.currency, 'sent_reference', p.sent_reference,
+    'state', c.state, 'amount_minor', {SIGNED_MINOR}, 'currency', p.currency, 'sent_reference', p.sent_reference,
     'finished_at', utc_text(c.finished_at))"""
 INTO = """INSERT INTO findings (run_id, identity, category, payment_id, account, currency, local_minor, provider_minor,
     evidence)"""

@@ -5,10 +5,11 @@ difference. The provider's sum is therefore what ours on the invoice come to, an
 """
 
 from shared.database.engine import Connection
+from shared.database.rows import SIGNED_MINOR
 from shared.database.statements import statements
 from shared.domain.discrepancies import Reconciliation
 from shared.reconciliation.store.compare import COLUMNS, INTO
-from shared.reconciliation.store.scope import ACCOUNT, PAYMENTS, SIGNED, given
+from shared.reconciliation.store.scope import ACCOUNT, PAYMENTS, given
 
 _SQL = statements(__file__)
 
@@ -30,8 +31,8 @@ WITH line AS (
     ) k GROUP BY account, currency
 ), net AS (
     SELECT {ACCOUNT} AS account, p.currency,
-        coalesce(sum({SIGNED}) FILTER (WHERE p.finished_at < %(started_at)s), 0) AS net_minor,
-        coalesce(sum({SIGNED}) FILTER (WHERE p.finished_at >= %(started_at)s), 0) AS since_minor
+        coalesce(sum({SIGNED_MINOR}) FILTER (WHERE p.finished_at < %(started_at)s), 0) AS net_minor,
+        coalesce(sum({SIGNED_MINOR}) FILTER (WHERE p.finished_at >= %(started_at)s), 0) AS since_minor
     FROM {PAYMENTS} p WHERE p.provider = %(provider)s AND p.state = 'succeeded' AND p.books_key IS NULL
         AND p.exclusive_key IN (SELECT %(prefix)s || account FROM known)
     GROUP BY 1, 2
@@ -73,10 +74,10 @@ WITH unexplained AS (
     SELECT * FROM invoices WHERE difference_minor <> 0 AND chosen IS NULL
 ), candidates AS (
     SELECT i.account, i.currency, p.id, row_number() OVER (PARTITION BY i.account, i.currency ORDER BY p.id) AS place,
-        jsonb_build_object('source', p.source, 'intent_id', p.intent_id, 'state', p.state, 'amount_minor', {SIGNED},
-            'sent_reference', p.sent_reference) AS named
+        jsonb_build_object('source', p.source, 'intent_id', p.intent_id, 'state', p.state,
+            'amount_minor', {SIGNED_MINOR}, 'sent_reference', p.sent_reference) AS named
     FROM unexplained i JOIN {PAYMENTS} p ON p.exclusive_key = %(prefix)s || i.account AND p.currency = i.currency
-    WHERE p.provider = %(provider)s AND CASE WHEN i.difference_minor > 0 THEN {SIGNED} = i.difference_minor
+    WHERE p.provider = %(provider)s AND CASE WHEN i.difference_minor > 0 THEN {SIGNED_MINOR} = i.difference_minor
         ELSE p.state = 'succeeded' AND EXISTS (SELECT FROM scope s WHERE s.id = p.id) END
 ), listed AS (
     SELECT account, currency, jsonb_agg(named ORDER BY id) AS payments FROM candidates WHERE place <= 20

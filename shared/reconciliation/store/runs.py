@@ -8,7 +8,7 @@ from typing import Any
 from shared.archive.twins import every
 from shared.database import foreign
 from shared.database.engine import Connection, Row
-from shared.database.rows import whole
+from shared.database.rows import SIGNED_MINOR, whole
 from shared.database.statements import statements
 from shared.domain.discrepancies import Category, Compared, Finding, Reconciliation, Total
 from shared.domain.records import BookLine, Period
@@ -27,7 +27,7 @@ ON CONFLICT (provider, day) DO UPDATE SET day = r.day RETURNING {_COLUMNS}
 
 _COMPARED = f"""
 SELECT c.payment_id, p.source, p.intent_id, p.operation, c.state, c.category, c.currency,
-    CASE p.operation WHEN 'settle' THEN p.amount_minor ELSE -p.amount_minor END AS signed_minor,
+    {SIGNED_MINOR} AS signed_minor,
     c.local_minor, c.provider_minor, p.sent_reference, c.account, coalesce(c.finished_at, p.created_at) AS at
 FROM reconciled_payments c JOIN {every("payments")} p ON p.id = c.payment_id
 WHERE c.run_id = %s ORDER BY c.payment_id

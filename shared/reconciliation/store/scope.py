@@ -10,7 +10,6 @@ from shared.domain.discrepancies import Reconciliation
 PAYMENTS = every("payments")
 # What a payment stands under in the provider's books: its key without the provider's name.
 ACCOUNT = "coalesce(substr(coalesce(p.books_key, p.exclusive_key), length(p.provider) + 2), '')"
-SIGNED = "CASE p.operation WHEN 'settle' THEN p.amount_minor ELSE -p.amount_minor END"
 _SENT = """(p.state IN ('succeeded', 'sending', 'unknown') OR p.possibly_sent OR p.in_doubt
     OR p.attempts > 0 AND p.finished_at IS NOT NULL)"""
 _OPEN = "SELECT d.payment_id FROM discrepancies d WHERE d.provider = %(provider)s AND d.resolved_at IS NULL"

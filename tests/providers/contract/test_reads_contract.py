@@ -114,3 +114,12 @@ def test_a_provider_has_verbs_where_it_has_operations_and_each_lookup_says_what_
         assert lookup.help
         assert all(text and of in GIVEN for of, _, text in lookup.parameters.values())
     assert case_of(registration.name).apart <= connected.lookups.keys()
+
+
+@pytest.mark.parametrize("registration", REGISTRATIONS.values(), ids=REGISTRATIONS)
+def test_the_jobs_that_a_registration_asks_for_have_what_they_call(registration: Registration) -> None:
+    connected = on(registration, "http://127.0.0.1:9")
+    assert {one.kind for one in registration.lists} == set(connected.refreshes)
+    assert registration.has_statement == (connected.statement is not None)
+    assert registration.renews_tokens <= (connected.renew is not None)
+    assert registration.sends_messages == (connected.reports is not None)

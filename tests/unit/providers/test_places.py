@@ -13,7 +13,6 @@ PLACES = {
     "shared/providers/registry.py",
     "shared/settings/__init__.py",
     "shared/settings/sections.py",
-    "scheduler/schedule.py",  # when its lists are refreshed
     "deploy/sandbox/server.py",
     "deploy/local/processes.py",  # what the sandbox takes from it
 }
