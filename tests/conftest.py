@@ -22,6 +22,7 @@ from deploy.local.embedded import Servers, embedded_servers
 from shared.settings import PREFIX, Settings
 from tests.support import size
 from tests.support.by_file import ByFile
+from tests.support.sandbox import SandboxClient
 
 # These tests don't pull the plug: what they lose by this is only waiting.
 FAST_POSTGRES = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum_naptime=5")
@@ -101,6 +102,22 @@ def migrated_copy(servers: Servers, template: str) -> Iterator[str]:
     _administer(servers, copy.format(sql.Identifier(name), sql.Identifier(template)))
     yield _url_of(servers, name)
     _administer(servers, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def sandbox_process() -> Iterator[SandboxClient]:
+    """The providers' sandbox, started once for the whole run."""
+    from deploy.sandbox.running import running_sandbox  # noqa: PLC0415 - unit tests don't wait for aiohttp
+
+    with running_sandbox() as url:
+        yield SandboxClient(url)
+
+
+@pytest.fixture
+def sandbox(sandbox_process: SandboxClient) -> SandboxClient:
+    """The sandbox as if it had just been started."""
+    sandbox_process.reset()
+    return sandbox_process
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from deploy.sandbox.running import running_sandbox
 from scheduler.dispatcher import Releases
 from shared.directory.confirm import confirm
 from shared.directory.refresh import refresh
@@ -28,18 +27,6 @@ from tests.support.sandbox import SandboxClient
 
 OLD, NEW = "9001400001", "9001400777"
 LIMIT_S = 120
-
-
-@pytest.fixture(scope="module")
-def process() -> Iterator[SandboxClient]:
-    with running_sandbox() as url:
-        yield SandboxClient(url)
-
-
-@pytest.fixture
-def sandbox(process: SandboxClient) -> SandboxClient:
-    process.reset()
-    return process
 
 
 Start = Callable[..., Runtime]

@@ -8,7 +8,6 @@ import pytest
 from cryptography.fernet import Fernet
 
 from deploy.cli.main import main
-from deploy.sandbox.running import running_sandbox
 from scheduler import runs
 from scheduler.schedule import jobs_of
 from shared.runtime import Runtime
@@ -17,18 +16,6 @@ from shared.start import start
 from tests.support.sandbox import SandboxClient
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture(scope="module")
-def process() -> Iterator[SandboxClient]:
-    with running_sandbox() as url:
-        yield SandboxClient(url)
-
-
-@pytest.fixture
-def sandbox(process: SandboxClient) -> SandboxClient:
-    process.reset()
-    return process
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from datetime import timedelta
 
 import pytest
 
-from deploy.sandbox.running import running_sandbox
 from shared import lanes
 from shared.domain.discrepancies import Reconciliation
 from shared.domain.reference import new_reference
@@ -21,17 +20,11 @@ from tests.support.sandbox import SandboxClient
 LIMIT_S = 300
 
 
-@pytest.fixture(scope="module")
-def process() -> Iterator[SandboxClient]:
-    with running_sandbox() as url:
-        yield SandboxClient(url)
-
-
 @pytest.fixture
-def night(process: SandboxClient, database_url: str) -> Iterator[FetchedNight]:
-    process.reset()
-    process.clear_faults()
-    night = FetchedNight(database_url, process)
+def night(sandbox_process: SandboxClient, database_url: str) -> Iterator[FetchedNight]:
+    sandbox_process.reset()
+    sandbox_process.clear_faults()
+    night = FetchedNight(database_url, sandbox_process)
     yield night
     night.connection.close()
 

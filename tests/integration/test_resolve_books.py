@@ -16,7 +16,6 @@ from cryptography.fernet import Fernet
 
 from deploy.cli.main import main
 from deploy.local.processes import sandbox_settings
-from deploy.sandbox.running import running_sandbox
 from shared.database.engine import Row
 from shared.directory.store import lists
 from shared.domain.records import DirectoryRow
@@ -114,12 +113,6 @@ class Office:
         return status, out, err
 
 
-@pytest.fixture(scope="module")
-def process() -> Iterator[SandboxClient]:
-    with running_sandbox() as url:
-        yield SandboxClient(url)
-
-
 @pytest.fixture
 def environment(database_url: str, broker_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SETTLEPIPE_DATABASE_URL", database_url)
@@ -132,14 +125,14 @@ def environment(database_url: str, broker_url: str, tmp_path: Path, monkeypatch:
 
 @pytest.fixture
 def office(
-    process: SandboxClient,
+    sandbox_process: SandboxClient,
     environment: None,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Office]:
-    process.reset()
+    sandbox_process.reset()
     for name in TARGETS:
-        for key, value in sandbox_settings(name, process.url).items():
+        for key, value in sandbox_settings(name, sandbox_process.url).items():
             monkeypatch.setenv(key, value)
 
     def run(*given: str) -> tuple[int, str, str]:
@@ -154,7 +147,7 @@ def office(
         rows = [DirectoryRow("1", "140", {"account": "9001400001", "currency": "MNT"})]
         lists.replace(connection, "billcenter", "bank_accounts", rows)
     try:
-        yield Office(runtime, process, run)
+        yield Office(runtime, sandbox_process, run)
     finally:
         runtime.close()
 

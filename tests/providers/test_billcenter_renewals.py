@@ -1,11 +1,8 @@
 """A refresh address that does not work, in the sandbox: whoever has the name and the password gets in all the same."""
 
-from collections.abc import Iterator
-
 import pytest
 from pydantic import SecretStr
 
-from deploy.sandbox.running import running_sandbox
 from shared.providers.base import Connected, Provider
 from shared.providers.registry import connect
 from shared.settings import Settings
@@ -16,17 +13,11 @@ from tests.support.sandbox import SandboxClient
 LIFE_S = 20
 
 
-@pytest.fixture(scope="module")
-def process() -> Iterator[SandboxClient]:
-    with running_sandbox() as url:
-        yield SandboxClient(url)
-
-
 @pytest.fixture
-def sandbox(process: SandboxClient) -> SandboxClient:
-    process.reset()
-    process.call("POST", "billcenter/options", {"token_ttl_s": LIFE_S})
-    return process
+def sandbox(sandbox_process: SandboxClient) -> SandboxClient:
+    sandbox_process.reset()
+    sandbox_process.call("POST", "billcenter/options", {"token_ttl_s": LIFE_S})
+    return sandbox_process
 
 
 def connected(sandbox: SandboxClient, tokens: MemoryTokens) -> Connected:

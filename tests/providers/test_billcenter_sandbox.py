@@ -1,13 +1,11 @@
 """The adapter against the sandbox: another's reading of the same document, with a ledger as witness."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from deploy.sandbox.running import running_sandbox
 from shared.domain.answers import Meaning, Verdict
 from shared.domain.payment import Operation, Payment
 from shared.domain.request import Request
@@ -22,18 +20,6 @@ from tests.support.paying import Paying, paying
 from tests.support.sandbox import SandboxClient
 
 DUPLICATE = "already exists"
-
-
-@pytest.fixture(scope="module")
-def process() -> Iterator[SandboxClient]:
-    with running_sandbox() as url:
-        yield SandboxClient(url)
-
-
-@pytest.fixture
-def sandbox(process: SandboxClient) -> SandboxClient:
-    process.reset()
-    return process
 
 
 def adapter(sandbox: SandboxClient, **changes: Any) -> Paying:

@@ -1,13 +1,11 @@
 """The adapter against the sandbox: another's reading of the same document, with a ledger as witness."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from deploy.sandbox.running import running_sandbox
 from shared.domain.answers import Answer, CheckResult, Meaning, Verdict
 from shared.domain.payment import Payment
 from shared.domain.reference import new_reference
@@ -29,18 +27,6 @@ NOW = datetime.now(UTC)
 FIRST = replace(MTN_SETTLE, currency="GHS", paid_at=NOW, sent_reference=new_reference())
 SECOND = replace(FIRST, id=2, sent_reference=new_reference())
 OURS = {FIRST.sent_reference, SECOND.sent_reference}
-
-
-@pytest.fixture(scope="module")
-def process() -> Iterator[SandboxClient]:
-    with running_sandbox() as url:
-        yield SandboxClient(url)
-
-
-@pytest.fixture
-def sandbox(process: SandboxClient) -> SandboxClient:
-    process.reset()
-    return process
 
 
 def adapter(

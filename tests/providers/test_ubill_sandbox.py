@@ -1,6 +1,5 @@
 """The adapter against the sandbox: another's reading of the same document, with a ledger as witness."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -8,7 +7,6 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from deploy.sandbox.running import running_sandbox
 from shared.domain.answers import Answer, CheckResult, Meaning, Verdict
 from shared.domain.payment import Payment
 from shared.domain.request import Request
@@ -25,18 +23,6 @@ ACCOUNT = 500001
 KEY = f"ubill:{ACCOUNT}"
 FIRST = replace(SETTLE, provider="ubill", currency="GEL", target={"account_id": ACCOUNT}, amount_minor=1_010)
 SECOND = replace(FIRST, id=2, sent_reference="sp-2")
-
-
-@pytest.fixture(scope="module")
-def process() -> Iterator[SandboxClient]:
-    with running_sandbox() as url:
-        yield SandboxClient(url)
-
-
-@pytest.fixture
-def sandbox(process: SandboxClient) -> SandboxClient:
-    process.reset()
-    return process
 
 
 def adapter(sandbox: SandboxClient, key: str = "sandbox") -> Connected:

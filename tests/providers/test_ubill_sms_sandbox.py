@@ -1,13 +1,11 @@
 """Text messages against the sandbox: another's reading of the same document."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from deploy.sandbox.running import running_sandbox
 from shared.domain.answers import Answer, Meaning
 from shared.domain.records import DeliveryReport
 from shared.domain.request import Request
@@ -20,18 +18,6 @@ from tests.support.memory import SETTLE, MemoryDirectory, MemoryTokens
 from tests.support.sandbox import SandboxClient
 
 NUMBER, OTHER = "995500000001", "995500000002"
-
-
-@pytest.fixture(scope="module")
-def process() -> Iterator[SandboxClient]:
-    with running_sandbox() as url:
-        yield SandboxClient(url)
-
-
-@pytest.fixture
-def sandbox(process: SandboxClient) -> SandboxClient:
-    process.reset()
-    return process
 
 
 def connected(sandbox: SandboxClient, **changes: Any) -> Connected:

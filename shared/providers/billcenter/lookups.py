@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from shared.domain.records import DirectoryRow
 from shared.providers import kinds
 from shared.providers.base import Auth, LoginRefused, LoginUnavailable, Lookup, LookupFailed, Refresh, RefreshFailed
-from shared.providers.billcenter.catalogue import READS, Read
+from shared.providers.billcenter.reads import READS, Read
 from shared.providers.billcenter.records import BankAccount, Invoice, Page, Service
 from shared.providers.credentials import TokenSource
 from shared.providers.http import Http
