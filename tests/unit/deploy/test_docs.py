@@ -160,3 +160,12 @@ def test_a_decision_has_its_number_the_five_headings_and_a_row_in_the_list(page:
 def test_decisions_are_numbered_without_a_gap() -> None:
     assert [int(page.name[:4]) for page in DECISIONS] == list(range(1, len(DECISIONS) + 1))
     assert len(DECISIONS) >= 10
+
+
+@pytest.mark.parametrize(
+    "page", sorted((docs.ROOT / "shared/providers").glob("*/README.md")), ids=lambda p: p.parent.name
+)
+def test_the_modules_that_a_providers_page_names_are_there(page: Path) -> None:
+    named = re.findall(r"`(\w+\.py)`", page.read_text("utf-8"))
+    assert named
+    assert [name for name in named if not (page.parent / name).exists()] == []
