@@ -1,6 +1,5 @@
 """prepare: the frozen request of a payment, or why there is none yet, or never."""
 
-from shared.domain.money import format_amount
 from shared.domain.payment import HoldReason, Operation, Payment
 from shared.domain.request import Built, Hold, Refusal
 from shared.providers.base import OperationRule
@@ -41,16 +40,3 @@ def rule_of(runtime: Runtime, payment: Payment) -> OperationRule:
     """What the provider's document says of this operation; where it has none, the strictest rule."""
     rules = runtime.registrations[payment.provider].operations
     return rules.get(payment.operation, OperationRule(resend_safe=False))
-
-
-def refund_fits(settle: Payment, refund: Payment, refunded_minor: int) -> Refusal | None:
-    """Why a refund can't be of this settle; `refunded_minor` is what its other refunds hold already."""
-    if settle.operation is not Operation.SETTLE:
-        return Refusal("it names a payment that is not a settle")
-    if (settle.provider, settle.currency) != (refund.provider, refund.currency):
-        return Refusal("its provider or currency differs from its settle's")
-    left_minor = settle.amount_minor - refunded_minor
-    if refund.amount_minor > left_minor:
-        left = format_amount(left_minor, settle.currency)
-        return Refusal(f"it is more than what is left to refund of its settle ({left} {settle.currency})")
-    return None

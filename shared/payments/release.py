@@ -12,7 +12,8 @@ from shared.directory import refresh
 from shared.domain.payment import HoldReason, Payment, State
 from shared.domain.request import Built, Hold, Refusal, Request
 from shared.follow_ups import lane as follow_ups
-from shared.payments.prepare import prepare, refund_fits, unsupported
+from shared.payments.prepare import prepare, unsupported
+from shared.payments.refund_sum import refund_fits
 from shared.payments.store import accept as accept_store
 from shared.payments.store import release as store
 from shared.payments.store.release import HeldRefund
