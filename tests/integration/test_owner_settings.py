@@ -34,7 +34,7 @@ HOSTILE = {
     "default_transaction_read_only": "on",
     "default_transaction_deferrable": "on",
     "synchronous_commit": "off",
-    "statement_timeout": "1ms",
+    "statement_timeout": "50ms",
     "lock_timeout": "1ms",
     "idle_in_transaction_session_timeout": "1ms",
     "idle_session_timeout": "100ms",
@@ -265,11 +265,11 @@ def test_triggers_that_nobody_but_a_superuser_can_have_fire_are_asked_for(owned_
 
 
 def test_doctor_says_what_the_owner_has_set(owned_url: str) -> None:
-    with owner_sets(owned_url, {"DateStyle": "German, DMY", "synchronous_commit": "off", "statement_timeout": "1ms"}):
+    with owner_sets(owned_url, {"DateStyle": "German, DMY", "synchronous_commit": "off", "statement_timeout": "50ms"}):
         found = {check.name: check for check in doctor.database(owned_url)}
     assert found["database settings"].ok
     said = found["database settings"].sentence
-    assert "DateStyle is German, DMY, statement_timeout is 1, synchronous_commit is off" in said
+    assert "DateStyle is German, DMY, statement_timeout is 50, synchronous_commit is off" in said
     assert not found["database durability"].ok
     assert "fsync is off" in found["database durability"].sentence, "tests' servers don't test durability"
 
