@@ -77,7 +77,7 @@ class Releases:
             "end what can't be sent", partial(ask.end_unsendable, runtime)
         ):
             self._ended_at = self._swept_at
-        self._apart.run("free invoices", partial(_free_invoices, runtime))
+        self._apart.run("free invoices", partial(release.free_invoices, runtime))
         self._apart.run("look at the lists", partial(self._changed, runtime))
         for provider in runtime.lanes:
             self._apart.run(f"release {provider}", partial(self._lists, runtime, provider), provider=provider)
@@ -105,11 +105,6 @@ class Releases:
         never = float("-inf")
         fresh = self._swept_at - self._changed_at.get(provider, never) <= _STALE_COPIES_S
         return fresh or self._swept_at - self._released_at.get(provider, never) >= _SLOW_LOOK_S
-
-
-def _free_invoices(runtime: Runtime) -> None:
-    with runtime.database.connection() as connection:
-        release.free_invoices(connection)
 
 
 def _refresh(runtime: Runtime, app: Celery, provider: str) -> None:

@@ -105,6 +105,16 @@ class Limits:
     breaker_open_s: float
 
 
+def limits_of(settings: Settings) -> Limits:
+    """The limits that these settings make."""
+    return Limits(
+        lease_s=settings.lease_s,
+        deadline_s=settings.retry.deadline_s,
+        breaker_failures=settings.breaker.failures,
+        breaker_open_s=settings.breaker.open_s,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """One process's share of the flow. registrations: every known provider; connected: those that are on."""

@@ -9,7 +9,7 @@ from shared.database.tokens import StoredTokens
 from shared.directory.views import CachedDirectory
 from shared.payments.store.ours import StoredBooks
 from shared.providers import registry
-from shared.runtime import Limits, Runtime, SignOfLife
+from shared.runtime import Runtime, SignOfLife, limits_of
 from shared.settings import Settings, SettingsError
 
 
@@ -39,11 +39,6 @@ def start(settings: Settings, *, sends: bool = False, pool_size: int = 8) -> Run
         connected={name: registry.connect(name, settings, tokens) for name in on},
         directories={name: CachedDirectory(database, name) for name in registrations},
         books=StoredBooks(database),
-        limits=Limits(
-            lease_s=settings.lease_s,
-            deadline_s=settings.retry.deadline_s,
-            breaker_failures=settings.breaker.failures,
-            breaker_open_s=settings.breaker.open_s,
-        ),
+        limits=limits_of(settings),
         life=life,
     )

@@ -83,7 +83,7 @@ def template(servers: Servers) -> Iterator[str]:
 
     name = f"settlepipe_template_{os.getpid()}"
     _administer(servers, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    migrate.upgrade(_url_of(servers, name))
+    migrate.upgrade(url_of(servers, name))
     yield name
     _administer(servers, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
@@ -100,7 +100,7 @@ def migrated_copy(servers: Servers, template: str) -> Iterator[str]:
     # file_copy: with fsync off it is faster than writing the copy to the log
     copy = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
     _administer(servers, copy.format(sql.Identifier(name), sql.Identifier(template)))
-    yield _url_of(servers, name)
+    yield url_of(servers, name)
     _administer(servers, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
@@ -133,9 +133,10 @@ def _secret(name: str) -> SecretStr | None:
 
 
 def _administer(servers: Servers, statement: sql.Composed) -> None:
-    with psycopg.connect(_url_of(servers, "postgres"), autocommit=True) as connection:
+    with psycopg.connect(url_of(servers, "postgres"), autocommit=True) as connection:
         connection.execute(statement)
 
 
-def _url_of(servers: Servers, database: str) -> str:
+def url_of(servers: Servers, database: str) -> str:
+    """The URL of this database on the tests' server."""
     return urlunsplit(urlsplit(servers.database_url)._replace(path=f"/{database}"))

@@ -13,18 +13,6 @@ from shared.directory.store import accounts
 _SQL = statements(__file__)
 
 
-# An account that nobody kept is not confirmed either: a process of an older version may have replaced the list.
-_ROWS = """
-SELECT r.kind, r.key, CASE WHEN r.kind = %(accounts)s AND NOT EXISTS (
-        SELECT FROM bank_accounts a WHERE (a.provider, a.service) = (r.provider, r.key) AND a.closed_at IS NULL
-            AND NOT a.to_confirm AND a.account = r.data ->> 'account'
-            AND a.khut_type = coalesce(r.data ->> 'khut_type', '')
-            AND a.bank_code = coalesce(r.data ->> 'bank_code', ''))
-    THEN r.data || '{"confirmed": false}' ELSE r.data END AS data
-FROM directory_rows r WHERE r.provider = %(provider)s AND r.closed_at IS NULL ORDER BY r.item_id
-"""
-
-
 def shown(connection: Connection, provider: str | None, *, closed: bool) -> list[Row]:
     """The accounts as people and programs see them, of one provider or all; closed: also those that are no more."""
     return connection.execute(_SQL["shown"], {"provider": provider, "closed": closed}).fetchall()
@@ -76,7 +64,7 @@ class CachedDirectory:
 
 
 def _read(connection: Connection, provider: str) -> Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]:
-    rows = connection.execute(_ROWS, {"provider": provider, "accounts": accounts.KIND}).fetchall()
+    rows = connection.execute(_SQL["rows"], {"provider": provider, "accounts": accounts.KIND}).fetchall()
     filed: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
     for row in rows:
         filed[row["kind"], row["key"]].append(row["data"])

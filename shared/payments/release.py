@@ -161,4 +161,7 @@ def refresh_wanted(runtime: Runtime, provider: str) -> list[int]:
     return waiting[:1] if wanted else []
 
 
-free_invoices = store.free_invoices
+def free_invoices(runtime: Runtime) -> None:
+    """Let go what was held at the very moment at which its invoice became free (see the statement)."""
+    with runtime.database.connection() as connection:
+        store.free_invoices(connection)

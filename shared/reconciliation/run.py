@@ -20,7 +20,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from shared import process
-from shared.database.clock import now as clock_now
+from shared.database import clock
 from shared.domain.discrepancies import Reconciliation
 from shared.domain.records import Period
 from shared.reconciliation import compare, discrepancies, evidence, fetch, report, tell
@@ -53,7 +53,7 @@ def last_day(runtime: Runtime, provider: str) -> date:
     """The newest day that is over, in the provider's time zone."""
     zone = ZoneInfo(runtime.registrations[provider].zone)
     with runtime.database.connection() as connection:
-        return clock_now(connection).astimezone(zone).date() - timedelta(days=1)
+        return clock.now(connection).astimezone(zone).date() - timedelta(days=1)
 
 
 def period(zone: str, day: date) -> Period:
@@ -108,7 +108,7 @@ def reconcile(
 def _opened(runtime: Runtime, provider: str, day: date) -> Reconciliation:
     when = period(runtime.registrations[provider].zone, day)
     with runtime.database.transaction() as connection:
-        now = clock_now(connection)
+        now = clock.now(connection)
         if now < when.start:
             raise NotCompared(f"{day} has not begun in {when.zone}")
         run = runs.open_run(connection, provider, day, when)

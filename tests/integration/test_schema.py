@@ -6,7 +6,6 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
@@ -15,6 +14,7 @@ from deploy.local.children import bare_environment
 from deploy.local.embedded import Servers
 from deploy.local.postgres import binaries_folder
 from shared import database
+from tests.conftest import url_of
 
 SCHEMA = Path(database.__file__).with_name("schema.sql")
 WRITTEN = f"settlepipe_as_written_{os.getpid()}"
@@ -27,7 +27,7 @@ ADVICE = """write the change into shared/database/schema.sql as well.
 @pytest.fixture
 def written(servers: Servers) -> Iterator[str]:
     """The name of a database made by schema.sql."""
-    with psycopg.connect(_url_of(servers, "postgres"), autocommit=True) as connection:
+    with psycopg.connect(url_of(servers, "postgres"), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {WRITTEN}")
         try:
             _run("psql", servers, WRITTEN, "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-f", str(SCHEMA))
@@ -73,11 +73,7 @@ def _broken(line: str) -> str:
 
 
 def _run(program: str, servers: Servers, name: str, *options: str) -> str:
-    command = [str(binaries_folder() / program), f"--dbname={_url_of(servers, name)}", *options]
+    command = [str(binaries_folder() / program), f"--dbname={url_of(servers, name)}", *options]
     done = subprocess.run(command, env=bare_environment(), capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def _url_of(servers: Servers, name: str) -> str:
-    return urlunsplit(urlsplit(servers.database_url)._replace(path=f"/{name}"))

@@ -36,7 +36,7 @@ from shared.payments.send import send
 from shared.payments.store.ours import StoredBooks
 from shared.providers.base import Auth, Connected, Doubt, FollowUp, OperationRule, Registration
 from shared.providers.ours import Books, Directory
-from shared.runtime import Limits, Runtime
+from shared.runtime import Runtime, limits_of
 from shared.settings import Settings
 from shared.settings.sections import ProviderSettings, UbillSettings
 
@@ -361,12 +361,7 @@ def _runtime(
         connected={name: p.connected(settings) for name, p in providers.items() if settings.provider(name).base_url},
         directories={name: CachedDirectory(database, name) for name in registrations},
         books=StoredBooks(database),
-        limits=Limits(
-            lease_s=settings.lease_s,
-            deadline_s=settings.retry.deadline_s,
-            breaker_failures=settings.breaker.failures,
-            breaker_open_s=settings.breaker.open_s,
-        ),
+        limits=limits_of(settings),
         life=life,
     )
 
