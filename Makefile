@@ -40,7 +40,7 @@ test-system: $(STAMP) ## Run the tests that need real programs (tests/system/ins
 proof: $(STAMP) ## Run all tests at every time of day, and what takes long (takes hours)
 	@$(BIN)/python -m tests.proof
 
-check: $(STAMP) ## Lint, formatting, types, import rules, dependencies, dead code, spelling
+check: $(STAMP) ## Lint, types, import rules, dependencies, dead code, spelling, fixtures
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -48,6 +48,7 @@ check: $(STAMP) ## Lint, formatting, types, import rules, dependencies, dead cod
 	@$(BIN)/deptry .
 	@$(BIN)/vulture
 	@$(BIN)/codespell
+	@found=$$($(BIN)/python -m pytest --setup-plan -n 0 tests/system tests/proof) || { echo "$$found" | tail -n 40; exit 1; }
 
 format: $(STAMP) ## Correct what ruff can correct
 	@$(BIN)/ruff check --fix .
