@@ -8,16 +8,17 @@ from shared.domain.answers import Answer, CheckResult, Verdict
 from shared.domain.money import format_amount
 from shared.domain.payment import HoldReason, Operation, Payment
 from shared.domain.request import Built, Hold, Refusal, Request
-from shared.providers import kinds
+from shared.providers import answer_kinds
+from shared.providers.answer_kinds import Unread
 from shared.providers.base import Auth, Doubt
 from shared.providers.billcenter import bodies, wire
+from shared.providers.billcenter.account_choice import account_choice
 from shared.providers.billcenter.lookups import Lookups
 from shared.providers.billcenter.records import Invoice
 from shared.providers.credentials import TokenSource
 from shared.providers.http import Http
-from shared.providers.kinds import Unread
+from shared.providers.http_outcomes import HttpAnswer
 from shared.providers.ours import Books, Directory
-from shared.providers.outcomes import HttpAnswer
 from shared.settings.sections import BillcenterSettings
 
 REFUND_LOWERS = "refund_lowers_amount_paid"  # learnt from an explicit refund; a check may then believe "unchanged"
@@ -37,7 +38,8 @@ class Billcenter:
         bank_code = target.bank_code or self._settings.bank_code
         if not bank_code:
             return Refusal("no bank code: name it in target.bank_code or set SETTLEPIPE_BILLCENTER__BANK_CODE")
-        account = self._account(target, directory)
+        listed = directory.rows("bank_accounts", str(target.biller_service_id))
+        account = account_choice(target, listed, confirm_changed=self._settings.confirm_changed_accounts)
         if isinstance(account, Hold):
             return account
         body = bodies.settle_body(
@@ -107,7 +109,7 @@ class Billcenter:
         if isinstance(outcome, HttpAnswer) and outcome.status in (200, 400):  # past the door
             self._tokens.worked(auth)
         answer = wire.read(operation, outcome, self._duplicate)
-        if kinds.explicit(answer):
+        if answer_kinds.explicit(answer):
             self._http.keep(outcome)
         return answer
 
@@ -129,18 +131,6 @@ class Billcenter:
         payment_id = payment.sent_reference if own else settle.sent_reference
         body = bodies.refund_body(settle.body, payment.amount_minor, payment_id)
         return Request(bodies.PATHS[Operation.REFUND], body, _exclusive_key(_target(payment).invoice_code))
-
-    def _account(self, target: bodies.Target, directory: Directory) -> str | Hold:
-        """The account for this service and customer, never guessed."""
-        service = target.biller_service_id
-        rows = bodies.accounts_for(directory.rows("bank_accounts", str(service)), target.bs_customer_code)
-        if not rows:
-            return Hold(HoldReason.NO_ACCOUNT, f"no MNT bank account for service {service} and this customer")
-        if len(rows) > 1:
-            return Hold(HoldReason.AMBIGUOUS_ACCOUNT, f"{len(rows)} bank accounts for service {service}")
-        if rows[0].get("confirmed") is False and self._settings.confirm_changed_accounts:
-            return Hold(HoldReason.ACCOUNT_UNCONFIRMED, f"service {service} has a changed bank account to confirm")
-        return str(rows[0]["account"])
 
 
 def _exclusive_key(invoice_code: str) -> str:

@@ -1,7 +1,7 @@
 """billcenter's requests as data: the target of an intent, the account it is paid to, the bytes that are sent. Pure."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,18 +35,6 @@ class Target(BaseModel):
 def minor(text: Any) -> int | None:
     """Minor units of one of billcenter's amounts ("1000.00"), or None for anything else, numbers included."""
     return minor_units(text, CURRENCY) if isinstance(text, str) else None
-
-
-def accounts_for(rows: Sequence[Mapping[str, Any]], bs_customer_code: str) -> list[Mapping[str, Any]]:
-    """The bank accounts of a service that fit a customer.
-
-    Where a service's accounts carry a `khut_type` (the branches of the Ulaanbaatar electricity network: our reading,
-    the document does not say which service that is), the customer code's first digit chooses.
-    """
-    fitting = [row for row in rows if row.get("account") and row.get("currency") in (None, "", CURRENCY)]
-    if any(row.get("khut_type") not in (None, "") for row in rows):
-        fitting = [row for row in fitting if str(row.get("khut_type")) == bs_customer_code[0]]
-    return fitting
 
 
 def paid_date(moment: datetime) -> str:

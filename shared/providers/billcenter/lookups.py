@@ -7,14 +7,14 @@ from urllib.parse import quote
 from pydantic import TypeAdapter, ValidationError
 
 from shared.domain.records import DirectoryRow
-from shared.providers import kinds
+from shared.providers import answer_kinds
+from shared.providers.answer_kinds import DOWN, DOWN_FAULTS, Unread
 from shared.providers.base import Auth, LoginRefused, LoginUnavailable, Lookup, LookupFailed, Refresh, RefreshFailed
 from shared.providers.billcenter.reads import READS, Read
 from shared.providers.billcenter.records import BankAccount, Invoice, Page, Service
 from shared.providers.credentials import TokenSource
 from shared.providers.http import Http
-from shared.providers.kinds import DOWN, DOWN_FAULTS, Unread
-from shared.providers.outcomes import HttpAnswer, HttpFault, parse_json
+from shared.providers.http_outcomes import HttpAnswer, HttpFault, parse_json
 from shared.providers.parameters import must_fit
 
 PREFIX = "/api/third_party/"
@@ -47,7 +47,7 @@ class Lookups:
         if outcome.status == 401:
             self._tokens.forget(auth)
         if outcome.status != 200:
-            down = kinds.kind_of(outcome) in DOWN
+            down = answer_kinds.kind_of(outcome) in DOWN
             return Unread(
                 f"the invoice could not be read: HTTP {outcome.status}", down, retry_after_s=outcome.retry_after_s
             )

@@ -11,7 +11,7 @@ from shared.providers.bmms.catalogue import entries
 from shared.providers.bmms.records import LANGUAGES, Document, Entry
 from shared.providers.bmms.shown import described, found_by, shown
 from shared.providers.http import Http
-from shared.providers.outcomes import Fault, HttpFault, parse_json
+from shared.providers.http_outcomes import Fault, HttpFault, parse_json
 from shared.providers.parameters import must_fit
 
 CATALOGUE = "catalogue"

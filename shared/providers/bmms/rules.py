@@ -10,8 +10,8 @@ from decimal import Decimal
 from fractions import Fraction
 
 from shared.domain.money import format_amount, places
+from shared.providers.answer_kinds import plain
 from shared.providers.bmms.records import Entry, InputField
-from shared.providers.kinds import plain
 
 CURRENCY = "UZS"  # our reading: the document names no currency
 # Our reading: minAmount, maxAmount and an amount's `validation` are in the unit of the amount that is sent, which is

@@ -4,11 +4,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from shared.providers.answer_kinds import document, plain
 from shared.providers.base import Lookup, LookupFailed
 from shared.providers.http import Http
+from shared.providers.http_outcomes import HttpFault
 from shared.providers.invoicepayment.bills import bill, shown
-from shared.providers.kinds import document, plain
-from shared.providers.outcomes import HttpFault
 from shared.providers.parameters import must_fit
 
 _PATH = "/v1/InvoicePayment/GetInvoicesByProductAndSubscriber"

@@ -6,8 +6,8 @@ import pytest
 
 from shared.domain.answers import Meaning, Verdict
 from shared.domain.payment import Operation
+from shared.providers.answer_kinds import Kind
 from shared.providers.base import Registration
-from shared.providers.kinds import Kind
 from tests.providers.contract.case import on
 from tests.providers.contract.faults import Fault, answered
 from tests.providers.contract.test_checks_contract import OPERATIONS, SURE, checker, shown

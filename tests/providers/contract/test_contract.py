@@ -14,8 +14,8 @@ import pytest
 from shared.domain.answers import Answer, Meaning
 from shared.domain.payment import Operation
 from shared.domain.request import Request
+from shared.providers.answer_kinds import Kind
 from shared.providers.base import Auth, Registration
-from shared.providers.kinds import Kind
 from shared.providers.registry import REGISTRATIONS
 from tests.providers.contract import faults
 from tests.providers.contract.case import Documented, case_of, on
