@@ -15,7 +15,7 @@ from shared.payments.store import ahead
 from shared.payments.store import dispatch as store
 from shared.payments.store.ahead import Longest
 from shared.payments.store.dispatch import Dispatched
-from shared.providers.http_outcomes import MAX_RETRY_AFTER_S
+from shared.providers.raw_answers import MAX_RETRY_AFTER_S
 from shared.runtime import Runtime
 from shared.settings.sections import ProviderSettings
 from shared.telemetry.logs import alert, get_logger

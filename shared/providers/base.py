@@ -17,7 +17,7 @@ from shared.domain.answers import Answer, CheckResult
 from shared.domain.payment import Operation, Payment
 from shared.domain.records import BookLine, DeliveryReport, DirectoryRow, Period
 from shared.domain.request import Built, Request
-from shared.providers.answer_kinds import AnswerTable
+from shared.providers.answer_meanings import AnswerTable
 from shared.providers.ours import Books, Directory, TokenStore
 from shared.settings import Settings
 from shared.settings.sections import ProviderSettings

@@ -8,7 +8,7 @@ import json
 import re
 from typing import Any
 
-from shared.providers.http_outcomes import HttpAnswer, one_object
+from shared.providers.raw_answers import HttpAnswer, one_object
 
 MAX_LIFE_S = 30 * 86_400.0  # nobody's token is believed to live longer without being renewed
 _TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")  # goes into a header

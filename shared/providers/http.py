@@ -20,7 +20,7 @@ from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPResponse, PoolManager
 
 from shared.providers.connection import Call, PlainPool, TlsPool, current
-from shared.providers.http_outcomes import Fault, HttpAnswer, HttpFault, retry_after_s
+from shared.providers.raw_answers import Fault, HttpAnswer, HttpFault, retry_after_s
 from shared.settings.sections import HttpSettings
 
 _READ_ATTEMPTS = 3

@@ -14,7 +14,7 @@ from typing import Any
 from shared.domain.records import UNREADABLE, BookLine
 from shared.domain.reference import is_reference
 from shared.providers.base import Auth, BooksUnread, LoginRefused
-from shared.providers.http_outcomes import Fault, HttpAnswer, HttpFault
+from shared.providers.raw_answers import Fault, HttpAnswer, HttpFault
 
 # What a later read may find otherwise; an answer that is too large or not HTTP comes again.
 _PASSING_FAULTS = frozenset({Fault.NOT_CONNECTED, Fault.TIME_OUT, Fault.RESET, Fault.SHORT_BODY})

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from shared.domain.answers import Meaning, Verdict
 from shared.domain.payment import Operation, Payment
 from shared.domain.request import Request
-from shared.providers.answer_kinds import Kind
+from shared.providers.answer_meanings import Kind
 from shared.providers.base import Connected, Doubt
 from shared.providers.billcenter.wire import Said
 from shared.providers.registry import connect

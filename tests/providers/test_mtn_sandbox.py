@@ -10,7 +10,7 @@ from shared.domain.answers import Answer, CheckResult, Meaning, Verdict
 from shared.domain.payment import Payment
 from shared.domain.reference import new_reference
 from shared.domain.request import Request
-from shared.providers.answer_kinds import Kind
+from shared.providers.answer_meanings import Kind
 from shared.providers.base import Connected, Doubt, LoginRefused, Provider
 from shared.providers.mtn.wire import Said
 from shared.providers.registry import connect

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from shared.domain.answers import Answer, CheckResult, Meaning, Verdict
 from shared.domain.payment import Payment
 from shared.domain.request import Request
-from shared.providers.answer_kinds import Kind
+from shared.providers.answer_meanings import Kind
 from shared.providers.base import Connected, Doubt, LoginRefused, Provider
 from shared.providers.registry import connect
 from shared.providers.ubill.wire import Said

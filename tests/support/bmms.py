@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.providers.bmms.catalogue import entries
 from shared.providers.bmms.records import Document, Entry
-from shared.providers.http_outcomes import parse_json
+from shared.providers.raw_answers import parse_json
 
 
 def texts(text: str) -> dict[str, str]:

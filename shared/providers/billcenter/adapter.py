@@ -8,8 +8,8 @@ from shared.domain.answers import Answer, CheckResult, Verdict
 from shared.domain.money import format_amount
 from shared.domain.payment import HoldReason, Operation, Payment
 from shared.domain.request import Built, Hold, Refusal, Request
-from shared.providers import answer_kinds
-from shared.providers.answer_kinds import Unread
+from shared.providers import answer_meanings
+from shared.providers.answer_meanings import Unread
 from shared.providers.base import Auth, Doubt
 from shared.providers.billcenter import bodies, wire
 from shared.providers.billcenter.account_choice import account_choice
@@ -17,8 +17,8 @@ from shared.providers.billcenter.lookups import Lookups
 from shared.providers.billcenter.records import Invoice
 from shared.providers.credentials import TokenSource
 from shared.providers.http import Http
-from shared.providers.http_outcomes import HttpAnswer
 from shared.providers.ours import Books, Directory
+from shared.providers.raw_answers import HttpAnswer
 from shared.settings.sections import BillcenterSettings
 
 REFUND_LOWERS = "refund_lowers_amount_paid"  # learnt from an explicit refund; a check may then believe "unchanged"
@@ -109,7 +109,7 @@ class Billcenter:
         if isinstance(outcome, HttpAnswer) and outcome.status in (200, 400):  # past the door
             self._tokens.worked(auth)
         answer = wire.read(operation, outcome, self._duplicate)
-        if answer_kinds.explicit(answer):
+        if answer_meanings.explicit(answer):
             self._http.keep(outcome)
         return answer
 

@@ -9,7 +9,7 @@ from shared.providers import grants
 from shared.providers.base import LoginRefused, LoginUnavailable
 from shared.providers.credentials import Grant, Login
 from shared.providers.http import Http
-from shared.providers.http_outcomes import HttpFault
+from shared.providers.raw_answers import HttpFault
 from shared.settings.sections import BillcenterSettings
 
 _ASSUMED_LIFE_S = 3600.0  # our reading: of a token that does not say when it ends; a 401 corrects it

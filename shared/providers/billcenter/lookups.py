@@ -7,15 +7,15 @@ from urllib.parse import quote
 from pydantic import TypeAdapter, ValidationError
 
 from shared.domain.records import DirectoryRow
-from shared.providers import answer_kinds
-from shared.providers.answer_kinds import DOWN, DOWN_FAULTS, Unread
+from shared.providers import answer_meanings
+from shared.providers.answer_meanings import DOWN, DOWN_FAULTS, Unread
 from shared.providers.base import Auth, LoginRefused, LoginUnavailable, Lookup, LookupFailed, Refresh, RefreshFailed
 from shared.providers.billcenter.reads import READS, Read
 from shared.providers.billcenter.records import BankAccount, Invoice, Page, Service
 from shared.providers.credentials import TokenSource
 from shared.providers.http import Http
-from shared.providers.http_outcomes import HttpAnswer, HttpFault, parse_json
 from shared.providers.parameters import must_fit
+from shared.providers.raw_answers import HttpAnswer, HttpFault, parse_json
 
 PREFIX = "/api/third_party/"
 PAGE_SIZE = 100  # asked for; the server may give less, the end is told by `count`
@@ -47,7 +47,7 @@ class Lookups:
         if outcome.status == 401:
             self._tokens.forget(auth)
         if outcome.status != 200:
-            down = answer_kinds.kind_of(outcome) in DOWN
+            down = answer_meanings.kind_of(outcome) in DOWN
             return Unread(
                 f"the invoice could not be read: HTTP {outcome.status}", down, retry_after_s=outcome.retry_after_s
             )

@@ -22,7 +22,7 @@ from shared.providers.billcenter.lookups import PAGE_SIZE, PREFIX
 from shared.providers.billcenter.records import Page
 from shared.providers.credentials import TokenSource
 from shared.providers.http import Http
-from shared.providers.http_outcomes import HttpAnswer, HttpFault
+from shared.providers.raw_answers import HttpAnswer, HttpFault
 
 MAX_PAGES = 100_000
 _PAGE = TypeAdapter(Page[Any])

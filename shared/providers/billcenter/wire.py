@@ -11,10 +11,10 @@ from typing import Any
 
 from shared.domain.answers import Answer, Meaning
 from shared.domain.payment import Operation
-from shared.providers import answer_kinds
-from shared.providers.answer_kinds import Kind
+from shared.providers import answer_meanings
+from shared.providers.answer_meanings import Kind
 from shared.providers.billcenter.bodies import RECEIPT
-from shared.providers.http_outcomes import HttpAnswer, HttpFault
+from shared.providers.raw_answers import HttpAnswer, HttpFault
 
 
 class Said(StrEnum):
@@ -33,7 +33,7 @@ class Said(StrEnum):
 _ALL = frozenset[str]({*Kind, *Said})
 # For every operation alike: an explicit no, a wrong address, and what holds for every provider.
 _COMMON: dict[str, Meaning] = {
-    **answer_kinds.COMMON,
+    **answer_meanings.COMMON,
     Said.REFUSED: Meaning.REFUSED,
     Said.DUPLICATE: Meaning.CHECK,
     Said.BAD_REQUEST: Meaning.CHECK,
@@ -54,7 +54,7 @@ _WHEN_AMBIGUOUS: Mapping[Operation | str, Meaning] = {
     RECEIPT: Meaning.CHECK,
 }
 
-ANSWERS: answer_kinds.AnswerTable = {
+ANSWERS: answer_meanings.AnswerTable = {
     (operation, str(kind)): meaning
     for operation, successes in _SUCCESSES.items()
     for kind, meaning in (
@@ -73,11 +73,11 @@ _MAX_FACT = 2000  # a receipt's qrdt has some 300 characters
 def read(operation: Operation | str, outcome: HttpAnswer | HttpFault, duplicate: re.Pattern[str] | None) -> Answer:
     """What the outcome of one call means. Total: whatever is not described is CHECK with listed=False."""
     if isinstance(outcome, HttpFault):
-        return answer_kinds.answer(ANSWERS, operation, answer_kinds.kind_of(outcome), outcome)
-    document = answer_kinds.document(outcome)
+        return answer_meanings.answer(ANSWERS, operation, answer_meanings.kind_of(outcome), outcome)
+    document = answer_meanings.document(outcome)
     detail = detail_of(document)
     kind = _kind(outcome, document, detail, duplicate)
-    answer = answer_kinds.answer(ANSWERS, operation, kind, outcome, detail, refusals=_REFUSALS)
+    answer = answer_meanings.answer(ANSWERS, operation, kind, outcome, detail, refusals=_REFUSALS)
     if outcome.status != 200 or not isinstance(document, dict):
         return answer
     facts = _facts(document)
@@ -88,11 +88,11 @@ def read(operation: Operation | str, outcome: HttpAnswer | HttpFault, duplicate:
 
 def detail_of(document: Any) -> str | None:
     """The reason in an answer's `detail`, fit for people."""
-    return answer_kinds.plain(document.get("detail")) if isinstance(document, dict) else None
+    return answer_meanings.plain(document.get("detail")) if isinstance(document, dict) else None
 
 
 def _kind(outcome: HttpAnswer, document: Any, detail: str | None, duplicate: re.Pattern[str] | None) -> str:
-    if document is answer_kinds.CONTRADICTORY and outcome.status in (200, 400):
+    if document is answer_meanings.CONTRADICTORY and outcome.status in (200, 400):
         return Kind.CONTRADICTION
     if outcome.status == 200:
         return _ok_kind(outcome.body, document, detail)
@@ -100,7 +100,7 @@ def _kind(outcome: HttpAnswer, document: Any, detail: str | None, duplicate: re.
         if detail is None:
             return Said.BAD_REQUEST
         return Said.DUPLICATE if duplicate and duplicate.search(detail) else Said.REFUSED
-    return answer_kinds.kind_of(outcome)
+    return answer_meanings.kind_of(outcome)
 
 
 def _ok_kind(body: bytes, document: Any, detail: str | None) -> Said:

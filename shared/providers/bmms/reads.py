@@ -11,8 +11,8 @@ from shared.providers.bmms.catalogue import entries
 from shared.providers.bmms.records import LANGUAGES, Document, Entry
 from shared.providers.bmms.shown import described, found_by, shown
 from shared.providers.http import Http
-from shared.providers.http_outcomes import Fault, HttpFault, parse_json
 from shared.providers.parameters import must_fit
+from shared.providers.raw_answers import Fault, HttpFault, parse_json
 
 CATALOGUE = "catalogue"
 _PATH = "/services/bmms/api/agent/recipients"

@@ -10,7 +10,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from shared.domain.money import format_amount, places
-from shared.providers.answer_kinds import plain
+from shared.providers.answer_meanings import plain
 from shared.providers.bmms.records import Entry, InputField
 
 CURRENCY = "UZS"  # our reading: the document names no currency

@@ -4,12 +4,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shared.providers.answer_kinds import document, plain
+from shared.providers.answer_meanings import document, plain
 from shared.providers.base import Lookup, LookupFailed
 from shared.providers.http import Http
-from shared.providers.http_outcomes import HttpFault
 from shared.providers.invoicepayment.bills import bill, shown
 from shared.providers.parameters import must_fit
+from shared.providers.raw_answers import HttpFault
 
 _PATH = "/v1/InvoicePayment/GetInvoicesByProductAndSubscriber"
 _SUCCESS = (0, "100")  # `status` and `code`, as in the example: our reading, the document lists no values

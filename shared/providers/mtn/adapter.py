@@ -7,11 +7,10 @@ from typing import Any
 from shared.domain.answers import Answer, CheckResult
 from shared.domain.payment import Payment
 from shared.domain.request import Built, Request
-from shared.providers import answer_kinds, markers
-from shared.providers.answer_kinds import Unread
+from shared.providers import answer_meanings, markers
+from shared.providers.answer_meanings import Unread
 from shared.providers.base import Auth, Doubt
 from shared.providers.http import Http
-from shared.providers.http_outcomes import HttpAnswer
 from shared.providers.markers import Learner, Line
 from shared.providers.mtn import wire
 from shared.providers.mtn.account import payments_of
@@ -19,6 +18,7 @@ from shared.providers.mtn.bodies import settle_body, target_of
 from shared.providers.mtn.login import Door
 from shared.providers.mtn.lookups import Lookups
 from shared.providers.ours import Books, Directory
+from shared.providers.raw_answers import HttpAnswer
 from shared.settings.sections import MtnSettings
 
 
@@ -48,7 +48,7 @@ class Mtn:
         if isinstance(outcome, HttpAnswer) and outcome.status in (200, 400):  # past the door
             self._door.worked(auth)
         answer = wire.read(outcome, key_alone=self._door.key_alone, reference=payment.sent_reference)
-        if answer_kinds.explicit(answer):
+        if answer_meanings.explicit(answer):
             self._http.keep(outcome)
         return answer
 

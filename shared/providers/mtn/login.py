@@ -11,8 +11,8 @@ from shared.providers import grants
 from shared.providers.base import Auth, LoginRefused, LoginUnavailable, Renew
 from shared.providers.credentials import Grant, Login, TokenSource
 from shared.providers.http import Http
-from shared.providers.http_outcomes import HttpFault
 from shared.providers.ours import TokenStore
+from shared.providers.raw_answers import HttpFault
 from shared.settings.sections import MtnSettings
 
 TOKEN_PATH = "/oauth/access_token"  # noqa: S105 - a path

@@ -9,15 +9,15 @@ from urllib.parse import quote
 
 from pydantic import TypeAdapter
 
-from shared.providers import answer_kinds
-from shared.providers.answer_kinds import DOWN, DOWN_FAULTS, Unread
+from shared.providers import answer_meanings
+from shared.providers.answer_meanings import DOWN, DOWN_FAULTS, Unread
 from shared.providers.base import Auth, LoginRefused, LoginUnavailable, Lookup, LookupFailed
 from shared.providers.http import Http
-from shared.providers.http_outcomes import HttpAnswer, HttpFault
 from shared.providers.mtn import wire
 from shared.providers.mtn.bodies import PATH, Target
 from shared.providers.mtn.login import Door
 from shared.providers.parameters import Parameters, must_fit
+from shared.providers.raw_answers import HttpAnswer, HttpFault
 
 _DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 # Documented values: what may stand there, and how it is told to whom it does not fit.
@@ -78,10 +78,10 @@ class Lookups:
             return Unread(f"the payments could not be read: {outcome.kind}", outcome.kind in DOWN_FAULTS)
         if outcome.status == 403 or (outcome.status == 401 and self._door.key_alone):
             raise LoginRefused(f"mtn lets no reads in (HTTP {outcome.status}); check the credentials and their rights")
-        document = answer_kinds.document(outcome)
+        document = answer_meanings.document(outcome)
         if outcome.status != 200:
             answered = outcome.status in (400, 404, 405) and wire.refusal_of(document) is not None
-            down = answer_kinds.kind_of(outcome) in DOWN
+            down = answer_meanings.kind_of(outcome) in DOWN
             after_s = outcome.retry_after_s
             return Unread(f"the payments could not be read: HTTP {outcome.status}", down, answered, after_s)
         result = wire.result_of(document)
@@ -148,7 +148,7 @@ class Lookups:
 def _readable(name: str, outcome: HttpAnswer) -> Any:
     """What was found, always in one form: the result's fields at the top, and `data` as the document has it for this
     look-up, an array of bills or one bill."""
-    document = answer_kinds.document(outcome)
+    document = answer_meanings.document(outcome)
     if outcome.status != 200:
         reason = wire.refusal_of(document)
         raise LookupFailed(f"mtn {name}: HTTP {outcome.status}{f': {reason}' if reason else ''}")

@@ -12,9 +12,9 @@ from typing import Any
 from shared.domain.answers import Answer, Meaning
 from shared.domain.payment import Operation
 from shared.domain.reference import is_reference
-from shared.providers import answer_kinds
-from shared.providers.answer_kinds import Kind
-from shared.providers.http_outcomes import HttpAnswer, HttpFault
+from shared.providers import answer_meanings
+from shared.providers.answer_meanings import Kind
+from shared.providers.raw_answers import HttpAnswer, HttpFault
 
 OK_CODE = "0000"
 
@@ -34,10 +34,10 @@ _ALL = frozenset[str]({*Kind, *Said})
 # Nothing is stated about a repeated request: all that is ambiguous is looked at first.
 _SETTLE: Mapping[str, Meaning] = (
     dict.fromkeys(_ALL, Meaning.CHECK)
-    | dict(answer_kinds.COMMON)
+    | dict(answer_meanings.COMMON)
     | {Said.OK: Meaning.SUCCEEDED, Said.REFUSED: Meaning.REFUSED, Said.KEY_REFUSED: Meaning.HALT}
 )
-ANSWERS: answer_kinds.AnswerTable = {(Operation.SETTLE, str(kind)): meaning for kind, meaning in _SETTLE.items()}
+ANSWERS: answer_meanings.AnswerTable = {(Operation.SETTLE, str(kind)): meaning for kind, meaning in _SETTLE.items()}
 
 _REFUSALS = frozenset[str]({Said.NO, Said.REFUSED})
 _KEY_REFUSED = "mtn refused the API key; check SETTLEPIPE_MTN__API_KEY"
@@ -62,7 +62,7 @@ class Result:
     @property
     def shown(self) -> str:
         """The code, fit for people."""
-        return (answer_kinds.plain(self.code) or "?")[:_MAX_FACT]
+        return (answer_meanings.plain(self.code) or "?")[:_MAX_FACT]
 
     @property
     def reason(self) -> str:
@@ -82,7 +82,7 @@ def result_of(document: Any) -> Result | None:
     if codes[0] == OK_CODE and _is_error(document):
         return None
     descriptions, ids = (
-        [text for place in places if (text := answer_kinds.plain(place.get(name)))]
+        [text for place in places if (text := answer_meanings.plain(place.get(name)))]
         for name in ("resultDescription", "transactionId")
     )
     return Result(
@@ -114,7 +114,7 @@ def refusal_of(document: Any) -> str | None:
         return None
     if _NO_REFUSAL.fullmatch(str(document["status"]).strip()):
         return None
-    return answer_kinds.plain(document.get("message"))
+    return answer_meanings.plain(document.get("message"))
 
 
 def read(outcome: HttpAnswer | HttpFault, *, key_alone: bool, reference: str | None = None) -> Answer:
@@ -124,16 +124,16 @@ def read(outcome: HttpAnswer | HttpFault, *, key_alone: bool, reference: str | N
     answer that names another one of ours in its place answers another request.
     """
     if isinstance(outcome, HttpFault):
-        return answer_kinds.answer(ANSWERS, Operation.SETTLE, answer_kinds.kind_of(outcome), outcome)
-    document = answer_kinds.document(outcome)
+        return answer_meanings.answer(ANSWERS, Operation.SETTLE, answer_meanings.kind_of(outcome), outcome)
+    document = answer_meanings.document(outcome)
     result, refusal = result_of(document), refusal_of(document)
-    contradicts = document is answer_kinds.CONTRADICTORY or (
+    contradicts = document is answer_meanings.CONTRADICTORY or (
         reference is not None and _is_of_another(result, reference)
     )
     contradicts &= outcome.status in _TOLD_BY_BODY
     kind = Kind.CONTRADICTION if contradicts else _kind(outcome, result, refusal, key_alone)
     detail = _KEY_REFUSED if kind == Said.KEY_REFUSED else result.reason if kind == Said.NO and result else refusal
-    answer = answer_kinds.answer(ANSWERS, Operation.SETTLE, kind, outcome, detail, refusals=_REFUSALS)
+    answer = answer_meanings.answer(ANSWERS, Operation.SETTLE, kind, outcome, detail, refusals=_REFUSALS)
     if result is None or outcome.status != 200 or contradicts:
         return answer
     return replace(answer, facts=_facts(result), provider_reference=result.transaction_id if result.ok else None)
@@ -150,7 +150,7 @@ def _kind(outcome: HttpAnswer, result: Result | None, refusal: str | None, key_a
         return Said.BAD_REQUEST
     if outcome.status == 401 and key_alone:
         return Said.KEY_REFUSED
-    return answer_kinds.kind_of(outcome)
+    return answer_meanings.kind_of(outcome)
 
 
 def _is_of_another(result: Result | None, reference: str) -> bool:
@@ -166,6 +166,6 @@ def _facts(result: Result) -> dict[str, str]:
     if isinstance(result.data, dict):
         for name, key in (("amount_paid", "amountPaid"), ("advance_payment", "advancePayment")):
             money = result.data.get(key)
-            if isinstance(money, dict) and (amount := answer_kinds.plain(money.get("amount"))):
-                facts[name] = f"{amount} {answer_kinds.plain(money.get('unit')) or ''}".strip()[:_MAX_FACT]
+            if isinstance(money, dict) and (amount := answer_meanings.plain(money.get("amount"))):
+                facts[name] = f"{amount} {answer_meanings.plain(money.get('unit')) or ''}".strip()[:_MAX_FACT]
     return facts

@@ -7,13 +7,13 @@ from typing import Any
 from shared.domain.answers import Answer, CheckResult, Verdict
 from shared.domain.payment import Payment
 from shared.domain.request import Built, Request
-from shared.providers import answer_kinds, markers
-from shared.providers.answer_kinds import DOWN, DOWN_FAULTS, Unread
+from shared.providers import answer_meanings, markers
+from shared.providers.answer_meanings import DOWN, DOWN_FAULTS, Unread
 from shared.providers.base import Auth, Doubt, LoginRefused
 from shared.providers.http import Http
-from shared.providers.http_outcomes import HttpFault
 from shared.providers.markers import Learner, Line
 from shared.providers.ours import Books, Directory
+from shared.providers.raw_answers import HttpFault
 from shared.providers.ubill import bodies, key, wire
 from shared.providers.ubill.listing import Listed, listed
 from shared.settings.sections import UbillSettings
@@ -46,7 +46,7 @@ class Ubill:
             raise ValueError(f"payment {payment.id} has no frozen request; build it before sending")
         outcome = self._http.call("POST", payment.path, headers=auth.headers, body=payment.body)
         answer = wire.read(payment.operation, outcome)
-        if answer_kinds.explicit(answer):
+        if answer_meanings.explicit(answer):
             self._http.keep(outcome)
         return answer
 
@@ -83,10 +83,10 @@ class Ubill:
         if outcome.status in (401, 403):
             raise LoginRefused(f"ubill refused the API key (HTTP {outcome.status}); check SETTLEPIPE_UBILL__API_KEY")
         if outcome.status != 200:
-            down = answer_kinds.kind_of(outcome) in DOWN
+            down = answer_meanings.kind_of(outcome) in DOWN
             after_s = outcome.retry_after_s
             return Unread(f"the payments could not be read: HTTP {outcome.status}", down, retry_after_s=after_s)
-        found = listed(answer_kinds.document(outcome), account_id, self._zone)
+        found = listed(answer_meanings.document(outcome), account_id, self._zone)
         if found is not None:
             self._http.keep(outcome)
         return found or Unread("the payments could not be read: the answer is not as documented")

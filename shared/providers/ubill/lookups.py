@@ -9,11 +9,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from shared.providers import answer_kinds
+from shared.providers import answer_meanings
 from shared.providers.base import LoginRefused, Lookup, LookupFailed
 from shared.providers.http import Http
-from shared.providers.http_outcomes import Fault, HttpAnswer, HttpFault
 from shared.providers.parameters import must_fit
+from shared.providers.raw_answers import Fault, HttpAnswer, HttpFault
 from shared.providers.ubill import bodies, key
 from shared.providers.ubill.records import Account, Paid, Rows
 from shared.providers.ubill.wire import message, status_id
@@ -109,7 +109,7 @@ def _document(
     if isinstance(outcome, HttpFault):
         why = _FAULTS.get(outcome.kind, f"no answer ({outcome.kind})")
         raise LookupFailed(f"ubill {lookup}: {why}{advice}")
-    document = answer_kinds.document(outcome)
+    document = answer_meanings.document(outcome)
     if outcome.status != 200 or not (status_id(document) == 0 or (lookup == "payments" and _listed(document))):
         said = message(document) or "the answer says no success"
         raise LookupFailed(f"ubill {lookup}: HTTP {outcome.status}: {said}{advice}")

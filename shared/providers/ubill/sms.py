@@ -9,11 +9,11 @@ from shared.domain.money import format_amount
 from shared.domain.payment import Payment
 from shared.domain.records import DeliveryReport
 from shared.domain.request import Built, Refusal, Request
-from shared.providers import answer_kinds
+from shared.providers import answer_meanings
 from shared.providers.base import Auth, FollowUp, LoginRefused, LookupFailed
 from shared.providers.http import Http
-from shared.providers.http_outcomes import HttpAnswer, HttpFault
 from shared.providers.ours import Directory
+from shared.providers.raw_answers import HttpAnswer, HttpFault
 from shared.providers.ubill import key, sms_wire
 from shared.providers.ubill.sms_wire import Message
 from shared.settings.sections import UbillSettings
@@ -43,14 +43,14 @@ class Sms:
         """Send it once."""
         outcome = self._http.call("POST", request.path, headers=auth.headers, body=request.body)
         answer = sms_wire.read(outcome)
-        if answer_kinds.explicit(answer):
+        if answer_meanings.explicit(answer):
             self._http.keep(outcome)
         return answer
 
     def reports(self, sms_id: str) -> Sequence[DeliveryReport]:
         """What is said of the delivery of a sent message. Raises LookupFailed."""
         outcome = get(self._http, self._settings, "sms_report", f"/sms/report/{quote(sms_id, safe='')}")
-        found = sms_wire.reports(answer_kinds.document(outcome))
+        found = sms_wire.reports(answer_meanings.document(outcome))
         if found is None:
             raise LookupFailed("ubill sms_report: the answer is not as documented, or says no success")
         return found

@@ -9,10 +9,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from shared.domain.answers import Answer, Meaning
-from shared.providers import answer_kinds
+from shared.providers import answer_meanings
 from shared.providers.base import Lookup, LookupFailed
 from shared.providers.http import Http
-from shared.providers.http_outcomes import HttpFault
+from shared.providers.raw_answers import HttpFault
 from shared.providers.ubill import sms_wire
 from shared.providers.ubill.sms import Sms, get, headers
 from shared.providers.ubill.sms_wire import Message
@@ -66,13 +66,13 @@ def _report(http: Http, settings: UbillSettings, /, sms_id: str) -> Any:
 
 
 def _balance(http: Http, settings: UbillSettings, /) -> Any:
-    document = _said(answer_kinds.document(get(http, settings, "sms_balance", "/sms/balance")), "sms_balance")
+    document = _said(answer_meanings.document(get(http, settings, "sms_balance", "/sms/balance")), "sms_balance")
     return {"sms": document.get("sms")}
 
 
 def _brands(http: Http, settings: UbillSettings, /) -> Any:
     document = _said(
-        answer_kinds.document(get(http, settings, "sms_brand_names", "/sms/brandNames")), "sms_brand_names"
+        answer_meanings.document(get(http, settings, "sms_brand_names", "/sms/brandNames")), "sms_brand_names"
     )
     rows = document.get("data")
     if not isinstance(rows, list):
@@ -96,7 +96,7 @@ def _write(http: Http, settings: UbillSettings, lookup: str, path: str, fields: 
     if isinstance(outcome, HttpFault):
         done = "it may have been done: look with sms_brand_names" if outcome.written else "nothing was sent"
         raise LookupFailed(f"ubill {lookup}: no answer ({outcome.kind}); {done}")
-    document = answer_kinds.document(outcome)
+    document = answer_meanings.document(outcome)
     if outcome.status != 200 or status_id(document) != 0:
         said = message(document) or "no reason is given"
         raise LookupFailed(f"ubill {lookup}: HTTP {outcome.status}, statusID {status_id(document)}: {said}")

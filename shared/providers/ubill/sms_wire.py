@@ -9,9 +9,9 @@ from typing import Any
 
 from shared.domain.answers import Answer, Meaning
 from shared.domain.records import DeliveryReport
-from shared.providers import answer_kinds
-from shared.providers.answer_kinds import Kind
-from shared.providers.http_outcomes import HttpAnswer, HttpFault
+from shared.providers import answer_meanings
+from shared.providers.answer_meanings import Kind
+from shared.providers.raw_answers import HttpAnswer, HttpFault
 from shared.providers.ubill.wire import message, status_id
 
 SEND = "/sms/send"
@@ -54,11 +54,11 @@ _STATUSES = {
 }
 # Without credit nothing is sent, so it may be asked again when there is some: it is no reason to halt the lane that
 # payments go through. A general error may have come after some were sent.
-ANSWERS: answer_kinds.AnswerTable = {
+ANSWERS: answer_meanings.AnswerTable = {
     (OPERATION, str(kind)): meaning
     for kind, meaning in {
         **dict.fromkeys((*Kind, *Said), Meaning.CHECK),
-        **answer_kinds.COMMON,
+        **answer_meanings.COMMON,
         **dict.fromkeys(_STATUSES.values(), Meaning.REFUSED),
         Said.SENT: Meaning.SUCCEEDED,
         Said.NO_CREDIT: Meaning.NOT_SENT,
@@ -124,17 +124,17 @@ def read(outcome: HttpAnswer | HttpFault) -> Answer:
     A `statusID` counts beside a 200 and beside a 400: the document gives no HTTP statuses (our reading).
     """
     if isinstance(outcome, HttpFault) or outcome.status not in (200, 400):
-        return answer_kinds.answer(ANSWERS, OPERATION, answer_kinds.kind_of(outcome), outcome)
-    document = answer_kinds.document(outcome)
-    if document is answer_kinds.CONTRADICTORY:
-        return answer_kinds.answer(ANSWERS, OPERATION, Kind.CONTRADICTION, outcome)
+        return answer_meanings.answer(ANSWERS, OPERATION, answer_meanings.kind_of(outcome), outcome)
+    document = answer_meanings.document(outcome)
+    if document is answer_meanings.CONTRADICTORY:
+        return answer_meanings.answer(ANSWERS, OPERATION, Kind.CONTRADICTION, outcome)
     status, sms_id = status_id(document), _sms_id(document)
     if (outcome.status, status) == (200, 0) and sms_id is not None:
-        answer = answer_kinds.answer(ANSWERS, OPERATION, Said.SENT, outcome)
+        answer = answer_meanings.answer(ANSWERS, OPERATION, Said.SENT, outcome)
         return replace(answer, provider_reference=sms_id, facts={"sms_id": sms_id})
     kind = Said.OTHER if status is None else _STATUSES.get(status, Said.OTHER)
     detail = f"{message(document) or 'no message'} (statusID {status}, HTTP {outcome.status})"
-    return answer_kinds.answer(ANSWERS, OPERATION, kind, outcome, detail, refusals=_REFUSALS)
+    return answer_meanings.answer(ANSWERS, OPERATION, kind, outcome, detail, refusals=_REFUSALS)
 
 
 def reports(document: Any) -> list[DeliveryReport] | None:

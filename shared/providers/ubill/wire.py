@@ -10,9 +10,9 @@ from typing import Any
 
 from shared.domain.answers import Answer, Meaning
 from shared.domain.payment import Operation
-from shared.providers import answer_kinds
-from shared.providers.answer_kinds import Kind
-from shared.providers.http_outcomes import HttpAnswer, HttpFault
+from shared.providers import answer_meanings
+from shared.providers.answer_meanings import Kind
+from shared.providers.raw_answers import HttpAnswer, HttpFault
 
 
 class Said(StrEnum):
@@ -27,13 +27,13 @@ class Said(StrEnum):
 # No request may be sent twice, and no refusal of a payment is documented: what is not listed below is CHECK.
 _MEANINGS: Mapping[str, Meaning] = {
     **dict.fromkeys((*Kind, *Said), Meaning.CHECK),
-    **answer_kinds.COMMON,
+    **answer_meanings.COMMON,
     Kind.UNAUTHORISED: Meaning.HALT,  # the key is static: no other one can be had
     Kind.NOT_FOUND: Meaning.HALT,  # the address is wrong; ubill's own answer to a payment has a statusID
     Kind.NOT_ALLOWED: Meaning.HALT,
     Said.OK: Meaning.SUCCEEDED,
 }
-ANSWERS: answer_kinds.AnswerTable = {(Operation.SETTLE, str(kind)): meaning for kind, meaning in _MEANINGS.items()}
+ANSWERS: answer_meanings.AnswerTable = {(Operation.SETTLE, str(kind)): meaning for kind, meaning in _MEANINGS.items()}
 
 _REFUSALS = frozenset[str]({Said.NO})
 # Statuses that may carry a no of ubill's own; a 401, 403, 408 or 429 says what it says by itself.
@@ -44,11 +44,11 @@ _MAX_ID_LENGTH = 64
 def read(operation: Operation | str, outcome: HttpAnswer | HttpFault) -> Answer:
     """What the outcome of one call means. Total: whatever is not described is CHECK with listed=False."""
     if isinstance(outcome, HttpFault):
-        return answer_kinds.answer(ANSWERS, operation, answer_kinds.kind_of(outcome), outcome)
-    document = answer_kinds.document(outcome)
+        return answer_meanings.answer(ANSWERS, operation, answer_meanings.kind_of(outcome), outcome)
+    document = answer_meanings.document(outcome)
     kind = _kind(outcome, document)
     detail = None if kind == Said.OK else message(document)
-    answer = answer_kinds.answer(ANSWERS, operation, kind, outcome, detail, refusals=_REFUSALS)
+    answer = answer_meanings.answer(ANSWERS, operation, kind, outcome, detail, refusals=_REFUSALS)
     if kind == Said.OK:
         return replace(answer, provider_reference=_payment_id(document))
     return replace(answer, facts={"status_id": status_id(document)}) if kind == Said.NO else answer
@@ -74,12 +74,12 @@ def says_success(document: Any) -> bool:
 
 def message(document: Any) -> str | None:
     """The reason in an answer's `message`, fit for people."""
-    return answer_kinds.plain(document.get("message")) if isinstance(document, dict) else None
+    return answer_meanings.plain(document.get("message")) if isinstance(document, dict) else None
 
 
 def _kind(outcome: HttpAnswer, document: Any) -> str:
-    status, said = answer_kinds.kind_of(outcome), status_id(document)
-    if document is answer_kinds.CONTRADICTORY and (outcome.status == 200 or status in _BESIDE_A_NO):
+    status, said = answer_meanings.kind_of(outcome), status_id(document)
+    if document is answer_meanings.CONTRADICTORY and (outcome.status == 200 or status in _BESIDE_A_NO):
         return Kind.CONTRADICTION
     if outcome.status == 200:
         if said == 0:
@@ -94,6 +94,6 @@ def _payment_id(document: Mapping[str, Any]) -> str | None:
     value = data.get("id") if isinstance(data, dict) else None
     if isinstance(value, int) and not isinstance(value, bool):  # the document writes ids either way
         value = str(value)
-    text = (answer_kinds.plain(value) or "")[:_MAX_ID_LENGTH]
+    text = (answer_meanings.plain(value) or "")[:_MAX_ID_LENGTH]
     # A zero is what databases say where no row was written.
     return text if text.strip("0") else None

@@ -6,7 +6,7 @@ import pytest
 
 from shared.domain.answers import Meaning, Verdict
 from shared.domain.payment import Operation
-from shared.providers.answer_kinds import Kind
+from shared.providers.answer_meanings import Kind
 from shared.providers.base import Registration
 from tests.providers.contract.case import on
 from tests.providers.contract.faults import Fault, answered

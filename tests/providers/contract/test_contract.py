@@ -14,7 +14,7 @@ import pytest
 from shared.domain.answers import Answer, Meaning
 from shared.domain.payment import Operation
 from shared.domain.request import Request
-from shared.providers.answer_kinds import Kind
+from shared.providers.answer_meanings import Kind
 from shared.providers.base import Auth, Registration
 from shared.providers.registry import REGISTRATIONS
 from tests.providers.contract import faults

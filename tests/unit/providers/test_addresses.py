@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from shared.providers.http import Http
-from shared.providers.http_outcomes import Fault, HttpAnswer, HttpFault
+from shared.providers.raw_answers import Fault, HttpAnswer, HttpFault
 from shared.settings.sections import HttpSettings
 from tests.support.raw_server import answer, answering, raw_server
 

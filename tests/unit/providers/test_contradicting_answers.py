@@ -7,8 +7,8 @@ import pytest
 
 from shared.domain.answers import Answer, Meaning
 from shared.domain.payment import Operation
-from shared.providers.http_outcomes import HttpAnswer
 from shared.providers.mtn import wire as mtn
+from shared.providers.raw_answers import HttpAnswer
 from shared.providers.ubill import wire as ubill
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from shared.providers.http import Http
-from shared.providers.http_outcomes import MAX_RETRY_AFTER_S, Fault, HttpAnswer, HttpFault, parse_json
+from shared.providers.raw_answers import MAX_RETRY_AFTER_S, Fault, HttpAnswer, HttpFault, parse_json
 from shared.settings.sections import HttpSettings
 from tests.support.certificate import self_signed
 from tests.support.raw_server import Connection, RawServer, Script, answer, answering, raw_server, then

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shared.providers.http import Http
-from shared.providers.http_outcomes import Fault, HttpAnswer, HttpFault
+from shared.providers.raw_answers import Fault, HttpAnswer, HttpFault
 from shared.settings.sections import HttpSettings
 from tests.support.certificate import self_signed
 from tests.support.raw_server import Connection, RawServer, Script, answer, raw_server

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from shared.domain.answers import Meaning
 from shared.domain.payment import Operation
-from shared.providers.answer_kinds import Kind
+from shared.providers.answer_meanings import Kind
 from shared.providers.billcenter.bodies import RECEIPT
 from shared.providers.billcenter.wire import ANSWERS, Said, read
-from shared.providers.http_outcomes import Fault, HttpAnswer, HttpFault
+from shared.providers.raw_answers import Fault, HttpAnswer, HttpFault
 
 SETTLE, REFUND = Operation.SETTLE, Operation.REFUND
 DUPLICATE = re.compile("already exists")

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from shared.domain.answers import Meaning
 from shared.domain.payment import Operation
 from shared.domain.reference import new_reference
-from shared.providers.answer_kinds import Kind
-from shared.providers.http_outcomes import Fault, HttpAnswer, HttpFault
+from shared.providers.answer_meanings import Kind
 from shared.providers.mtn.wire import ANSWERS, Said, read
+from shared.providers.raw_answers import Fault, HttpAnswer, HttpFault
 
 S, A, C, N, H, F = (
     Meaning.SUCCEEDED, Meaning.REAUTH, Meaning.CHECK, Meaning.NOT_SENT, Meaning.HALT, Meaning.REFUSED,

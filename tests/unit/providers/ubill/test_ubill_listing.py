@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from shared.providers.http_outcomes import parse_json
 from shared.providers.markers import Line
+from shared.providers.raw_answers import parse_json
 from shared.providers.ubill.listing import Listed, listed
 
 ZONE = timezone(timedelta(hours=4))

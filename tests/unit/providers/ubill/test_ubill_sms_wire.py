@@ -9,9 +9,9 @@ import pytest
 from shared.domain.answers import Meaning
 from shared.domain.records import DeliveryReport
 from shared.domain.request import Refusal, Request
-from shared.providers.answer_kinds import Kind
+from shared.providers.answer_meanings import Kind
 from shared.providers.http import Http
-from shared.providers.http_outcomes import Fault, HttpAnswer, HttpFault, parse_json
+from shared.providers.raw_answers import Fault, HttpAnswer, HttpFault, parse_json
 from shared.providers.ubill import sms_wire
 from shared.providers.ubill.sms import Sms, text_of
 from shared.providers.ubill.sms_wire import ANSWERS, OPERATION, Message, Said

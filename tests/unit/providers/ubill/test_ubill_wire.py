@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from shared.domain.answers import Meaning
 from shared.domain.payment import Operation
-from shared.providers.answer_kinds import Kind
-from shared.providers.http_outcomes import Fault, HttpAnswer, HttpFault
+from shared.providers.answer_meanings import Kind
+from shared.providers.raw_answers import Fault, HttpAnswer, HttpFault
 from shared.providers.ubill.wire import ANSWERS, Said, read
 
 SETTLE = Operation.SETTLE

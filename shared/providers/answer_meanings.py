@@ -11,7 +11,7 @@ from typing import Any
 
 from shared.domain.answers import Answer, CheckResult, Meaning, Verdict
 from shared.domain.payment import Operation
-from shared.providers.http_outcomes import Contradiction, Fault, HttpAnswer, HttpFault, parse_json
+from shared.providers.raw_answers import Contradiction, Fault, HttpAnswer, HttpFault, parse_json
 
 
 class Kind(StrEnum):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.providers.http_outcomes import Contradiction, parse_json
+from shared.providers.raw_answers import Contradiction, parse_json
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.providers.answer_kinds import plain
+from shared.providers.answer_meanings import plain
 
 
 @pytest.mark.parametrize(
