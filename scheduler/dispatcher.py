@@ -18,11 +18,13 @@ from shared.follow_ups import ask
 from shared.messaging import broker, tasks
 from shared.payments import release
 from shared.payments.dispatch import dispatch
+from shared.recovery import beat
 from shared.runtime import Runtime
 from shared.settings import load_settings
 from shared.start import start
 from shared.telemetry.logs import get_logger
 from shared.telemetry.ready import announce_ready
+from shared.witness import Witnesses
 
 log = get_logger(__name__)
 
@@ -33,6 +35,25 @@ _SLOW_LOOK_S = 60.0
 _SAY_EVERY_S = 300.0
 _TIDY_S = 0.5  # how often lost leases are taken back and what is overdue is parked
 _TIDY_SHARE = 20  # it takes a twentieth of the dispatcher's time at most, however deep a lane's backlog is
+
+
+class Heart:
+    """Has the database judged once a second. What it said last counts meanwhile: claims look for themselves."""
+
+    def __init__(self) -> None:
+        self._due_at, self._open = 0.0, False
+
+    def beats(self, runtime: Runtime, witnesses: Witnesses, apart: Apart) -> bool:
+        """May the flow go on?"""
+        now = time.monotonic()
+        if now >= self._due_at:
+            self._due_at = now + beat.EVERY_S
+            self._open = False
+            apart.run("judge the database", partial(self._judge, runtime, witnesses))
+        return self._open
+
+    def _judge(self, runtime: Runtime, witnesses: Witnesses) -> None:
+        self._open = beat.beat(runtime, witnesses)
 
 
 class Tidying:
@@ -144,6 +165,7 @@ def main() -> None:
     url = process.broker_url(settings)
     runtime = process.patiently(lambda: start(settings, pool_size=2), stop)
     client, app = broker.connect(url), tasks.celery_app(url)
+    witnesses, heart = Witnesses(settings.home, client), Heart()
     apart = Apart()
     bell, releases, tidying = Bell(client, settings.dispatch_interval_s), Releases(apart), Tidying()
     announce_ready()
@@ -152,6 +174,8 @@ def main() -> None:
         if bell.wait(stop):
             stop.wait(max(0.0, _PACE_S - (time.monotonic() - looked_at)))
         looked_at = time.monotonic()
+        if not heart.beats(runtime, witnesses, apart):
+            continue
         for provider in runtime.lanes:
             step = partial(tidying.look, runtime, provider, client, app)
             apart.run(f"dispatch {provider}", step, provider=provider)

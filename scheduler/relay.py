@@ -13,10 +13,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from scheduler.upkeep import Upkeep
 from shared import process
-from shared.database import locks, session
+from shared.database import locks, session, store
 from shared.database.engine import Connection, Database, Row
+from shared.database.store import HeldError, Seen
 from shared.events import outbox
 from shared.messaging import broker, events_stream
+from shared.recovery import beat, stream
 from shared.settings import Settings, load_settings
 from shared.telemetry.logs import get_logger
 from shared.telemetry.ready import announce_ready
@@ -36,16 +38,18 @@ def main() -> None:
     url = process.database_url(settings)
     client = broker.connect(process.broker_url(settings))
     database = Database(url, pool_size=1, application="settlepipe relay")
-    upkeep = Upkeep(client, settings)
+    upkeep, seen = Upkeep(client, settings), Seen()
     announce_ready()
     while not stop.is_set():
         try:
             # A relay that is frozen stops asking; PostgreSQL then ends its session, and the lock is the next one's.
             with session.connect(url, "settlepipe relay's turn", idle_s=_FROZEN_S) as lock:
                 _wait_for_turn(lock, stop)
-                relay(database, lock, client, settings, stop, upkeep=upkeep)
+                relay(database, lock, client, settings, stop, upkeep=upkeep, seen=seen)
         except session.Unusable as error:
             log.error("this database can't be used; trying again", reason=str(error))
+        except HeldError as error:
+            log.warning("nothing is relayed", reason=str(error))
         except (psycopg.Error, SQLAlchemyError) as error:
             log.warning("PostgreSQL does not answer; trying again", reason=type(error).__name__)
         except redis.RedisError as error:
@@ -69,18 +73,21 @@ def relay(
     stop: threading.Event,
     *,
     upkeep: Upkeep | None = None,
+    seen: Seen | None = None,
 ) -> None:
-    """Carry events while the lock's connection lives. Raises what the servers raise.
+    """Carry events while the lock's connection lives. Raises what the servers raise; HeldError while the store is held.
 
     The lock alone can't hold back a relay that was frozen just after it had asked. So what is written stands behind
     the entry that this relay knows as the stream's last, or isn't written; and what is noted is noted in its own turn.
     """
-    upkeep = upkeep or Upkeep(client, settings)
+    upkeep, seen = upkeep or Upkeep(client, settings), seen or Seen()
     mine: _Mine | None = None
     while not stop.is_set():
         lock.execute("SELECT 1")  # still ours: else a successor may be writing
         upkeep.look()
         with database.connection() as connection:
+            store.require(connection, seen)
+            seen.saw(store.look(connection).here)
             mine = mine or _begin(connection, lock, client, settings)
             batch = outbox.pending(connection, _BATCH)
             mine = _carry(connection, client, settings, mine, batch)
@@ -105,6 +112,10 @@ def _begin(
     """Take the turn. Where the stream lost what was written last, have it written again, before what is new."""
     turn = outbox.begin(connection)
     last = events_stream.last_id(client)
+    lost = next(stream.unknown(connection, client, turn.entry_id), None)
+    if lost is not None:
+        beat.hold(connection, f"upstream was told of {lost.event_id}, which the database does not have")
+        raise HeldError("the events stream is ahead of the database")
     if turn.entry_id is not None and turn.entry_id != last and not events_stream.holds(client, turn.entry_id):
         seconds = settings.events_replay_s
         replayed = outbox.replay_wiped(connection, turn.number, seconds, lambda: lock.execute("SELECT 1"))

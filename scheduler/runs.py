@@ -18,6 +18,7 @@ from scheduler import slots
 from scheduler.job_runs import Planned, Run
 from scheduler.schedule import CatchUp, Job
 from shared.database import clock
+from shared.database import store as whole
 from shared.database.engine import AWAY
 from shared.domain.backoff import next_wait
 from shared.providers.base import BooksUnread, LoginRefused, LoginUnavailable, LookupFailed, RefreshFailed
@@ -46,6 +47,8 @@ def tick(runtime: Runtime, table: Sequence[Job]) -> list[tuple[int, Job]]:
     """
     by_name = {job.name: job for job in table}
     with runtime.database.transaction() as connection:
+        if not whole.is_open(connection, runtime.seen):
+            return []
         if not store.try_tick_lock(connection):
             return []
         ahead = store.forget_ahead(connection, max(_RETRY_CAP_S, LEASE_S))
@@ -93,7 +96,7 @@ def run(runtime: Runtime, run_id: int, table: Sequence[Job]) -> None:
     """Do one dispatched run, if it is still this message's to do, and record how it ended."""
     by_name = {job.name: job for job in table}
     with runtime.database.connection() as connection:
-        claimed = store.claim(connection, run_id, LEASE_S)
+        claimed = store.claim(connection, run_id, LEASE_S) if whole.is_open(connection, runtime.seen) else None
     if claimed is None:
         return
     with bound(job=claimed.job, slot=claimed.slot.isoformat(), attempt=claimed.attempt):

@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 import psycopg
+from psycopg.rows import dict_row
 
-from shared.database import session
+from shared.database import session, store
 from shared.database.engine import AWAY, Database
+from shared.database.store import Seen
 from shared.providers.base import Connected, Provider, Registration
 from shared.providers.ours import Books, Directory
-from shared.settings import Settings
+from shared.settings import Settings, SettingsError
 from shared.telemetry.logs import get_logger
 from shared.unclaim import LostClaims
 
@@ -42,9 +44,9 @@ class SignOfLife:
     PostgreSQL keeps it for a process that stands still, however long: that one may be between two bytes of a request.
     """
 
-    def __init__(self, database_url: str, every_s: float = 1.0) -> None:
+    def __init__(self, database_url: str, seen: Seen, every_s: float = 1.0) -> None:
         self.key = secrets.randbits(63)
-        self._url, self._every_s = database_url, every_s
+        self._url, self._seen, self._every_s = database_url, seen, every_s
         self._held, self._ended = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._hold, name="sign-of-life", daemon=True)
         self._thread.start()
@@ -62,12 +64,15 @@ class SignOfLife:
         while not self._ended.is_set():
             with (
                 contextlib.suppress(psycopg.Error),
-                session.connect(self._url, "settlepipe sign of life", frozen_after_s=0) as connection,
+                session.connect(
+                    self._url, "settlepipe sign of life", row_factory=dict_row, frozen_after_s=0
+                ) as connection,
             ):
                 connection.execute("SELECT pg_advisory_lock(%s)", (self.key,))
                 self._held.set()
                 while not self._ended.is_set():
-                    connection.execute("SELECT 1")
+                    # What this process remembers of its database is no older than this, however little it sends.
+                    self._seen.saw(store.look(connection).here)
                     self._ended.wait(self._every_s)
             self._ended.wait(self._every_s)
 
@@ -126,6 +131,7 @@ class Runtime:
     directories: Mapping[str, Directory]
     books: Books
     limits: Limits
+    seen: Seen = field(default_factory=Seen)
     life: SignOfLife | None = None
     gate: ClaimGate = field(default_factory=ClaimGate)
     lost: LostClaims = field(default_factory=LostClaims)
@@ -147,6 +153,16 @@ class Runtime:
         if self.life is not None:
             self.life.end()
         self.database.dispose()
+
+    @property
+    def reference_key(self) -> bytes:
+        """The key that references are made with. Raises SettingsError without one."""
+        if self.settings.reference_key is None:
+            raise SettingsError(
+                "SETTLEPIPE_REFERENCE_KEY is not set; set the one that this installation has, or, if it never had one,"
+                " a random text of 32 characters or more, and keep it for ever"
+            )
+        return self.settings.reference_key.get_secret_value().encode()
 
     @property
     def worker_key(self) -> int:

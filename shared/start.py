@@ -3,33 +3,38 @@
 import psycopg
 
 from shared import lanes, process
-from shared.database import session
-from shared.database.engine import Database
+from shared.database import session, store
+from shared.database.engine import Connection, Database
+from shared.database.store import Seen, Store
 from shared.database.tokens import StoredTokens
 from shared.directory.views import CachedDirectory
+from shared.domain.reference import fingerprint
+from shared.messaging import broker
 from shared.payments.store.ours import StoredBooks
 from shared.providers import registry
 from shared.runtime import Runtime, SignOfLife, limits_of
 from shared.settings import Settings, SettingsError
+from shared.witness import Witnesses
 
 
 def start(settings: Settings, *, sends: bool = False, pool_size: int = 8) -> Runtime:
     """Connect this process. Raises psycopg.OperationalError when PostgreSQL does not answer; SettingsError, in a
-    sentence, for a database that can't be used as it is.
+    sentence, for a database that can't be used as it is, and for another reference key than the installation's.
 
     sends: the process will claim payments and holds a sign of life.
     """
     url = process.database_url(settings)
     database = Database(url, pool_size, frozen_after_s=settings.frozen_after_s)
-    registrations = registry.REGISTRATIONS
+    registrations, seen = registry.REGISTRATIONS, Seen()
     try:
         with database.connection() as connection:
             lanes.ensure(connection, sorted(registrations))
+            _remember(connection, settings, seen)
     except session.Unusable as error:
         raise SettingsError(str(error)) from None
     tokens = StoredTokens(database, url, [key.get_secret_value() for key in settings.secret_keys])
     on = [name for name in registrations if settings.provider(name).base_url]
-    life = SignOfLife(url) if sends else None
+    life = SignOfLife(url, seen) if sends else None
     if life and not life.wait(10):
         raise psycopg.OperationalError("no sign of life could be set within 10 s")
     return Runtime(
@@ -40,5 +45,30 @@ def start(settings: Settings, *, sends: bool = False, pool_size: int = 8) -> Run
         directories={name: CachedDirectory(database, name) for name in registrations},
         books=StoredBooks(database),
         limits=limits_of(settings),
+        seen=seen,
         life=life,
     )
+
+
+def _remember(connection: Connection, settings: Settings, seen: Seen) -> None:
+    """Begin with what is remembered of this database outside of it: one that lost time is not taken for what it was,
+    though nobody has judged it yet."""
+    store.adopt(connection)
+    found = store.look(connection)
+    client = broker.connect(settings.broker_url.get_secret_value()) if settings.broker_url else None
+    remembered = Witnesses(settings.home, client).read(found.installation or "")
+    _must_be_its_key(settings, found, {one.fingerprint for one in remembered})
+    for one in remembered:
+        seen.saw(one.standing)
+
+
+def _must_be_its_key(settings: Settings, found: Store, remembered: set[str | None]) -> None:
+    key = settings.reference_key
+    if key is None:
+        return
+    known = {found.fingerprint, *remembered} - {None}
+    if known - {fingerprint(key.get_secret_value().encode())}:
+        raise SettingsError(
+            "SETTLEPIPE_REFERENCE_KEY is not the key that this installation's references were made with; set that one:"
+            " under another, what was sent could be sent again"
+        )

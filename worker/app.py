@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 from shared import process
@@ -46,12 +45,15 @@ def _bell() -> Any:
     return broker.connect(app.conf.broker_url)
 
 
-def each(verb: Callable[[Runtime, int], None], payment_ids: Sequence[int]) -> None:
-    """Run a verb for each id in the sender threads; return when all have an outcome, then ring for more work.
+def each(verb: Callable[..., None], named: Sequence[list[Any] | int]) -> None:
+    """Run a verb for each of what a message names, in the sender threads; return when all have an outcome, then ring
+    for more work.
 
-    A defect in one id's flow is raised after the others are done (Celery logs it; the lease recovers the payment).
+    named: ids, or pairs of an id and a reference (as JSON gives them back). A defect in one's flow is raised after the
+    others are done (Celery logs it; the lease recovers the payment).
     """
-    failures = spread(senders(), partial(verb, runtime()), payment_ids)
+    names = [(name,) if isinstance(name, int) else tuple(name) for name in named]
+    failures = spread(senders(), lambda name: verb(runtime(), *name), names)
     broker.ring(_bell())
     if failures:
         raise failures[0]

@@ -8,7 +8,9 @@ import time
 import redis
 
 from shared import process
+from shared.database import store
 from shared.database.engine import AWAY
+from shared.database.store import HeldError
 from shared.messaging import broker
 from shared.messaging.intake_stream import Entry, Intake
 from shared.payments.accept import accept
@@ -65,6 +67,7 @@ def main() -> None:
     reclaim_at = 0.0
     while not stop.is_set():
         try:
+            _look(runtime)
             if _take(runtime, intake, intake.read(batch, _BLOCK_MS)):  # nothing of it is held while more is read
                 broker.ring(client)
             if time.monotonic() >= reclaim_at:
@@ -74,10 +77,21 @@ def main() -> None:
         except redis.RedisError as error:
             log.warning("the broker does not answer; trying again", reason=type(error).__name__)
             stop.wait(_AWAY_S)
+        except HeldError as error:
+            log.warning("nothing is accepted; the entries stay pending", reason=str(error))
+            stop.wait(_AWAY_S)
         except AWAY as error:
             # nothing was acknowledged: the entries stay pending and are reclaimed
             log.warning("PostgreSQL does not answer; the entries stay pending", reason=type(error).__name__)
             stop.wait(_AWAY_S)
+
+
+def _look(runtime: Runtime) -> None:
+    """What this process remembers of its database is no older than one read of the streams. Raises HeldError: while it
+    may accept nothing, it reads nothing."""
+    with runtime.database.connection() as connection:
+        store.require(connection, runtime.seen)
+        runtime.seen.saw(store.look(connection).here)
 
 
 def _take(runtime: Runtime, intake: Intake, entries: list[Entry]) -> int:

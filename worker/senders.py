@@ -9,37 +9,40 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextvars import copy_context
+from typing import TypeVar
+
+Name = TypeVar("Name")
 
 _START = 2
 _TICK_S = 0.05
 
 
-def spread(threads: Executor, verb: Callable[[int], None], payment_ids: Sequence[int]) -> list[BaseException]:
-    """Call `verb` for each id and return when all are done, with what they raised.
+def spread(threads: Executor, verb: Callable[[Name], None], names: Sequence[Name]) -> list[BaseException]:
+    """Call `verb` for each name and return when all are done, with what they raised.
 
     It begins with two threads and doubles them whenever they did not even do one id each in 50 ms.
     """
-    pending, failures, drained = deque(payment_ids), list[BaseException](), threading.Event()
+    pending, failures, drained = deque(names), list[BaseException](), threading.Event()
 
     def run() -> None:
         while True:
             try:
-                payment_id = pending.popleft()
+                name = pending.popleft()
             except IndexError:
                 drained.set()
                 return
             try:
-                verb(payment_id)
+                verb(name)
             except BaseException as error:  # the others go on; the caller raises it
                 failures.append(error)
 
     if not pending:
         return []
-    runners = [threads.submit(copy_context().run, run) for _ in payment_ids[:_START]]
-    left = len(payment_ids)
+    runners = [threads.submit(copy_context().run, run) for _ in names[:_START]]
+    left = len(names)
     # Once each id has a thread asked for it there is only to wait: many messages at a provider that hangs would keep
     # the process busy with looking.
-    while pending and len(runners) < len(payment_ids) and not drained.wait(_TICK_S):
+    while pending and len(runners) < len(names) and not drained.wait(_TICK_S):
         if left - len(pending) < len(runners):
             more = min(len(runners), len(pending))
             runners += [threads.submit(copy_context().run, run) for _ in range(more)]

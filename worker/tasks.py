@@ -1,4 +1,6 @@
-"""The Celery tasks: get the flow, call it with the ids, return. A message carries ids and nothing else."""
+"""The Celery tasks: get the flow, call it with the ids, return. A message carries names and nothing else."""
+
+from typing import Any
 
 from shared.directory.refresh import refresh_for
 from shared.follow_ups import ask
@@ -8,15 +10,15 @@ from worker.app import app, each
 
 
 @app.task(name=tasks.SEND)  # type: ignore[untyped-decorator]
-def send_payments(ids: list[int]) -> None:
+def send_payments(names: list[list[Any] | int]) -> None:
     """Send these payments."""
-    each(send.send, ids)
+    each(send.send, names)
 
 
 @app.task(name=tasks.CHECK)  # type: ignore[untyped-decorator]
-def check_payments(ids: list[int]) -> None:
+def check_payments(names: list[list[Any] | int]) -> None:
     """Ask the provider whether these unknown payments were applied."""
-    each(check.check, ids)
+    each(check.check, names)
 
 
 @app.task(name=tasks.FOLLOW_UP)  # type: ignore[untyped-decorator]

@@ -59,6 +59,7 @@ _SENTENCES = (
     "Busy",
     "NotCompared",
     "Elsewhere",
+    "HeldError",
 )
 _POSTGRES_AWAY = "PostgreSQL does not answer; check SETTLEPIPE_DATABASE_URL, or start a stack with `settlepipe up`"
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -55,6 +56,7 @@ def database() -> Iterator["Database"]:
 
     pool = Database(database_url(settings()), pool_size=1, application="settlepipe cli")
     try:
+        _say_if_held(pool)
         yield pool
     finally:
         pool.dispose()
@@ -65,6 +67,21 @@ def connection() -> Iterator["Connection"]:
     """One autocommit connection."""
     with database() as pool, pool.connection() as one:
         yield one
+
+
+def _say_if_held(pool: "Database") -> None:
+    """Whatever a command does, nobody should overlook that nothing goes on."""
+    import psycopg
+
+    from shared.database import store
+
+    try:
+        with pool.connection() as one:
+            found = store.look(one)
+    except psycopg.errors.UndefinedTable:
+        return  # an older schema: the command itself says so
+    if found.held_at is not None:
+        print(f"settlepipe: {found.told}", file=sys.stderr)
 
 
 @contextmanager
@@ -89,8 +106,11 @@ def broker() -> Iterator["redis.Redis"]:
 
 
 @contextmanager
-def runtime(pool_size: int = 2) -> Iterator["Runtime"]:
-    """What the flow needs, with the providers that are on connected. Raises WrongUse without a key for the tokens."""
+def runtime(pool_size: int = 2, *, told: bool = True) -> Iterator["Runtime"]:
+    """What the flow needs, with the providers that are on connected. Raises WrongUse without a key for the tokens.
+
+    told: say so where the store is held.
+    """
     from deploy.local.running import connected
     from shared.start import start
 
@@ -100,6 +120,8 @@ def runtime(pool_size: int = 2) -> Iterator["Runtime"]:
     except ValueError:  # of the cipher
         raise WrongUse("SETTLEPIPE_SECRET_KEYS has no valid key; set it to what the stack's processes have") from None
     try:
+        if told:
+            _say_if_held(found.database)
         yield found
     finally:
         found.database.dispose()

@@ -14,13 +14,14 @@ from typing import NamedTuple
 import psycopg
 import redis
 from cryptography.fernet import Fernet
+from psycopg.rows import dict_row
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from deploy.local import postgres, server, valkey
 from deploy.local.home import LocalError, prepare
 from deploy.local.running import connected
-from shared.database import session
+from shared.database import session, store
 from shared.settings import PREFIX, Settings
 
 TIMEOUT_S = 5
@@ -179,11 +180,30 @@ def database(url: str) -> Iterator[Check]:
     sentence = f"PostgreSQL {row[1]} answers" + ("" if new_enough else f"; {OLDEST_POSTGRES} or newer is needed")
     yield Check("database", new_enough, sentence)
     yield _migrations(url)
+    yield _held(url)
     yield from about
     skew_s = abs((now - row[0]).total_seconds()) - travelled_s
     agree = skew_s <= CLOCK_TOLERANCE_S
     sentence = f"this machine and the database differ by {max(0.0, skew_s):.1f} s" + ("" if agree else "; use NTP")
     yield Check("clock", agree, sentence)
+
+
+def _held(url: str) -> Check:
+    """Has the database lost time, and is a window after that open?"""
+    try:
+        with session.connect(url, "settlepipe doctor", row_factory=dict_row, statement_s=TIMEOUT_S) as connection:
+            found = store.look(connection)
+            window = connection.execute(
+                "SELECT since, closes_at FROM lost_times WHERE closed_at IS NULL AND closes_at > clock() LIMIT 1"
+            ).fetchone()
+    except psycopg.Error as error:
+        return Check("store", False, f"whether it is held can't be read ({type(error).__name__})")
+    if found.held_at is not None:
+        return Check("store", False, found.told)
+    if window is not None:
+        since, until = (f"{window[name]:%Y-%m-%dT%H:%M:%SZ}" for name in ("since", "closes_at"))
+        return Check("store", True, f"it lost the time since {since}: until {until} all is looked up before it is sent")
+    return Check("store", True, f"it goes on (epoch {found.recorded.epoch})")
 
 
 def _migrations(url: str) -> Check:

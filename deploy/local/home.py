@@ -1,6 +1,6 @@
 """The folder of the embedded stack, `$SETTLEPIPE_HOME`: what it keeps, who may use it, and where things are in it.
 
-Ports, passwords and the generated encryption key are chosen once and kept in `embedded.json` (mode 0600), so that a
+Ports, passwords and the generated keys are chosen once and kept in `embedded.json` (mode 0600), so that a
 restart finds the same addresses and the same data.
 """
 
@@ -41,6 +41,7 @@ class Kept:
     flower_password: str
     sandbox_port: int
     secret_key: str
+    reference_key: str | None = None  # none: this HOME never needed one of its own
 
     @property
     def database_url(self) -> str:
@@ -112,6 +113,13 @@ def kept_or_chosen(home: Path) -> Kept:
             secret_key=Fernet.generate_key().decode(),
         ),
     )
+
+
+def with_reference_key(home: Path, what: Kept) -> Kept:
+    """`what` with a key for references, drawn now if there is none. It is never drawn again."""
+    if what.reference_key is not None:
+        return what
+    return keep(home, replace(what, reference_key=secrets.token_urlsafe(48)))
 
 
 def with_free_port(home: Path, what: Kept, field: str) -> Kept:

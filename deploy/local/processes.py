@@ -95,6 +95,8 @@ def environment(stack: Stack) -> dict[str, str]:
     found[f"{PREFIX}BROKER_URL"] = stack.servers.broker_url
     if not stack.settings.secret_keys:
         found[f"{PREFIX}SECRET_KEYS"] = json.dumps([stack.kept.secret_key])
+    if stack.settings.reference_key is None and stack.kept.reference_key is not None:
+        found[f"{PREFIX}REFERENCE_KEY"] = stack.kept.reference_key
     for provider in stack.providers if stack.sandbox else ():
         for name, value in sandbox_settings(provider, stack.kept.sandbox_url).items():
             found[name] = found.get(name) or value

@@ -29,6 +29,8 @@ def connected(settings: Settings) -> Settings:
     changes: dict[str, object] = {name: SecretStr(url) for name, url in urls.items() if getattr(settings, name) is None}
     if not settings.secret_keys and known is not None:
         changes["secret_keys"] = (SecretStr(known.secret_key),)
+    if settings.reference_key is None and known is not None and known.reference_key is not None:
+        changes["reference_key"] = SecretStr(known.reference_key)
     return settings.model_copy(update=changes)
 
 

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import psycopg
 
 from deploy.local import postgres, processes, running
 from deploy.local.embedded import Plan, already_running, planned
-from deploy.local.home import Kept, LocalError, locked, prepare, with_free_port, write_private
+from deploy.local.home import Kept, LocalError, locked, prepare, with_free_port, with_reference_key, write_private
 from deploy.local.processes import Stack, Table
 from deploy.local.supervisor import StopRequestedError, Supervisor
+from shared.database import session
 from shared.settings import PREFIX, Settings
 from shared.telemetry.logs import configure
 from shared.telemetry.ready import announce_ready
@@ -65,6 +67,7 @@ def _run(stack: Stack, plan: Plan, table: Table, supervisor: Supervisor) -> None
     try:
         supervisor.run(plan.children, SERVERS_TIMEOUT_S)
         _migrate(stack, plan)
+        stack = replace(stack, kept=_with_reference_key(stack))
         supervisor.run(processes.sandbox(stack), PROCESSES_TIMEOUT_S)
         supervisor.run(table(stack), PROCESSES_TIMEOUT_S)
         supervisor.changed = _writer(stack, stack_file)
@@ -97,6 +100,23 @@ def _migrate(stack: Stack, plan: Plan) -> None:
     except (psycopg.Error, sqlalchemy.exc.SQLAlchemyError) as error:
         reason = str(getattr(error, "orig", error)).strip().split("\n")[0]
         raise LocalError(f"the database could not be brought up to date: {reason}") from None
+
+
+def _with_reference_key(stack: Stack) -> Kept:
+    """What HOME keeps, with a key for references where nobody has one yet. Raises LocalError where HOME lost it."""
+    if stack.settings.reference_key is not None or stack.kept.reference_key is not None:
+        return stack.kept
+    try:
+        with session.connect(stack.servers.database_url, "settlepipe up") as connection:
+            known = connection.execute("SELECT key_fingerprint FROM store").fetchone()
+    except psycopg.Error as error:
+        raise LocalError(f"the database does not answer: {str(error).strip().splitlines()[0]}") from None
+    if known is not None and known[0] is not None:
+        raise LocalError(
+            "SETTLEPIPE_REFERENCE_KEY is not set, and this database's references were made with one that HOME does"
+            " not have; set it, or restore HOME from a backup"
+        )
+    return with_reference_key(stack.home, stack.kept)
 
 
 def _writer(stack: Stack, stack_file: Path) -> Callable[[Mapping[str, int]], None]:

@@ -6,17 +6,18 @@
 -- added is at its table's end: rows move to the archive by `SELECT *`.)
 --
 --    1 Time               one clock
---    2 Lanes              a row for each provider: limits, breaker, halts; lane time and what a stop does
---    3 Payments           intents' keys, payments, attempts, checks, decisions; who may still be sending
---    4 Transitions        which state may follow which, and what nothing may change
---    5 Events             the outbox, and which step writes which event
---    6 Follow-ups         receipts and text messages after a success
---    7 Directory          providers' lists, whose bank account is whose
---    8 Log-ins and facts  tokens, what evidence has shown about a provider
---    9 Jobs               a row for each slot
---   10 Reconciliation     a night's lines and findings, the living list of discrepancies
---   11 Quarantine         what could not be accepted
---   12 Archive            the twins of whatever belongs to a payment
+--    2 Store              which database this is, whether it is held, the times that it lost
+--    3 Lanes              a row for each provider: limits, breaker, halts; lane time and what a stop does
+--    4 Payments           intents' keys, payments, attempts, checks, decisions; who may still be sending
+--    5 Transitions        which state may follow which, and what nothing may change
+--    6 Events             the outbox, and which step writes which event
+--    7 Follow-ups         receipts and text messages after a success
+--    8 Directory          providers' lists, whose bank account is whose
+--    9 Log-ins and facts  tokens, what evidence has shown about a provider
+--   10 Jobs               a row for each slot
+--   11 Reconciliation     a night's lines and findings, the living list of discrepancies
+--   12 Quarantine         what could not be accepted
+--   13 Archive            the twins of whatever belongs to a payment
 --
 -- This is the truth. What must never happen is refused here, whoever asks: an illegal transition, a changed request,
 -- an amount that is not above zero, two payments at the provider that its books can't tell apart.
@@ -32,7 +33,83 @@ CREATE FUNCTION utc_text(t timestamptz) RETURNS text LANGUAGE sql IMMUTABLE AS
 $$ SELECT to_char(t AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') $$;
 
 
--- 2 Lanes -------------------------------------------------------------------------------------------------------------
+-- 2 Store -------------------------------------------------------------------------------------------------------------
+--
+-- A database that comes back older than the world (a restore, a fail-over that lost commits) has forgotten payments
+-- that were sent. Then it is held: `store_open` is part of every claim, and of what accepts.
+
+-- One row about the store itself: which database this is, how far it has come, and whether it is held because it lost
+-- time. Others keep copies of it (shared/witness.py): a database that comes back older than they are has lost time.
+CREATE TABLE store (
+    one             boolean PRIMARY KEY DEFAULT true CHECK (one),
+    epoch           integer NOT NULL DEFAULT 0,  -- grows with each recovery
+    beat            bigint NOT NULL DEFAULT 0,   -- grows each second
+    beat_at         timestamptz NOT NULL DEFAULT clock(),
+    installation    uuid,                        -- both are none until a process has looked at it once:
+    lives_at        text,                        -- its server, timeline and database
+    key_fingerprint text,                        -- of the key that references are made with; none: none was made yet
+    derived_since   timestamptz,                 -- when the first reference was made with it: older ones were drawn
+    held_at         timestamptz,                 -- it lost time: nothing goes on until `settlepipe recover`
+    held_reason     text,
+    CHECK ((held_at IS NULL) = (held_reason IS NULL)),
+    CHECK ((installation IS NULL) = (lives_at IS NULL)),
+    CHECK ((key_fingerprint IS NULL) = (derived_since IS NULL))
+);
+INSERT INTO store DEFAULT VALUES;
+
+-- How much this server has written and will keep, in bytes.
+CREATE FUNCTION written() RETURNS bigint LANGUAGE sql STABLE AS
+$$ SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint $$;
+
+-- The server, its timeline (another one after a fail-over, and after a restore to a moment) and the database.
+CREATE FUNCTION whereabouts() RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT (SELECT system_identifier FROM pg_control_system())
+        || '/' || left(pg_walfile_name(pg_current_wal_flush_lsn()), 8)
+        || '/' || (SELECT oid FROM pg_database WHERE datname = current_database())
+$$;
+
+-- May the flow go on? Not while the store is held; nor where this is not the database that it was, or is older than
+-- what the process that asks has seen of it: then somebody has to judge, and it will be held, or a window is opened.
+CREATE FUNCTION store_open(seen_epoch integer, seen_beat bigint, seen_lives_at text, seen_written bigint)
+RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+DECLARE s store;
+BEGIN
+    SELECT * INTO s FROM store;
+    RETURN s.held_at IS NULL AND (s.lives_at IS NULL OR s.lives_at = whereabouts())
+        AND (s.epoch, s.beat) >= (seen_epoch, CASE WHEN s.epoch = seen_epoch THEN seen_beat ELSE 0 END)
+        AND (seen_lives_at IS DISTINCT FROM s.lives_at OR written() >= seen_written);
+END $$;
+
+-- A time that the database lost, and the window after it: while it is open, what was not final then, and whatever is
+-- accepted, counts as possibly sent.
+CREATE TABLE lost_times (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    epoch      integer NOT NULL,
+    since      timestamptz NOT NULL,       -- the last moment of which this database knows everything
+    opened_at  timestamptz NOT NULL DEFAULT clock(),
+    sent_until timestamptz NOT NULL,       -- by then no request of before is on the wire any more
+    closes_at  timestamptz NOT NULL,
+    closed_at  timestamptz,
+    closed_by  text,
+    by_whom    text,                       -- none: a fail-over that nothing was seen to be lost in
+    reason     text NOT NULL,
+    unbroken   boolean NOT NULL,           -- the events stream told all that upstream was told in that time
+    CHECK ((closed_at IS NULL) = (closed_by IS NULL))
+);
+
+-- What the events stream shows as accepted in a lost time, and this database lacks: a final one became a payment, any
+-- other waits for its intent to come again.
+CREATE TABLE lost_payments (
+    source     text NOT NULL,
+    intent_id  text NOT NULL,
+    epoch      integer NOT NULL,
+    told       json NOT NULL,              -- its export row, as upstream was told last
+    came_at    timestamptz,                -- when its intent came again
+    PRIMARY KEY (source, intent_id)
+);
+
+
+-- 3 Lanes -------------------------------------------------------------------------------------------------------------
 --
 -- A lane stands still because a person paused it (paused_at), because we are not let in or have no funds (halted_at),
 -- or because the circuit breaker opened (open_until). Whoever stops it or sets it going writes one of these, and the
@@ -88,7 +165,7 @@ CREATE TRIGGER lane_stops BEFORE UPDATE OF paused_at, halted_at, open_until ON l
     FOR EACH ROW EXECUTE FUNCTION lane_stops();
 
 
--- 3 Payments ----------------------------------------------------------------------------------------------------------
+-- 4 Payments ----------------------------------------------------------------------------------------------------------
 --
 -- One row a payment, which every step moves, and behind it what happened: each claim for sending is an attempt, each
 -- claim for looking a check, each word of a person a resolution. Those are kept as long as the payment is.
@@ -98,7 +175,7 @@ CREATE TRIGGER lane_stops BEFORE UPDATE OF paused_at, halted_at, open_until ON l
 CREATE TABLE intent_keys (
     source     text NOT NULL,
     intent_id  text NOT NULL,
-    digest     bytea NOT NULL CHECK (octet_length(digest) = 32),
+    digest     bytea CHECK (octet_length(digest) = 32),  -- null: only the events stream told of it, till it comes again
     payment_id bigint NOT NULL,
     PRIMARY KEY (source, intent_id)
 );
@@ -156,6 +233,8 @@ CREATE TABLE payments (
     -- Payments that stand in one list of their provider's books (an account's payments): a check has to find there
     -- whatever of ours has succeeded.
     books_key          text,
+    -- The event on the stream from which a final state was read, after the database had lost it.
+    stream_event       text,
 
     CHECK ((operation = 'refund') = (refund_of IS NOT NULL)),
     CHECK ((body IS NULL) = (body_sha256 IS NULL)),
@@ -189,7 +268,7 @@ CREATE TABLE attempts (
     lease_until timestamptz NOT NULL,
     ended_at    timestamptz,          -- none: the worker died, or its answer was lost
     worker_key  bigint NOT NULL,      -- the session advisory lock that the worker's process holds while it lives
-    body_sha256 bytea NOT NULL,
+    body_sha256 bytea,                -- null: of attempt 0, which stands for what may have been sent in a lost time
     meaning     text,
     kind        text,
     http_status integer,
@@ -234,12 +313,12 @@ CREATE INDEX resolutions_payment ON resolutions (payment_id);
 
 -- May another attempt than this one have been applied? A 401 was stopped at the door.
 CREATE FUNCTION ever_doubtful(payment bigint, but integer) RETURNS boolean LANGUAGE sql STABLE AS $$
-    SELECT EXISTS (SELECT FROM attempts WHERE payment_id = payment AND number <> but
+    SELECT EXISTS (SELECT FROM attempts WHERE payment_id = payment AND number IS DISTINCT FROM but
                    AND (ended_at IS NULL OR meaning NOT IN ('not_sent', 'reauth')))
 $$;
 -- Did another attempt than this one perhaps write a byte?
 CREATE FUNCTION ever_sent(payment bigint, but integer) RETURNS boolean LANGUAGE sql STABLE AS $$
-    SELECT EXISTS (SELECT FROM attempts WHERE payment_id = payment AND number <> but
+    SELECT EXISTS (SELECT FROM attempts WHERE payment_id = payment AND number IS DISTINCT FROM but
                    AND (ended_at IS NULL OR meaning <> 'not_sent'))
 $$;
 
@@ -251,14 +330,14 @@ CREATE FUNCTION worker_alive(key bigint) RETURNS boolean LANGUAGE sql STABLE AS 
 $$;
 
 
--- 4 Transitions -------------------------------------------------------------------------------------------------------
+-- 5 Transitions -------------------------------------------------------------------------------------------------------
 --
 -- Refused is what would lose money or the proof of what was sent:
 --   a transition that is not in the table (so a final state never changes);
 --   cancelling what may have been sent;
 --   another request than the one that was frozen, from its first claim on;
 --   another identity: whose it is, at which provider, for how much, under which reference.
--- Triggers fire in the order of their names: a_legal judges what was asked for, before b_moved (section 5) adds to it.
+-- Triggers fire in the order of their names: a_legal judges what was asked for, before b_moved (section 6) adds to it.
 
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -266,17 +345,21 @@ BEGIN
         USING ERRCODE = 'check_violation';
 END $$;
 -- The legal transitions; shared/domain/payment.py holds the same table and a test compares them.
--- To unknown from dispatched and waiting: what may have been applied is looked at before it is sent. From unknown to
--- waiting: what was surely never sent needs no check.
+-- To unknown from accepted, dispatched and waiting: what may have been applied is looked at before it is sent. From
+-- unknown to waiting: what was surely never sent needs no check.
 CREATE TRIGGER a_legal BEFORE UPDATE ON payments FOR EACH ROW
-    WHEN (OLD.state <> NEW.state AND OLD.state || '>' || NEW.state <> ALL (ARRAY[
-        'accepted>dispatched', 'accepted>refused', 'accepted>cancelled', 'accepted>succeeded',
-        'dispatched>sending', 'dispatched>unknown', 'dispatched>cancelled', 'dispatched>succeeded',
-        'sending>succeeded', 'sending>refused', 'sending>waiting', 'sending>unknown',
-        'waiting>dispatched', 'waiting>unknown', 'waiting>parked', 'waiting>cancelled', 'waiting>succeeded',
-        'unknown>sending', 'unknown>waiting', 'unknown>refused', 'unknown>parked', 'unknown>succeeded',
-        'parked>succeeded', 'parked>refused', 'parked>waiting', 'parked>unknown'])
-        OR NEW.state = 'cancelled' AND OLD.possibly_sent
+    WHEN (NEW.stream_event IS NOT DISTINCT FROM OLD.stream_event AND (
+            OLD.state <> NEW.state AND OLD.state || '>' || NEW.state <> ALL (ARRAY[
+            'accepted>dispatched', 'accepted>unknown', 'accepted>refused', 'accepted>cancelled', 'accepted>succeeded',
+            'dispatched>sending', 'dispatched>unknown', 'dispatched>cancelled', 'dispatched>succeeded',
+            'sending>succeeded', 'sending>refused', 'sending>waiting', 'sending>unknown',
+            'waiting>dispatched', 'waiting>unknown', 'waiting>parked', 'waiting>cancelled', 'waiting>succeeded',
+            'unknown>sending', 'unknown>waiting', 'unknown>refused', 'unknown>parked', 'unknown>succeeded',
+            'parked>succeeded', 'parked>refused', 'parked>waiting', 'parked>unknown'])
+            OR NEW.state = 'cancelled' AND OLD.possibly_sent)
+        -- what upstream was told before the database lost it
+        OR NEW.stream_event IS DISTINCT FROM OLD.stream_event AND (OLD.state IN ('succeeded', 'refused', 'cancelled')
+            OR NEW.state NOT IN ('succeeded', 'refused', 'cancelled'))
         OR OLD.body IS NOT NULL AND OLD.attempts > 0 AND (NEW.body, NEW.path) IS DISTINCT FROM (OLD.body, OLD.path)
         OR (NEW.id, NEW.source, NEW.intent_id, NEW.provider, NEW.operation, NEW.amount_minor, NEW.currency,
             NEW.sent_reference) IS DISTINCT FROM
@@ -285,7 +368,7 @@ CREATE TRIGGER a_legal BEFORE UPDATE ON payments FOR EACH ROW
     EXECUTE FUNCTION refuse_change();
 
 
--- 5 Events ------------------------------------------------------------------------------------------------------------
+-- 6 Events ------------------------------------------------------------------------------------------------------------
 --
 -- An event is written in the transaction of the step that it tells of, so neither is there without the other. Of a
 -- payment's steps the two triggers here tell, so that no statement can forget it; of all else the code that does it.
@@ -343,22 +426,58 @@ CREATE FUNCTION payment_row(p payments) RETURNS json LANGUAGE sql STABLE AS $$
         'paid_at', utc_text(p.paid_at), 'created_at', utc_text(p.created_at), 'finished_at', utc_text(p.finished_at))
 $$;
 
+-- The number behind it is of one epoch alone; what was created before a recovery keeps its name.
+CREATE FUNCTION event_name(name text) RETURNS text LANGUAGE sql STABLE AS
+$$ SELECT CASE epoch WHEN 0 THEN name ELSE epoch || '-' || name END FROM store $$;
+
+-- Every name that it may have been given.
+CREATE FUNCTION event_names(name text) RETURNS text[] LANGUAGE sql STABLE AS
+$$ SELECT array_agg(CASE e WHEN 0 THEN name ELSE e || '-' || name END) FROM store, generate_series(0, epoch) AS e $$;
+
 CREATE FUNCTION payment_accepted() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO events (payment_id, event_id, type, subject, data)
-    VALUES (NEW.id, NEW.id || '-1', 'settlepipe.payment.accepted', NEW.source || '/' || NEW.intent_id, payment_row(NEW));
+    VALUES (NEW.id, event_name(NEW.id || '-1'), 'settlepipe.payment.accepted', NEW.source || '/' || NEW.intent_id,
+            payment_row(NEW));
     RETURN NULL;
 END $$;
 -- What comes back from the archive is finished and was told long ago.
 CREATE TRIGGER payment_accepted AFTER INSERT ON payments FOR EACH ROW WHEN (NEW.state = 'accepted')
     EXECUTE FUNCTION payment_accepted();
 
+-- Make what follows a settled payment, a receipt and a message: how many of its events were told with that. In the
+-- time that the database lost both may have been asked for: then a receipt is a person's, and no message is sent.
+CREATE FUNCTION follow(p payments, told integer, lost boolean) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    reason text := 'it may have been asked for in the time that the database lost';
+    f record;
+    n integer := 0;
+BEGIN
+    FOR f IN
+        SELECT 'receipt' AS kind, p.provider AS provider, 'parked' AS ended WHERE p.receipt IS NOT NULL
+        UNION ALL  -- whichever provider was paid, messages go through ubill
+        SELECT 'sms', 'ubill', 'refused' WHERE p.notify ->> 'sms' IS NOT NULL
+    LOOP
+        INSERT INTO follow_ups (payment_id, kind, provider, state, due_at, detail, finished_at)
+        VALUES (p.id, f.kind, f.provider, CASE WHEN lost THEN f.ended ELSE 'waiting' END,
+                CASE WHEN NOT lost THEN clock() END, CASE WHEN lost THEN reason END,
+                CASE WHEN lost AND f.ended = 'refused' THEN clock() END)
+        ON CONFLICT DO NOTHING;
+        IF lost AND FOUND THEN
+            n := n + 1;
+            INSERT INTO events (payment_id, event_id, type, subject, data)
+            VALUES (p.id, event_name(p.id || '-' || (told + n)), 'settlepipe.' || f.kind || '.' || f.ended,
+                    p.source || '/' || p.intent_id, json_build_object('source', p.source, 'intent_id', p.intent_id,
+                    'state', f.ended, 'detail', reason, 'answer', NULL));
+        END IF;
+    END LOOP;
+    RETURN n;
+END $$;
+
 -- What a payment's end brings with it: its date, the next one with its exclusive key, its follow-ups, its event.
 CREATE FUNCTION payment_moved() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    NEW.event_seq := OLD.event_seq + 1;
     IF NEW.state IN ('succeeded', 'refused', 'cancelled') THEN
-        NEW.finished_at := clock();
         NEW.due_at := NULL;
         NEW.hold_reason := NULL;
         IF NEW.exclusive_key IS NOT NULL THEN  -- let the next one with this key go
@@ -367,20 +486,22 @@ BEGIN
             WHERE id = (SELECT id FROM payments WHERE exclusive_key = NEW.exclusive_key AND id <> NEW.id
                         AND hold_reason = 'invoice_busy' ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED);
         END IF;
-        IF NEW.state = 'succeeded' AND NEW.operation = 'settle' THEN
-            IF NEW.receipt IS NOT NULL THEN
-                INSERT INTO follow_ups (payment_id, kind, provider) VALUES (NEW.id, 'receipt', NEW.provider)
-                ON CONFLICT DO NOTHING;
-            END IF;
-            IF NEW.notify ->> 'sms' IS NOT NULL THEN  -- whichever provider was paid, messages go through ubill
-                INSERT INTO follow_ups (payment_id, kind, provider) VALUES (NEW.id, 'sms', 'ubill')
-                ON CONFLICT DO NOTHING;
-            END IF;
-        END IF;
+    END IF;
+    IF NEW.stream_event IS DISTINCT FROM OLD.stream_event THEN  -- upstream knows it, and when it ended
+        RETURN NEW;
+    END IF;
+    NEW.event_seq := OLD.event_seq + 1;
+    IF NEW.state IN ('succeeded', 'refused', 'cancelled') THEN
+        NEW.finished_at := clock();
     END IF;
     INSERT INTO events (payment_id, event_id, type, subject, data)
-    VALUES (NEW.id, NEW.id || '-' || NEW.event_seq, 'settlepipe.payment.' || NEW.state,
+    VALUES (NEW.id, event_name(NEW.id || '-' || NEW.event_seq), 'settlepipe.payment.' || NEW.state,
             NEW.source || '/' || NEW.intent_id, payment_row(NEW));
+    IF NEW.state = 'succeeded' AND NEW.operation = 'settle' AND (NEW.receipt, NEW.notify) IS DISTINCT FROM (NULL, NULL)
+    THEN
+        NEW.event_seq := NEW.event_seq + follow(NEW, NEW.event_seq,
+            EXISTS (SELECT FROM attempts WHERE payment_id = NEW.id AND number = 0));
+    END IF;
     RETURN NEW;
 END $$;
 CREATE TRIGGER b_moved BEFORE UPDATE ON payments FOR EACH ROW
@@ -388,7 +509,7 @@ CREATE TRIGGER b_moved BEFORE UPDATE ON payments FOR EACH ROW
     EXECUTE FUNCTION payment_moved();
 
 
--- 6 Follow-ups --------------------------------------------------------------------------------------------------------
+-- 7 Follow-ups --------------------------------------------------------------------------------------------------------
 
 -- What follows a success and never changes its payment: a VAT receipt, a text message. Made by payment_moved(), so that
 -- none is forgotten; claimed, leased and frozen as payments are.
@@ -428,7 +549,7 @@ CREATE TABLE sms_reports (
 );
 
 
--- 7 Directory ---------------------------------------------------------------------------------------------------------
+-- 8 Directory ---------------------------------------------------------------------------------------------------------
 
 -- Providers' lists (bank accounts, services): rows are closed with a date, never deleted.
 CREATE TABLE directory_lists (
@@ -483,7 +604,7 @@ SELECT DISTINCT ON (provider, service, khut_type, account, bank_code) * FROM (
 ORDER BY provider, service, khut_type, account, bank_code, item_id;
 
 
--- 8 Log-ins and facts -------------------------------------------------------------------------------------------------
+-- 9 Log-ins and facts -------------------------------------------------------------------------------------------------
 
 -- One log-in for the fleet. A newer version replaces the row; an older one that comes late replaces nothing.
 CREATE TABLE tokens (
@@ -505,7 +626,7 @@ CREATE TABLE provider_facts (
 );
 
 
--- 9 Jobs --------------------------------------------------------------------------------------------------------------
+-- 10 Jobs -------------------------------------------------------------------------------------------------------------
 
 -- Periodic jobs: a row for each slot of a job. Completed once, started at least once.
 CREATE TABLE job_runs (
@@ -529,7 +650,7 @@ CREATE INDEX job_runs_due ON job_runs (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX job_runs_slot ON job_runs (slot);
 
 
--- 10 Reconciliation ---------------------------------------------------------------------------------------------------
+-- 11 Reconciliation ---------------------------------------------------------------------------------------------------
 --
 -- A night reads the provider's books into provider_lines, writes what it makes of each payment into its partition of
 -- reconciled_payments, keeps what is not simply matched as findings, and carries those on as discrepancies, which alone
@@ -655,7 +776,7 @@ CREATE INDEX discrepancies_open ON discrepancies (payment_id) WHERE resolved_at 
 CREATE INDEX discrepancies_provider ON discrepancies (provider, category) WHERE resolved_at IS NULL;
 
 
--- 11 Quarantine -------------------------------------------------------------------------------------------------------
+-- 12 Quarantine -------------------------------------------------------------------------------------------------------
 
 -- What could not be accepted, once for each content, free of card data.
 CREATE TABLE quarantine (
@@ -675,7 +796,7 @@ CREATE TABLE quarantine (
 );
 
 
--- 12 Archive ----------------------------------------------------------------------------------------------------------
+-- 13 Archive ----------------------------------------------------------------------------------------------------------
 --
 -- Where finished payments go with all that belongs to them; each row is in exactly one of the two places.
 --

@@ -29,7 +29,7 @@ FINAL = frozenset({State.SUCCEEDED, State.REFUSED, State.CANCELLED})
 # The one table of legal transitions. The database holds the same table and refuses every other change;
 # a test compares the two. Evidence may move anything that is not final to succeeded.
 TRANSITIONS: Mapping[State, frozenset[State]] = {
-    State.ACCEPTED: frozenset({State.DISPATCHED, State.REFUSED, State.CANCELLED, State.SUCCEEDED}),
+    State.ACCEPTED: frozenset({State.DISPATCHED, State.UNKNOWN, State.REFUSED, State.CANCELLED, State.SUCCEEDED}),
     State.DISPATCHED: frozenset({State.SENDING, State.DISPATCHED, State.UNKNOWN, State.CANCELLED, State.SUCCEEDED}),
     State.SENDING: frozenset({State.SUCCEEDED, State.REFUSED, State.WAITING, State.UNKNOWN}),
     State.WAITING: frozenset({State.DISPATCHED, State.UNKNOWN, State.PARKED, State.CANCELLED, State.SUCCEEDED}),
@@ -64,7 +64,7 @@ class Payment:
     currency: str
     paid_at: datetime
     target: Mapping[str, Any] = field(repr=False)
-    sent_reference: str  # our id at the provider; chosen once, before anything is built
+    sent_reference: str  # our id at the provider; made from source and intent id
     receipt: Mapping[str, Any] | None = field(default=None, repr=False)
     notify: Mapping[str, Any] | None = field(default=None, repr=False)
     refund_of: str | None = None

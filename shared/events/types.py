@@ -28,6 +28,7 @@ class EventType(StrEnum):
     ACCOUNT_CHANGED = "settlepipe.account.changed"
     INTAKE_QUARANTINED = "settlepipe.intake.quarantined"
     RECONCILIATION_DONE = "settlepipe.reconciliation.done"
+    STORE_RECOVERED = "settlepipe.store.recovered"
 
 
 def literal(event: EventType) -> str:
@@ -38,12 +39,13 @@ def literal(event: EventType) -> str:
 def written(*, id: str, type: str, subject: str, data: str, rows: str, payment: str | None = None) -> str:
     """The INSERT of an event for each of `rows` (a FROM and what follows it). All are expressions of SQL.
 
-    id: unique for ever; a payment's is its id, a hyphen and a number that grows by one. type: a `literal`, or an
-    expression that gives one of EventType. payment: its id, for an event of a payment; they are relayed in order.
+    id: unique within an epoch, which is put before it; a payment's is its id, a hyphen and a number that grows by one.
+    type: a `literal`, or an expression that gives one of EventType. payment: its id, for an event of a payment; they
+    are relayed in order.
     """
     columns, values = ("payment_id, ", f"{payment}, ") if payment else ("", "")
     return f"""
     INSERT INTO events ({columns}event_id, type, subject, data)
-    SELECT {values}{id}, {type}, {subject}, {data}
+    SELECT {values}event_name({id}), {type}, {subject}, {data}
     {rows}
 """

@@ -34,7 +34,7 @@ def follow_up(runtime: Runtime, follow_up_id: int) -> None:
 
     def ask() -> FollowUpClaim | None:
         with runtime.database.connection() as connection:
-            return store.claim(connection, follow_up_id, runtime.limits.lease_s)
+            return store.claim(connection, follow_up_id, runtime.limits.lease_s, seen=runtime.seen)
 
     claim = once_more(ask)
     if claim is None:

@@ -21,6 +21,23 @@ SELECT id, state FROM moved
 """
 
 
+_END_IN_LOST_TIME = f"""
+WITH moved AS (
+    UPDATE follow_ups SET state = CASE kind WHEN 'sms' THEN 'refused' ELSE 'parked' END, due_at = NULL,
+        finished_at = CASE kind WHEN 'sms' THEN clock() END,
+        detail = 'it may have been asked for in the time that the database lost'
+    WHERE state IN ('waiting', 'dispatched', 'sending') RETURNING *
+), {EVENT}
+SELECT id FROM moved
+"""
+
+
+def end_in_lost_time(connection: Connection) -> int:
+    """The database lost time: whatever was open may have been asked for in it. Receipts are a person's, messages are
+    not sent. How many."""
+    return len(connection.execute(_END_IN_LOST_TIME).fetchall())
+
+
 def claim_due(connection: Connection, provider: str, room: int, lease_s: float) -> list[int]:
     """Ids of follow-ups that are due in this lane, marked dispatched with a lease."""
     given = {"provider": provider, "room": room, "lease_s": lease_s}

@@ -123,6 +123,12 @@ def events_after(client: "redis.Redis", position: str, count: int, block_ms: int
     return [_event(entry_id, fields) for _, rows in pairs(answer) for entry_id, fields in flat(rows)]
 
 
+def events_between(client: "redis.Redis", position: str, count: int) -> list[tuple[str, str]]:
+    """The first `count` events that are there now behind `position`, the oldest first. Raises redis.RedisError."""
+    rows: Any = client.xrange(EVENTS, f"({position}", "+", count=count)
+    return [_event(entry_id, fields) for entry_id, fields in rows if EVENT_FIELD.encode() in fields]
+
+
 def last_events(client: "redis.Redis", count: int) -> list[tuple[str, str]]:
     """The last `count` events that are on the stream, the oldest first."""
     rows: Any = client.xrevrange(EVENTS, count=count)

@@ -17,6 +17,11 @@ RUN_JOB = "settlepipe.job"
 JOBS_QUEUE = "jobs"
 
 
+# What a message names: a payment by its id and its reference, so that a database which lost time, and gave the id to
+# another payment since, is not taken at its word; a follow-up by its id.
+Name = tuple[int, str] | int
+
+
 def lane_queue(provider: str) -> str:
     """The queue of a provider's lane."""
     return f"lane.{provider}"
@@ -56,22 +61,22 @@ def celery_app(broker_url: str, name: str = "settlepipe") -> Celery:
     return app
 
 
-def publish(app: Celery, provider: str, batches: Sequence[tuple[str, Sequence[int]]]) -> None:
-    """Put (task name, ids) messages on a lane's queue in one round trip.
+def publish(app: Celery, provider: str, batches: Sequence[tuple[str, Sequence[Name]]]) -> None:
+    """Put (task name, names) messages on a lane's queue in one round trip.
 
     Raises KombuError (OperationalError: the broker is away; BatchPublishError: it refused or was lost midway, and some
     of the messages may be there all the same), redis.RedisError, OSError. What isn't there is dispatched again when
     its lease ends.
     """
     with app.producer_pool.acquire(block=True, timeout=5) as producer, producer.batch():
-        for task, ids in batches:
-            app.send_task(task, args=(list(ids),), queue=lane_queue(provider), producer=producer, retry=False)
+        for task, names in batches:
+            app.send_task(task, args=(list(names),), queue=lane_queue(provider), producer=producer, retry=False)
 
 
-def split(ids: Sequence[int], idle_senders: int) -> list[Sequence[int]]:
-    """Ids in messages: one a message while senders are idle, up to MAX_IDS as the backlog grows."""
-    size = 1 if len(ids) <= max(idle_senders, 4) else min(MAX_IDS, -(-len(ids) // 4))
-    return [ids[start : start + size] for start in range(0, len(ids), size)]
+def split(names: Sequence[Name], idle_senders: int) -> list[Sequence[Name]]:
+    """Names in messages: one a message while senders are idle, up to MAX_IDS as the backlog grows."""
+    size = 1 if len(names) <= max(idle_senders, 4) else min(MAX_IDS, -(-len(names) // 4))
+    return [names[start : start + size] for start in range(0, len(names), size)]
 
 
 def queue_length(client: Any, provider: str) -> int:

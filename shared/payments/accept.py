@@ -10,13 +10,17 @@ import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared.database import clock
+from shared.database import store as whole
+from shared.database.engine import Connection
 from shared.domain.intent import AHEAD, MAX_AHEAD, BadIntent, Intent, parse_intent
 from shared.domain.kept import keep, keep_unread
 from shared.domain.payment import Payment
-from shared.domain.reference import new_reference
+from shared.domain.reference import fingerprint, reference
 from shared.messaging.intake_stream import Entry
+from shared.payments.adopt import adopt
 from shared.payments.prepare import prepare, rule_of
 from shared.payments.store import accept as store
+from shared.payments.store import lost_time
 from shared.payments.store.accept import Key, NewPayment, Quarantined
 from shared.runtime import Runtime
 from shared.telemetry.logs import alert, get_logger
@@ -67,9 +71,12 @@ def _accept(runtime: Runtime, entries: Sequence[Entry]) -> int:
             first[key] = (intent, entry)
     rows = _build(runtime, first, rejected)
     with runtime.database.transaction() as connection:
+        whole.require(connection, runtime.seen)
+        whole.derives(connection, fingerprint(runtime.reference_key))
         # What was accepted before is a repeat, also where it is ahead of the clock: it is only not taken anew.
         latest = clock.now(connection) + MAX_AHEAD
         inserted = store.insert(connection, [row for row in rows if row.intent.paid_at <= latest])
+        _doubt(connection, inserted)
         repeats += [pair for key, pair in first.items() if key not in inserted]
         known = store.known(connection, list({(intent.source, intent.intent_id) for intent, _ in repeats}))
         again = []
@@ -78,7 +85,9 @@ def _accept(runtime: Runtime, entries: Sequence[Entry]) -> int:
             if before is None:  # it is ahead, or the first one of this id is in quarantine itself
                 reason = AHEAD if intent.paid_at > latest else _BEHIND
                 rejected.append(_quarantined(entry, reason, f"{intent.source}/{intent.intent_id}"))
-            elif before.digest == intent.digest:
+            elif before.digest == intent.digest or (
+                before.digest is None and adopt(connection, runtime, intent, before.payment_id)
+            ):
                 again.append(before.payment_id)
             else:
                 reason = "this id was used before for an intent with other content"
@@ -89,6 +98,14 @@ def _accept(runtime: Runtime, entries: Sequence[Entry]) -> int:
     if rejected:
         log.warning("intents went to quarantine; see `settlepipe quarantine`", count=len(rejected))
     return len(inserted)
+
+
+def _doubt(connection: Connection, inserted: Mapping[Key, int]) -> None:
+    """While a window after a lost time is open, what is accepted may have been sent in it."""
+    lost_time.came(connection, list(inserted))
+    window = lost_time.window(connection) if inserted else None
+    if window is not None:
+        lost_time.doubt(connection, list(inserted.values()), window, frozen=False)
 
 
 def _read(runtime: Runtime, entry: Entry) -> Intent:
@@ -110,7 +127,7 @@ def _build(
 ) -> list[NewPayment]:
     rows = []
     for intent, entry in first.values():
-        payment = _payment(intent)
+        payment = _payment(intent, runtime.reference_key)
         try:
             built = prepare(runtime, payment)
         except (psycopg.Error, SQLAlchemyError):  # the lists could not be read: that is no intent's fault
@@ -125,7 +142,7 @@ def _build(
     return rows
 
 
-def _payment(intent: Intent) -> Payment:
+def _payment(intent: Intent, key: bytes) -> Payment:
     return Payment(
         id=0,
         source=intent.source,
@@ -136,7 +153,7 @@ def _payment(intent: Intent) -> Payment:
         currency=intent.currency,
         paid_at=intent.paid_at,
         target=intent.target,
-        sent_reference=new_reference(),
+        sent_reference=reference(key, intent.source, intent.intent_id),
         receipt=intent.receipt,
         refund_of=intent.refund_of,
     )

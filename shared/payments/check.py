@@ -16,7 +16,8 @@ from shared.domain.answers import CheckResult, Verdict
 from shared.domain.backoff import next_wait
 from shared.payments.dispute import dispute_evidence
 from shared.payments.look import ask, believed, covers, told, vanished
-from shared.payments.send import EVIDENCE_FRESH_S, deliver, halt
+from shared.payments.lost_time import Ruled, ruled
+from shared.payments.send import EVIDENCE_FRESH_S, deliver, halt, must_be_named
 from shared.payments.store import check as store
 from shared.payments.store.check import CheckClaim
 from shared.payments.store.send import unclaim
@@ -30,8 +31,11 @@ log = get_logger(__name__)
 _READS = 3
 
 
-def check(runtime: Runtime, payment_id: int) -> None:
-    """Check one unknown payment and do what follows: succeed, refuse, resend, wait or park."""
+def check(runtime: Runtime, payment_id: int, reference: str | None = None) -> None:
+    """Check one unknown payment and do what follows: succeed, refuse, resend, wait or park.
+
+    reference: the payment's, as the message names it; None: of an older version's message.
+    """
     if not runtime.gate.open:
         return
     lease_s = runtime.limits.lease_s * _READS
@@ -39,10 +43,12 @@ def check(runtime: Runtime, payment_id: int) -> None:
     def due() -> CheckClaim | None:
         with runtime.database.connection() as connection:
             window_s = _window_s(runtime, payment_id, connection)
-            return store.claim(connection, payment_id, lease_s, window_s)
+            return store.claim(connection, payment_id, lease_s, window_s, seen=runtime.seen, reference=reference)
 
     claim = once_more(due)
     if claim is None:
+        if reference is not None:
+            must_be_named(runtime, payment_id, reference)
         return
     with bound(payment_id=payment_id, check=claim.number):
         _follow(runtime, claim)
@@ -56,16 +62,18 @@ def _window_s(runtime: Runtime, payment_id: int, connection: Connection) -> floa
 def _follow(runtime: Runtime, claim: CheckClaim) -> None:
     for _ in range(_READS):
         begun_s = boot_time_s()
-        result = believed(claim, _ask(runtime, claim))
+        rule = ruled(runtime, claim, believed(claim, _ask(runtime, claim)))
+        result = rule.result
         fresh = boot_time_s() - begun_s <= EVIDENCE_FRESH_S
-        if fresh or not (result.verdict is Verdict.NOT_APPLIED or _to_be_sent(claim, result)):
+        if fresh or not (result.verdict is Verdict.NOT_APPLIED or _to_be_sent(claim, rule)):
             break
     else:
         result = CheckResult(Verdict.INCONCLUSIVE, "the books take too long to read", provider_down=True, unread=True)
+        rule = Ruled(result)
     log.info("checked", verdict=result.verdict.value, reason=result.detail)
     if result.verdict is Verdict.APPLIED:
         _succeed(runtime, claim, result)
-    elif _to_be_sent(claim, result):
+    elif _to_be_sent(claim, rule):
         _resend(runtime, claim, result, begun_s)
     elif result.verdict is Verdict.NOT_APPLIED and claim.last_refusal is not None and not claim.resend_asked:
         with runtime.database.connection() as connection:
@@ -74,7 +82,10 @@ def _follow(runtime: Runtime, claim: CheckClaim) -> None:
         _wait(runtime, claim, _not_sent(claim, result))
 
 
-def _to_be_sent(claim: CheckClaim, result: CheckResult) -> bool:
+def _to_be_sent(claim: CheckClaim, rule: Ruled) -> bool:
+    result = rule.result
+    if rule.by_promise and not claim.overdue:
+        return True
     if not claim.resend_asked:
         return result.verdict is Verdict.NOT_APPLIED and claim.last_refusal is None and not claim.overdue
     now = told(result)
@@ -110,7 +121,7 @@ def _succeed(runtime: Runtime, claim: CheckClaim, result: CheckResult) -> None:
             return store.applied(connection, claim, result, runtime.limits)
 
     moved, _ = until_written(runtime, write)
-    if not moved:
+    if not moved and must_be_named(runtime, claim.payment.id, claim.payment.sent_reference):
         keep = partial(store.keep, claim=claim, result=result, limits=runtime.limits)
         dispute_evidence(runtime, claim.payment.id, result.evidence, keep=keep)
 
@@ -121,7 +132,7 @@ def _resend(runtime: Runtime, claim: CheckClaim, result: CheckResult, looked_s: 
         runtime.lost,
         runtime.database,
         claim.payment.id,
-        lambda connection, token: store.resend(connection, claim, result, key, limits, token=token),
+        lambda connection, token: store.resend(connection, claim, result, key, limits, seen=runtime.seen, token=token),
         lambda connection, token: unclaim(connection, claim.payment.id, token, limits),
     )
     if resend is not None:

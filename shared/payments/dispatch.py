@@ -7,6 +7,7 @@ commit changes nothing; dying after it, or losing the messages, costs one lease:
 from collections.abc import Callable, Sequence
 
 from shared import lanes
+from shared.database import store as whole
 from shared.database.engine import Connection
 from shared.follow_ups import lane as follow_ups
 from shared.lanes import Lane
@@ -22,7 +23,7 @@ from shared.telemetry.logs import alert, get_logger
 
 log = get_logger(__name__)
 
-Batches = list[tuple[str, Sequence[int]]]
+Batches = list[tuple[str, Sequence[tasks.Name]]]
 
 
 def dispatch(runtime: Runtime, provider: str, queue_length: Callable[[], int], *, tidy: bool = True) -> Batches:
@@ -34,6 +35,8 @@ def dispatch(runtime: Runtime, provider: str, queue_length: Callable[[], int], *
     """
     section = runtime.settings.provider(provider)
     with runtime.database.transaction() as connection:
+        if not whole.is_open(connection, runtime.seen):
+            return []
         lane = lanes.lock(connection, provider, section.rate_per_s)
         if lane is None:
             return []
@@ -114,8 +117,8 @@ def _following(
 
 
 def _messages(due: Sequence[Dispatched], following: Sequence[int], idle_senders: int) -> Batches:
-    sends = [d.id for d in due if not d.check]
-    checked = [d.id for d in due if d.check]
+    sends = [(d.id, d.reference) for d in due if not d.check]
+    checked = [(d.id, d.reference) for d in due if d.check]
     return (
         [(tasks.SEND, ids) for ids in tasks.split(sends, idle_senders)]
         + [(tasks.CHECK, ids) for ids in tasks.split(checked, idle_senders)]

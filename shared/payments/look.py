@@ -11,6 +11,7 @@ from typing import Any
 from shared.database import foreign
 from shared.domain.answers import MAX_SHOWN, CheckResult, Verdict
 from shared.domain.payment import State
+from shared.payments.lost_time import doubted
 from shared.payments.store import resolve as resolve_store
 from shared.payments.store.check import CheckClaim
 from shared.providers.base import Doubt, LoginRefused, LoginUnavailable
@@ -61,7 +62,7 @@ def look(runtime: Runtime, source: str, intent_id: str) -> Look:
         result = ask(runtime, claim)
     except LoginRefused as error:  # its lane goes on: the fleet's own credentials may be others than these
         result = CheckResult(Verdict.INCONCLUSIVE, str(error), unread=True)
-    return Look(claim, attempts, believed(claim, result))
+    return Look(claim, attempts, doubted(claim, believed(claim, result)))
 
 
 def must_be_parked(source: str, intent_id: str, state: str) -> None:

@@ -11,11 +11,11 @@ ORDER BY id LIMIT %(limit)s
 WITH old AS (
     SELECT id FROM quarantine q WHERE last_seen < clock() - make_interval(days => %(days)s)
         AND NOT EXISTS (SELECT FROM events e
-                        WHERE e.event_id = 'q' || q.id || '-1' AND e.payment_id IS NULL AND e.pending)
+                        WHERE e.event_id = ANY (event_names('q' || q.id || '-1')) AND e.payment_id IS NULL AND e.pending)
     ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), gone AS (
     DELETE FROM quarantine q USING old WHERE q.id = old.id RETURNING q.id
 ), told AS (
-    DELETE FROM events e USING gone WHERE e.event_id = 'q' || gone.id || '-1' AND e.payment_id IS NULL
+    DELETE FROM events e USING gone WHERE e.event_id = ANY (event_names('q' || gone.id || '-1')) AND e.payment_id IS NULL
 )
 SELECT count(*) AS count FROM gone

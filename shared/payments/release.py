@@ -15,6 +15,7 @@ from shared.follow_ups import lane as follow_ups
 from shared.payments.prepare import prepare, unsupported
 from shared.payments.refund_sum import refund_fits
 from shared.payments.store import accept as accept_store
+from shared.payments.store import lost_time
 from shared.payments.store import release as store
 from shared.payments.store.release import HeldRefund
 from shared.runtime import Runtime
@@ -24,6 +25,7 @@ log = get_logger(__name__)
 
 _LOCK_WAIT_S = 2.0  # for somebody's lock, while those of a whole page are held
 _MOST_WAITS = 1  # in one transaction
+_UNTOLD = "waits until the intent of its settle, which the database lost, comes again"
 _NOT_BUILT = "its request could not be built: a mistake in the adapter"
 
 
@@ -88,13 +90,18 @@ def _decide(runtime: Runtime, connection: Connection, held: HeldRefund) -> None:
     if held.settle_state in (State.REFUSED, State.CANCELLED):
         accept_store.refuse(connection, [(refund.id, f"its settle {refund.refund_of} was {held.settle_state}")])
         return
-    settle, refunded_minor = store.settle(connection, held.settle_id)
+    found = store.settle(connection, held.settle_id)
+    settle, refunded_minor = found.payment, found.refunded_minor
+    if found.untold:
+        _rehold(connection, refund, Hold(HoldReason.SETTLE_PENDING, _UNTOLD))
+        return
     misfit = unsupported(runtime, refund) or refund_fits(settle, refund, refunded_minor)
     if misfit is None:
         built = _build(runtime, _with_settle(refund, settle, refunded_minor), HoldReason.SETTLE_PENDING)
         if isinstance(built, Request):
             window_s = runtime.settings.provider(refund.provider).settle_window_s
             store.release(connection, refund.id, built, held.settle_id, window_s)
+            lost_time.doubt_refund(connection, refund.id, held.settle_id)
             return
         if isinstance(built, Hold):
             _rehold(connection, refund, built)

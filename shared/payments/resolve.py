@@ -4,7 +4,9 @@ The provider's books are looked at before (`look`), and what they may show is ne
 person says why, knowing it. Dying before the commit changes nothing; after it there is nothing left to do.
 """
 
+from shared.database import store as whole
 from shared.database.engine import Connection, Database
+from shared.database.store import Seen
 from shared.domain import decision as words
 from shared.domain.answers import Verdict
 from shared.domain.payment import FINAL, State
@@ -108,9 +110,7 @@ def _succeed(runtime: Runtime, look: Look, decision: Decision) -> State:
 
 
 def _locked(connection: Connection, look: Look) -> Found:
-    payment = look.claim.payment
-    found = store.lock(connection, payment.source, payment.intent_id)
-    return _existing(found, payment.source, payment.intent_id)
+    return _existing(connection, look.claim.payment.source, look.claim.payment.intent_id)
 
 
 def _must_be_as_seen(look: Look, found: Found) -> None:
@@ -141,7 +141,7 @@ def resolve_follow_up(
     to = _FOLLOW_UP_STATES[answer]
     decision = _decision(f"{kind}_{to}", reason, by)
     with database.transaction() as connection:
-        found = _existing(store.lock(connection, source, intent_id), source, intent_id)
+        found = _existing(connection, source, intent_id)
         detail = f"decided by a person: {decision.reason}"
         if not follow_ups.resolve(connection, found.id, kind, to, detail):
             is_now = f"is {found.follow_ups[kind]}" if kind in found.follow_ups else "does not exist"
@@ -155,7 +155,7 @@ def cancel(database: Database, source: str, intent_id: str, *, reason: str, by: 
     """Cancel a payment of which provably nothing reached its provider. Raises as `resolve` does."""
     decision = _decision(State.CANCELLED.value, reason, by)
     with database.transaction() as connection:
-        found = _existing(store.lock(connection, source, intent_id), source, intent_id)
+        found = _existing(connection, source, intent_id)
         if found.state not in _CANCELLABLE:
             allowed = ", ".join(_CANCELLABLE)
             raise Unresolvable(
@@ -171,7 +171,10 @@ def cancel(database: Database, source: str, intent_id: str, *, reason: str, by: 
     log.info("cancelled", payment_id=found.id)
 
 
-def _existing(found: Found | None, source: str, intent_id: str) -> Found:
+def _existing(connection: Connection, source: str, intent_id: str) -> Found:
+    """The payment, locked. Raises HeldError while nothing may be decided."""
+    whole.require(connection, Seen())
+    found = store.lock(connection, source, intent_id)
     if found is None:
         raise Unresolvable(f"there is no payment {source}/{intent_id}; look for it with `settlepipe payments`")
     return found

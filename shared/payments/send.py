@@ -30,8 +30,11 @@ log = get_logger(__name__)
 EVIDENCE_FRESH_S = 10.0  # nothing is sent on a look into the books that began longer ago
 
 
-def send(runtime: Runtime, payment_id: int) -> None:
-    """Send one payment, if it is still this message's to send. What can't be claimed is left alone."""
+def send(runtime: Runtime, payment_id: int, reference: str | None = None) -> None:
+    """Send one payment, if it is still this message's to send. What can't be claimed is left alone.
+
+    reference: the payment's, as the message names it; None: of an older version's message.
+    """
     if not runtime.gate.open:
         return
     begun_s, key, limits = boot_time_s(), runtime.worker_key, runtime.limits
@@ -39,11 +42,25 @@ def send(runtime: Runtime, payment_id: int) -> None:
         runtime.lost,
         runtime.database,
         payment_id,
-        lambda connection, token: store.claim(connection, payment_id, key, limits, token),
+        lambda connection, token: store.claim(
+            connection, payment_id, key, limits, token, seen=runtime.seen, reference=reference
+        ),
         lambda connection, token: store.unclaim(connection, payment_id, token, limits),
     )
     if claim is not None:
         deliver(runtime, claim, begun_s)
+    elif reference is not None:
+        must_be_named(runtime, payment_id, reference)
+
+
+def must_be_named(runtime: Runtime, payment_id: int, reference: str) -> bool:
+    """Is this the payment that is meant? Where its id is another's, people are told: what names it is of a time that
+    the database lost, and changes nothing."""
+    with runtime.database.connection() as connection:
+        another = store.is_another(connection, payment_id, reference)
+    if another:
+        alert("another_payment", "what came names a payment that is not this one any more", payment_id=payment_id)
+    return not another
 
 
 def deliver(runtime: Runtime, claim: Claim, begun_s: float, looked_s: float | None = None) -> None:
@@ -206,7 +223,9 @@ def _record(runtime: Runtime, claim: Claim, outcome: Outcome) -> None:
     recorded, unsure = until_written(runtime, lambda: _write(runtime, claim, outcome))
     if outcome.halt and (recorded.halts or unsure):  # what halted it may have been told to nobody
         _alert_halt(claim.payment.provider, outcome.halt)
-    if not recorded and outcome.answer.meaning is Meaning.SUCCEEDED:
+    payment = claim.payment
+    succeeded = outcome.answer.meaning is Meaning.SUCCEEDED
+    if not recorded and must_be_named(runtime, payment.id, payment.sent_reference) and succeeded:
         dispute(runtime, claim, outcome.answer)
     log.info(
         "attempt ended",

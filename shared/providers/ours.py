@@ -29,6 +29,10 @@ class Books(Protocol):
         """Succeeded settles less succeeded refunds under this key, in minor units."""
         ...
 
+    def lost_time(self, exclusive_key: str) -> bool:
+        """May a payment under this key have been sent in a time that the database lost? Then our sum is not known."""
+        ...
+
     def succeeded(self, books_key: str) -> Set[str]:
         """References of our payments under this key (see `Request.books_key`) that the provider said it applied."""
         ...

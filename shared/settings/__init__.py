@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.domain.reference import MIN_KEY_CHARACTERS
 from shared.settings.sections import (
     BillcenterSettings,
     BmmsSettings,
@@ -21,6 +22,7 @@ from shared.settings.sections import (
     LeaseSettings,
     MtnSettings,
     ProviderSettings,
+    RecoverySettings,
     ReportSettings,
     RetentionSettings,
     RetrySettings,
@@ -48,6 +50,12 @@ class Settings(BaseSettings):
     secret_keys: tuple[SecretStr, ...] = Field(
         (), description="Fernet keys that encrypt provider tokens, newest first (JSON list); unset: one kept in HOME"
     )
+    reference_key: SecretStr | None = Field(
+        None,
+        min_length=MIN_KEY_CHARACTERS,
+        description="makes the references that providers get; the same for ever and in every process; unset: one kept"
+        " in HOME by `up`",
+    )
     refund_wait_s: Seconds = Field(86_400, description="how long a refund waits for the settle that it names")
     events_keep_s: Seconds = Field(604_800, description="age at which events leave the stream")
     events_keep_entries: int = Field(
@@ -68,6 +76,7 @@ class Settings(BaseSettings):
     lease: LeaseSettings = LeaseSettings()
     breaker: BreakerSettings = BreakerSettings()
     intake: IntakeSettings = IntakeSettings()
+    recovery: RecoverySettings = RecoverySettings()
     retention: RetentionSettings = RetentionSettings()
     report: ReportSettings = ReportSettings()
     billcenter: BillcenterSettings = BillcenterSettings()

@@ -58,6 +58,12 @@ class IntakeSettings(Section):
     reclaim_idle_s: Seconds = Field(60, description="entries a dead consumer held are taken over after this")
 
 
+class RecoverySettings(Section):
+    window_s: Seconds = Field(
+        604_800, description="how long after a recovery every intent counts as possibly sent in the time that was lost"
+    )
+
+
 class RetentionSettings(Section):
     keep_days: int = Field(400, ge=1, le=36_500, description="age at which finished payments go to the archive")
     quarantine_days: int = Field(

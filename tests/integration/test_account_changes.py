@@ -16,13 +16,13 @@ from shared.messaging.intake_stream import Entry
 from shared.messaging.tasks import SEND, celery_app
 from shared.payments.accept import accept
 from shared.payments.dispatch import dispatch
-from shared.payments.send import send
 from shared.providers.base import RefreshFailed
 from shared.runtime import Runtime
 from shared.settings import Settings
 from shared.settings.sections import BillcenterSettings
 from shared.start import start as start_process
 from tests.support import intents
+from tests.support.flow import REFERENCE_KEY, deliver
 from tests.support.sandbox import SandboxClient
 
 OLD, NEW = "9001400001", "9001400777"
@@ -42,6 +42,7 @@ def start(sandbox: SandboxClient, database_url: str) -> Iterator[Start]:
         settings = Settings(
             database_url=SecretStr(database_url),
             secret_keys=(SecretStr("A" * 43 + "="),),
+            reference_key=REFERENCE_KEY,
             billcenter=BillcenterSettings(password=SecretStr("sandbox"), **section),
         )
         started.append(start_process(settings, sends=True, pool_size=3))
@@ -70,10 +71,9 @@ def row(runtime: Runtime, number: int) -> dict[str, Any]:
 
 def sent(runtime: Runtime) -> None:
     """Send what is due."""
-    for task, ids in dispatch(runtime, "billcenter", lambda: 0):
-        assert task == SEND
-        for payment_id in ids:
-            send(runtime, payment_id)
+    batches = dispatch(runtime, "billcenter", lambda: 0)
+    assert {task for task, _ in batches} <= {SEND}
+    deliver(runtime, batches)
 
 
 def paid_to(sandbox: SandboxClient, reference: str) -> list[str]:

@@ -10,11 +10,11 @@ import pytest
 
 from shared import lanes
 from shared.domain.discrepancies import Reconciliation
-from shared.domain.reference import new_reference
 from shared.reconciliation import fetch as fetching
 from shared.reconciliation.fetch import fetch
 from shared.reconciliation.store import runs
 from tests.support.fetching import DAY, FetchedNight, noon
+from tests.support.references import new_reference
 from tests.support.sandbox import SandboxClient
 
 LIMIT_S = 300

@@ -39,7 +39,9 @@ def test_books_that_were_read_for_an_attempt_that_was_not_sent_do_not_judge_one_
         made.later(60)
         dispatch(made.runtime, "billcenter", lambda: 0)
         with made.runtime.database.connection() as connection:  # the worker dies before it reads the books
-            claimed = send_store.claim(connection, made.row("back")["id"], made.runtime.worker_key, made.runtime.limits)
+            claimed = send_store.claim(
+                connection, made.row("back")["id"], made.runtime.worker_key, made.runtime.limits, seen=made.runtime.seen
+            )
         assert claimed is not None
         made.provider.routes["invoices"] = invoice("100.00", "2026-06-12T07:45:06Z")  # another bank's refund
         made.later(100)

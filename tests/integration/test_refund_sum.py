@@ -28,12 +28,12 @@ def test_two_dispatchers_do_not_release_more_refunds_than_was_settled(
             made.refund("back-2", "order")  # comes while the first dispatcher is at work
             settle_id = held[0].settle_id
             assert settle_id is not None
-            settle, refunded_minor = release_store.settle(first, settle_id)  # the first dispatcher's lock
+            found = release_store.settle(first, settle_id)  # the first dispatcher's lock
             second = threading.Thread(target=release.release_refunds, args=(made.runtime,))
             second.start()
             _until_blocked(made)
             release._decide(made.runtime, first, held[0])
-            assert (settle.amount_minor, refunded_minor) == (10_000, 0)
+            assert (found.payment.amount_minor, found.refunded_minor) == (10_000, 0)
         second.join(120)
         rows = made.sql("SELECT state, detail FROM payments WHERE operation = 'refund' ORDER BY id")
         assert [row["state"] for row in rows] == ["accepted", "refused"], rows

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from shared.database.engine import Connection, Database
+from shared.database.store import Seen
 from shared.domain.answers import CheckResult, Verdict
 from shared.domain.payment import State
 from shared.payments import views
@@ -96,7 +97,7 @@ def test_a_resend_whose_books_cannot_be_read_is_not_parked_by_the_old_deadline(
     connection.execute("UPDATE payments SET deadline = clock() - interval '1 day' WHERE id = %s", (number,))
     decide(database, "p1", "resend", ABSENT, reason="r", by="b")
     assert [d.id for d in dispatch_store.claim_due(connection, PROVIDER, 10, 60)] == [number]
-    claim = check_store.claim(connection, number, 60, 0)
+    claim = check_store.claim(connection, number, 60, 0, seen=Seen())
     assert claim is not None
     assert claim.resend_asked
     check_store.inconclusive(
@@ -115,9 +116,9 @@ def test_the_claim_of_a_resend_counts_the_deadline_from_there_only_where_none_is
     key = 4711
     connection.execute("SELECT pg_advisory_lock(%s)", (key,))  # the sender's sign of life
     assert [d.id for d in dispatch_store.claim_due(connection, PROVIDER, 10, 60)] == [number]
-    claim = check_store.claim(connection, number, 60, 0)
+    claim = check_store.claim(connection, number, 60, 0, seen=Seen())
     assert claim is not None
-    resend = check_store.resend(connection, claim, CheckResult(Verdict.NOT_APPLIED, "not there"), key, _LIMITS)
+    resend = check_store.resend(connection, claim, ABSENT, key, _LIMITS, seen=Seen())
     assert resend is not None
     row = connection.execute(
         "SELECT extract(epoch FROM deadline - clock())::float8 AS left_s, deadline FROM payments WHERE id = %s",

@@ -19,18 +19,17 @@ from deploy.local.processes import sandbox_settings
 from shared.database.engine import Row
 from shared.directory.store import lists
 from shared.domain.records import DirectoryRow
-from shared.messaging import tasks
 from shared.messaging.intake_stream import Entry
-from shared.payments import check, release, send
+from shared.payments import release
 from shared.payments.accept import accept
 from shared.payments.dispatch import dispatch
 from shared.runtime import Runtime
 from shared.settings import load_settings
 from shared.start import start
+from tests.support.flow import REFERENCE_KEY, deliver
 from tests.support.sandbox import SandboxClient
 
 PAID_AT = datetime.now(UTC) - timedelta(days=9)  # days before it is sent
-_VERBS = {tasks.SEND: send.send, tasks.CHECK: check.check}
 TARGETS: dict[str, tuple[str, dict[str, Any]]] = {
     "mtn": ("GHS", {"id_type": "Account Number", "id": "00700001", "customer_type": 2}),
     "ubill": ("GEL", {"account_id": 170114}),
@@ -85,9 +84,7 @@ class Office:
 
     def work(self, provider: str) -> None:
         release.release_refunds(self.runtime)
-        for task, ids in dispatch(self.runtime, provider, lambda: 0):
-            for payment_id in ids:
-                _VERBS[task](self.runtime, payment_id)
+        deliver(self.runtime, dispatch(self.runtime, provider, lambda: 0))
 
     def parked(self, provider: str, intent_id: str, **changes: Any) -> None:
         """A payment whose answer was lost, and whose ladder of checks ended with a person."""
@@ -119,6 +116,7 @@ def environment(database_url: str, broker_url: str, tmp_path: Path, monkeypatch:
     monkeypatch.setenv("SETTLEPIPE_BROKER_URL", broker_url)
     monkeypatch.setenv("SETTLEPIPE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("SETTLEPIPE_SECRET_KEYS", json.dumps([Fernet.generate_key().decode()]))
+    monkeypatch.setenv("SETTLEPIPE_REFERENCE_KEY", REFERENCE_KEY.get_secret_value())
     monkeypatch.setenv("SETTLEPIPE_HTTP__TOTAL_TIMEOUT_S", "1")
     monkeypatch.setenv("SETTLEPIPE_RETRY__DEADLINE_S", "60")  # in which billcenter's resends are parked
 

@@ -11,7 +11,6 @@ import pytest
 
 from shared.domain.answers import Meaning, Verdict
 from shared.domain.payment import Operation, Payment
-from shared.domain.reference import new_reference
 from shared.domain.request import Request
 from shared.providers.base import Auth, Doubt, Provider
 from shared.providers.registry import REGISTRATIONS
@@ -21,6 +20,7 @@ from tests.providers.contract.test_checks_contract import Learnt
 from tests.support.hostile import Billcenter, Hostile, Listing
 from tests.support.mtn import bill, paid
 from tests.support.raw_server import raw_server
+from tests.support.references import new_reference
 
 PAYMENTS = 50
 AUTH = Auth({"Authorization": "Bearer made-up"})

@@ -8,7 +8,6 @@ import pytest
 
 from shared.domain.answers import Answer, CheckResult, Meaning, Verdict
 from shared.domain.payment import Payment
-from shared.domain.reference import new_reference
 from shared.domain.request import Request
 from shared.providers.answer_meanings import Kind
 from shared.providers.base import Connected, Doubt, LoginRefused, Provider
@@ -17,6 +16,7 @@ from shared.providers.registry import connect
 from shared.settings import Settings
 from shared.settings.sections import HttpSettings, MtnSettings
 from tests.support.memory import MTN_SETTLE, MemoryBooks, MemoryDirectory, MemoryTokens
+from tests.support.references import new_reference
 from tests.support.sandbox import SandboxClient
 
 OAUTH = {"client_id": "sandbox", "client_secret": "sandbox"}

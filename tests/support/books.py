@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from shared.domain.reference import new_reference
 from tests.support import intents
 from tests.support.intents import Intent
+from tests.support.references import new_reference
 from tests.support.stack import Row, Stack, wait_until
 
 SOURCE = "books"

@@ -18,12 +18,12 @@ from shared import lanes
 from shared.database.engine import driver_url
 from shared.domain.discrepancies import Reconciliation
 from shared.domain.records import Period
-from shared.domain.reference import new_reference
 from shared.providers import registry
 from shared.reconciliation.store import runs
 from shared.runtime import Runtime
 from shared.settings import load_settings
 from shared.start import start
+from tests.support.references import new_reference
 from tests.support.sandbox import SandboxClient
 
 ZONES = {name: registration.zone for name, registration in registry.REGISTRATIONS.items()}

@@ -16,7 +16,7 @@ from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SecretStr
 
 from shared import lanes
 from shared.database import session
@@ -31,7 +31,7 @@ from shared.messaging import tasks
 from shared.messaging.intake_stream import Entry
 from shared.payments.accept import accept
 from shared.payments.check import check
-from shared.payments.dispatch import dispatch
+from shared.payments.dispatch import Batches, dispatch
 from shared.payments.send import send
 from shared.payments.store.ours import StoredBooks
 from shared.providers.base import Auth, Connected, Doubt, FollowUp, OperationRule, Registration
@@ -72,10 +72,14 @@ class Off(ProviderSettings):
     """A provider without a base URL."""
 
 
+REFERENCE_KEY = SecretStr("made-up-key-of-references-for-tests")
+
+
 class FlowSettings(Settings):
     """`safe` promises that a settle may be sent again, `careful` does not; `narrow` only settles; `off` is off;
     `ubill` sends text messages."""
 
+    reference_key: SecretStr | None = REFERENCE_KEY
     safe: ProviderSettings = ProviderSettings(base_url="http://127.0.0.1:1", in_flight=200)
     careful: ProviderSettings = ProviderSettings(base_url="http://127.0.0.1:1")
     narrow: ProviderSettings = ProviderSettings(base_url="http://127.0.0.1:1")
@@ -297,22 +301,22 @@ class World:
         statement = "SELECT payment_id FROM intent_keys WHERE source = %s AND intent_id = %s"
         return int(self.value(statement, document["source"], document["intent_id"]))
 
-    def batches(self, provider: str = "safe", queued: int = 0) -> list[tuple[str, Sequence[int]]]:
+    def batches(self, provider: str = "safe", queued: int = 0) -> Batches:
         return dispatch(self.runtime, provider, lambda: queued)
+
+    def named(self, payment_id: int) -> tasks.Name:
+        """What a message calls this payment."""
+        return payment_id, str(self.payment(payment_id)["sent_reference"])
 
     def dispatched(self, provider: str = "safe", queued: int = 0) -> list[int]:
         """One look at the lane; the ids that it would publish."""
-        return [payment_id for _, ids in self.batches(provider, queued) for payment_id in ids]
+        return [id_in(name) for _, names in self.batches(provider, queued) for name in names]
 
     def run(self, provider: str = "safe") -> list[int]:
         """One look at the lane, and its messages delivered at once; the ids."""
-        verbs = {tasks.SEND: send, tasks.CHECK: check, tasks.FOLLOW_UP: follow_up}
-        done = []
-        for task, ids in self.batches(provider):
-            for payment_id in ids:
-                verbs[task](self.runtime, payment_id)
-                done.append(payment_id)
-        return done
+        batches = self.batches(provider)
+        deliver(self.runtime, batches)
+        return [id_in(name) for _, names in batches for name in names]
 
     def settled(self, provider: str = "safe", *answers: Step, **fields: Any) -> int:
         """Accept, dispatch and send one payment with these answers scripted; its id."""
@@ -331,6 +335,21 @@ class World:
         life.end()
         while self.value("SELECT worker_alive(%s)", life.key):  # the server notices the closed connection soon
             pass
+
+
+_VERBS: Mapping[str, Callable[..., None]] = {tasks.SEND: send, tasks.CHECK: check, tasks.FOLLOW_UP: follow_up}
+
+
+def id_in(name: tasks.Name) -> int:
+    """The id in what a message names."""
+    return name if isinstance(name, int) else name[0]
+
+
+def deliver(runtime: Runtime, batches: Batches) -> None:
+    """Do what these messages ask for, one after another."""
+    for task, names in batches:
+        for name in names:
+            _VERBS[task](runtime, *((name,) if isinstance(name, int) else name))
 
 
 def _connected_already(*_: Any) -> Connected:
@@ -384,6 +403,7 @@ def _empty(connection: "psycopg.Connection[dict[str, Any]]") -> None:
         connection.execute("SET LOCAL session_replication_role = replica")  # no triggers, no foreign keys
         for row in filled:
             connection.execute(f"DELETE FROM {row['name']}".encode())
+    connection.execute("INSERT INTO store (beat_at) VALUES (now()) ON CONFLICT DO NOTHING")
     connection.execute(
         """SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false)
         FROM pg_sequences WHERE schemaname IN ('public', 'archive')"""

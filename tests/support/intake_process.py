@@ -19,6 +19,7 @@ from shared.settings import PREFIX
 ROOT = Path(__file__).parents[2]
 STREAM = "settlepipe:intake"
 DEADLINE_S = 60.0
+_KEY = "A" * 43 + "="
 _PLAIN = "from worker.intake import main; main()"
 # One marked intent ends whoever parses it, as one that takes all memory would.
 _MORTAL = """
@@ -37,7 +38,12 @@ class Running:
     """The process, and what it did with the processor and the memory."""
 
     def __init__(self, database_url: str, broker_url: str, mortal: bool, **environment: str) -> None:
-        given = {"DATABASE_URL": database_url, "BROKER_URL": broker_url, "SECRET_KEYS": '["' + "A" * 43 + '="]'}
+        given = {
+            "DATABASE_URL": database_url,
+            "BROKER_URL": broker_url,
+            "SECRET_KEYS": f'["{_KEY}"]',
+            "REFERENCE_KEY": _KEY,
+        }
         self.process = subprocess.Popen(
             [sys.executable, "-c", (_MORTAL if mortal else "") + _PLAIN],
             env={**os.environ, **{PREFIX + name: value for name, value in {**given, **environment}.items()}},

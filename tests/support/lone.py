@@ -71,7 +71,9 @@ def running(
 ) -> Iterator[Lone]:
     """`python -m module`, ready, until the block ends. changed: names in the module that have another value here;
     more: settings without their prefix."""
-    settings = {"DATABASE_URL": database_url, "BROKER_URL": broker_url, "SECRET_KEYS": json.dumps([KEY]), **ON, **more}
+    servers = {"DATABASE_URL": database_url, "BROKER_URL": broker_url, "HOME": str(folder / "home")}
+    keys = {"SECRET_KEYS": json.dumps([KEY]), "REFERENCE_KEY": KEY}
+    settings = {**servers, **keys, **ON, **more}
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     environment |= {PREFIX + name: value for name, value in settings.items()} | {"PYTHONPATH": str(ROOT)}
     log = folder / f"{module}-{len(list(folder.iterdir()))}.log"

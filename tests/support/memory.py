@@ -77,6 +77,10 @@ class MemoryBooks:
     references: set[str] = field(default_factory=set)
     latest: Payment | None = None
     filed_elsewhere: set[str] = field(default_factory=set)
+    lost_keys: set[str] = field(default_factory=set)
+
+    def lost_time(self, exclusive_key: str) -> bool:
+        return exclusive_key in self.lost_keys
 
     def net_minor(self, exclusive_key: str) -> int:
         return self.net.get(exclusive_key, 0)

@@ -11,11 +11,11 @@ from typing import Any
 
 from shared.domain.discrepancies import Compared, Finding, Reconciliation
 from shared.domain.records import BookLine, Period
-from shared.domain.reference import new_reference
 from shared.reconciliation import discrepancies, evidence
 from shared.reconciliation.compare import compare
 from shared.reconciliation.store import runs as reconciliation
 from tests.support.flow import World
+from tests.support.references import new_reference
 
 LINES, TOTALS = "careful", "safe"  # a provider whose books have a line for each payment, and one with totals only
 NOON = 12.0

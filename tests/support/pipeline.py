@@ -11,10 +11,8 @@ from pydantic import SecretStr
 from shared.database.engine import Row
 from shared.directory.store import lists
 from shared.domain.records import DirectoryRow
-from shared.follow_ups import ask
-from shared.messaging import tasks
 from shared.messaging.intake_stream import Entry
-from shared.payments import check, release, send
+from shared.payments import release
 from shared.payments.accept import accept
 from shared.payments.dispatch import dispatch
 from shared.runtime import Runtime
@@ -22,10 +20,10 @@ from shared.settings import Settings
 from shared.settings.sections import BillcenterSettings, HttpSettings
 from shared.start import start
 from tests.support.billcenter import Billcenter, Handler, page, reply
+from tests.support.flow import REFERENCE_KEY, deliver
 from tests.support.memory import jwt
 from tests.support.raw_server import answer, raw_server
 
-_VERBS = {tasks.SEND: send.send, tasks.CHECK: check.check, tasks.FOLLOW_UP: ask.follow_up}
 INVOICE = "900000001"
 SETTLE: dict[str, Any] = {
     "source": "shop",
@@ -80,9 +78,7 @@ class Pipeline:
         """Release, dispatch once and do what the messages say; the number of messages."""
         release.release_refunds(self.runtime)
         batches = dispatch(self.runtime, "billcenter", lambda: 0)
-        for task, ids in batches:
-            for payment_id in ids:
-                _VERBS[task](self.runtime, payment_id)
+        deliver(self.runtime, batches)
         return len(batches)
 
     def later(self, seconds: float) -> None:
@@ -114,6 +110,7 @@ def pipeline(database_url: str, routes: dict[str, bytes | Handler], **section: A
         settings = Settings(
             database_url=SecretStr(database_url),
             secret_keys=(SecretStr("A" * 43 + "="),),
+            reference_key=REFERENCE_KEY,
             http=HttpSettings(connect_timeout_s=1, total_timeout_s=3, max_body_bytes=100_000),
             billcenter=BillcenterSettings(
                 base_url=server.url, username="made-up-user", password=SecretStr("made-up-password"), **section

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 from shared.database.engine import Connection
 from shared.domain.discrepancies import Category, Reconciliation
-from shared.domain.reference import new_reference
 from shared.reconciliation.store import runs
+from tests.support.references import new_reference
 
 DAY = date(2026, 11, 21)
 

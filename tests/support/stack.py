@@ -17,6 +17,7 @@ import psycopg
 import redis
 from psycopg.rows import dict_row
 
+from deploy.local.processes import sandbox_settings
 from shared.messaging.events_stream import EVENTS
 from shared.messaging.intake_stream import INTAKE_FIELD
 from shared.settings import PREFIX
@@ -27,7 +28,7 @@ from tests.support.sandbox import SandboxClient
 ROOT = Path(__file__).parents[2]
 UP = (
     "import sys; from deploy.local.up import up; from shared.settings import load_settings;"
-    " sys.exit(up(load_settings(), sandbox=True, workers=int(sys.argv[1])))"
+    " sys.exit(up(load_settings(), sandbox=sys.argv[2] == 'own', workers=int(sys.argv[1])))"
 )
 STREAM = "settlepipe:intake"
 READY_TIMEOUT_S = 60
@@ -62,6 +63,7 @@ class Stack:
     process: "subprocess.Popen[str]"
     stderr: Path
     environment: Mapping[str, str] = field(repr=False)
+    provider: SandboxClient | None = None  # one that outlives this product
 
     @property
     def told(self) -> dict[str, Any]:
@@ -78,7 +80,7 @@ class Stack:
     @property
     def sandbox(self) -> SandboxClient:
         """The provider, and the witness of what it applied."""
-        return SandboxClient(self.told["sandbox_url"])
+        return self.provider or SandboxClient(self.told["sandbox_url"])
 
     def broker(self) -> "redis.Redis":
         """A client as an upstream would have."""
@@ -161,19 +163,31 @@ class Stack:
 
 def start(home: Path, workers: int = 2, **changed: str) -> Stack:
     """`up --sandbox` on home with SHORT waits (changed: other settings, without the prefix); ready when it returns."""
+    return _start(home, workers, None, changed)
+
+
+def start_at(provider: SandboxClient, home: Path, **changed: str) -> Stack:
+    """The same, with one worker a lane, and a sandbox that outlives the product in place of one of its own."""
+    return _start(home, 1, provider, changed)
+
+
+def _start(home: Path, workers: int, provider: SandboxClient | None, changed: Mapping[str, str]) -> Stack:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     environment |= {PREFIX + name: value for name, value in {**SHORT, **changed, "HOME": str(home)}.items()}
     environment["PYTHONPATH"] = PYTHONPATH
+    if provider is not None:
+        for name in ("billcenter", "ubill", "mtn"):
+            environment |= sandbox_settings(name, provider.url)
     stderr = home.parent / f"{home.name}-{time.monotonic_ns()}.stderr"
     with stderr.open("wb") as sink:
         process = subprocess.Popen(
-            [sys.executable, "-c", UP, str(workers)],
+            [sys.executable, "-c", UP, str(workers), "own" if provider is None else "another"],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=sink,
             text=True,
         )
-    stack = Stack(home, process, stderr, environment)
+    stack = Stack(home, process, stderr, environment, provider)
     try:
         wait_until(lambda: (home / "stack.json").exists() or process.poll() is not None, "up is ready", READY_TIMEOUT_S)
         assert process.poll() is None, f"up ended with {process.returncode}: {tail(stderr)}"

@@ -6,10 +6,10 @@ from shared import lanes
 from shared.database.engine import Connection
 from shared.domain.intent import Intent
 from shared.domain.payment import Operation, State
-from shared.domain.reference import new_reference
 from shared.domain.request import Request
 from shared.payments.store import accept as accept_store
 from shared.payments.store.accept import NewPayment
+from tests.support.references import new_reference
 
 PROVIDER = "billcenter"
 _WAYS = {

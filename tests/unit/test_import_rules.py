@@ -34,6 +34,7 @@ BREAKS = {
         "deploy.cli.main",
         "shared.reconciliation.store.runs",
     ),
+    "The statements of recovery are called by recovery": ("scheduler.relay", "shared.recovery.store.finals"),
     "The statements of follow_ups are called by follow_ups": ("shared.payments.send", "shared.follow_ups.store.ask"),
     "The statements of directory are called by directory": ("shared.start", "shared.directory.store.lists"),
     "The statements of archive are called by archive": ("shared.payments.dispute", "shared.archive.store.retire"),

@@ -6,9 +6,11 @@ from typing import Any
 
 from shared import lanes
 from shared.database import foreign
+from shared.database import store as whole
 from shared.database.engine import Connection
 from shared.database.rows import PAYMENT_COLUMNS, payment
 from shared.database.statements import statements
+from shared.database.store import Seen
 from shared.domain.payment import Payment
 from shared.domain.request import Request
 from shared.events.types import written
@@ -75,6 +77,7 @@ WITH claimed AS (
         due_at = clock() + make_interval(secs => %(lease_s)s)
     FROM lanes l
     WHERE f.id = %(id)s AND state = 'dispatched' AND due_at > clock() AND l.provider = f.provider
+        AND {whole.OPEN}
         AND (l.running OR l.paused_at IS NULL AND l.probe_follow_up_id = f.id)
     RETURNING f.*
 )
@@ -107,9 +110,10 @@ def refuse_old(connection: Connection, older_s: float) -> int:
     return connection.execute(_REFUSE_OLD, {"older_s": older_s}).rowcount
 
 
-def claim(connection: Connection, follow_up_id: int, lease_s: float) -> FollowUpClaim | None:
-    """Claim a dispatched follow-up whose lease is alive, in a lane that runs, or as its probe."""
-    row = connection.execute(_CLAIM, {"id": follow_up_id, "lease_s": lease_s}).fetchone()
+def claim(connection: Connection, follow_up_id: int, lease_s: float, *, seen: Seen) -> FollowUpClaim | None:
+    """Claim a dispatched follow-up whose lease is alive, in a lane that runs, or as its probe; none where the store is
+    not open."""
+    row = connection.execute(_CLAIM, seen.given() | {"id": follow_up_id, "lease_s": lease_s}).fetchone()
     if row is None:
         return None
     body = row["own_body"]

@@ -47,10 +47,11 @@ class Quarantined:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The payment that an intent's id stands for, and the digest of the content that it was accepted with."""
+    """The payment that an intent's id stands for, and the digest of the content that it was accepted with; None: only
+    the events stream told of it."""
 
     payment_id: int
-    digest: bytes
+    digest: bytes | None
 
 
 _TOLD = written(
@@ -70,8 +71,8 @@ WITH kept AS (
         entry_id = excluded.entry_id, stream = excluded.stream, conflict_of = excluded.conflict_of
     RETURNING id, seen, reason, sha256, stream, entry_id, subject
 ), again AS (
-    UPDATE events e SET pending = true FROM kept WHERE kept.seen > 1 AND e.event_id = 'q' || kept.id || '-1'
-        AND e.payment_id IS NULL
+    UPDATE events e SET pending = true FROM kept WHERE kept.seen > 1 AND e.payment_id IS NULL
+        AND e.event_id = ANY (event_names('q' || kept.id || '-1'))
     RETURNING e.id
 )
 {_TOLD}"""
@@ -82,9 +83,9 @@ def insert(connection: Connection, rows: Sequence[NewPayment]) -> dict[Key, int]
 
     Those that can never be sent (a Refusal) are accepted and then refused, so both events are written.
     """
-    columns: dict[str, list[Any]] = {name: [] for name in _column_values(rows[0])} if rows else {}
+    columns: dict[str, list[Any]] = {name: [] for name in column_values(rows[0])} if rows else {}
     for row in rows:
-        for name, value in _column_values(row).items():
+        for name, value in column_values(row).items():
             columns[name].append(value)
     inserted = {
         (r["source"], r["intent_id"]): r["id"]
@@ -112,7 +113,7 @@ def known(connection: Connection, keys: Sequence[Key]) -> dict[Key, Known]:
         return {}
     columns = {"source": [source for source, _ in keys], "intent_id": [intent_id for _, intent_id in keys]}
     rows = connection.execute(_SQL["known"], columns).fetchall()
-    return {(r["source"], r["intent_id"]): Known(r["payment_id"], bytes(r["digest"])) for r in rows}
+    return {(r["source"], r["intent_id"]): Known(r["payment_id"], r["digest"] and bytes(r["digest"])) for r in rows}
 
 
 def reemit(connection: Connection, payment_ids: Sequence[int]) -> None:
@@ -132,7 +133,8 @@ def quarantine(connection: Connection, rows: Sequence[Quarantined]) -> None:
         connection.execute(_QUARANTINE, {name: getattr(row, name) for name in row.__slots__})
 
 
-def _column_values(row: NewPayment) -> dict[str, Any]:
+def column_values(row: NewPayment) -> dict[str, Any]:
+    """What is written of a payment that is accepted, by column."""
     intent, built = row.intent, row.built
     request = built if isinstance(built, Request) else None
     return {

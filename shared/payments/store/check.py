@@ -8,8 +8,10 @@ from uuid import UUID
 
 from shared import lanes
 from shared.database import foreign
+from shared.database import store as whole
 from shared.database.engine import Connection, Row
 from shared.database.rows import PAYMENT_COLUMNS, payment
+from shared.database.store import Seen
 from shared.domain.answers import MAX_SHOWN, CheckResult
 from shared.domain.payment import Payment
 from shared.payments.store.send import Claim
@@ -27,6 +29,10 @@ class CheckClaim:
     resend_asked: a person decided to send again; the check looks first.
     covered: what that person was shown and said "although" to (`look.told`); None: nothing.
     overdue: past its deadline, so it is parked rather than sent again.
+    attempts: how often it was claimed for sending. resend_safe: the same request is promised to be safe.
+    lost: of one that may have been sent in a lost time: `since` and `opened_at` (of the window), `frozen` (its request
+    was there before), `drawn` (what was sent then may have had another reference). other_request: what is known to
+    have been sent then was not this one's.
     """
 
     payment: Payment
@@ -39,6 +45,10 @@ class CheckClaim:
     window_passed: bool
     sender_alive: bool
     overdue: bool
+    attempts: int
+    resend_safe: bool
+    lost: Mapping[str, Any] | None = None
+    other_request: bool = False
     covered: Mapping[str, Any] | None = None
 
 
@@ -52,7 +62,10 @@ SEEN = f"""{PAYMENT_COLUMNS}, p.checks, p.rung, p.resend_asked, p.exclusive_key,
         + make_interval(secs => %(window_s)s) <= clock(), true) AS window_passed,
     (SELECT coalesce(bool_or(worker_alive(a.worker_key)), false) FROM attempts a
      WHERE a.payment_id = p.id AND a.ended_at IS NULL) AS sender_alive,
-    coalesce(p.deadline <= lane_clock(l), false) AS overdue,
+    coalesce(p.deadline <= lane_clock(l), false) AS overdue, p.attempts, p.resend_safe,
+    (SELECT a.facts FROM attempts a WHERE a.payment_id = p.id AND a.number = 0) AS lost,
+    (SELECT a.body_sha256 <> p.body_sha256 FROM attempts a WHERE a.payment_id = p.id AND a.number = 0) IS TRUE
+        AS other_request,
     (SELECT CASE WHEN r.although IS NOT NULL THEN r.look END FROM resolutions r
      WHERE r.payment_id = p.id AND r.action = 'resend' ORDER BY r.id DESC LIMIT 1) AS covered"""
 
@@ -60,6 +73,7 @@ _CLAIM = f"""
 UPDATE payments p SET checks = p.checks + 1, check_due = false, due_at = clock() + make_interval(secs => %(lease_s)s)
 FROM lanes l
 WHERE p.id = %(id)s AND p.state = 'unknown' AND p.check_due AND l.provider = p.provider
+    AND p.sent_reference = coalesce(%(reference)s::text, p.sent_reference) AND {whole.OPEN}
     AND (l.running OR l.paused_at IS NULL AND l.probe_payment_id = p.id)
 RETURNING {SEEN}
 """
@@ -69,7 +83,8 @@ _KEEP = f"""
 kept AS (
     INSERT INTO checks (payment_id, number, verdict, detail, evidence)
     SELECT id, %(number)s, %(verdict)s, %(detail)s, %(evidence)s::jsonb
-    FROM payments WHERE id = %(id)s ON CONFLICT DO NOTHING  -- a check that slept for very long may find it archived
+    FROM payments WHERE id = %(id)s AND sent_reference = %(reference)s
+    ON CONFLICT DO NOTHING  -- a check that slept for very long may find it archived
 ), {_LANE}
 """
 
@@ -78,7 +93,8 @@ _APPLIED = f"""
 WITH moved AS (
     UPDATE payments SET state = 'succeeded', in_doubt = false, due_at = NULL, hold_reason = NULL,
         detail = %(detail)s, provider_reference = coalesce(%(provider_reference)s, provider_reference)
-    WHERE id = %(id)s AND state NOT IN ('succeeded', 'refused', 'cancelled') RETURNING id
+    WHERE id = %(id)s AND sent_reference = %(reference)s AND state NOT IN ('succeeded', 'refused', 'cancelled')
+    RETURNING id
 ), kept AS (
     INSERT INTO checks (payment_id, number, verdict, detail, evidence)
     SELECT id, %(number)s, %(verdict)s, %(detail)s, %(evidence)s::jsonb FROM moved ON CONFLICT DO NOTHING
@@ -100,13 +116,14 @@ UPDATE payments p SET rung = rung + %(climb)s,
         ELSE clock() + make_interval(secs => %(wait_s)s) END
 FROM lanes l
 WHERE p.id = %(id)s AND p.state = 'unknown' AND p.checks = %(number)s AND l.provider = p.provider
+    AND p.sent_reference = %(reference)s
 RETURNING p.id
 """
 
 _REFUSED = f"""
 WITH {_KEEP}
 UPDATE payments SET state = 'refused', in_doubt = false, due_at = NULL, detail = %(refusal)s
-WHERE id = %(id)s AND state = 'unknown' AND checks = %(number)s RETURNING id
+WHERE id = %(id)s AND state = 'unknown' AND checks = %(number)s AND sent_reference = %(reference)s RETURNING id
 """
 
 # NOT_APPLIED and the claim of the resend are one statement: nobody can send in between. A sender that may still
@@ -119,6 +136,7 @@ WITH {_KEEP}, claimed AS (
         deadline = coalesce(p.deadline, lane_clock(l) + make_interval(secs => %(deadline_s)s))
     FROM lanes l
     WHERE p.id = %(id)s AND p.state = 'unknown' AND p.checks = %(number)s AND l.provider = p.provider
+        AND p.sent_reference = %(reference)s AND {whole.OPEN}
         AND (l.running OR l.paused_at IS NULL AND l.probe_payment_id = p.id)
         AND worker_alive(%(worker_key)s)
         AND NOT EXISTS (SELECT FROM attempts a WHERE a.payment_id = p.id AND a.ended_at IS NULL
@@ -132,13 +150,23 @@ SELECT * FROM claimed
 """
 
 
-def claim(connection: Connection, payment_id: int, lease_s: float, window_s: float) -> CheckClaim | None:
-    """Claim the dispatched check of an unknown payment; None when it was claimed before or its lane stands still."""
-    row = connection.execute(_CLAIM, {"id": payment_id, "lease_s": lease_s, "window_s": window_s}).fetchone()
-    return None if row is None else seen(row)
+def claim(
+    connection: Connection,
+    payment_id: int,
+    lease_s: float,
+    window_s: float,
+    *,
+    seen: Seen,
+    reference: str | None = None,
+) -> CheckClaim | None:
+    """Claim the dispatched check of an unknown payment; None when it was claimed before, its lane stands still or the
+    store is not open. reference: the payment's; None: whichever it has."""
+    given = {"id": payment_id, "reference": reference, "lease_s": lease_s, "window_s": window_s}
+    row = connection.execute(_CLAIM, seen.given() | given).fetchone()
+    return None if row is None else as_seen(row)
 
 
-def seen(row: Row) -> CheckClaim:
+def as_seen(row: Row) -> CheckClaim:
     """The claim in a row that holds SEEN."""
     return CheckClaim(
         payment=payment(row),
@@ -151,6 +179,10 @@ def seen(row: Row) -> CheckClaim:
         window_passed=row["window_passed"],
         sender_alive=row["sender_alive"],
         overdue=row["overdue"],
+        attempts=row["attempts"],
+        resend_safe=row["resend_safe"],
+        lost=row["lost"],
+        other_request=row["other_request"],
         covered=row["covered"],
     )
 
@@ -205,6 +237,7 @@ def resend(
     worker_key: int,
     limits: Limits,
     *,
+    seen: Seen,
     token: UUID | None = None,
 ) -> Claim | None:
     """Record the verdict and claim the resend; None when somebody else was faster or may still be sending.
@@ -213,6 +246,7 @@ def resend(
     `send.claim`.
     """
     given = _given(claim, result, limits) | {
+        **seen.given(),
         "sends": True,
         "token": token,
         "worker_key": worker_key,
@@ -223,7 +257,7 @@ def resend(
     row = connection.execute(_RESEND, given).fetchone()
     if row is None:
         return None
-    return Claim(payment(row), row["attempts"], row["resend_safe"], row["exclusive_key"], claim.resend_asked)
+    return Claim(payment(row), row["attempts"], row["resend_safe"], row["exclusive_key"], claim.resend_asked, token)
 
 
 def kept(result: CheckResult) -> Mapping[str, Any]:
@@ -234,6 +268,7 @@ def kept(result: CheckResult) -> Mapping[str, Any]:
 def _given(claim: CheckClaim, result: CheckResult, limits: Limits) -> dict[str, object]:
     return {
         "id": claim.payment.id,
+        "reference": claim.payment.sent_reference,
         "number": claim.number,
         "provider": claim.payment.provider,
         "verdict": result.verdict.value,

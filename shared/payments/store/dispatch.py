@@ -13,6 +13,7 @@ class Dispatched:
     """A claimed payment: to be sent, or (an unknown one) to be checked."""
 
     id: int
+    reference: str
     check: bool
 
 
@@ -50,4 +51,4 @@ def claim_due(
     """
     given = {"provider": provider, "room": room, "lease_s": lease_s, "checks_only": checks_only}
     rows = connection.execute(_SQL["claim_due"], given).fetchall()
-    return [Dispatched(row["id"], row["check"]) for row in rows if not row["busy"]]
+    return [Dispatched(row["id"], row["reference"], row["check"]) for row in rows if not row["busy"]]

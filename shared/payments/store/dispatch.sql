@@ -50,8 +50,8 @@ SELECT count(*) AS n FROM payments WHERE provider = %(provider)s AND state = 'di
 -- What may have been applied is looked at before it is sent again, however it came to wait.
 WITH due AS (
     SELECT id, state, exclusive_key, due_at,
-        CASE WHEN state = 'unknown' THEN true WHEN resend_safe OR attempts = 0 THEN false
-            ELSE ever_doubtful(id, 0) END AS looks
+        CASE WHEN state = 'unknown' THEN true WHEN attempts = 0 THEN possibly_sent  -- in a lost time
+            WHEN resend_safe THEN false ELSE ever_doubtful(id, NULL) END AS looks
     FROM payments
     WHERE provider = %(provider)s AND due_at <= clock() AND state <> 'sending'
         AND (state = 'unknown' OR NOT %(checks_only)s)
@@ -75,6 +75,6 @@ WITH due AS (
         due_at = CASE WHEN NOT busy THEN clock() + make_interval(secs => %(lease_s)s) END,
         check_due = looks
     FROM judged j WHERE p.id = j.id
-    RETURNING p.id, looks AS check, busy
+    RETURNING p.id, p.sent_reference AS reference, looks AS check, busy
 )
-SELECT id, "check", busy FROM taken ORDER BY id
+SELECT id, reference, "check", busy FROM taken ORDER BY id

@@ -6,6 +6,7 @@ from shared.archive.twins import every
 from shared.database.engine import Database
 from shared.database.rows import PAYMENT_COLUMNS, SIGNED_MINOR, payment
 from shared.domain.payment import Payment
+from shared.payments.store import lost_time
 
 _PAYMENTS = every("payments")
 # What only a person says succeeded need not stand in the provider's books.
@@ -33,6 +34,11 @@ class StoredBooks:
                 (exclusive_key,),
             ).fetchone()
         return int(row["net"]) if row else 0
+
+    def lost_time(self, exclusive_key: str) -> bool:
+        """May a payment under this key have been sent in a time that the database lost? Then our sum is not known."""
+        with self._database.connection() as connection:
+            return lost_time.touched(connection, exclusive_key)
 
     def succeeded(self, books_key: str) -> frozenset[str]:
         """References of our payments under this key that the provider said, or showed, it applied."""

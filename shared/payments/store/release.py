@@ -26,15 +26,17 @@ class HeldRefund:
     waited_out: bool
 
 
+# While a window after a lost time is open, a settle may still come again.
+_WAITED_OUT = """greatest(p.created_at, (SELECT max(least(coalesce(closed_at, closes_at), clock())) FROM lost_times))
+        + make_interval(secs => %(wait_s)s) <= clock()"""
 _REFUNDS = f"""
-SELECT {PAYMENT_COLUMNS}, s.id AS settle_id, s.state AS settle_state,
-    p.created_at + make_interval(secs => %(wait_s)s) <= clock() AS waited_out
+SELECT {PAYMENT_COLUMNS}, s.id AS settle_id, s.state AS settle_state, {_WAITED_OUT} AS waited_out
 FROM payments p
     LEFT JOIN intent_keys k ON k.source = p.source AND k.intent_id = p.refund_of
     LEFT JOIN {every("payments")} s ON s.id = k.payment_id
 WHERE p.hold_reason = 'settle_pending' AND p.id > %(after)s
     AND (s.state IN ('succeeded', 'refused', 'cancelled')
-         OR s.id IS NULL AND p.created_at + make_interval(secs => %(wait_s)s) <= clock()
+         OR s.id IS NULL AND {_WAITED_OUT}
          OR s.operation <> 'settle')
 ORDER BY p.id LIMIT %(limit)s FOR UPDATE OF p SKIP LOCKED
 """
@@ -42,9 +44,13 @@ ORDER BY p.id LIMIT %(limit)s FOR UPDATE OF p SKIP LOCKED
 _LOCK = "SELECT id FROM payments WHERE id = %s FOR UPDATE"
 
 _SETTLE = f"""
-SELECT {PAYMENT_COLUMNS},
+SELECT {PAYMENT_COLUMNS}, p.stream_event IS NOT NULL AND p.body IS NULL AS untold,
     (SELECT coalesce(sum(amount_minor), 0) FROM payments r
-     WHERE r.settle_id = p.id AND r.state NOT IN ('refused', 'cancelled')) AS refunded_minor
+     WHERE r.settle_id = p.id AND r.state NOT IN ('refused', 'cancelled'))
+    -- and those that only upstream knows of, since the database lost them
+    + (SELECT coalesce(sum((l.told ->> 'amount')::numeric * power(10::numeric, p.places)), 0) FROM lost_payments l
+       WHERE l.came_at IS NULL AND l.source = p.source AND l.told ->> 'refund_of' = p.intent_id
+           AND l.told ->> 'state' NOT IN ('succeeded', 'refused', 'cancelled')) AS refunded_minor
 FROM payments p WHERE p.id = %(id)s
 """
 
@@ -63,8 +69,20 @@ def refunds(connection: Connection, wait_s: float, after: int = 0, limit: int = 
     return [HeldRefund(payment(r), r["settle_id"], r["settle_state"], r["waited_out"]) for r in rows]
 
 
-def settle(connection: Connection, settle_id: int) -> tuple[Payment, int]:
-    """The settle, locked, and how many minor units its refunds hold already (pending and unknown ones too)."""
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """A settle, locked, and how many minor units its refunds hold already (pending and unknown ones too).
+
+    untold: only the events stream told of it, and its intent has not come again: what was sent is not known.
+    """
+
+    payment: Payment
+    refunded_minor: int
+    untold: bool
+
+
+def settle(connection: Connection, settle_id: int) -> Settle:
+    """The settle that a refund names, brought back from the archive if need be."""
     # The lock first, in a statement of its own: one that waits for it still sees what was there before it waited,
     # and would not count the refund that the other transaction has just released.
     if connection.execute(_LOCK, (settle_id,)).fetchone() is None:  # long settled: it comes back with its refunds
@@ -72,7 +90,7 @@ def settle(connection: Connection, settle_id: int) -> tuple[Payment, int]:
         connection.execute(_LOCK, (settle_id,))
     row = connection.execute(_SETTLE, {"id": settle_id}).fetchone()
     assert row is not None  # noqa: S101 - payments are never deleted, and this one is locked
-    return payment(row), int(row["refunded_minor"])
+    return Settle(payment(row), int(row["refunded_minor"]), row["untold"])
 
 
 def release(

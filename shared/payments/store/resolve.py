@@ -51,7 +51,7 @@ SELECT p.id, p.provider, p.state FROM {every("payments")} p WHERE p.source = %s 
 """
 
 _SEEN = f"""
-SELECT p.attempts, {check_store.SEEN} FROM payments p JOIN lanes l USING (provider) WHERE p.id = %(id)s
+SELECT {check_store.SEEN} FROM payments p JOIN lanes l USING (provider) WHERE p.id = %(id)s
 """
 
 
@@ -64,7 +64,7 @@ def find(connection: Connection, source: str, intent_id: str) -> tuple[int, str,
 def seen(connection: Connection, payment_id: int, window_s: float) -> tuple[CheckClaim, int] | None:
     """What a check has to know, and how often it was claimed; nothing is claimed by this. None: it is archived."""
     row = connection.execute(_SEEN, {"id": payment_id, "window_s": window_s}).fetchone()
-    return None if row is None else (check_store.seen(row), row["attempts"])
+    return None if row is None else (check_store.as_seen(row), row["attempts"])
 
 
 def shown(connection: Connection, payment_id: int, by: str) -> Mapping[str, Any] | None:

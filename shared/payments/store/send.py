@@ -7,9 +7,11 @@ from uuid import UUID
 
 from shared import lanes
 from shared.database import foreign
+from shared.database import store as whole
 from shared.database.engine import Connection
 from shared.database.rows import PAYMENT_COLUMNS, payment
 from shared.database.statements import statements
+from shared.database.store import Seen
 from shared.domain.answers import Answer, Meaning
 from shared.domain.payment import Payment, State
 from shared.runtime import Limits
@@ -22,6 +24,7 @@ class Claim:
     """The right to send a payment once. attempt is the fencing token: its outcome is recorded under it.
 
     resend_asked: a person asked for this resend, and asks for another look and send where it did not go out.
+    token: what was written with the attempt. A database that lost time gives the same number once more, to another.
     """
 
     payment: Payment
@@ -29,6 +32,7 @@ class Claim:
     resend_safe: bool
     exclusive_key: str | None
     resend_asked: bool = False
+    token: UUID | None = None
 
 
 # coalesce: else the planner may walk all that is dispatched, dead entries included, to find one id.
@@ -43,8 +47,12 @@ WITH claimed AS (
         deadline = coalesce(p.deadline, lane_clock(l) + make_interval(secs => %(deadline_s)s))
     FROM lanes l
     WHERE p.id = %(id)s AND l.provider = p.provider AND coalesce(p.state, '') = 'dispatched' AND p.due_at > clock()
+        AND p.sent_reference = coalesce(%(reference)s::text, p.sent_reference)
+        AND {whole.OPEN}
         AND (l.running OR l.paused_at IS NULL AND l.probe_payment_id = p.id)
-        AND CASE WHEN p.resend_safe THEN true WHEN p.attempts > 0 AND ever_doubtful(p.id, 0) THEN false
+        AND CASE WHEN p.attempts = 0 AND p.possibly_sent THEN false  -- in a lost time
+            WHEN p.resend_safe THEN true
+            WHEN p.attempts > 0 AND ever_doubtful(p.id, NULL) THEN false
             ELSE worker_alive(%(worker_key)s) END
     RETURNING {PAYMENT_COLUMNS}, p.attempts, p.resend_safe, p.exclusive_key, p.body_sha256, p.due_at
 ), begun AS (
@@ -66,16 +74,20 @@ WITH judged AS (
         OR %(to)s = 'refused' AND p.state = 'unknown' AND p.attempts = %(attempt)s
         OR %(unsent)s AND p.state = 'unknown' AND NOT d.doubtful AS moves
     FROM payments p CROSS JOIN LATERAL (
-        SELECT CASE WHEN p.attempts > 1 THEN ever_doubtful(p.id, %(attempt)s) ELSE false END AS doubtful,
-            CASE WHEN p.attempts > 1 THEN ever_sent(p.id, %(attempt)s) ELSE false END AS sent_else
+        SELECT CASE WHEN p.attempts > 1 OR p.possibly_sent THEN ever_doubtful(p.id, %(attempt)s) ELSE false END
+                AS doubtful,
+            CASE WHEN p.attempts > 1 OR p.possibly_sent THEN ever_sent(p.id, %(attempt)s) ELSE false END AS sent_else
     ) d
-    WHERE p.id = %(id)s AND p.state NOT IN ('succeeded', 'refused', 'cancelled')
-        AND (%(to)s = 'succeeded' OR p.attempts = %(attempt)s OR %(unsent)s)
+    WHERE p.id = %(id)s AND p.sent_reference = %(reference)s AND p.state NOT IN ('succeeded', 'refused', 'cancelled')
+        AND (%(to)s = 'succeeded' OR (p.attempts = %(attempt)s OR %(unsent)s) AND EXISTS (
+            SELECT FROM attempts a WHERE a.payment_id = p.id AND a.number = %(attempt)s
+            AND a.token IS NOT DISTINCT FROM %(token)s))
     FOR UPDATE OF p
 ), attempt AS (
     UPDATE attempts SET ended_at = clock(), meaning = %(meaning)s, kind = %(kind)s, http_status = %(http_status)s,
         detail = %(detail)s, refusal = %(refusal)s, facts = %(facts)s::jsonb
-    WHERE payment_id = %(id)s AND number = %(attempt)s AND (%(to)s <> 'succeeded' OR EXISTS (SELECT FROM judged))
+    WHERE payment_id = %(id)s AND number = %(attempt)s AND token IS NOT DISTINCT FROM %(token)s
+        AND (%(to)s <> 'succeeded' OR EXISTS (SELECT FROM judged))
 ), moved AS (
     UPDATE payments p SET
         in_doubt = CASE WHEN %(proves_nothing)s AND newest THEN doubtful
@@ -144,15 +156,25 @@ class Recorded:
 
 
 def claim(
-    connection: Connection, payment_id: int, worker_key: int, limits: Limits, token: UUID | None = None
+    connection: Connection,
+    payment_id: int,
+    worker_key: int,
+    limits: Limits,
+    token: UUID | None = None,
+    *,
+    seen: Seen,
+    reference: str | None = None,
 ) -> Claim | None:
-    """Claim a dispatched payment whose lease is alive, in a lane that runs; None when that is not so.
+    """Claim a dispatched payment whose lease is alive, in a lane that runs; None when that is not so, or the store is
+    not open.
 
     The attempt is written with it: from here on the payment counts as possibly sent. token: by which `unclaim` knows
-    the attempt, should the answer to this be lost.
+    the attempt, should the answer to this be lost. reference: the payment's; None: whichever it has.
     """
     given = {
+        **seen.given(),
         "id": payment_id,
+        "reference": reference,
         "token": token,
         "worker_key": worker_key,
         "lease_s": limits.lease_s,
@@ -161,7 +183,7 @@ def claim(
     row = connection.execute(_CLAIM, given).fetchone()
     if row is None:
         return None
-    return Claim(payment(row), row["attempts"], row["resend_safe"], row["exclusive_key"])
+    return Claim(payment(row), row["attempts"], row["resend_safe"], row["exclusive_key"], token=token)
 
 
 def record(connection: Connection, claim: Claim, outcome: Outcome, limits: Limits) -> Recorded:
@@ -200,7 +222,9 @@ def end(connection: Connection, claim: Claim, answer: Answer) -> None:
 def _end(claim: Claim, answer: Answer) -> dict[str, object]:
     return {
         "id": claim.payment.id,
+        "reference": claim.payment.sent_reference,
         "attempt": claim.attempt,
+        "token": claim.token,
         "meaning": answer.meaning.value,
         "kind": foreign.text(answer.kind),
         "http_status": answer.http_status,
@@ -229,7 +253,8 @@ def unclaim(connection: Connection, payment_id: int, token: UUID, limits: Limits
         possibly_sent=False,
         signal="none",
     )
-    record(connection, Claim(current(connection, payment_id), row["number"], False, None), outcome, limits)
+    lost = Claim(current(connection, payment_id), row["number"], False, None, token=token)
+    record(connection, lost, outcome, limits)
     return True
 
 
@@ -253,6 +278,12 @@ def save_baseline(connection: Connection, claim: Claim, baseline: Mapping[str, A
         },
     ).fetchone()
     return row is not None
+
+
+def is_another(connection: Connection, payment_id: int, reference: str) -> bool:
+    """Is there a payment with this id under another reference? Then what names it is of a time that was lost."""
+    row = connection.execute(_SQL["reference"], {"id": payment_id}).fetchone()
+    return row is not None and row["sent_reference"] != reference
 
 
 def current(connection: Connection, payment_id: int) -> Payment:

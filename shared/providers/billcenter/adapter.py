@@ -75,8 +75,14 @@ class Billcenter:
         if isinstance(invoice, Unread):
             return invoice.result
         known_id = bool(self._duplicate and doubt.last_refusal and self._duplicate.search(doubt.last_refusal))
-        judge = _judge_refund if payment.operation is Operation.REFUND else _judge_settle
-        verdict, detail = judge(doubt, invoice.paid_minor, invoice, net, known_id, books)
+        if books.lost_time(doubt.exclusive_key or _exclusive_key(target.invoice_code)):
+            verdict, detail = (
+                Verdict.INCONCLUSIVE,
+                "what we paid on this invoice is not known since the database lost time",
+            )
+        else:
+            judge = _judge_refund if payment.operation is Operation.REFUND else _judge_settle
+            verdict, detail = judge(doubt, invoice.paid_minor, invoice, net, known_id, books)
         evidence = {**invoice.evidence(), "our_net_minor": net, "duplicate_refusal": known_id}
         return CheckResult(verdict, detail, evidence, shown=(_shown(payment, invoice, net, known_id),))
 

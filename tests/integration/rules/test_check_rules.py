@@ -28,7 +28,9 @@ def lost(world: World) -> int:
     payment_id = world.pay("careful")
     world.dispatched("careful")
     with world.runtime.database.connection() as connection:
-        assert send_store.claim(connection, payment_id, world.runtime.worker_key, world.runtime.limits)
+        assert send_store.claim(
+            connection, payment_id, world.runtime.worker_key, world.runtime.limits, seen=world.runtime.seen
+        )
     world.advance(60.1)
     world.batches("careful")
     assert world.state(payment_id) == "unknown"

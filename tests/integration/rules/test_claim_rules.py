@@ -167,7 +167,7 @@ def test_without_a_sign_of_life_nothing_is_claimed_that_is_not_safe_to_resend(wo
 
 def test_a_broken_sign_of_life_is_taken_again_under_the_same_key(own_world: World) -> None:
     world = own_world
-    life = SignOfLife(world.url, every_s=0.05)
+    life = SignOfLife(world.url, world.runtime.seen, every_s=0.05)
     assert life.wait(120)
     until(lambda: world.value("SELECT worker_alive(%s)", life.key), True)
     find = """SELECT pg_terminate_backend(pid, 5000) FROM pg_locks JOIN pg_stat_activity USING (pid)
@@ -215,7 +215,9 @@ def test_reading_the_books_renews_the_lease_of_payment_and_attempt_alike(world: 
     assert release_refunds(world.runtime) == 1
     world.dispatched("careful")
     with world.runtime.database.connection() as connection:
-        claim = send_store.claim(connection, refund, world.runtime.worker_key, world.runtime.limits)
+        claim = send_store.claim(
+            connection, refund, world.runtime.worker_key, world.runtime.limits, seen=world.runtime.seen
+        )
         assert claim is not None
         world.advance(30)
         assert send_store.save_baseline(connection, claim, {}, 60)

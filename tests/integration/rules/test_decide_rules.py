@@ -330,7 +330,9 @@ def test_while_its_sender_lives_nothing_is_sent_and_the_waiting_ends(world: Worl
     payment_id = world.pay("careful")
     world.dispatched("careful")
     with world.runtime.database.connection() as connection:
-        assert send_store.claim(connection, payment_id, world.runtime.worker_key, world.runtime.limits)
+        assert send_store.claim(
+            connection, payment_id, world.runtime.worker_key, world.runtime.limits, seen=world.runtime.seen
+        )
     world.advance(60.1)
     world.batches("careful")
     world.execute("UPDATE payments SET state = 'parked', due_at = NULL, check_due = false")
@@ -349,7 +351,7 @@ def test_a_resend_waits_until_its_sender_has_ended(world: World) -> None:
     world.dispatched("careful")
     other = world.another()
     with other.database.connection() as connection:
-        assert send_store.claim(connection, payment_id, other.worker_key, other.limits)
+        assert send_store.claim(connection, payment_id, other.worker_key, other.limits, seen=other.seen)
     world.advance(60.1)
     world.batches("careful")
     world.execute("UPDATE payments SET state = 'parked', due_at = NULL, check_due = false")

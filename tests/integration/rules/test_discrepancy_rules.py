@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from shared.domain.reference import new_reference
 from shared.payments.dispute import dispute_evidence
 from shared.payments.look import Unresolvable
 from shared.reconciliation import discrepancies, evidence
@@ -12,6 +11,7 @@ from shared.reconciliation.compare import compare
 from shared.reconciliation.store import runs, to_read
 from tests.support.flow import World
 from tests.support.nights import LINES, TOTALS, Night
+from tests.support.references import new_reference
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from shared.payments.dispatch import dispatch
 from shared.payments.send import send
 from shared.payments.store import release as release_store
 from shared.settings.sections import ProviderSettings
-from tests.support.flow import AGAIN, DOWN, HALT, LOOK, NO, OK, World, running_world, together
+from tests.support.flow import AGAIN, DOWN, HALT, LOOK, NO, OK, World, id_in, running_world, together
 
 ON = "http://127.0.0.1:1"
 
@@ -72,7 +72,7 @@ def test_two_dispatchers_at_once_never_dispatch_one_payment_twice(rules_url: str
             for batches in together(
                 lambda: dispatch(world.runtime, "safe", lambda: 0), lambda: dispatch(other, "safe", lambda: 0)
             ):
-                taken = [i for _, some in batches for i in some]
+                taken = [id_in(name) for _, some in batches for name in some]
                 found += taken
             assert world.value("SELECT count(*) FROM payments WHERE state = 'dispatched'") <= 40
             world.execute("UPDATE payments SET state = 'cancelled' WHERE state = 'dispatched'")
@@ -169,7 +169,7 @@ def test_the_database_refuses_two_payments_with_one_key_at_the_provider(world: W
 
 def test_unknown_payments_are_dispatched_as_checks_and_stay_unknown(world: World) -> None:
     payment_id = world.settled("careful", LOOK)
-    assert world.batches("careful") == [(tasks.CHECK, [payment_id])]
+    assert world.batches("careful") == [(tasks.CHECK, [world.named(payment_id)])]
     assert world.state(payment_id) == "unknown"
 
 
@@ -233,7 +233,7 @@ def test_a_stopped_lane_lets_a_payment_through_rather_than_a_receipt(world: Worl
     world.settled("safe", OK, receipt={"register": ""})
     payment_id = world.pay()
     world.execute("UPDATE lanes SET halted_at = clock(), probe_at = clock() WHERE provider = 'safe'")
-    assert world.batches() == [(tasks.SEND, [payment_id])]
+    assert world.batches() == [(tasks.SEND, [world.named(payment_id)])]
 
 
 def test_the_breaker_counts_only_what_says_that_the_provider_is_down(world: World) -> None:

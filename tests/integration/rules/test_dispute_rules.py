@@ -36,7 +36,9 @@ def refused_meanwhile(world: World) -> Claim:
     payment_id = world.pay("careful")
     world.dispatched("careful")
     with world.runtime.database.connection() as connection:
-        claim = send_store.claim(connection, payment_id, world.runtime.worker_key, world.runtime.limits)
+        claim = send_store.claim(
+            connection, payment_id, world.runtime.worker_key, world.runtime.limits, seen=world.runtime.seen
+        )
     assert claim is not None
     world.execute("UPDATE payments SET state = 'refused'")
     return claim
@@ -140,7 +142,9 @@ def test_a_success_that_meets_a_refusal_in_the_same_moment_is_one_or_the_other(w
     payment_id = world.pay("careful")
     world.dispatched("careful")
     with world.runtime.database.connection() as connection:
-        claim = send_store.claim(connection, payment_id, world.runtime.worker_key, world.runtime.limits)
+        claim = send_store.claim(
+            connection, payment_id, world.runtime.worker_key, world.runtime.limits, seen=world.runtime.seen
+        )
     assert claim is not None
     world.careful.answers.append(OK)
     with world.another().database.transaction() as deciding:

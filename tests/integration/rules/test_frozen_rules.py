@@ -87,7 +87,7 @@ SENDER = """
 import dataclasses
 from shared.payments.send import send
 runtime, providers = world()
-life = SignOfLife(url)
+life = SignOfLife(url, runtime.seen)
 assert life.wait(10)
 def first_byte():
     stand_still()

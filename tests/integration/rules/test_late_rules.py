@@ -15,7 +15,9 @@ def stuck(world: World, provider: str = "safe") -> Claim:
     payment_id = world.pay(provider)
     world.dispatched(provider)
     with world.runtime.database.connection() as connection:
-        claim = send_store.claim(connection, payment_id, world.runtime.worker_key, world.runtime.limits)
+        claim = send_store.claim(
+            connection, payment_id, world.runtime.worker_key, world.runtime.limits, seen=world.runtime.seen
+        )
     assert claim is not None
     world.advance(61)
     world.batches(provider)

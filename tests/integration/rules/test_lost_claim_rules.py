@@ -232,7 +232,9 @@ def test_a_resend_that_a_person_asked_for_and_whose_sender_never_ends_is_parked_
     payment_id = world.pay("careful")
     world.dispatched("careful")
     with world.runtime.database.connection() as connection:  # somebody who lives, and never says how it ended
-        assert send_store.claim(connection, payment_id, world.runtime.worker_key, world.runtime.limits)
+        assert send_store.claim(
+            connection, payment_id, world.runtime.worker_key, world.runtime.limits, seen=world.runtime.seen
+        )
     world.runtime = world.another()
     world.advance(61)
     world.batches("careful")

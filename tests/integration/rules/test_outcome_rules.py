@@ -307,7 +307,9 @@ def test_an_outcome_recorded_twice_counts_once(world: World) -> None:
     payment_id = world.pay()
     world.dispatched()
     with world.runtime.database.connection() as connection:
-        claim = send_store.claim(connection, payment_id, world.runtime.worker_key, world.runtime.limits)
+        claim = send_store.claim(
+            connection, payment_id, world.runtime.worker_key, world.runtime.limits, seen=world.runtime.seen
+        )
         assert claim is not None
         outcome = Outcome(OK, State.SUCCEEDED, None, in_doubt=False, possibly_sent=True, signal="alive")
         assert send_store.record(connection, claim, outcome, world.runtime.limits)

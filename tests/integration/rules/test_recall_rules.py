@@ -193,7 +193,7 @@ def test_a_release_locks_a_settle_that_another_one_has_just_brought_back(
         def meets(connection: Connection, ids: list[int]) -> None:
             recall(other, ids)
             other.execute("COMMIT; BEGIN")
-            assert release_store.settle(other, settle)[1] == 0
+            assert release_store.settle(other, settle).refunded_minor == 0
             release_store.release(other, theirs, Request("/refund", b"{}"), settle)
             recall(connection, ids)
 
@@ -245,7 +245,9 @@ def test_a_sender_that_slept_until_its_payment_was_archived_still_tells_of_the_d
     payment_id = world.pay("careful")
     world.dispatched("careful")
     with world.runtime.database.connection() as connection:
-        claim = send_store.claim(connection, payment_id, world.runtime.worker_key, world.runtime.limits)
+        claim = send_store.claim(
+            connection, payment_id, world.runtime.worker_key, world.runtime.limits, seen=world.runtime.seen
+        )
     assert claim is not None
     world.advance(61)
     world.batches("careful")

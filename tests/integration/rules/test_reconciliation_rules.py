@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from shared.domain.reference import new_reference
 from shared.reconciliation import compare as comparing
 from shared.reconciliation import report, views
 from shared.reconciliation.store import balance, runs
 from tests.support.flow import World
 from tests.support.nights import Night
+from tests.support.references import new_reference
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
-from shared.domain.reference import new_reference
 from shared.reconciliation import report
 from tests.support.flow import World
 from tests.support.nights import TOTALS, Night
+from tests.support.references import new_reference
 
 
 def written(night: Night, folder: Path) -> tuple[str, dict[str, Any]]:

@@ -1,24 +1,42 @@
-"""References: never used twice, and damage is noticed."""
+"""References: one intent has one for ever, no two have the same, and damage is noticed."""
 
 import itertools
 
 import pytest
 
-from shared.domain.reference import _ALPHABET, is_reference, new_reference
+from shared.domain.reference import _ALPHABET, fingerprint, is_reference, reference
 
-SAMPLES = [new_reference() for _ in range(20)]
+KEY = b"made-up-key-of-references-for-tests"
+SAMPLES = [reference(KEY, "shop", f"ord-{number}") for number in range(20)]
 
 
-def test_a_new_reference_is_20_characters_of_the_alphabet_and_one_of_ours() -> None:
-    for reference in SAMPLES:
-        assert len(reference) == 20
-        assert set(reference) <= set(_ALPHABET)
-        assert is_reference(reference)
+def test_a_reference_is_20_characters_of_the_alphabet_and_one_of_ours() -> None:
+    for sample in SAMPLES:
+        assert len(sample) == 20
+        assert set(sample) <= set(_ALPHABET)
+        assert is_reference(sample)
 
 
 def test_references_do_not_repeat() -> None:
-    many = [new_reference() for _ in range(20_000)]
+    many = [reference(KEY, source, str(number)) for number in range(10_000) for source in ("shop", "bank")]
     assert len(set(many)) == len(many)
+
+
+def test_the_same_intent_has_the_same_reference_in_every_version_of_this_program() -> None:
+    """What a payment was sent under has to be found again: this text may never change."""
+    assert reference(KEY, "shop", "ord-1") == "he1b35frdcx35c4vbkfq"
+
+
+def test_another_key_makes_another_reference_and_another_fingerprint() -> None:
+    other = KEY + b"!"
+    assert reference(other, "shop", "ord-1") != reference(KEY, "shop", "ord-1")
+    assert fingerprint(other) != fingerprint(KEY)
+    assert fingerprint(KEY) not in KEY.decode()
+
+
+def test_names_are_told_apart_wherever_one_ends_and_the_other_begins() -> None:
+    pairs = [("a", "bc"), ("ab", "c"), ("abc", ""), ("", "abc")]
+    assert len({reference(KEY, source, intent_id) for source, intent_id in pairs}) == len(pairs)
 
 
 @pytest.mark.parametrize("reference", SAMPLES, ids=range(len(SAMPLES)))

@@ -17,7 +17,8 @@ def places(pattern: str) -> set[str]:
 
 
 def test_events_are_written_by_one_function_and_the_triggers() -> None:
-    assert places("INSERT INTO events") == {"shared/events/types.py", "shared/database/schema.sql"}
+    told_once = {"shared/recovery/store/finals.sql"}  # by another database, and put back to the byte
+    assert places("INSERT INTO events") - told_once == {"shared/events/types.py", "shared/database/schema.sql"}
 
 
 def test_a_type_is_named_in_the_enum_and_nowhere_else() -> None:

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from shared.domain.answers import Meaning
 from shared.domain.payment import Operation
-from shared.domain.reference import new_reference
 from shared.providers.answer_meanings import Kind
 from shared.providers.mtn.wire import ANSWERS, Said, read
 from shared.providers.raw_answers import Fault, HttpAnswer, HttpFault
+from tests.support.references import new_reference
 
 S, A, C, N, H, F = (
     Meaning.SUCCEEDED, Meaning.REAUTH, Meaning.CHECK, Meaning.NOT_SENT, Meaning.HALT, Meaning.REFUSED,

@@ -1,0 +1,122 @@
+"""recover: what people do when the database came back older than the world."""
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deploy.cli import output, stack
+from deploy.cli.failures import Failed, WrongUse
+from deploy.cli.output import JsonFlag
+
+if TYPE_CHECKING:
+    from shared.recovery.recover import Plan
+
+_SHOWN = 20  # of each list; --json has all
+
+
+def recover(
+    by: Annotated[str, typer.Option(help="who decides it")],
+    since: Annotated[
+        str | None, typer.Option(help="the last moment of which the database knows everything (RFC 3339)")
+    ] = None,
+    close: Annotated[bool, typer.Option("--close", help="close the window that is open")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Let a store go on that is held because its database lost time (a restore, a fail-over that lost commits).
+
+    Stop every process that ran before, and the old database, first. What was open then, and every intent that is
+    accepted while the window is open, counts as possibly sent and is looked up before anything is sent.
+    """
+    from shared.domain.decision import by as checked
+    from shared.messaging import broker
+    from shared.recovery import recover as verbs
+    from shared.recovery.recover import NotRecovered
+    from shared.witness import Witnesses
+
+    if close and since is not None:
+        raise WrongUse("--close and --since don't go together")
+    try:
+        name, moment = checked(by), _moment(since)
+    except ValueError as error:
+        raise WrongUse(str(error)) from None
+    with stack.runtime(told=False) as runtime, stack.broker() as client:
+        if close:
+            _closed(verbs.close(runtime, name), as_json)
+            return
+        try:
+            plan = verbs.plan(runtime, client, moment)
+        except NotRecovered as error:
+            raise Failed(str(error)) from None
+        if not as_json:
+            _tell(plan)
+        done = verbs.recover(runtime, Witnesses(runtime.settings.home, client), plan, name)
+        broker.ring(client)
+    if as_json:
+        print(
+            json.dumps(
+                {
+                    "epoch": done.epoch,
+                    "since": _utc(done.since),
+                    "until": _utc(done.until),
+                    "final_on_stream": list(plan.finals),
+                    "missing": list(plan.missing),
+                    "possibly_sent": done.opened,
+                    "unbroken": plan.shown.unbroken,
+                }
+            )
+        )
+        return
+    print(f"recovered, epoch {done.epoch}: {done.opened} open payments count as possibly sent since {_utc(done.since)}")
+    print(f"now have every upstream resend its intents since {_utc(done.since)}; it is told so by an event")
+
+
+def _tell(plan: "Plan") -> None:
+    """What it will do, before it is done."""
+    print(
+        f"the database knows everything until {_utc(plan.since)}" + (f"; it is held: {plan.held}" if plan.held else "")
+    )
+    print(
+        "the events stream "
+        + (
+            "shows all that upstream was told since"
+            if plan.shown.unbroken
+            else "does not reach back to then: what upstream was told in between is not known"
+        )
+    )
+    _list("final for upstream, and taken over as it was told", plan.finals)
+    _list("accepted for upstream and not here: their intents must come again", plan.missing)
+
+
+def _list(title: str, subjects: tuple[str, ...]) -> None:
+    print(f"{title}: {len(subjects)}")
+    for subject in subjects[:_SHOWN]:
+        print(f"  {output.safe(subject)}")
+    if len(subjects) > _SHOWN:
+        print(f"  … and {len(subjects) - _SHOWN} more; --json has all of them")
+
+
+def _closed(windows: int, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"closed": windows}))
+    elif windows:
+        print("the window is closed: what is accepted from now on is sent as before the database lost time")
+    else:
+        print("no window is open")
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise ValueError("--since must be a time with an offset, like 2026-11-21T03:24:12Z")
+    return moment
+
+
+def _utc(moment: datetime) -> str:
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

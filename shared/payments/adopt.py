@@ -1,0 +1,60 @@
+"""adopt: the intent of a payment of which only the events stream told comes again.
+
+After a database lost time, what upstream was told to be final is final here too, though its intent is gone. The first
+intent that agrees with what was told is taken for it; any other one is in conflict with it.
+"""
+
+from shared.database.engine import Connection, Row
+from shared.domain.intent import Intent
+from shared.domain.payment import HoldReason, Payment
+from shared.domain.request import Built, Hold, Request
+from shared.payments.prepare import prepare, rule_of
+from shared.payments.store import lost_time as store
+from shared.payments.store.accept import NewPayment, column_values
+from shared.runtime import Runtime
+from shared.telemetry.logs import alert
+
+_COLUMNS = ("source", "intent_id", "target", "receipt", "notify", "metadata", "exclusive_key", "books_key")
+
+
+def adopt(connection: Connection, runtime: Runtime, intent: Intent, payment_id: int) -> bool:
+    """Take this intent for the payment's. False, and nothing is changed, when it can't be."""
+    told = store.untold(connection, [payment_id]).get(payment_id)
+    if told is None or not _agrees(intent, told):
+        return False
+    payment = Payment(
+        id=payment_id,
+        source=intent.source,
+        intent_id=intent.intent_id,
+        provider=intent.provider,
+        operation=intent.operation,
+        amount_minor=intent.amount_minor,
+        currency=intent.currency,
+        paid_at=intent.paid_at,
+        target=intent.target,
+        sent_reference=told["sent_reference"],
+        receipt=intent.receipt,
+        refund_of=intent.refund_of,
+    )
+    built = _built(runtime, payment)
+    row = NewPayment(intent, payment.sent_reference, rule_of(runtime, payment).resend_safe, built)
+    columns = {name: value for name, value in column_values(row).items() if name in _COLUMNS}
+    same = isinstance(built, Request) and built.sha256.hex() == told["request_sha256"]
+    store.adopt(connection, intent, columns, built if isinstance(built, Request) and same else None)
+    store.came(connection, [(intent.source, intent.intent_id)])
+    store.follow(connection, payment_id)
+    return True
+
+
+def _agrees(intent: Intent, told: Row) -> bool:
+    said = (intent.provider, intent.operation.value, intent.amount_minor, intent.currency, intent.refund_of)
+    known = (told["provider"], told["operation"], told["amount_minor"], told["currency"], told["refund_of"])
+    return said == known and intent.paid_at == told["paid_at"]
+
+
+def _built(runtime: Runtime, payment: Payment) -> Built:
+    try:
+        return prepare(runtime, payment)
+    except Exception:  # it was sent long ago: nothing depends on it but later refunds, which wait
+        alert("build_failed", "an intent's request could not be built", provider=payment.provider)
+        return Hold(HoldReason.SETTLE_PENDING, "it could not be built")

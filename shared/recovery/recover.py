@@ -1,0 +1,149 @@
+"""recover: a database that lost time goes on. One transaction; a person asks for it, having looked.
+
+What upstream was told to be final is final here too. What was open then, and whatever comes while the window is open,
+counts as possibly sent. Dying before the commit changes nothing: the store stays held. After it, the witnesses may
+remember an older epoch than the database's: the next beat tells them.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import redis
+
+from shared.archive.recall import recall
+from shared.database import store
+from shared.database.engine import Connection
+from shared.follow_ups import lane as follow_ups
+from shared.payments.store import lost_time
+from shared.recovery import stream
+from shared.recovery.beat import sending_s
+from shared.recovery.store import finals, places
+from shared.recovery.stream import Lost, Shown
+from shared.runtime import Runtime
+from shared.telemetry.logs import get_logger
+from shared.witness import Remembered, Witnesses
+
+log = get_logger(__name__)
+
+_REASON = "the database lost time"
+
+
+class NotRecovered(Exception):  # noqa: N818
+    """Nothing was changed; the message says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a recovery will do.
+
+    since: the last moment of which the database knows everything. held: why, where it is held. finals: payments that
+    upstream was told to be final and that are open here, or not here. missing: those that upstream was told to be
+    accepted, and are not here. shown: what the stream shows.
+    """
+
+    since: datetime
+    held: str | None
+    shown: Shown = field(repr=False)
+    finals: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What a recovery did. opened: how many payments count as possibly sent."""
+
+    epoch: int
+    since: datetime
+    until: datetime
+    finals: int
+    opened: int
+
+
+def plan(runtime: Runtime, client: "redis.Redis", since: datetime | None) -> Plan:
+    """What a recovery would do. Reads only. Raises NotRecovered; redis.RedisError: the stream can't be read."""
+    with runtime.database.connection() as connection:
+        found = store.look(connection)
+        if found.held_at is None and since is None:
+            raise NotRecovered(
+                "the store is not held, so there is nothing to recover; say --since T to do so all the same"
+            )
+        known_until = found.recorded.at
+        since = since or known_until
+        if since > known_until:
+            raise NotRecovered(f"the database ends at {known_until:%Y-%m-%dT%H:%M:%SZ}, --since can't be later")
+        shown = stream.shown(connection, client)
+        finals_, missing = [], []
+        for subject, lost in shown.lost.items():
+            found_here = finals.find(connection, *_names(subject))
+            if lost.final is not None:
+                finals_.append(subject)
+            elif found_here is None:
+                missing.append(subject)
+    return Plan(since, found.held_reason, shown, tuple(finals_), tuple(missing))
+
+
+def recover(runtime: Runtime, witnesses: Witnesses, plan: Plan, by: str) -> Recovered:
+    """Carry out a plan. Raises NotRecovered where the stream has gone on since."""
+    with runtime.database.transaction() as connection:
+        found = store.look(connection, lock=True)
+        remembered = [one.standing.epoch for one in witnesses.read(found.installation or "")]
+        epoch = places.recovered(connection, max(remembered, default=0))
+        for subject, lost in plan.shown.lost.items():
+            _take_over(connection, subject, lost, epoch)
+        places.relayed(connection, plan.shown.last)
+        window = lost_time.open_window(
+            connection,
+            plan.since,
+            sending_s=sending_s(runtime),
+            window_s=runtime.settings.recovery.window_s,
+            by=by,
+            reason=plan.held or _REASON,
+            unbroken=plan.shown.unbroken,
+        )
+        follow_ups.end_in_lost_time(connection)
+        places.tell(connection, epoch, plan.since)
+        opened = lost_time.opened(connection)
+        after = store.look(connection)
+    runtime.seen.saw(after.here)
+    witnesses.write(after.installation or "", Remembered(after.here, after.fingerprint, after.derived_since))
+    log.warning("the store was recovered", epoch=epoch, since=plan.since.isoformat(), by=by)
+    return Recovered(epoch, plan.since, window.opened_at, len(plan.finals), opened)
+
+
+def close(runtime: Runtime, by: str) -> int:
+    """Close what is open; how many windows that were. What was accepted in them stays in doubt until it is decided."""
+    with runtime.database.connection() as connection:
+        closed = lost_time.close(connection, by)
+    log.warning("the window after a lost time was closed", windows=closed, by=by)
+    return closed
+
+
+def _take_over(connection: Connection, subject: str, lost: Lost, epoch: int) -> None:
+    """What upstream was told of one payment becomes ours."""
+    source, intent_id = _names(subject)
+    here, newest, final = finals.find(connection, source, intent_id), lost.newest, lost.final
+    if here is None and newest is not None:
+        finals.keep_lost(connection, source, intent_id, epoch, newest)
+    if here is not None and newest is not None and here.reference != newest.fields["sent_reference"]:
+        log.error("upstream was told of another payment under this id", payment_id=here.id)
+        return
+    if here is not None:
+        recall(connection, [here.id])
+        if final is not None:
+            finals.end(connection, here.id, final)
+        payment_id = here.id
+    elif final is not None:
+        payment_id = finals.insert(connection, final)
+    else:
+        return
+    finals.keep_events(connection, payment_id, lost.events)
+    for event in lost.events:
+        if event.type.split(".")[1] in ("receipt", "sms") and newest is not None:
+            finals.keep_follow_up(connection, payment_id, newest.fields["provider"], event)
+    if final is not None:
+        lost_time.follow(connection, payment_id)
+
+
+def _names(subject: str) -> tuple[str, str]:
+    source, _, intent_id = subject.partition("/")
+    return source, intent_id
