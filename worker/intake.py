@@ -15,7 +15,7 @@ from shared.messaging import broker
 from shared.messaging.intake_stream import Entry, Intake
 from shared.payments.accept import accept
 from shared.runtime import Runtime
-from shared.settings import load_settings
+from shared.settings import Settings, load_settings
 from shared.start import start
 from shared.telemetry.logs import alert, get_logger
 from shared.telemetry.ready import announce_ready
@@ -56,7 +56,7 @@ def main() -> None:
     """Run until SIGTERM or SIGINT: what was read is committed and acknowledged first."""
     settings = load_settings()
     stop = process.start("intake", settings)
-    runtime = process.patiently(lambda: start(settings, pool_size=2), stop)
+    runtime = process.patiently(lambda: _started(settings), stop)
     client = broker.connect(process.broker_url(settings))
     # The machine's name alone: restarts leave no consumer behind, and several intakes may share one.
     consumer, batch = os.uname().nodename, settings.intake.batch
@@ -84,6 +84,13 @@ def main() -> None:
             # nothing was acknowledged: the entries stay pending and are reclaimed
             log.warning("PostgreSQL does not answer; the entries stay pending", reason=type(error).__name__)
             stop.wait(_AWAY_S)
+
+
+def _started(settings: Settings) -> Runtime:
+    """Raises SettingsError also without the key that references are made with: this is the process that makes them."""
+    runtime = start(settings, pool_size=2)
+    _ = runtime.reference_key
+    return runtime
 
 
 def _look(runtime: Runtime) -> None:

@@ -46,6 +46,7 @@ def run(
     monkeypatch.setenv("SETTLEPIPE_BROKER_URL", broker_url)
     monkeypatch.setenv("SETTLEPIPE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("SETTLEPIPE_SECRET_KEYS", json.dumps([Fernet.generate_key().decode()]))
+    monkeypatch.setenv("SETTLEPIPE_REFERENCE_KEY", "a-made-up-key-of-references-for-tests")
 
     def command(*given: str) -> tuple[int, str, str]:
         capsys.readouterr()

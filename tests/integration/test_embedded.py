@@ -233,7 +233,7 @@ def test_binaries_that_the_account_cannot_reach_are_copied_once(
         os.utime(copy / "postgres", (1, 1))
         account = postgres.account_to_run_as()
         assert account is not None
-        assert postgres._binaries(account) == copy
+        assert postgres.binaries_for(account) == copy
         assert (copy / "initdb").exists(), "what a cleaner took is put back"
         assert (copy / "postgres").stat().st_mtime == 1, "what is there is not copied again"
     finally:
@@ -247,4 +247,4 @@ def test_a_copy_that_somebody_else_prepared_is_not_used(tmp_path: Path, monkeypa
     folder = postgres._trusted_folder()
     os.chown(folder, 65534, 65534)
     with pytest.raises(LocalError, match="somebody else"):
-        postgres._binaries(Account(65534, 65534))
+        postgres.binaries_for(Account(65534, 65534))

@@ -52,6 +52,7 @@ def providers(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pr
     with raw_server(made.script) as server:
         monkeypatch.setenv("SETTLEPIPE_DATABASE_URL", database_url)
         monkeypatch.setenv("SETTLEPIPE_SECRET_KEYS", json.dumps([Fernet.generate_key().decode()]))
+        monkeypatch.setenv("SETTLEPIPE_REFERENCE_KEY", "a-made-up-key-of-references-for-tests")
         monkeypatch.setenv("SETTLEPIPE_BROKER_URL", "redis://127.0.0.1:1/0")
         for name in ("BMMS", "INVOICEPAYMENT"):
             monkeypatch.setenv(f"SETTLEPIPE_{name}__BASE_URL", server.url)

@@ -33,6 +33,7 @@ def test_a_payment_held_for_its_account_goes_although_the_first_look_has_an_old_
     for name, value in {
         "DATABASE_URL": database_url,
         "SECRET_KEYS": json.dumps([Fernet.generate_key().decode()]),
+        "REFERENCE_KEY": "a-made-up-key-of-references-for-tests",
         "BILLCENTER__BASE_URL": "http://127.0.0.1:1",
         "BILLCENTER__BANK_CODE": "50004",
     }.items():
