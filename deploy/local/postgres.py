@@ -51,7 +51,7 @@ def child(home: Path, kept: Kept, lock: int, options: Sequence[str] = ()) -> Chi
     on HOME and has made sure that nothing listens on the kept port. Raises LocalError.
     """
     account = account_to_run_as()
-    binaries = _binaries(account)
+    binaries = binaries_for(account)
     data = home / "postgres"
     _initialise(data, kept.postgres_password, account, binaries)
     forget_dead_server(data)
@@ -179,7 +179,7 @@ def _run_initdb(folder: Path, password_file: str, account: Account | None, binar
         raise LocalError(f"PostgreSQL's data folder could not be made in {folder}: {reason}")
 
 
-def _binaries(account: Account | None) -> Path:
+def binaries_for(account: Account | None) -> Path:
     """The programs, at a place which that account can reach."""
     original = binaries_folder()
     if account is None or _reachable(original / "postgres", account):

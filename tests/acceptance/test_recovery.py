@@ -8,10 +8,13 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support import intents, stack
+import pytest
+
+from tests.support import cluster, intents, size, stack
 from tests.support.python_path import PYTHONPATH
 from tests.support.sandbox import SandboxClient
 from tests.support.stack import Stack, wait_until
@@ -21,6 +24,8 @@ TARGETS: dict[str, tuple[str, dict[str, Any]]] = {
     "ubill": ("GEL", {"account_id": 170114}),
     "mtn": ("GHS", {"id_type": "Account Number", "id": "00700001", "customer_type": 2}),
 }
+PROVIDERS = ("billcenter", "ubill", "mtn")
+LOST, REFUNDED = (30, 4) if size.LARGE else (15, 2)
 WINDOWS = {f"{name}__SETTLE_WINDOW_S": "1.5" for name in ("UBILL", "MTN")}
 
 
@@ -91,59 +96,168 @@ def kill(up: Stack) -> None:
     up.process.communicate()
 
 
-def test_a_cold_copy_of_the_database_is_noticed_held_and_recovered(tmp_path: Path, sandbox: SandboxClient) -> None:
-    home = tmp_path / "home"
-    up = stack.start_at(sandbox, home, **WINDOWS)
-    known = [settle(provider, number) for number, provider in enumerate(["billcenter", "ubill", "mtn"] * 4)]
-    up.submit(known)
-    ended(up, known)
-    assert up.stop() == 0
-    shutil.copytree(home / "postgres", tmp_path / "copy", copy_function=shutil.copy2)
-    _own(home / "postgres", tmp_path / "copy")
-
-    up = stack.start_at(sandbox, home, **WINDOWS)
+def drill(up: Stack, sandbox: SandboxClient) -> "Drill":
+    """Payments at three providers while it rains, all of them ended: what a restored database will have forgotten."""
     sandbox.set_faults(
         *(
             {"provider": name, "operation": "settle", "fault": "error_500_after", "rate": 0.2, "seed": 7}
-            for name in ("billcenter", "ubill", "mtn")
+            for name in PROVIDERS
         )
     )
-    lost = [settle(provider, 100 + number) for number, provider in enumerate(["billcenter", "ubill", "mtn"] * 5)]
-    up.submit(lost)
-    before = ended(up, lost)
+    lost = [settle(PROVIDERS[number % 3], 100 + number) for number in range(LOST)]
+    refunds = [intents.refund(SOURCE, number) for number in range(REFUNDED)]  # of settles from before
+    up.submit(lost + refunds)
+    rows = ended(up, lost + refunds)
     sandbox.clear_faults()
     paid = applied(sandbox)
     assert all(count == 1 for count in paid.values())
-    upstream = {event["id"]: event for event in up.events()}
-    kill(up)
+    return Drill(lost, refunds, rows, paid, {event["id"]: event for event in up.events()})
 
+
+@dataclass
+class Drill:
+    """What was done in the time that is lost: intents, their payments, the provider's books, what upstream was told."""
+
+    lost: list[dict[str, Any]]
+    refunds: list[dict[str, Any]]
+    rows: dict[str, dict[str, Any]]
+    paid: Counter[tuple[str, str]]
+    told: dict[str, Any]
+
+    def held(self, up: Stack, sandbox: SandboxClient) -> None:
+        """The store is held, it says so, and nothing is accepted or sent."""
+        wait_until(lambda: up.query("SELECT held_at FROM store")[0]["held_at"], "the store is held", 60)
+        before = up.query("SELECT count(*) AS n FROM payments")[0]["n"]
+        up.submit(self.lost[:3])
+        assert "settlepipe recover" in told(up, "doctor").stdout
+        assert "the store is held" in told(up, "lanes").stderr
+        assert applied(sandbox) == self.paid
+        assert up.query("SELECT count(*) AS n FROM payments")[0]["n"] == before
+
+    def recovered(self, up: Stack, sandbox: SandboxClient, known: list[dict[str, Any]]) -> dict[str, Any]:
+        """Recover, have everything resent, a tenth of it dated anew: each is applied once, and nothing contradicts
+        what upstream was told. What `recover` said."""
+        done = told(up, "recover", "--by", "somebody", "--json")
+        assert done.returncode == 0, done.stderr
+        outcome: dict[str, Any] = json.loads(done.stdout)
+        self.resent(up, sandbox, known)
+        return outcome
+
+    def resent(self, up: Stack, sandbox: SandboxClient, known: list[dict[str, Any]]) -> None:
+        again = [dict(intent) for intent in [*known, *self.lost, *self.refunds]]
+        for intent in again[::10]:
+            intent["paid_at"] = "2026-11-28T00:00:00Z"
+        up.submit(again)
+        after = ended(up, [*self.lost, *self.refunds], 120)
+        assert applied(sandbox) == self.paid, "each is applied once, by the provider's own books"
+        for name, row in after.items():
+            if name not in self.rows:
+                continue
+            assert row["sent_reference"] == self.rows[name]["sent_reference"]
+            if self.rows[name]["state"] != "parked":
+                assert row["state"] in (self.rows[name]["state"], "parked"), (name, row["detail"])
+        _check_events(self.told, {event["id"]: event for event in up.events()})
+
+
+def begun(up: Stack) -> list[dict[str, Any]]:
+    """Payments from before: all that a backup knows."""
+    known = [settle(PROVIDERS[number % 3], number) for number in range(12)]
+    known += [settle("billcenter", number) for number in range(REFUNDED)]
+    known = list({intent["intent_id"]: intent for intent in known}.values())
+    up.submit(known)
+    ended(up, known)
+    return known
+
+
+def test_a_cold_copy_of_the_database_is_noticed_held_and_recovered(tmp_path: Path, sandbox: SandboxClient) -> None:
+    home = tmp_path / "home"
+    up = stack.start_at(sandbox, home, **WINDOWS)
+    known = begun(up)
+    assert up.stop() == 0
+    shutil.copytree(home / "postgres", tmp_path / "copy", copy_function=shutil.copy2)
+    _own(home / "postgres", tmp_path / "copy")
+    up = stack.start_at(sandbox, home, **WINDOWS)
+    done = drill(up, sandbox)
+    kill(up)
     shutil.rmtree(home / "postgres")
     (tmp_path / "copy").rename(home / "postgres")
     up = stack.start_at(sandbox, home, **WINDOWS)
     try:
-        wait_until(lambda: up.query("SELECT held_at FROM store")[0]["held_at"], "the store is held")
-        up.submit(lost[:3])
-        said = told(up, "doctor").stdout
-        assert "settlepipe recover" in said
-        assert applied(sandbox) == paid
-        assert up.query("SELECT count(*) AS n FROM payments WHERE intent_id LIKE 's1__'")[0]["n"] == 0
-
-        done = told(up, "recover", "--by", "somebody", "--json")
-        assert done.returncode == 0, done.stderr
-        outcome = json.loads(done.stdout)
-        assert outcome["epoch"] == 1
-        again = [dict(intent) for intent in known + lost]
-        for intent in again[::10]:
-            intent["paid_at"] = "2026-11-28T00:00:00Z"  # upstream dates it anew
-        up.submit(again)
-        after = ended(up, lost)
-        assert applied(sandbox) == paid, "each is applied once, by the provider's own books"
-        finals = {s: (before[s]["state"], after[s]["state"]) for s in after if s in before}
-        assert all(new == old for old, new in finals.values() if old != "parked"), finals
-        assert all(row["sent_reference"] == before[s]["sent_reference"] for s, row in after.items() if s in before)
-        _check_events(upstream, {event["id"]: event for event in up.events()})
+        done.held(up, sandbox)
+        assert done.recovered(up, sandbox, known)["unbroken"]
     finally:
         up.stop()
+
+
+@pytest.mark.only_large
+def test_a_dump_in_another_database_is_noticed_held_and_recovered(tmp_path: Path, sandbox: SandboxClient) -> None:
+    with cluster.primary() as server:
+        up = stack.start_at(sandbox, tmp_path / "home", DATABASE_URL=server.url, **WINDOWS)
+        known = begun(up)
+        server.cluster.run("pg_dump", "-Fc", "-f", f"{server.cluster.folder}/dump", "-d", server.url)
+        done = drill(up, sandbox)
+        kill(up)
+        server.asked("DROP DATABASE settlepipe WITH (FORCE)")
+        server.asked("CREATE DATABASE settlepipe")
+        server.cluster.run("pg_restore", "-d", server.url, f"{server.cluster.folder}/dump")
+        up = stack.start_at(sandbox, tmp_path / "home", DATABASE_URL=server.url, **WINDOWS)
+        try:
+            done.held(up, sandbox)
+            assert done.recovered(up, sandbox, known)["unbroken"]
+        finally:
+            up.stop()
+
+
+def both(first: cluster.Server, second: cluster.Server) -> str:
+    """A URL that leads to whichever of the two takes writes."""
+    hosts = f"127.0.0.1:{first.port},127.0.0.1:{second.port}"
+    return f"postgresql://app:{cluster.PASSWORD}@{hosts}/settlepipe?target_session_attrs=read-write"
+
+
+@pytest.mark.only_large
+def test_a_standby_that_was_behind_takes_over_under_running_processes(tmp_path: Path, sandbox: SandboxClient) -> None:
+    with cluster.primary() as server:
+        standby = server.standby("standby")
+        up = stack.start_at(sandbox, tmp_path / "home", DATABASE_URL=both(server, standby), **WINDOWS)
+        try:
+            known = begun(up)
+            standby.deafen()
+            done = drill(up, sandbox)
+            server.kill()
+            standby.promote()
+            done.held(up, sandbox)
+            done.recovered(up, sandbox, known)
+        finally:
+            up.stop()
+
+
+@pytest.mark.only_large
+def test_a_standby_for_which_commits_waited_takes_over_and_the_store_goes_on(
+    tmp_path: Path, sandbox: SandboxClient
+) -> None:
+    with cluster.primary() as server:
+        standby = server.standby("standby")
+        server.asked("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        server.asked("SELECT pg_reload_conf()")
+        up = stack.start_at(sandbox, tmp_path / "home", DATABASE_URL=both(server, standby), **WINDOWS)
+        try:
+            known = begun(up)
+            done = drill(up, sandbox)
+            server.kill()
+            standby.promote()
+            wait_until(lambda: up.query("SELECT FROM lost_times"), "a window is open", 60)
+            assert up.query("SELECT held_at, epoch FROM store") == [{"held_at": None, "epoch": 0}]
+            more = [settle(PROVIDERS[number % 3], 900 + number) for number in range(6)]
+            up.submit(more)
+            rows = ended(up, more)
+            assert {row["state"] for row in rows.values() if row["intent_id"].startswith("s90")} == {"succeeded"}
+            done.paid = applied(sandbox)
+            assert all(count == 1 for count in done.paid.values())
+            up.submit([*known, *done.lost])
+            ended(up, known + done.lost)
+            assert applied(sandbox) == done.paid
+        finally:
+            up.stop()
 
 
 def _check_events(before: dict[str, Any], after: dict[str, Any]) -> None:
