@@ -1,13 +1,11 @@
 """events: the outcome events as upstreams get them."""
 
 import sys
-from datetime import datetime
 from typing import Annotated
 
 import typer
 
-from deploy.cli import output, stack
-from deploy.cli.failures import WrongUse
+from deploy.cli import moments, output, stack
 from shared.domain.words import counted
 
 app = typer.Typer(help="The events that upstreams get: print them, replay them.", no_args_is_help=False)
@@ -21,7 +19,7 @@ def replay(
     since: Annotated[str, typer.Option(metavar="T", help="a time with an offset: 2026-11-21T03:24:12Z")],
 ) -> None:
     """Put every event since T on the stream again, with the same ids."""
-    moment = _moment(since)
+    moment = moments.given(since)
     from shared.events import outbox
 
     with stack.connection() as connection:
@@ -50,13 +48,3 @@ def tail(
             for position, event in events_stream.events_after(client, position, _READ, _BLOCK_MS):  # noqa: B007, B020
                 output.json_lines([event])
             sys.stdout.flush()
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise WrongUse(f"{output.safe(text)} is no time with an offset; write it like 2026-11-21T03:24:12Z")
-    return moment

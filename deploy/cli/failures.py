@@ -60,6 +60,7 @@ _SENTENCES = (
     "NotCompared",
     "Elsewhere",
     "HeldError",
+    "NotRecovered",
 )
 _POSTGRES_AWAY = "PostgreSQL does not answer; check SETTLEPIPE_DATABASE_URL, or start a stack with `settlepipe up`"
 

@@ -4,10 +4,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from deploy.cli import output, stack
+from deploy.cli.moments import utc_or_none
 from deploy.cli.output import JsonFlag
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    pass
 
 
 def jobs(as_json: JsonFlag = False) -> None:
@@ -33,13 +34,13 @@ def jobs(as_json: JsonFlag = False) -> None:
                 "when": str(job.when),
                 "why": job.why,
                 "state": last.get("state", "never"),
-                "last_slot": _utc(newest),
-                "started_at": _utc(last.get("started_at")),
-                "finished_at": _utc(last.get("finished_at")),
+                "last_slot": utc_or_none(newest),
+                "started_at": utc_or_none(last.get("started_at")),
+                "finished_at": utc_or_none(last.get("finished_at")),
                 "duration_s": last.get("duration_s"),
                 "attempts": last.get("attempts", 0),
                 "outcome": last.get("outcome"),
-                "next_slot": _utc(following(job.when, now)),
+                "next_slot": utc_or_none(following(job.when, now)),
             }
         )
     if as_json:
@@ -57,7 +58,3 @@ def _shown(row: dict[str, Any]) -> tuple[object, ...]:
 
 def _short(moment: str | None) -> str:
     return "-" if moment is None else moment[5:16].replace("T", " ")
-
-
-def _utc(moment: "datetime | None") -> str | None:
-    return None if moment is None else moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

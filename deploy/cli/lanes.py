@@ -8,6 +8,7 @@ import typer
 
 from deploy.cli import output, stack
 from deploy.cli.failures import Failed, WrongUse
+from deploy.cli.moments import utc_or_none
 from deploy.cli.output import JsonFlag
 
 app = typer.Typer(help="The providers' lanes: list them, pause one, resume one.")
@@ -82,8 +83,8 @@ def shown(row: Mapping[str, Any]) -> dict[str, Any]:
         "provider": row["provider"],
         "state": state,
         "reason": reason,
-        "since": _utc(since),
-        "open_until": _utc(row["open_until"]),
+        "since": utc_or_none(since),
+        "open_until": utc_or_none(row["open_until"]),
         "failures": row["failures"],
         "payments": row["states"],
     }
@@ -106,7 +107,3 @@ def _unknown(provider: str) -> Failed | WrongUse:
     if provider in REGISTRATIONS:
         return Failed(f"{provider} has no lane yet; it gets one when a process starts, see `settlepipe up`")
     return WrongUse(f"there is no provider {output.safe(provider)}; the providers are {', '.join(REGISTRATIONS)}")
-
-
-def _utc(moment: Any) -> str | None:
-    return None if moment is None else moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

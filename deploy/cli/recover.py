@@ -1,13 +1,13 @@
 """recover: what people do when the database came back older than the world."""
 
 import json
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploy.cli import output, stack
-from deploy.cli.failures import Failed, WrongUse
+from deploy.cli import moments, output, stack
+from deploy.cli.failures import WrongUse
+from deploy.cli.moments import utc
 from deploy.cli.output import JsonFlag
 
 if TYPE_CHECKING:
@@ -32,23 +32,19 @@ def recover(
     from shared.domain.decision import by as checked
     from shared.messaging import broker
     from shared.recovery import recover as verbs
-    from shared.recovery.recover import NotRecovered
     from shared.witness import Witnesses
 
     if close and since is not None:
         raise WrongUse("--close and --since don't go together")
     try:
-        name, moment = checked(by), _moment(since)
+        name, moment = checked(by), moments.given(since) if since is not None else None
     except ValueError as error:
         raise WrongUse(str(error)) from None
     with stack.runtime(told=False) as runtime, stack.broker() as client:
         if close:
             _closed(verbs.close(runtime, name), as_json)
             return
-        try:
-            plan = verbs.plan(runtime, client, moment)
-        except NotRecovered as error:
-            raise Failed(str(error)) from None
+        plan = verbs.plan(runtime, client, moment)
         if not as_json:
             _tell(plan)
         done = verbs.recover(runtime, Witnesses(runtime.settings.home, client), plan, name)
@@ -58,8 +54,8 @@ def recover(
             json.dumps(
                 {
                     "epoch": done.epoch,
-                    "since": _utc(done.since),
-                    "until": _utc(done.until),
+                    "since": utc(done.since),
+                    "until": utc(done.until),
                     "final_on_stream": list(plan.finals),
                     "missing": list(plan.missing),
                     "possibly_sent": done.opened,
@@ -68,14 +64,14 @@ def recover(
             )
         )
         return
-    print(f"recovered, epoch {done.epoch}: {done.opened} open payments count as possibly sent since {_utc(done.since)}")
-    print(f"now have every upstream resend its intents since {_utc(done.since)}; it is told so by an event")
+    print(f"recovered, epoch {done.epoch}: {done.opened} open payments count as possibly sent since {utc(done.since)}")
+    print(f"now have every upstream resend its intents since {utc(done.since)}; it is told so by an event")
 
 
 def _tell(plan: "Plan") -> None:
     """What it will do, before it is done."""
     print(
-        f"the database knows everything until {_utc(plan.since)}" + (f"; it is held: {plan.held}" if plan.held else "")
+        f"the database knows everything until {utc(plan.since)}" + (f"; it is held: {plan.held}" if plan.held else "")
     )
     print(
         "the events stream "
@@ -104,19 +100,3 @@ def _closed(windows: int, as_json: bool) -> None:
         print("the window is closed: what is accepted from now on is sent as before the database lost time")
     else:
         print("no window is open")
-
-
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise ValueError("--since must be a time with an offset, like 2026-11-21T03:24:12Z")
-    return moment
-
-
-def _utc(moment: datetime) -> str:
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,27 @@
+"""Times, as people type them and as programs are told them."""
+
+from datetime import datetime
+
+from deploy.cli import output
+from deploy.cli.failures import WrongUse
+
+
+def given(text: str) -> datetime:
+    """The time that somebody typed (RFC 3339). Raises WrongUse for what is none, or has no offset."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise WrongUse(f"{output.safe(text)} is no time with an offset; write it like 2026-11-21T03:24:12Z")
+    return moment
+
+
+def utc(moment: datetime) -> str:
+    """A time in UTC with its microseconds: 2026-11-21T03:24:12.000000Z."""
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def utc_or_none(moment: datetime | None) -> str | None:
+    """The same where there may be none."""
+    return None if moment is None else utc(moment)
