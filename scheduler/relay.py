@@ -87,7 +87,6 @@ def relay(
         upkeep.look()
         with database.connection() as connection:
             store.require(connection, seen)
-            seen.saw(store.look(connection).here)
             mine = mine or _begin(connection, lock, client, settings)
             batch = outbox.pending(connection, _BATCH)
             mine = _carry(connection, client, settings, mine, batch)

@@ -1,5 +1,7 @@
 """start: puts a process's Runtime together. The one place that knows all concrete stores."""
 
+from contextlib import nullcontext
+
 import psycopg
 
 from shared import lanes, process
@@ -55,8 +57,9 @@ def _remember(connection: Connection, settings: Settings, seen: Seen) -> None:
     though nobody has judged it yet."""
     store.adopt(connection)
     found = store.look(connection)
-    client = broker.connect(settings.broker_url.get_secret_value()) if settings.broker_url else None
-    remembered = Witnesses(settings.home, client).read(found.installation or "")
+    url = settings.broker_url
+    with broker.connect(url.get_secret_value()) if url else nullcontext() as client:
+        remembered = Witnesses(settings.home, client).read(found.installation or "")
     _must_be_its_key(settings, found, {one.fingerprint for one in remembered})
     for one in remembered:
         seen.saw(one.standing)

@@ -15,6 +15,7 @@ from typing import Any
 
 import redis
 
+from shared.database.store import Store
 from shared.domain.standing import Standing
 from shared.telemetry.logs import get_logger
 
@@ -43,20 +44,20 @@ class Witnesses:
         """What each of them remembers of this installation; nothing of one that knows it not, or does not answer."""
         return list(_understood(self._texts(installation)))
 
-    def write(self, installation: str, remembered: Remembered) -> None:
-        """Have each of them remember this in place of what it remembered. Raises nothing: the next second tries again.
+    def write(self, store: Store) -> None:
+        """Have each of them remember the store as it is. Raises nothing: the next second tries again.
 
         The caller has compared it with what they remembered, so nothing higher is forgotten.
         """
-        at = remembered.standing
+        at, installation = store.here, store.installation or ""
         fields: Mapping[str, Any] = {
             "epoch": at.epoch,
             "beat": at.beat,
             "at": at.at.isoformat(),
             "lives_at": at.lives_at,
             "written": at.written,
-            "fingerprint": remembered.fingerprint,
-            "derived_since": remembered.derived_since and remembered.derived_since.isoformat(),
+            "fingerprint": store.fingerprint,
+            "derived_since": store.derived_since and store.derived_since.isoformat(),
         }
         text = json.dumps(fields)
         if self._client is not None:

@@ -98,7 +98,6 @@ def _look(runtime: Runtime) -> None:
     may accept nothing, it reads nothing."""
     with runtime.database.connection() as connection:
         store.require(connection, runtime.seen)
-        runtime.seen.saw(store.look(connection).here)
 
 
 def _take(runtime: Runtime, intake: Intake, entries: list[Entry]) -> int:

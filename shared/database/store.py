@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 
-from shared.database.engine import Connection
+from shared.database.engine import Connection, Row
 from shared.database.statements import statements
 from shared.domain.standing import Standing
 
@@ -20,6 +20,7 @@ _SQL = statements(__file__)
 _NOTHING = Standing(0, 0, datetime.min.replace(tzinfo=UTC), "", 0)
 # The part of a statement's conditions that is true while the flow may go on; `Seen.given` are its parameters.
 OPEN = "store_open(%(seen_epoch)s, %(seen_beat)s, %(seen_lives_at)s, %(seen_written)s)"
+_REQUIRED = f"SELECT {OPEN} AS open, looked.* FROM ({_SQL['look']}) AS looked"
 
 
 class HeldError(psycopg.OperationalError):
@@ -83,6 +84,10 @@ def look(connection: Connection, *, lock: bool = False) -> Store:
     """Read the row. lock: until the transaction ends."""
     row = connection.execute(_SQL["look"] + (" FOR UPDATE" if lock else "")).fetchone()
     assert row is not None  # noqa: S101 - the migrations put it there
+    return _store(row)
+
+
+def _store(row: Row) -> Store:
     lives_at = row["lives_at"] or row["here"]
     epoch, beat, at, written = row["epoch"], row["beat"], row["beat_at"], row["written"]
     return Store(
@@ -111,9 +116,11 @@ def hold(connection: Connection, reason: str) -> bool:
     return connection.execute(_SQL["hold"], {"reason": reason}).fetchone() is not None
 
 
-def derives(connection: Connection, fingerprint: str) -> None:
-    """References are made with this key, from now on at the latest. Raises HeldError where another one is known."""
-    known = look(connection).fingerprint
+def derives(connection: Connection, known: str | None, fingerprint: str) -> None:
+    """References are made with this key, from now on at the latest. Raises HeldError where another one is known.
+
+    known: the fingerprint as it was read in this transaction.
+    """
     if known is None:
         connection.execute(_SQL["derives"], {"fingerprint": fingerprint})
         known = look(connection).fingerprint
@@ -127,8 +134,12 @@ def is_open(connection: Connection, seen: Seen) -> bool:
     return bool(row and row["open"])
 
 
-def require(connection: Connection, seen: Seen) -> None:
-    """Raises HeldError where the flow may not go on."""
-    if not is_open(connection, seen):
-        found = look(connection)
+def require(connection: Connection, seen: Seen) -> Store:
+    """The row, which this process has seen from now on. Raises HeldError where the flow may not go on."""
+    row = connection.execute(_REQUIRED, seen.given()).fetchone()
+    assert row is not None  # noqa: S101 - the migrations put it there
+    found = _store(row)
+    if not row["open"]:
         raise HeldError(found.told if found.held_at else "it is being found out whether the database lost time")
+    seen.saw(found.here)
+    return found

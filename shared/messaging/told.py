@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-_DATA = (
-    '"datacontenttype": "application/json", "data": '  # as events_stream writes it: what follows is told to the byte
-)
+from shared.messaging.events_stream import BEFORE_DATA
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ def read(entry_id: str, text: str) -> Told | None:
     """The event in an entry; None for what we did not write."""
     try:
         event = json.loads(text)
-        _, found, data = text.partition(_DATA)
+        _, found, data = text.partition(BEFORE_DATA)
         if not found or json.loads(data[:-1]) != event["data"]:
             return None
         payment_id, number = _named(event["id"])

@@ -14,11 +14,10 @@ from shared.database import store as whole
 from shared.database.engine import Connection
 from shared.domain.intent import AHEAD, MAX_AHEAD, BadIntent, Intent, parse_intent
 from shared.domain.kept import keep, keep_unread
-from shared.domain.payment import Payment
 from shared.domain.reference import fingerprint, reference
 from shared.messaging.intake_stream import Entry
 from shared.payments.adopt import adopt
-from shared.payments.prepare import prepare, rule_of
+from shared.payments.prepare import prepare, rule_of, unsent
 from shared.payments.store import accept as store
 from shared.payments.store import lost_time
 from shared.payments.store.accept import Key, NewPayment, Quarantined
@@ -71,8 +70,8 @@ def _accept(runtime: Runtime, entries: Sequence[Entry]) -> int:
             first[key] = (intent, entry)
     rows = _build(runtime, first, rejected)
     with runtime.database.transaction() as connection:
-        whole.require(connection, runtime.seen)
-        whole.derives(connection, fingerprint(runtime.reference_key))
+        found = whole.require(connection, runtime.seen)
+        whole.derives(connection, found.fingerprint, fingerprint(runtime.reference_key))
         # What was accepted before is a repeat, also where it is ahead of the clock: it is only not taken anew.
         latest = clock.now(connection) + MAX_AHEAD
         inserted = store.insert(connection, [row for row in rows if row.intent.paid_at <= latest])
@@ -127,7 +126,7 @@ def _build(
 ) -> list[NewPayment]:
     rows = []
     for intent, entry in first.values():
-        payment = _payment(intent, runtime.reference_key)
+        payment = unsent(intent, reference(runtime.reference_key, intent.source, intent.intent_id))
         try:
             built = prepare(runtime, payment)
         except (psycopg.Error, SQLAlchemyError):  # the lists could not be read: that is no intent's fault
@@ -140,23 +139,6 @@ def _build(
         rule = rule_of(runtime, payment)
         rows.append(NewPayment(intent, payment.sent_reference, rule.resend_safe, built, rule.reads_first))
     return rows
-
-
-def _payment(intent: Intent, key: bytes) -> Payment:
-    return Payment(
-        id=0,
-        source=intent.source,
-        intent_id=intent.intent_id,
-        provider=intent.provider,
-        operation=intent.operation,
-        amount_minor=intent.amount_minor,
-        currency=intent.currency,
-        paid_at=intent.paid_at,
-        target=intent.target,
-        sent_reference=reference(key, intent.source, intent.intent_id),
-        receipt=intent.receipt,
-        refund_of=intent.refund_of,
-    )
 
 
 def _quarantined(entry: Entry, reason: str, subject: str | None, conflict_of: int | None = None) -> Quarantined:

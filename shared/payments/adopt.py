@@ -8,7 +8,7 @@ from shared.database.engine import Connection, Row
 from shared.domain.intent import Intent
 from shared.domain.payment import HoldReason, Payment
 from shared.domain.request import Built, Hold, Request
-from shared.payments.prepare import prepare, rule_of
+from shared.payments.prepare import prepare, rule_of, unsent
 from shared.payments.store import lost_time as store
 from shared.payments.store.accept import NewPayment, column_values
 from shared.runtime import Runtime
@@ -19,23 +19,10 @@ _COLUMNS = ("source", "intent_id", "target", "receipt", "notify", "metadata", "e
 
 def adopt(connection: Connection, runtime: Runtime, intent: Intent, payment_id: int) -> bool:
     """Take this intent for the payment's. False, and nothing is changed, when it can't be."""
-    told = store.untold(connection, [payment_id]).get(payment_id)
+    told = store.untold(connection, payment_id)
     if told is None or not _agrees(intent, told):
         return False
-    payment = Payment(
-        id=payment_id,
-        source=intent.source,
-        intent_id=intent.intent_id,
-        provider=intent.provider,
-        operation=intent.operation,
-        amount_minor=intent.amount_minor,
-        currency=intent.currency,
-        paid_at=intent.paid_at,
-        target=intent.target,
-        sent_reference=told["sent_reference"],
-        receipt=intent.receipt,
-        refund_of=intent.refund_of,
-    )
+    payment = unsent(intent, told["sent_reference"], payment_id)
     built = _built(runtime, payment)
     row = NewPayment(intent, payment.sent_reference, rule_of(runtime, payment).resend_safe, built)
     columns = {name: value for name, value in column_values(row).items() if name in _COLUMNS}

@@ -13,7 +13,6 @@ from shared.domain.answers import CheckResult, Verdict
 from shared.domain.payment import Operation
 from shared.payments.store import lost_time as store
 from shared.payments.store.check import CheckClaim
-from shared.payments.store.lost_time import Window
 from shared.providers.base import RefreshFailed
 from shared.runtime import Runtime
 
@@ -86,14 +85,13 @@ def _stands(runtime: Runtime, claim: CheckClaim) -> bool | None:
         return True
     kind, key = rests_on(payment)
     since, opened_at = datetime.fromisoformat(lost["since"]), datetime.fromisoformat(lost["opened_at"])
-    window = Window(since, opened_at, opened_at, 0)
     with runtime.database.connection() as connection:
-        stands = store.stands(connection, payment.provider, kind, key, window)
+        stands = store.stands(connection, payment.provider, kind, key, since=since, opened_at=opened_at)
     if stands is None:
         try:
             refresh.refresh(runtime, payment.provider, kind)
         except RefreshFailed:
             return None
         with runtime.database.connection() as connection:
-            stands = store.stands(connection, payment.provider, kind, key, window)
+            stands = store.stands(connection, payment.provider, kind, key, since=since, opened_at=opened_at)
     return stands

@@ -1,5 +1,6 @@
 """prepare: the frozen request of a payment, or why there is none yet, or never."""
 
+from shared.domain.intent import Intent
 from shared.domain.payment import HoldReason, Operation, Payment
 from shared.domain.request import Built, Hold, Refusal
 from shared.providers.base import OperationRule
@@ -14,6 +15,24 @@ def prepare(runtime: Runtime, payment: Payment) -> Built:
     if payment.operation is Operation.REFUND and payment.settled is None:
         return Hold(HoldReason.SETTLE_PENDING, f"waits for its settle {payment.refund_of} to be final")
     return runtime.provider(payment.provider).build(payment, runtime.directories[payment.provider])
+
+
+def unsent(intent: Intent, sent_reference: str, payment_id: int = 0) -> Payment:
+    """What an intent asks for, as a payment that nothing is known of but this. 0: it has no id yet."""
+    return Payment(
+        id=payment_id,
+        source=intent.source,
+        intent_id=intent.intent_id,
+        provider=intent.provider,
+        operation=intent.operation,
+        amount_minor=intent.amount_minor,
+        currency=intent.currency,
+        paid_at=intent.paid_at,
+        target=intent.target,
+        sent_reference=sent_reference,
+        receipt=intent.receipt,
+        refund_of=intent.refund_of,
+    )
 
 
 def unsupported(runtime: Runtime, payment: Payment) -> Refusal | None:

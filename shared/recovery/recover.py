@@ -13,15 +13,14 @@ import redis
 from shared.archive.recall import recall
 from shared.database import store
 from shared.database.engine import Connection
-from shared.follow_ups import lane as follow_ups
 from shared.payments.store import lost_time
 from shared.recovery import stream
-from shared.recovery.beat import sending_s
 from shared.recovery.store import finals, places
 from shared.recovery.stream import Lost, Shown
+from shared.recovery.window import open_window
 from shared.runtime import Runtime
 from shared.telemetry.logs import get_logger
-from shared.witness import Remembered, Witnesses
+from shared.witness import Witnesses
 
 log = get_logger(__name__)
 
@@ -74,16 +73,15 @@ def plan(runtime: Runtime, client: "redis.Redis", since: datetime | None) -> Pla
         shown = stream.shown(connection, client)
         finals_, missing = [], []
         for subject, lost in shown.lost.items():
-            found_here = finals.find(connection, *_names(subject))
             if lost.final is not None:
                 finals_.append(subject)
-            elif found_here is None:
+            elif finals.find(connection, *_names(subject)) is None:
                 missing.append(subject)
     return Plan(since, found.held_reason, shown, tuple(finals_), tuple(missing))
 
 
 def recover(runtime: Runtime, witnesses: Witnesses, plan: Plan, by: str) -> Recovered:
-    """Carry out a plan. Raises NotRecovered where the stream has gone on since."""
+    """Carry out a plan."""
     with runtime.database.transaction() as connection:
         found = store.look(connection, lock=True)
         remembered = [one.standing.epoch for one in witnesses.read(found.installation or "")]
@@ -91,21 +89,19 @@ def recover(runtime: Runtime, witnesses: Witnesses, plan: Plan, by: str) -> Reco
         for subject, lost in plan.shown.lost.items():
             _take_over(connection, subject, lost, epoch)
         places.relayed(connection, plan.shown.last)
-        window = lost_time.open_window(
+        window = open_window(
+            runtime,
             connection,
             plan.since,
-            sending_s=sending_s(runtime),
-            window_s=runtime.settings.recovery.window_s,
             by=by,
             reason=plan.held or _REASON,
             unbroken=plan.shown.unbroken,
         )
-        follow_ups.end_in_lost_time(connection)
         places.tell(connection, epoch, plan.since)
         opened = lost_time.opened(connection)
         after = store.look(connection)
     runtime.seen.saw(after.here)
-    witnesses.write(after.installation or "", Remembered(after.here, after.fingerprint, after.derived_since))
+    witnesses.write(after)
     log.warning("the store was recovered", epoch=epoch, since=plan.since.isoformat(), by=by)
     return Recovered(epoch, plan.since, window.opened_at, len(plan.finals), opened)
 

@@ -23,7 +23,6 @@ class Window:
     since: datetime
     sent_until: datetime
     opened_at: datetime
-    epoch: int
 
 
 def window(connection: Connection) -> Window | None:
@@ -92,8 +91,7 @@ def doubt_refund(connection: Connection, refund_id: int, settle_id: int) -> None
     """Put a refund into doubt where other refunds of its settle may have been lost."""
     row = connection.execute(_SQL["settle_may_lack_refunds"], {"settle_id": settle_id}).fetchone()
     if row is not None and row["lacks"]:
-        opened = Window(row["since"], row["sent_until"], row["sent_until"], 0)
-        doubt(connection, [refund_id], opened, frozen=False)
+        doubt(connection, [refund_id], _window(row), frozen=False)
 
 
 def touched(connection: Connection, exclusive_key: str) -> bool:
@@ -102,18 +100,19 @@ def touched(connection: Connection, exclusive_key: str) -> bool:
     return bool(row and row["touched"])
 
 
-def stands(connection: Connection, provider: str, kind: str, key: str, window: Window) -> bool | None:
+def stands(
+    connection: Connection, provider: str, kind: str, key: str, *, since: datetime, opened_at: datetime
+) -> bool | None:
     """Do the rows of a provider's list under this key stand as they stood before the lost time? None: the list was
     not read since the window was opened."""
-    given = {"provider": provider, "kind": kind, "key": key, "since": window.since, "opened_at": window.opened_at}
+    given = {"provider": provider, "kind": kind, "key": key, "since": since, "opened_at": opened_at}
     row = connection.execute(_SQL["stands"], given).fetchone()
     return None if row is None else row["stands"]
 
 
-def untold(connection: Connection, payment_ids: Sequence[int]) -> dict[int, Row]:
-    """These payments, of which only the events stream told, locked: what it told of them, and `request_sha256`."""
-    rows = connection.execute(_SQL["untold"], {"ids": list(payment_ids)}).fetchall() if payment_ids else []
-    return {row["id"]: row for row in rows}
+def untold(connection: Connection, payment_id: int) -> Row | None:
+    """A payment of which only the events stream told, locked, with `request_sha256`. None: it is in the archive."""
+    return connection.execute(_SQL["untold"], {"id": payment_id}).fetchone()
 
 
 def adopt(connection: Connection, intent: Intent, columns: Row, request: Request | None) -> None:
@@ -140,4 +139,4 @@ def came(connection: Connection, keys: Sequence[tuple[str, str]]) -> None:
 
 
 def _window(row: Row) -> Window:
-    return Window(row["since"], row["sent_until"], row["opened_at"], row["epoch"])
+    return Window(row["since"], row["sent_until"], row["opened_at"])

@@ -1,6 +1,6 @@
 -- name: window
 -- Several may be open: what counts is the earliest beginning, and the latest moment at which something may be on the wire.
-SELECT min(since) AS since, max(sent_until) AS sent_until, min(opened_at) AS opened_at, max(epoch) AS epoch
+SELECT min(since) AS since, max(sent_until) AS sent_until, min(opened_at) AS opened_at
 FROM lost_times WHERE closed_at IS NULL AND closes_at > clock() HAVING count(*) > 0
 
 -- name: doubt
@@ -30,7 +30,7 @@ UPDATE payments p SET possibly_sent = true, in_doubt = true FROM doubtful d WHER
 INSERT INTO lost_times (epoch, since, sent_until, closes_at, by_whom, reason, unbroken)
 SELECT epoch, %(since)s, clock() + make_interval(secs => %(sending_s)s), clock() + make_interval(secs => %(window_s)s),
     %(by)s, %(reason)s, %(unbroken)s
-FROM store RETURNING since, sent_until, opened_at, epoch
+FROM store RETURNING since, sent_until, opened_at
 
 -- name: opened
 SELECT count(*) AS n FROM payments p WHERE p.state NOT IN ('succeeded', 'refused', 'cancelled') AND p.possibly_sent
@@ -43,7 +43,8 @@ UPDATE lost_times SET closed_at = clock(), closed_by = %(by)s WHERE closed_at IS
 -- Refunds of a settle that was there before the window ended may be among what was lost.
 SELECT EXISTS (SELECT FROM lost_times l JOIN payments p ON p.id = %(settle_id)s
     WHERE NOT l.unbroken AND p.created_at < coalesce(l.closed_at, l.closes_at)) AS lacks,
-    (SELECT max(since) FROM lost_times) AS since, (SELECT max(sent_until) FROM lost_times) AS sent_until
+    max(since) AS since, max(sent_until) AS sent_until, max(opened_at) AS opened_at
+FROM lost_times
 
 -- name: touched
 SELECT EXISTS (SELECT FROM payments p JOIN attempts a ON a.payment_id = p.id AND a.number = 0
@@ -59,12 +60,11 @@ SELECT CASE WHEN coalesce(l.fetched_at, '-infinity') <= %(opened_at)s THEN NULL 
 FROM directory_lists l WHERE l.provider = %(provider)s AND l.kind = %(kind)s
 
 -- name: untold
--- Intents that only the stream told of, as they come again: the first one that agrees is taken for it.
-SELECT p.id, p.source, p.intent_id, p.provider, p.operation, p.amount_minor, p.currency, p.paid_at, p.refund_of,
+-- What only the stream told of, as its intent comes again: the first one that agrees is taken for it.
+SELECT p.provider, p.operation, p.amount_minor, p.currency, p.paid_at, p.refund_of,
     p.sent_reference, l.told ->> 'request_sha256' AS request_sha256
-FROM unnest(%(ids)s::bigint[]) AS t(id) JOIN payments p USING (id)
-    LEFT JOIN lost_payments l ON (l.source, l.intent_id) = (p.source, p.intent_id)
-FOR UPDATE OF p
+FROM payments p LEFT JOIN lost_payments l ON (l.source, l.intent_id) = (p.source, p.intent_id)
+WHERE p.id = %(id)s FOR UPDATE OF p
 
 -- name: adopt
 WITH known AS (

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from shared.payments.release import release_refunds
 from shared.recovery import recover as verbs
 from shared.recovery.beat import beat
 from shared.recovery.recover import NotRecovered, Recovered
-from shared.witness import Remembered, Witnesses
+from shared.witness import Witnesses
 from tests.support.flow import ABSENT, LOOK, NO, OK, World
 
 
@@ -330,8 +331,7 @@ def test_what_the_witnesses_remember_is_of_one_installation_alone(world: World, 
     tick(world, witnesses)
     with world.runtime.database.connection() as connection:
         found = store.look(connection)
-    higher = Remembered(found.here, None, None)
-    witnesses.write("another", higher)
+    witnesses.write(replace(found, installation="another"))
     assert [one.standing.beat for one in witnesses.read(found.installation or "")] == [1, 1]
     assert witnesses.read("nobody") == []
     assert Seen().highest is None
