@@ -1,4 +1,4 @@
-"""The Celery tasks: get the flow, call it with the ids, return. A message carries names and nothing else."""
+"""The Celery tasks: get the flow, call it with the names, return. A message carries names and nothing else."""
 
 from typing import Any
 
