@@ -17,14 +17,15 @@ SETTLE = {"billcenter": intents.settle, **careful.INTENTS}
 
 @pytest.mark.parametrize("lane", SETTLE)
 def test_flower_shows_the_lanes_workers_and_their_tasks(up: Stack, source: str, lane: str) -> None:
-    payment = SETTLE[lane](source, 1)
-    up.submit([payment])
-    audit.wait_ended(up, source, [payment])
+    intent = SETTLE[lane](source, 1)
+    up.submit([intent])
+    audit.wait_ended(up, source, [intent])
 
     workers = wait_until(lambda: _lane_workers(up, lane), "Flower knows both workers", 20, pause_s=0.5)
     assert {name.partition("@")[0] for name in workers} == {f"{lane}-1", f"{lane}-2"}
     (row,) = audit.payments(up, source).values()
-    task = wait_until(lambda: _task_of(up, row["id"]), "Flower shows the payment's task", 20, pause_s=0.5)
+    payment = row["id"], row["reference"]
+    task = wait_until(lambda: _task_of(up, payment), "Flower shows the payment's task", 20, pause_s=0.5)
     assert task["state"] == "SUCCESS"
     assert task["worker"] in workers
 
@@ -56,9 +57,9 @@ def _lane_workers(up: Stack, lane: str) -> dict[str, Any] | None:
     return on_lane if len(on_lane) == 2 else None
 
 
-def _task_of(up: Stack, payment_id: int) -> dict[str, Any] | None:
+def _task_of(up: Stack, payment: tuple[int, str]) -> dict[str, Any] | None:
     tasks = _ask(up, "/api/tasks?taskname=settlepipe.send&limit=100").values()
-    done = [task for task in tasks if task["args"] == f"([{payment_id}],)" and task["state"] == "SUCCESS"]
+    done = [task for task in tasks if task["args"] == repr(([payment],)) and task["state"] == "SUCCESS"]
     return done[0] if done else None
 
 

@@ -87,7 +87,7 @@ def _tried(up: stack.Stack, source: str) -> int:
 def _second_up_is_refused(up: stack.Stack) -> None:
     before = up.told
     second = subprocess.run(
-        [sys.executable, "-c", UP, "1"],
+        [sys.executable, "-c", UP, "1", "own"],
         env=dict(up.environment),
         capture_output=True,
         text=True,
