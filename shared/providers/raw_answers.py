@@ -14,6 +14,7 @@ from typing import Any
 
 MAX_RETRY_AFTER_S = 86_400.0
 _MAX_EXPONENT = 400
+_MAX_DEPTH = 100  # of lists and objects; far above any document's, and below what our own writers of JSON can write
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # an escape of a pair's half; whole pairs are looked at as well
 
 
@@ -57,7 +58,7 @@ class Contradiction(ValueError):  # noqa: N818 - says what the answer is
 def parse_json(body: bytes) -> Any:
     """The JSON value of a body; decimals become Decimal. Raises ValueError for all that is not JSON.
 
-    Strict where readers differ: UTF-8 alone and without a mark (RFC 8259), no NaN, no numbers out of all bounds, and
+    Strict where readers differ: UTF-8 alone and without a mark (RFC 8259), no NaN, no number or depth out of bounds,
     Contradiction for a name that stands twice; names that differ in case, width or composition count as one, because
     there are readers to whom they are. Twice with the same text or number is once. `-0` is a Decimal, so that an
     integer 0 is the one that was written as `0`. Half a surrogate pair is refused in a name, and U+FFFD in a text: it
@@ -68,6 +69,7 @@ def parse_json(body: bytes) -> Any:
         value = json.loads(
             text, parse_float=_decimal, parse_int=_integer, parse_constant=_no_constant, object_pairs_hook=one_object
         )
+        _must_be_shallow(value)
         return _whole_text(value) if _HALF.search(text) else value
     except RecursionError:
         raise ValueError("nested too deeply") from None
@@ -99,6 +101,16 @@ def _folded(name: str) -> str:
 def _same(one: Any, other: Any) -> bool:
     """The same text, number, true, false or null. Lists and objects are not compared: twice is in doubt."""
     return type(one) is type(other) and not isinstance(one, list | dict) and bool(one == other)
+
+
+def _must_be_shallow(value: Any) -> None:
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        inside = (one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list))
+        level = [item for items in inside for item in items if isinstance(item, dict | list)]
+        if not level:
+            return
+    raise ValueError("nested too deeply")
 
 
 def _whole_text(value: Any) -> Any:

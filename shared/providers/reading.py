@@ -57,7 +57,10 @@ def _whole(text: str) -> int | Odd:
 
 
 def _decimal(text: str) -> Decimal | Odd:
-    number = Decimal(text) if len(text) <= _MAX_DIGITS else None
+    try:
+        number = Decimal(text) if len(text) <= _MAX_DIGITS else None
+    except ArithmeticError:  # an exponent that Decimal itself can't hold
+        number = None
     return number if number is not None and abs(number.adjusted()) <= _MAX_DIGITS else Odd(text)
 
 
