@@ -40,7 +40,7 @@ test-system: $(STAMP) ## Run the tests that need real programs (tests/system/ins
 proof: $(STAMP) ## Run all tests at every time of day, and what takes long (takes hours)
 	@$(BIN)/python -m tests.proof
 
-check: $(STAMP) ## Lint, types, import rules, dependencies, dead code, spelling, fixtures
+check: $(STAMP) ## Lint, types, import rules, dependencies, dead code, spelling, dangers, secrets, advisories, fixtures
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -48,6 +48,9 @@ check: $(STAMP) ## Lint, types, import rules, dependencies, dead code, spelling,
 	@$(BIN)/deptry .
 	@$(BIN)/vulture
 	@$(BIN)/codespell
+	@$(BIN)/bandit -q -c pyproject.toml --ignore-nosec -r shared worker scheduler deploy
+	@$(BIN)/python -m tests.checks.secrets
+	@$(BIN)/python -m tests.checks.audit
 	@found=$$($(BIN)/python -m pytest --setup-plan -n 0 tests/system tests/proof) || { echo "$$found" | tail -n 40; exit 1; }
 
 format: $(STAMP) ## Correct what ruff can correct
