@@ -33,4 +33,5 @@ if __name__ == "__main__":
     results = [run(f"{at} UTC, {zone}", "test", f"AT={at}", f"ZONE={zone}") for at, zone in TIMES]
     results.append(run("the large ones", "test-large"))
     results.append(run("tests/proof", "test", "T=tests/proof"))
+    results.append(run("odd inputs, at length", "test", "T=tests/unit/fuzz", "FUZZ=50"))
     sys.exit(not all(results))

@@ -415,17 +415,17 @@ POOLS: dict[str, Database] = {}
 
 
 @contextmanager
-def running_world(url: str, **settings: Any) -> Iterator[World]:
-    """A World on a migrated database; settings: sections that differ from the defaults."""
+def running_world(url: str, make: Callable[[str], Scripted] = Scripted, /, **settings: Any) -> Iterator[World]:
+    """A World on a migrated database; make: a provider of this name; settings: sections other than the defaults."""
     with session.connect(url, "test", row_factory=dict_row) as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS public.test_clock (shift interval NOT NULL)")
         _empty(connection)
-    with running_world_on(url, **settings) as world:
+    with running_world_on(url, make, **settings) as world:
         yield world
 
 
 @contextmanager
-def running_world_on(url: str, **settings: Any) -> Iterator[World]:
+def running_world_on(url: str, make: Callable[[str], Scripted] = Scripted, /, **settings: Any) -> Iterator[World]:
     """The same, with what is in the database already."""
     connection = session.connect(url, "test", row_factory=dict_row)
     connection.execute("CREATE TABLE IF NOT EXISTS public.test_clock (shift interval NOT NULL)")
@@ -435,7 +435,7 @@ def running_world_on(url: str, **settings: Any) -> Iterator[World]:
             """CREATE OR REPLACE FUNCTION clock() RETURNS timestamptz LANGUAGE sql STABLE AS
             $$ SELECT now() + shift FROM public.test_clock $$"""
         )
-    providers = {name: Scripted(name) for name in ("safe", "careful", "narrow", "ubill")}
+    providers = {name: make(name) for name in ("safe", "careful", "narrow", "ubill")}
     closing: list[Callable[[], None]] = [connection.close]
     runtime = _runtime(url, FlowSettings(**settings), providers, closing, POOLS.get(url))
     try:

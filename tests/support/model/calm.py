@@ -1,0 +1,74 @@
+"""The end of a game: everybody does their best from here on, and every payment comes to its end."""
+
+from typing import Any
+
+from shared import lanes
+from shared.domain.payment import FINAL
+from shared.payments.look import look
+from shared.payments.release import free_invoices, release_directory_holds, release_refunds
+from shared.payments.resolve import resolve
+from tests.support.flow import World
+from tests.support.model.game import Game, honest
+from tests.support.model.invariants import rows
+from tests.support.model.provider import ABSENT, APPLIED, LANES
+
+_ROUNDS = 150
+
+
+def calm(game: Game) -> None:
+    """Let the game end: every payment is final, and the books and we agree. Raises AssertionError where it isn't."""
+    for payment_id, _ in game.ledger.late:
+        game.come(payment_id, applied=True)
+    game.ledger.late.clear()
+    for place in range(len(game.processes)):
+        game.kill(place)
+    with game.world.runtime.database.connection() as connection:
+        for provider in LANES:
+            lanes.resume(connection, provider)
+    for _ in range(_ROUNDS):
+        open_ = [row for row in rows(game.world).values() if row["state"] not in FINAL]
+        if not open_:
+            break
+        if not _work(game) and not _decide(game, open_):
+            game.pass_time(_next_s(game.world), honest)
+        game.must_hold()
+    else:
+        raise AssertionError(f"some payments never end: {open_}")
+    for payment_id, row in rows(game.world).items():
+        if payment_id not in game.people.said | game.people.wrong:
+            assert game.ledger.applied[payment_id] == (row["state"] == "succeeded"), row
+
+
+def _work(game: Game) -> bool:
+    """One look of the dispatcher's at all; was there anything to do?"""
+    runtime = game.processes[0]
+    release_refunds(runtime)
+    free_invoices(runtime)
+    done = False
+    for provider in LANES:
+        release_directory_holds(runtime, provider)
+        for task, ids in game.world.batches(provider):
+            for payment_id in ids:
+                game.begin(runtime, task, payment_id, honest)
+                done = True
+    return done
+
+
+def _decide(game: Game, open_: list[Any]) -> bool:
+    """An honest person decides about one parked payment, with the books at hand."""
+    parked = [row for row in open_ if row["state"] == "parked"]
+    for row in parked[:1]:
+        applied = game.ledger.applied[row["id"]] > 0
+        game.world.providers[row["provider"]].verdicts.append(APPLIED if applied else ABSENT)
+        looked = look(game.world.runtime, row["source"], row["intent_id"])
+        if looked.claim.window_passed:
+            resolve(game.world.runtime, looked, "succeeded" if applied else "resend", reason="looked it up", by="Ann")
+            return True
+    return False
+
+
+def _next_s(world: World) -> float:
+    """Until something is due that is not due yet; a stopped lane lets one payment through each minute."""
+    found = world.value("SELECT min(extract(epoch FROM due_at - clock()))::float8 FROM payments WHERE due_at > clock()")
+    waits = world.value("SELECT count(*) FROM payments WHERE due_at <= clock() OR state = 'parked'") > 0
+    return 61.0 if waits else 90_000.0 if found is None else max(float(found), 1.0)
