@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.domain.payment import Payment
+from shared.messaging.tasks import Name
+from tests.support.flow import id_in
 
 WAIT_S = 600.0
 
@@ -31,23 +33,23 @@ class Call(threading.Thread):
     """at: where it stands; None: it has ended. said: what it will get there, once that is decided. went: the answer
     that it got to its request, or the verdict of its last look."""
 
-    def __init__(self, verb: Callable[[Any, int], None], runtime: Any, payment_id: int) -> None:
+    def __init__(self, verb: Callable[..., None], runtime: Any, name: Name) -> None:
         super().__init__(daemon=True)
-        self.payment_id = payment_id
+        self.payment_id = id_in(name)
         self.at: Question | None = None
         self.claimed_s = 0.0  # when it was claimed, in the seconds of the game
         self.good_since_s = 0.0  # when it was claimed, or its claim renewed, by the machine's clock
         self.looked_s: float | None = None  # when its last look into the books began, by the machine's clock
         self.said: tuple[Any, ...] = ()
         self.went: Any = None
-        self._verb, self._runtime = verb, runtime
+        self._verb, self._given = verb, (runtime, *(name if isinstance(name, tuple) else (name,)))
         self._told: queue.SimpleQueue[Question | None] = queue.SimpleQueue()
         self._steps: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._error: BaseException | None = None
 
     def run(self) -> None:
         try:
-            self._verb(self._runtime, self.payment_id)
+            self._verb(*self._given)
         except Died:
             pass
         except BaseException as error:

@@ -47,9 +47,9 @@ def _work(game: Game) -> bool:
     done = False
     for provider in LANES:
         release_directory_holds(runtime, provider)
-        for task, ids in game.world.batches(provider):
-            for payment_id in ids:
-                game.begin(runtime, task, payment_id, honest)
+        for task, names in game.world.batches(provider):
+            for name in names:
+                game.begin(runtime, task, name, honest)
                 done = True
     return done
 

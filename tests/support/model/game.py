@@ -31,7 +31,7 @@ from tests.support.model.invariants import People, Row, Seen, is_safe, must_hold
 from tests.support.model.provider import ANSWERS, BASELINES, LOGINS, NOTHING_DONE, Asked, Ledger, verdicts
 
 Choose = Callable[[Sequence[Any], str], Any]
-VERBS: dict[str, Callable[[Runtime, int], None]] = {tasks.SEND: send, tasks.CHECK: check}
+VERBS: dict[str, Callable[..., None]] = {tasks.SEND: send, tasks.CHECK: check}
 WINDOW_S, LEASE_S = 150.0, 60.0  # the settings' defaults
 STALE_S, EVIDENCE_FRESH_S = 5.0, 10.0  # what docs/payments.md promises
 STANDS = (False,) * 8 + (True,)
@@ -91,9 +91,9 @@ class Game:
 
     # a worker's call
 
-    def begin(self, runtime: Runtime, task: str, payment_id: int, choose: Choose) -> None:
+    def begin(self, runtime: Runtime, task: str, name: tasks.Name, choose: Choose) -> None:
         """A message is delivered: what comes of it is chosen; it may come to stand still."""
-        call = Call(VERBS[task], runtime, payment_id)
+        call = Call(VERBS[task], runtime, name)
         call.begin()
         self._arrived(call)
         self.go(runtime, call, choose)
@@ -211,7 +211,7 @@ class Game:
         """It is committed, and PostgreSQL's answer does not come."""
         token = uuid4()
         with runtime.database.connection() as connection:
-            if store.claim(connection, payment_id, runtime.worker_key, runtime.limits, token):
+            if store.claim(connection, payment_id, runtime.worker_key, runtime.limits, token, seen=runtime.seen):
                 self.lost.append((runtime, payment_id, token))
 
     def end_a_lost_claim(self, place: int) -> None:

@@ -16,6 +16,7 @@ from shared.messaging import tasks
 from shared.payments.look import Unresolvable, look
 from shared.payments.release import free_invoices, release_directory_holds, release_refunds
 from shared.payments.resolve import cancel, resolve
+from tests.support.flow import id_in
 from tests.support.model.calm import calm
 from tests.support.model.game import Choose, Game
 from tests.support.model.invariants import Row, rows
@@ -59,7 +60,7 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.game = Game(url)
         self.world = self.game.world
-        self.messages: list[tuple[str, int]] = []
+        self.messages: list[tuple[str, tasks.Name]] = []
         self.documents: list[dict[str, Any]] = []
         self.promised: list[str] = []  # settles that a refund named before they came
 
@@ -151,24 +152,24 @@ class Machine(RuleBasedStateMachine):
             self.game.pass_time(seconds, by(data))
             self._release()
             for provider in LANES:
-                for task, ids in self.world.batches(provider):
-                    for payment_id in ids:
-                        self.game.begin(self.game.processes[0], task, payment_id, by(data))
+                for task, names in self.world.batches(provider):
+                    for name in names:
+                        self.game.begin(self.game.processes[0], task, name, by(data))
 
     @rule(provider=a_lane, seconds=a_wait, data=st.data())
     def dispatch(self, provider: str, seconds: float, data: st.DataObject) -> None:
         if seconds:
             self.game.pass_time(seconds, by(data))
-        for task, ids in self.world.batches(provider):
-            self.messages += [(task, payment_id) for payment_id in ids]
+        for task, names in self.world.batches(provider):
+            self.messages += [(task, name) for name in names]
 
     @precondition(lambda self: self.messages)
     @rule(n=which, process=st.integers(0, 1), again=st.booleans(), data=st.data())
     def deliver(self, n: int, process: int, again: bool, data: st.DataObject) -> None:
         """One of the messages, in any order, perhaps not for the last time; one that is never chosen is lost."""
         place = n % len(self.messages)
-        task, payment_id = self.messages[place] if again else self.messages.pop(place)
-        self.game.begin(self.game.processes[process], task, payment_id, by(data))
+        task, name = self.messages[place] if again else self.messages.pop(place)
+        self.game.begin(self.game.processes[process], task, name, by(data))
 
     @precondition(lambda self: self.game.calls)
     @rule(n=which, waits=some_waits, data=st.data())
@@ -187,7 +188,7 @@ class Machine(RuleBasedStateMachine):
         self._work(waits, data)
 
     def _lose_a_claim(self, n: int) -> None:
-        sends = [payment_id for task, payment_id in self.messages if task == tasks.SEND]
+        sends = [id_in(name) for task, name in self.messages if task == tasks.SEND]
         if sends:
             self.game.lose_a_claim(self.game.processes[n % 2], sends[n % len(sends)])
 

@@ -154,8 +154,9 @@ def befall(world: World, cases: Sequence[tuple[int, Abstract, Event]]) -> None:
 
 
 def _claim(world: World, payment_id: int, _payment: Abstract, _event: Event) -> None:
-    with world.runtime.database.connection() as connection:
-        send_store.claim(connection, payment_id, world.runtime.worker_key, world.runtime.limits)
+    runtime = world.runtime
+    with runtime.database.connection() as connection:
+        send_store.claim(connection, payment_id, runtime.worker_key, runtime.limits, seen=runtime.seen)
 
 
 def _baseline(world: World, payment_id: int, payment: Abstract, _event: Event) -> None:

@@ -13,6 +13,7 @@ from tests.support.model.every import Graph, Operated, goes_on_by_itself, graph,
 OPERATED = list(operated())
 MOST_ATTEMPTS = 2  # tests/proof tries three
 NEVER = {
+    (State.ACCEPTED, State.UNKNOWN),  # what may have been sent in a time that the database lost
     (State.ACCEPTED, State.REFUSED),  # by `accept` and `release`, of what can never be sent
     (State.PARKED, State.WAITING),  # no verb does this: a person's resend is looked at first
     # The net below: what may have been applied never comes to wait, or be dispatched, for a resend that is not safe.
