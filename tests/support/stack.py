@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -161,17 +161,20 @@ class Stack:
         return found
 
 
-def start(home: Path, workers: int = 2, **changed: str) -> Stack:
-    """`up --sandbox` on home with SHORT waits (changed: other settings, without the prefix); ready when it returns."""
-    return _start(home, workers, None, changed)
+def start(home: Path, workers: int = 2, *, command: Sequence[str] = (), **changed: str) -> Stack:
+    """`up --sandbox` on home with SHORT waits (changed: other settings, without the prefix); ready when it returns.
+
+    command: what runs it in place of UP.
+    """
+    return _start(home, command or [sys.executable, "-c", UP, str(workers), "own"], None, changed)
 
 
 def start_at(provider: SandboxClient, home: Path, **changed: str) -> Stack:
     """The same, with one worker a lane, and a sandbox that outlives the product in place of one of its own."""
-    return _start(home, 1, provider, changed)
+    return _start(home, [sys.executable, "-c", UP, "1", "another"], provider, changed)
 
 
-def _start(home: Path, workers: int, provider: SandboxClient | None, changed: Mapping[str, str]) -> Stack:
+def _start(home: Path, command: Sequence[str], provider: SandboxClient | None, changed: Mapping[str, str]) -> Stack:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     environment |= {PREFIX + name: value for name, value in {**SHORT, **changed, "HOME": str(home)}.items()}
     environment["PYTHONPATH"] = PYTHONPATH
@@ -181,7 +184,7 @@ def _start(home: Path, workers: int, provider: SandboxClient | None, changed: Ma
     stderr = home.parent / f"{home.name}-{time.monotonic_ns()}.stderr"
     with stderr.open("wb") as sink:
         process = subprocess.Popen(
-            [sys.executable, "-c", UP, str(workers), "own" if provider is None else "another"],
+            command,
             env=environment,
             stdout=subprocess.PIPE,
             stderr=sink,

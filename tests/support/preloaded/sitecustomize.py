@@ -1,9 +1,12 @@
-"""Read by every Python under `python -m tests.at`: time.sleep that libfaketime does not break.
+"""Read by every Python that has this folder in its path: under `python -m tests.at`, and in the parts of `make chaos`.
+
+Under the first: time.sleep that libfaketime does not break. In the second: points where a process can be killed.
 
 Python 3.11 and later sleep until a moment of the monotonic clock (clock_nanosleep). libfaketime 0.9.10 takes it for one
 of the clock that it moves, and the sleep fails with EINVAL.
 """
 
+import os
 import select
 import time
 from typing import SupportsIndex
@@ -18,4 +21,9 @@ def _sleep(seconds: float | SupportsIndex) -> None:
         select.select((), (), (), min(left, 86_400))
 
 
-time.sleep = _sleep
+if "FAKETIME" in os.environ:
+    time.sleep = _sleep
+if "CHAOS_POINTS" in os.environ:
+    import kill_points  # type: ignore[import-not-found]  # it stands beside this file
+
+    kill_points.prepare(os.environ["CHAOS_POINTS"])

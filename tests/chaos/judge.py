@@ -1,0 +1,168 @@
+"""The invariants. What was applied is what the sandbox's ledger says, and nothing else.
+
+Each function gives sentences, none where all is well. `always` holds at every moment, the others once all is quiet.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+from tests.chaos.load import SOURCE, Upstream
+from tests.chaos.moves import FINAL, told
+from tests.support.stack import Row, Stack
+
+LOOK_S = 10.0  # a look into the books is good for a resend for so long
+_BOOKS_READ = {"ubill": "account_payments", "mtn": "bill"}
+_AT_THE_DOOR = (401, 429)  # such a request was never let in: as far as money goes it was not sent
+
+PAYMENTS = """
+SELECT p.id, p.source || '/' || p.intent_id AS name, p.provider, p.operation, p.state, p.hold_reason, p.detail,
+    p.possibly_sent, p.due_at IS NULL AS no_due, p.due_at - clock() > interval '1 hour' AS far_due, p.target,
+    round(p.amount_minor / power(10::numeric, p.places), p.places)::text AS amount, p.currency,
+    encode(p.body_sha256, 'hex') AS sha256, p.event_seq,
+    s.state AS settle_state,
+    CASE p.operation WHEN 'refund' THEN s.sent_reference ELSE p.sent_reference END AS reference,
+    (SELECT c.verdict FROM checks c WHERE c.payment_id = p.id ORDER BY c.number DESC LIMIT 1) AS last_verdict
+FROM payments p LEFT JOIN intent_keys k ON k.source = p.source AND k.intent_id = p.refund_of
+    LEFT JOIN payments s ON s.id = k.payment_id ORDER BY p.id
+"""
+
+Key = tuple[str, str, str]
+
+
+def key_of(row: Mapping[str, Any]) -> Key:
+    """What a payment and its lines in the ledger have in common."""
+    return row["provider"], row["operation"], row["reference"]
+
+
+def always(payments: Sequence[Row], ledger: Sequence[Row]) -> list[str]:
+    """payments: as they were before the ledger was read."""
+    lines: dict[Key, list[Row]] = {}
+    for line in ledger:
+        lines.setdefault(key_of(line), []).append(line)
+    found = [f"{'/'.join(key)} was applied {len(rows)} times" for key, rows in lines.items() if len(rows) > 1]
+    for row in payments:
+        state, applied = row["state"], lines.get(key_of(row), [])
+        said = f"{row['name']} ({row['provider']} {row['operation']}) is {state}"
+        if state == "succeeded" and not applied:
+            found.append(f"{said}, and was not applied")
+        if state in ("refused", "cancelled") and applied:
+            found.append(f"{said}, and was applied")
+        if applied and (applied[0]["amount"], applied[0]["currency"]) != (row["amount"], row["currency"]):
+            found.append(f"{said} with {row['amount']} {row['currency']}, and was applied with {applied[0]['amount']}")
+        if applied and state == "parked" and not row["possibly_sent"]:
+            found.append(f"{said} as never sent, and was applied")
+        if state == "parked" and row["last_verdict"] == "applied":
+            found.append(f"{said}, though its last look saw it applied")
+        if state not in FINAL and state != "parked" and row["no_due"] and row["hold_reason"] is None:
+            found.append(f"{said}, and is due at no time")
+        if row["far_due"]:
+            found.append(f"{said}, and is due in more than an hour")
+    return found
+
+
+def strangers(payments: Sequence[Row], ledger: Sequence[Row]) -> list[str]:
+    """ledger: as it was before the payments were read."""
+    ours = {key_of(row) for row in payments}
+    return [f"{'/'.join(key_of(line))} was applied, and is no payment" for line in ledger if key_of(line) not in ours]
+
+
+def sums(payments: Sequence[Row], ledger: Sequence[Row]) -> list[str]:
+    """What the ledger adds up to is what we know as succeeded, and what may have been applied and is applied."""
+    theirs, ours = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    applied = {key_of(line) for line in ledger}
+    for line in ledger:
+        theirs[line["provider"], line["operation"]] += Decimal(line["amount"])  # type: ignore[assignment]
+    for row in payments:
+        if row["state"] == "succeeded" or (row["state"] not in FINAL and key_of(row) in applied):
+            ours[row["provider"], row["operation"]] += Decimal(row["amount"])  # type: ignore[assignment]
+    keys = theirs.keys() | ours.keys()
+    return [f"{'/'.join(key)}: applied {theirs[key]}, known {ours[key]}" for key in keys if theirs[key] != ours[key]]
+
+
+def places(payments: Sequence[Row], quarantined: Iterable[str], upstream: Upstream) -> list[str]:
+    """Each intent is in exactly one place: a payment, or quarantine where it can't be accepted."""
+    counted, aside = Counter(row["name"] for row in payments), set(quarantined)
+    found = [f"{name} is {count} payments" for name, count in counted.items() if count > 1]
+    for intent_id in upstream.sent:
+        name = f"{SOURCE}/{intent_id}"
+        there = (counted[name] > 0, name in aside)
+        if there != (intent_id not in upstream.bad, intent_id in upstream.bad):
+            found.append(f"{name} is a payment: {there[0]}; it is in quarantine: {there[1]}")
+    return found
+
+
+def same_bytes(payments: Sequence[Row], asked: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
+    """Whatever was sent for a payment, however often, was its one stored request."""
+    found = []
+    for row in payments:
+        seen = asked.get(row["reference"], {}).get(row["operation"])
+        if seen is not None and seen["sha256"] != [row["sha256"]]:
+            found.append(f"{row['name']} was sent as {len(seen['sha256'])} requests, or as another than it has")
+    return found
+
+
+def looks(payments: Sequence[Row], requests: Sequence[Row]) -> list[str]:
+    """Where no promise makes a resend safe, the account was read between two sends, at most LOOK_S before it."""
+    found = []
+    for provider, operation in _BOOKS_READ.items():
+        reads: dict[str, list[Row]] = {}
+        sends: dict[str, list[Row]] = {}
+        for one in requests:
+            if one["provider"] == provider and one["operation"] == operation:
+                reads.setdefault(one["path"].rpartition("/")[2].partition("?")[0], []).append(one)
+            elif one["provider"] == provider and one["operation"] == "settle" and one["status"] not in _AT_THE_DOOR:
+                sends.setdefault(one["reference"], []).append(one)
+        for row in payments:
+            ours = sends.get(row["reference"], []) if row["provider"] == provider else []
+            account = str(row["target"].get("account_id") or row["target"].get("id"))
+            for one, again in pairwise(ours):
+                between = [r for r in reads.get(account, []) if one["number"] < r["number"] < again["number"]]
+                if not between:
+                    found.append(f"{row['name']} ({provider}) was sent again and nobody had looked")
+                elif (age_s := _seconds(between[-1]["at"], again["at"])) > LOOK_S:
+                    found.append(f"{row['name']} ({provider}) was sent again on a look of {age_s:.1f} s before")
+    return found
+
+
+def _seconds(one: str, other: str) -> float:
+    return (datetime.fromisoformat(other) - datetime.fromisoformat(one)).total_seconds()
+
+
+def events(noted: Sequence[Row], stream: Sequence[Row]) -> list[str]:
+    """Each payment's events are all on the stream, in order; repeats are allowed. noted: the moves."""
+    seen: dict[str, dict[str, Row]] = {}
+    for event in stream:
+        if event["type"].startswith("settlepipe.payment."):
+            seen.setdefault(event["subject"], {}).setdefault(event["id"], event)  # in order of first appearance
+    found = []
+    for name, states in told(noted).items():
+        there = [event for event in seen.get(name, {}).values() if event["type"] != "settlepipe.payment.disputed"]
+        if [event["type"].rpartition(".")[2] for event in there] != states:
+            found.append(f"{name}: was {', '.join(states)}; the stream tells {[e['type'][11:] for e in there]}")
+        numbers = [int(event["id"].rpartition("-")[2]) for event in seen.get(name, {}).values()]
+        if numbers != sorted(numbers):
+            found.append(f"{name}: its events stand in the order {numbers}")
+    return found
+
+
+def disputed(stack: Stack) -> list[str]:
+    """No final state is contradicted by late evidence: nothing here changes the books behind our back."""
+    rows = stack.query("SELECT category, evidence::text AS evidence FROM discrepancies")
+    return [f"a discrepancy: {row['category']} {row['evidence'][:200]}" for row in rows]
+
+
+def open_ones(payments: Sequence[Row]) -> list[Row]:
+    """Payments that are neither final nor parked, nor held behind one that is."""
+    parked = [row for row in payments if row["state"] == "parked"]
+    return [
+        row
+        for row in payments
+        if row["state"] not in FINAL
+        and row["state"] != "parked"
+        and not (row["hold_reason"] == "settle_pending" and row["settle_state"] == "parked")
+        and not (row["hold_reason"] == "invoice_busy" and parked)
+    ]

@@ -1,0 +1,120 @@
+"""The upstream of a run: payments of all providers at an even pace, some twice, some that can't be accepted."""
+
+import random
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from tests.chaos.plan import Plan
+from tests.chaos.world import World
+from tests.support import careful, intents
+from tests.support.intents import Intent
+from tests.support.stack import Stack, wait_until
+
+SOURCE = "chaos"
+TEACHER = "teach"
+_PAUSE_S = 0.25
+_TWICE = 0.05
+_BAD = 0.02
+_REFUNDABLE = 5  # every so many of billcenter's
+_TEACH_S = 40
+
+
+@dataclass
+class Upstream:
+    """What was sent so far, by intent id; bad: those that can't be accepted."""
+
+    sent: dict[str, Intent] = field(default_factory=dict)
+    bad: set[str] = field(default_factory=set)
+    failure: BaseException | None = None
+    done: threading.Event = field(default_factory=threading.Event)
+
+
+def drawn(plan: Plan) -> Iterator[list[Intent]]:
+    """The run's intents, in the groups in which they are sent."""
+    rng, number = random.Random(plan.seed), 0
+    count = 0
+    while count < plan.payments:
+        number += 1
+        provider = rng.choice(plan.providers)
+        if provider != "billcenter":
+            group = [careful.INTENTS[provider](SOURCE, number)]
+        elif number % _REFUNDABLE == 0:
+            group = intents.refundable(SOURCE, number)
+        else:
+            group = [intents.settle(SOURCE, number)]
+        if rng.random() < _BAD:
+            group = [group[0] | {"intent_id": f"x{number}", "currency": "XXX"}]
+        count += len(group)
+        yield group
+
+
+@contextmanager
+def sending(world: World) -> Iterator[Upstream]:
+    """Send the plan's payments over the length of its weather; what is left of them at the end of the block."""
+    upstream = Upstream()
+    thread = threading.Thread(target=_send, args=(world, upstream), name="upstream", daemon=True)
+    thread.start()
+    try:
+        yield upstream
+    finally:
+        world.stop.set()
+        thread.join()
+    if upstream.failure is not None:
+        raise upstream.failure
+
+
+def _send(world: World, upstream: Upstream) -> None:
+    rng, plan = random.Random(world.plan.seed), world.plan
+    groups = list(drawn(plan))
+    a_time = max(1, round(len(groups) * _PAUSE_S / plan.weather_s))
+    try:
+        for start in range(0, len(groups), a_time):
+            batch = [one for group in groups[start : start + a_time] for one in group]
+            upstream.sent |= {one["intent_id"]: one for one in batch}
+            upstream.bad |= {one["intent_id"] for one in batch if one["currency"] == "XXX"}
+            world.stack.submit(batch + [one for one in batch if rng.random() < _TWICE])
+            if world.stop.wait(_PAUSE_S):
+                break
+    except BaseException as error:
+        upstream.failure = error
+    finally:
+        upstream.done.set()
+
+
+def again(stack: Stack, upstream: Upstream) -> int:
+    """Send what is nowhere once more, as an upstream does that lost its broker; how many that were."""
+    known = {row["subject"] for row in stack.query(_KNOWN)}
+    lost = [one for key, one in upstream.sent.items() if f"{SOURCE}/{key}" not in known]
+    stack.submit(lost)
+    return len(lost)
+
+
+_KNOWN = """
+SELECT source || '/' || intent_id AS subject FROM payments
+UNION SELECT subject FROM quarantine WHERE subject IS NOT NULL
+"""
+
+
+def teach(stack: Stack, providers: Sequence[str]) -> None:
+    """Pay in good weather until it is known what each provider's books show, as checks rest on that."""
+    facts = {"billcenter": "refund_lowers", "ubill": "gives_markers", "mtn": "gives_markers"}
+    numbers = {name: iter(range(1, 1000)) for name in providers}
+
+    def known() -> bool:
+        rows = stack.query("SELECT provider, fact FROM provider_facts")
+        wanted = [name for name in providers if not any(_is(row, name, facts) for row in rows)]
+        for name in wanted:
+            number = next(numbers[name])
+            if name != "billcenter":
+                stack.submit([careful.INTENTS[name](TEACHER, number, 500_000)])
+            elif number == 1:
+                stack.submit([intents.settle(TEACHER, 1), intents.refund(TEACHER, 1)])
+        return not wanted
+
+    wait_until(known, "it is known what the books show", _TEACH_S, pause_s=0.7)
+
+
+def _is(row: Mapping[str, str], name: str, facts: Mapping[str, str]) -> bool:
+    return row["provider"] == name and row["fact"].startswith(facts[name])

@@ -1,0 +1,238 @@
+"""One run: the product is started, paid through the weather, left to drain, and judged."""
+
+import io
+import shutil
+import signal
+import threading
+import time
+import urllib.error
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import redis
+
+from deploy.local.home import free_ports
+from shared import lanes
+from tests.chaos import judge, load, moves, processes, product
+from tests.chaos.kinds import KINDS
+from tests.chaos.load import Upstream
+from tests.chaos.plan import Plan, Strike
+from tests.chaos.proxy import PASS, Links
+from tests.chaos.world import World
+from tests.support.stack import Row
+
+WATCH_S = 1.0  # between two looks at the invariants that always hold
+DRAIN_S = 120.0  # after the weather has cleared, everything is final or parked within this
+RESUME_S = 3.0  # a person sets halted lanes going again so often, once the weather has cleared
+_MOST = 20  # violations that are told
+_AWAY = (psycopg.Error, redis.RedisError, OSError, urllib.error.URLError, AssertionError)
+
+Tell = Callable[[str], None]
+
+
+@dataclass
+class Result:
+    """What a run came to. violations: sentences, none where all is well. struck: how often each kind of fault did."""
+
+    seed: int
+    violations: list[str] = field(default_factory=list)
+    payments: int = 0
+    states: dict[str, int] = field(default_factory=dict)
+    lost: int = 0
+    doubled: int = 0
+    quarantined: int = 0
+    parked: dict[str, int] = field(default_factory=dict)
+    resent: int = 0
+    events: int = 0
+    start_s: float = 0.0
+    drain_s: float = 0.0
+    whole_s: float = 0.0
+    struck: dict[str, int] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, for programs."""
+        return asdict(self)
+
+
+def run(plan: Plan, home: Path, tell: Tell, *, workers: int = 1) -> Result:
+    """Run a plan on `home`, an empty folder that is removed when all was well. Call it from the main thread."""
+    result, begun = Result(plan.seed), time.monotonic()
+    with _world(plan, home, workers) as world:
+        load.teach(world.stack, plan.providers)
+        world.insist(*moves.INSTALL)
+        result.start_s = time.monotonic() - begun
+        tell(f"ready after {result.start_s:.0f} s; {len(plan.strikes)} faults in {plan.weather_s:.0f} s")
+        found: list[str] = []
+        with load.sending(world) as upstream, _watched(world, found, tell):
+            _weather(world, upstream)
+            world.stop.wait(0 if found else 1)
+        cleared = time.monotonic()
+        if not found:
+            found += _drained(world, upstream, tell)
+            result.drain_s = time.monotonic() - cleared
+        _told(world, result)
+        found += [] if found else _judged(world, upstream)
+        result.violations = found[:_MOST]
+    result.whole_s = time.monotonic() - begun
+    if not result.violations:
+        shutil.rmtree(home)
+    return result
+
+
+@contextmanager
+def _world(plan: Plan, home: Path, workers: int) -> Iterator[World]:
+    home.mkdir(parents=True)
+    servers, points = product.chosen_ports(home), home / "points"
+    points.mkdir()
+    parts = product.Parts(plan.providers, workers, plan.lean, points=str(points))
+    names = [f"{part}:{server}" for part in parts.names for server in asdict(servers)]
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    links = Links({name: (port, getattr(servers, name.partition(":")[2])) for name, port in ports.items()})
+    try:
+        linked = product.Parts(plan.providers, workers, plan.lean, ports, str(points))
+        running = product.start(home, linked, plan.settings)
+        try:
+            yield World(plan, running, links, points, parts.names)
+        finally:
+            with suppress(OSError):  # what is frozen can't stop
+                for name in running.pids:
+                    running.signal_tree(name, signal.SIGCONT)
+            with redirect_stdout(io.StringIO()):  # what it wrote to stderr is in a file beside its home
+                running.stop()
+    finally:
+        links.close()
+
+
+def _weather(world: World, upstream: Upstream) -> None:
+    """Strike by strike, each in its thread, until the last one is over and everything is sent."""
+    begun, failures = time.monotonic(), list[BaseException]()
+
+    def strike(one: Strike) -> None:
+        if world.stop.wait(max(0.0, begun + one.at_s - time.monotonic())):
+            return
+        try:
+            with KINDS[one.kind][1](world, one):
+                world.struck[one.kind] += 1
+                world.wait(one.length_s)
+        except _AWAY as error:  # two strikes met; the product is judged all the same
+            world.struck[f"{one.kind}, in part"] += 1
+            if isinstance(error, AssertionError):
+                failures.append(error)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=strike, args=(one,), name=one.text, daemon=True) for one in world.plan.strikes]
+    for thread in threads:
+        thread.start()
+    while not upstream.done.wait(0.2) and not world.stop.is_set():
+        pass
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+
+
+@contextmanager
+def _watched(world: World, found: list[str], tell: Tell) -> Iterator[None]:
+    """Hold the invariants that always hold against what is, again and again; the first violation ends the weather."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(WATCH_S):
+            with suppress(*_AWAY):  # looked at again a moment later
+                payments, seen = _seen(world)
+                if seen:
+                    found.extend(seen)
+                    world.stop.set()
+                    return
+                tell(_progress(payments))
+
+    thread = threading.Thread(target=watch, name="watch", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _seen(world: World) -> tuple[list[Row], list[str]]:
+    """The payments, and what is wrong with them at this moment."""
+    earlier = world.stack.sandbox.ledger()
+    payments = world.stack.query(judge.PAYMENTS, timeout_s=0.5)
+    seen = judge.strangers(payments, earlier) + judge.always(payments, world.stack.sandbox.ledger())
+    return payments, seen
+
+
+def _progress(payments: Sequence[Row]) -> str:
+    counted = Counter(row["state"] for row in payments)
+    return "  ".join(f"{state} {counted[state]}" for state in sorted(counted))
+
+
+def _drained(world: World, upstream: Upstream, tell: Tell) -> list[str]:
+    """Wait until everything is final or parked; sentences where it is not in time."""
+    world.links.set("*", PASS)
+    processes.let_go(world)
+    begun, resumed = time.monotonic(), 0.0
+    payments: list[Row] = []
+    while time.monotonic() - begun < DRAIN_S:
+        with suppress(*_AWAY):
+            if time.monotonic() - resumed > RESUME_S:
+                resumed = time.monotonic()
+                _resume(world)
+                missing = load.again(world.stack, upstream)
+            payments, seen = _seen(world)
+            if seen:
+                return seen
+            tell(_progress(payments))
+            if not missing and not judge.open_ones(payments):
+                return []
+        time.sleep(0.5)
+    late = [f"{row['name']} is still {row['state']} ({row['hold_reason'] or row['detail']})" for row in payments]
+    stuck = [one for one, row in zip(late, payments, strict=True) if row in judge.open_ones(payments)]
+    return stuck or [f"{missing} intents were never accepted"]
+
+
+def _resume(world: World) -> None:
+    with world.postgres() as connection:
+        for name in world.plan.providers:
+            lanes.resume(connection, name)  # type: ignore[arg-type]
+
+
+def _judged(world: World, upstream: Upstream) -> list[str]:
+    """The invariants of a product at rest."""
+    stack = world.stack
+    payments, found = _seen(world)
+    ledger, noted = stack.sandbox.ledger(), moves.moves(stack)
+    aside = [row["subject"] for row in stack.query("SELECT subject FROM quarantine WHERE subject IS NOT NULL")]
+    found += judge.sums(payments, ledger) + judge.places(payments, aside, upstream)
+    found += judge.same_bytes(payments, stack.sandbox.by_reference())
+    found += judge.looks(payments, stack.sandbox.requests())
+    found += moves.wrong_moves(noted) + judge.disputed(stack)
+    return found + _events(world, noted)
+
+
+def _events(world: World, noted: Sequence[Row]) -> list[str]:
+    """What is wrong with the stream, once the relay had the time to write everything."""
+    end = time.monotonic() + DRAIN_S / 2
+    while (wrong := judge.events(noted, world.stack.events())) and time.monotonic() < end:
+        time.sleep(0.5)
+    return wrong
+
+
+def _told(world: World, result: Result) -> None:
+    payments = world.stack.query(judge.PAYMENTS)
+    counted = Counter(judge.key_of(line) for line in world.stack.sandbox.ledger())
+    result.payments, result.states = len(payments), dict(Counter(row["state"] for row in payments))
+    result.doubled = sum(count > 1 for count in counted.values())
+    result.lost = sum(row["state"] == "succeeded" and not counted[judge.key_of(row)] for row in payments)
+    result.parked = dict(Counter(str(row["detail"])[:60] for row in payments if row["state"] == "parked"))
+    result.quarantined = world.stack.query("SELECT count(*) AS n FROM quarantine")[0]["n"]
+    result.resent = world.stack.query("SELECT count(*) AS n FROM attempts WHERE number > 1")[0]["n"]
+    result.events = world.stack.query("SELECT count(*) AS n FROM events")[0]["n"]
+    result.struck = dict(world.struck)

@@ -1,0 +1,73 @@
+"""What a strike may touch: the running product, its links, its providers' faults, the points where it can be killed."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from tests.chaos.plan import Plan, Strike
+from tests.chaos.proxy import Links
+from tests.support.stack import Stack, insist
+
+CONNECT_S = 3
+
+
+@dataclass
+class World:
+    """One run under way. stop: set when there is nothing more to wait for. struck: how often each kind struck."""
+
+    plan: Plan
+    stack: Stack
+    links: Links
+    points: Path
+    parts: Sequence[str]
+    stop: threading.Event = field(default_factory=threading.Event)
+    struck: Counter[str] = field(default_factory=Counter)
+    _faults: dict[Strike, list[dict[str, Any]]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def wait(self, seconds: float) -> None:
+        """Let the strike last."""
+        self.stop.wait(seconds)
+
+    @contextmanager
+    def fault(self, strike: Strike, *faults: dict[str, Any]) -> Iterator[None]:
+        """Have the sandbox behave so, beside the faults of others, for the length of the block."""
+        with self._lock:
+            self._faults[strike] = list(faults)
+            self._tell()
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._faults[strike]
+                self._tell()
+
+    def _tell(self) -> None:
+        sandbox = self.stack.sandbox
+        for fault in sandbox.call("GET", "faults")["faults"]:
+            self.struck[f"sandbox {fault['fault']}"] += fault["struck"]
+        sandbox.clear_faults()
+        if self._faults:
+            sandbox.call("POST", "faults", [fault for one in self._faults.values() for fault in one])
+
+    def postgres(self) -> "psycopg.Connection[tuple[Any, ...]]":
+        """A session of the harness's own, past all links."""
+        url = self.stack.told["database_url"]
+        return psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_S, application_name="chaos")
+
+    def insist(self, *statements: str, timeout_s: float = 30) -> None:
+        """Run each statement as its own transaction; all of them again while PostgreSQL does not answer."""
+
+        def run() -> None:
+            with self.postgres() as connection:
+                connection.execute("SET default_transaction_read_only = off; SET statement_timeout = 0")
+                for statement in statements:
+                    connection.execute(statement.encode())
+
+        insist(run, (psycopg.OperationalError, FileNotFoundError), timeout_s)
