@@ -34,6 +34,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--plan", type=Path, help="a file with strikes, a line each, in place of the drawn ones")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the product")
     parser.add_argument("--lean", action="store_true", help="no second dispatcher, relay, beat and intake; no jobs")
+    parser.add_argument(
+        "--drain", type=float, default=plans.DRAIN_S, help="seconds after the weather until all is done"
+    )
     parser.add_argument("--workers", type=int, default=1, help="of each lane")
     parser.add_argument("--no-shrink", action="store_true", help="tell the first failure and stop")
     parser.add_argument("--json", action="store_true", help="the result as one JSON object")
@@ -42,7 +45,7 @@ def _arguments() -> argparse.Namespace:
 
 def _plan(given: argparse.Namespace) -> Plan:
     weather_s = given.minutes * 60
-    options = {"settings": dict(one.split("=", 1) for one in given.set), "lean": given.lean}
+    options = {"settings": dict(one.split("=", 1) for one in given.set), "lean": given.lean, "drain_s": given.drain}
     drawn = plans.draw(
         given.seed,
         weather_s,

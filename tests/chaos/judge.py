@@ -24,7 +24,8 @@ SELECT p.id, p.source || '/' || p.intent_id AS name, p.provider, p.operation, p.
     round(p.amount_minor / power(10::numeric, p.places), p.places)::text AS amount, p.currency,
     encode(p.body_sha256, 'hex') AS sha256, p.event_seq,
     s.state AS settle_state,
-    CASE p.operation WHEN 'refund' THEN s.sent_reference ELSE p.sent_reference END AS reference,
+    CASE p.operation WHEN 'refund' THEN coalesce(convert_from(p.body, 'UTF8')::json ->> 'payment_id', p.sent_reference)
+        ELSE p.sent_reference END AS reference, s.id AS settle_id, s.amount_minor AS settle_minor, p.amount_minor,
     (SELECT c.verdict FROM checks c WHERE c.payment_id = p.id ORDER BY c.number DESC LIMIT 1) AS last_verdict
 FROM payments p LEFT JOIN intent_keys k ON k.source = p.source AND k.intent_id = p.refund_of
     LEFT JOIN payments s ON s.id = k.payment_id ORDER BY p.id
@@ -81,6 +82,25 @@ def sums(payments: Sequence[Row], ledger: Sequence[Row]) -> list[str]:
             ours[row["provider"], row["operation"]] += Decimal(row["amount"])  # type: ignore[assignment]
     keys = theirs.keys() | ours.keys()
     return [f"{'/'.join(key)}: applied {theirs[key]}, known {ours[key]}" for key in keys if theirs[key] != ours[key]]
+
+
+def refunds(payments: Sequence[Row], ledger: Sequence[Row]) -> list[str]:
+    """No settle was given back more than once in all."""
+    applied, given_back, settled = {key_of(line) for line in ledger}, Counter[int](), dict[int, int]()
+    for row in payments:
+        if row["operation"] == "refund" and row["settle_id"] is not None and key_of(row) in applied:
+            given_back[row["settle_id"]] += row["amount_minor"]
+            settled[row["settle_id"]] = row["settle_minor"]
+    too_much = [settle for settle, minor in given_back.items() if minor > settled[settle]]
+    return [f"of settle {settle} more was refunded than was paid" for settle in too_much]
+
+
+def owing(stack: Stack) -> list[str]:
+    """No living process owes an attempt's end: an outcome that can't be written is tried until it is."""
+    rows = stack.query(
+        "SELECT payment_id, number FROM attempts WHERE ended_at IS NULL AND worker_alive(worker_key) ORDER BY 1, 2"
+    )
+    return [f"attempt {row['number']} of payment {row['payment_id']} has no end, and its process lives" for row in rows]
 
 
 def places(payments: Sequence[Row], quarantined: Iterable[str], upstream: Upstream) -> list[str]:

@@ -19,6 +19,7 @@ _TWICE = 0.05
 _BAD = 0.02
 _REFUNDABLE = 5  # every so many of billcenter's
 _TEACH_S = 40
+_LOSES = frozenset({"flushed", "kill_valkey", "full"})  # strikes after which the broker may have forgotten something
 
 
 @dataclass
@@ -41,13 +42,21 @@ def drawn(plan: Plan) -> Iterator[list[Intent]]:
         if provider != "billcenter":
             group = [careful.INTENTS[provider](SOURCE, number)]
         elif number % _REFUNDABLE == 0:
-            group = intents.refundable(SOURCE, number)
+            group = _refundable(number)
         else:
             group = [intents.settle(SOURCE, number)]
         if rng.random() < _BAD:
             group = [group[0] | {"intent_id": f"x{number}", "currency": "XXX"}]
         count += len(group)
         yield group
+
+
+def _refundable(number: int) -> list[Intent]:
+    """Two settles of one sum on an invoice that holds more, a refund of each, and one that is too much."""
+    group = intents.refundable(SOURCE, number)
+    like, refund = group[1] | {"intent_id": f"t{number}"}, group[2]
+    other = refund | {"intent_id": f"q{number}", "refund_of": like["intent_id"]}
+    return [*group[:2], like, refund, other, refund | {"intent_id": f"v{number}"}]
 
 
 @contextmanager
@@ -83,11 +92,13 @@ def _send(world: World, upstream: Upstream) -> None:
         upstream.done.set()
 
 
-def again(stack: Stack, upstream: Upstream) -> int:
-    """Send what is nowhere once more, as an upstream does that lost its broker; how many that were."""
-    known = {row["subject"] for row in stack.query(_KNOWN)}
+def again(world: World, upstream: Upstream) -> int:
+    """How many intents are nowhere. Those that a broker lost are sent once more, as its upstream does; no others are:
+    what was on the stream has to become a payment."""
+    known = {row["subject"] for row in world.stack.query(_KNOWN)}
     lost = [one for key, one in upstream.sent.items() if f"{SOURCE}/{key}" not in known]
-    stack.submit(lost)
+    if any(strike.kind in _LOSES for strike in world.plan.strikes):
+        world.stack.submit(lost)
     return len(lost)
 
 

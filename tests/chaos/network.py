@@ -29,7 +29,7 @@ def _between(server: str, modes: Sequence[str]) -> Draws:
         parts = workers if server == "sandbox" else [*workers, *(f"{name}*" for name in _SINGLES)]
         return f"{rng.choice(parts)}:{server}", rng.choice(modes)
 
-    return Draws(places, 2, 5, keys=lambda where: (f"link {where}",))
+    return Draws(places, 2, 5, keys=lambda where: (f"link {where}",), weight=2)
 
 
 KINDS = {

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 PROVIDERS = ("billcenter", "ubill", "mtn")
+DRAIN_S = 120.0  # after the weather has cleared, everything is final or parked within this
 EVERY_S = 1.2  # a strike begins so often, by the mean
 _TRIES = 20  # to place a strike where it gets in no other's way
 
@@ -31,7 +32,8 @@ class Strike:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """One run. payments: intents that are put on the queue, evenly over weather_s. settings: beside the usual short
-    ones, without the prefix. lean: no second dispatcher, relay, beat and intake, and no jobs."""
+    ones, without the prefix. lean: no second dispatcher, relay, beat and intake, and no jobs.
+    drain_s: how long it may take after the weather until everything is final or parked."""
 
     seed: int
     weather_s: float
@@ -40,6 +42,7 @@ class Plan:
     strikes: tuple[Strike, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     lean: bool = False
+    drain_s: float = DRAIN_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class Draws:
     """How a kind of strike is drawn. places: (where, value) for these providers.
 
     keys: what it takes for itself while it lasts: no two strikes with a key in common overlap.
+    weight: how often it comes while others come once.
     """
 
     places: Callable[[random.Random, Sequence[str]], tuple[str, str]]
@@ -54,6 +58,7 @@ class Draws:
     longest_s: float = 0.0
     keys: Callable[[str], Sequence[str]] = lambda where: (where,)
     rest_s: float = 0.0  # after it, before the next one with such a key
+    weight: int = 1
     lead_s: float = 0.0  # before it, after the last one with such a key
 
 
@@ -67,7 +72,7 @@ def draw(
     strikes: int | None = None,
     **options: object,
 ) -> Plan:
-    """The plan of a seed: the same for the same arguments. Each kind comes once before any comes twice.
+    """The plan of a seed: the same for the same arguments. Each kind comes as often as it weighs, then all come again.
 
     strikes: how many; by the time where it is not given. options: further fields of the plan.
     """
@@ -77,7 +82,8 @@ def draw(
     pack: list[str] = []
     for _ in range(count if kinds else 0):
         if not pack:
-            pack = rng.sample(sorted(kinds), len(kinds))
+            pack = [kind for kind in sorted(kinds) for _ in range(kinds[kind].weight)]
+            rng.shuffle(pack)
         kind = pack.pop()
         placed = _placed(rng, kind, kinds, others=drawn, weather_s=weather_s, providers=providers)
         drawn += [placed] if placed else []

@@ -6,6 +6,7 @@ import random
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from shared.runtime import STALE_S
 from tests.chaos.plan import Draws, Strike
@@ -14,10 +15,11 @@ from tests.support.stack import LEASE_S, wait_until
 
 FREEZE_S = max(LEASE_S, STALE_S) + 0.5
 SENDERS = "worker"
-# Named points, and in whose process they are (shell patterns of names are not needed: these are groups).
+# Named points (tests/support/preloaded), and whose they are.
 POINTS: Mapping[str, str] = {
     "before_claim": SENDERS,
     "after_claim": SENDERS,
+    "after_resend_claim": SENDERS,
     "before_first_byte": SENDERS,
     "after_first_byte": SENDERS,
     "after_answer": SENDERS,
@@ -27,6 +29,7 @@ POINTS: Mapping[str, str] = {
     "before_accept": "intake",
     "after_accept": "intake",
     "before_publish": "dispatcher",
+    "before_xadd": "relay",
     "after_xadd": "relay",
 }
 NOT_LEAN = frozenset({"kill_job", "kill_double", "freeze_double"})
@@ -55,12 +58,36 @@ def freeze(world: World, strike: Strike) -> Iterator[None]:
 @contextmanager
 def point(world: World, strike: Strike) -> Iterator[None]:
     """The first process that comes to this point while it is armed ends there."""
-    armed = world.points / strike.value
-    armed.touch()
-    try:
+    with _armed(world, strike, signal.SIGKILL):
         yield
+
+
+@contextmanager
+def point_freeze(world: World, strike: Strike) -> Iterator[None]:
+    """The first process that comes to this point while it is armed stops there, until the strike is over."""
+    with _armed(world, strike, signal.SIGSTOP) as reached:
+        try:
+            yield
+        finally:
+            if reached.exists():
+                with contextlib.suppress(ProcessLookupError):  # killed by another strike
+                    os.kill(int(reached.read_text()), signal.SIGCONT)
+
+
+@contextmanager
+def _armed(world: World, strike: Strike, number: signal.Signals) -> Iterator[Path]:
+    armed = world.points / strike.value
+    reached = armed.with_name(f"{armed.name}.reached")
+    fresh = armed.with_name(f"{armed.name}.new")
+    fresh.write_text(str(int(number)))
+    fresh.rename(armed)
+    try:
+        yield reached
     finally:
         armed.unlink(missing_ok=True)
+        if reached.exists():
+            reached.unlink()
+            world.struck[f"at {strike.value}"] += 1
 
 
 def let_go(world: World) -> None:
@@ -97,16 +124,17 @@ def _point(rng: random.Random, _providers: Sequence[str]) -> tuple[str, str]:
 
 SINGLES = ("dispatcher", "relay", "intake")
 KINDS = {
-    "kill_worker": (Draws(_worker), kill),
+    "kill_worker": (Draws(_worker, weight=2), kill),
     "kill_single": (_one_of(*SINGLES), kill),
     "kill_double": (_one_of(*(f"{name}-2" for name in SINGLES)), kill),
     "kill_job": (_one_of("beat", "beat-2", "worker-jobs"), kill),
     "kill_postgres": (_one_of("postgres"), kill),
     "kill_valkey": (_one_of("valkey"), kill),
-    "freeze_worker": (Draws(_worker, FREEZE_S, FREEZE_S + 2), freeze),
+    "freeze_worker": (Draws(_worker, FREEZE_S, FREEZE_S + 2, weight=2), freeze),
     "freeze_single": (_long(*SINGLES), freeze),
     "freeze_double": (_long(*(f"{name}-2" for name in SINGLES)), freeze),
     "freeze_postgres": (_long("postgres"), freeze),
     "freeze_valkey": (_long("valkey"), freeze),
-    "point": (Draws(_point, 2, 4, keys=lambda where: ("point",)), point),
+    "point_freeze": (Draws(_point, FREEZE_S, 2 * FREEZE_S, keys=lambda where: ("point",)), point_freeze),
+    "point": (Draws(_point, 2, 4, keys=lambda where: ("point",), weight=4), point),
 }

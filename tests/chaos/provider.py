@@ -30,14 +30,31 @@ MIXED = "mixed"
 
 @contextmanager
 def sandbox(world: World, strike: Strike) -> Iterator[None]:
-    """One kind of fault, or all of them, at one provider. value: the kind, and the rate behind an `@`."""
-    kind, _, rate = strike.value.partition("@")
-    kinds = sorted(FAULTS) if kind == MIXED else [kind]
-    share = float(rate) if kind != MIXED else float(rate) / len(kinds)
-    faults = [_fault(world, strike.where, operation, one, share) for operation in ("settle", "refund") for one in kinds]
-    faults = [one for one in faults if one["operation"] == "settle" or strike.where == "billcenter"]
-    with world.fault(strike, *faults):
+    """Some kinds of fault, or all of them, at one provider. value: kind@rate, with commas between them."""
+    rates: dict[str, float] = {}
+    for one in strike.value.split(","):
+        kind, _, rate = one.partition("@")
+        kinds = _kinds([strike.where]) if kind == MIXED else [kind]
+        rates |= dict.fromkeys(kinds, float(rate) / len(kinds))
+    operations = ("settle", "refund") if strike.where == "billcenter" else ("settle",)
+    with world.fault(strike, *(_fault(world, strike.where, o, *rate) for o in operations for rate in rates.items())):
         yield
+
+
+@contextmanager
+def latency(world: World, strike: Strike) -> Iterator[None]:
+    """Every request takes so long. value: in seconds."""
+    change = f"{strike.where}/options"
+    world.stack.sandbox.call("POST", change, {"latency_s": float(strike.value)})
+    try:
+        yield
+    finally:
+        world.stack.sandbox.call("POST", change, {"latency_s": 0})
+
+
+def _kinds(providers: Sequence[str]) -> list[str]:
+    """Which faults one of these may have: ubill's one key would stay dead when it is revoked."""
+    return sorted(kind for kind in FAULTS if not (kind == "revoked_token" and "ubill" in providers))
 
 
 @contextmanager
@@ -60,8 +77,13 @@ def _fault(world: World, provider: str, operation: str, kind: str, rate: float) 
 
 
 def _any(rng: random.Random, providers: Sequence[str]) -> tuple[str, str]:
-    kind = rng.choice(sorted(FAULTS))
-    return rng.choice(providers), f"{kind}@{_RARE.get(kind, _RATE)}"
+    provider = rng.choice(providers)
+    kind = rng.choice(_kinds([provider]))
+    return provider, f"{kind}@{_RARE.get(kind, _RATE)}"
+
+
+def _any_latency(rng: random.Random, providers: Sequence[str]) -> tuple[str, str]:
+    return rng.choice(providers), str(rng.choice((0.3, 1.0, 2.0)))
 
 
 def _mixed(rng: random.Random, providers: Sequence[str]) -> tuple[str, str]:
@@ -73,7 +95,8 @@ def _any_books(rng: random.Random, providers: Sequence[str]) -> tuple[str, str]:
 
 
 KINDS = {
-    "sandbox": (Draws(_any, 3, 7, keys=lambda where: (f"sandbox {where}", f"late {where}")), sandbox),
-    "sandbox_mixed": (Draws(_mixed, 3, 7, keys=lambda where: (f"sandbox {where}", f"late {where}")), sandbox),
-    "books": (Draws(_any_books, 2, 5, keys=lambda where: (f"books {where}",)), books),
+    "sandbox": (Draws(_any, 3, 7, keys=lambda where: (f"sandbox {where}", f"late {where}"), weight=5), sandbox),
+    "sandbox_mixed": (Draws(_mixed, 3, 7, keys=lambda where: (f"sandbox {where}", f"late {where}"), weight=5), sandbox),
+    "latency": (Draws(_any_latency, 2, 5, keys=lambda where: (f"latency {where}",)), latency),
+    "books": (Draws(_any_books, 2, 5, keys=lambda where: (f"books {where}",), weight=3), books),
 }

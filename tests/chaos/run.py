@@ -27,7 +27,6 @@ from tests.chaos.world import World
 from tests.support.stack import Row
 
 WATCH_S = 1.0  # between two looks at the invariants that always hold
-DRAIN_S = 120.0  # after the weather has cleared, everything is final or parked within this
 RESUME_S = 3.0  # a person sets halted lanes going again so often, once the weather has cleared
 _MOST = 20  # violations that are told
 _AWAY = (psycopg.Error, redis.RedisError, OSError, urllib.error.URLError, AssertionError)
@@ -180,12 +179,12 @@ def _drained(world: World, upstream: Upstream, tell: Tell) -> list[str]:
     processes.let_go(world)
     begun, resumed = time.monotonic(), 0.0
     payments: list[Row] = []
-    while time.monotonic() - begun < DRAIN_S:
+    while time.monotonic() - begun < world.plan.drain_s:
         with suppress(*_AWAY):
             if time.monotonic() - resumed > RESUME_S:
                 resumed = time.monotonic()
                 _resume(world)
-                missing = load.again(world.stack, upstream)
+                missing = load.again(world, upstream)
             payments, seen = _seen(world)
             if seen:
                 return seen
@@ -211,6 +210,7 @@ def _judged(world: World, upstream: Upstream) -> list[str]:
     ledger, noted = stack.sandbox.ledger(), moves.moves(stack)
     aside = [row["subject"] for row in stack.query("SELECT subject FROM quarantine WHERE subject IS NOT NULL")]
     found += judge.sums(payments, ledger) + judge.places(payments, aside, upstream)
+    found += judge.refunds(payments, ledger) + judge.owing(stack)
     found += judge.same_bytes(payments, stack.sandbox.by_reference())
     found += judge.looks(payments, stack.sandbox.requests())
     found += moves.wrong_moves(noted) + judge.disputed(stack)
@@ -219,7 +219,7 @@ def _judged(world: World, upstream: Upstream) -> list[str]:
 
 def _events(world: World, noted: Sequence[Row]) -> list[str]:
     """What is wrong with the stream, once the relay had the time to write everything."""
-    end = time.monotonic() + DRAIN_S / 2
+    end = time.monotonic() + world.plan.drain_s / 2
     while (wrong := judge.events(noted, world.stack.events())) and time.monotonic() < end:
         time.sleep(0.5)
     return wrong

@@ -1,11 +1,11 @@
-"""Named points of the flow at which a process ends as by SIGKILL when it comes there while the point is armed.
+"""Named points of the flow at which a process is killed, or stopped, when it comes there while the point is armed.
 
-A point is armed while a file of its name stands in the folder; whoever takes the file away is the one that ends. The
-product knows nothing of this: its functions are wrapped as their modules are loaded.
+A point is armed while a file of its name stands in the folder, with the signal's number in it; whoever takes the file
+away, leaving its pid in one with `.reached` behind its name, gets the signal. The product knows nothing of this: its
+functions are wrapped as their modules are loaded.
 """
 
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from importlib.abc import Loader, MetaPathFinder
@@ -18,14 +18,14 @@ _folder = ""
 _WRAPPED: Sequence[tuple[str, str, str, str]] = (
     ("shared.payments.store.send", "claim", "before_claim", "after_claim"),
     ("shared.payments.store.send", "record", "before_outcome", "after_outcome"),
-    ("shared.payments.store.check", "resend", "before_verdict", "after_claim"),
+    ("shared.payments.store.check", "resend", "before_verdict", "after_resend_claim"),
     ("shared.payments.store.check", "applied", "before_verdict", ""),
     ("shared.providers.connection", "_Timed._write", "before_first_byte", "after_first_byte"),
     ("shared.providers.http", "Http.call", "", "after_answer"),
     ("shared.payments.store.accept", "insert", "before_accept", ""),
     ("shared.messaging.intake_stream", "Intake.acknowledge", "after_accept", ""),
     ("shared.messaging.tasks", "publish", "before_publish", ""),
-    ("shared.events.outbox", "carried", "after_xadd", ""),
+    ("shared.messaging.events_stream", "publish", "before_xadd", "after_xadd"),
 )
 
 
@@ -37,13 +37,19 @@ def prepare(folder: str) -> None:
 
 
 def _reached(point: str, result: object = None) -> None:
-    if not point or (point == "after_claim" and result is None):
+    if not point or (point.endswith("_claim") and point.startswith("after") and result is None):
         return
+    armed = os.path.join(_folder, point)
     try:
-        os.unlink(os.path.join(_folder, point))
+        taken = f"{armed}.{os.getpid()}"
+        os.rename(armed, taken)
     except OSError:
         return
-    os.kill(os.getpid(), signal.SIGKILL)
+    with open(taken) as file:
+        number = int(file.read())
+    with open(f"{armed}.reached", "w") as file:
+        file.write(str(os.getpid()))
+    os.kill(os.getpid(), number)
 
 
 def _wrapped(function: Callable[..., Any], before: str, behind: str) -> Callable[..., Any]:
