@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo up test test-large test-system proof check format bench bench-isolation bench-reconciliation lock clean
+.PHONY: help install demo up test test-large test-system chaos chaos-bite proof check format bench bench-isolation bench-reconciliation lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -36,6 +36,14 @@ test-large: $(STAMP) ## Run the tests that can do more, at the size that proves 
 
 test-system: $(STAMP) ## Run the tests that need real programs (tests/system/install installs them)
 	@$(PYTEST) $(or $(T),tests/system)
+
+# A run is a seed; one that fails is replayed by it: make chaos SEED=7 PAYMENTS=400 MINUTES=2 ARGS='--kinds network,broker'
+chaos: $(STAMP) ## Pay while everything breaks, and judge by the sandbox's ledger (SEED, PAYMENTS, MINUTES; ARGS=--help)
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(PAYMENTS),--payments $(PAYMENTS)) \
+		$(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
+
+chaos-bite: $(STAMP) ## See whether chaos finds deliberate defects: three by SEED, all with TEST_SIZE=large (takes minutes)
+	@$(if $(SEED),SEED=$(SEED)) $(BIN)/python -m pytest -n 0 $(ARGS) tests/chaos
 
 proof: $(STAMP) ## Run all tests at every time of day, and what takes long (takes hours)
 	@$(BIN)/python -m tests.proof

@@ -39,6 +39,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--workers", type=int, default=1, help="of each lane")
     parser.add_argument("--no-shrink", action="store_true", help="tell the first failure and stop")
+    parser.add_argument("--home", type=Path, help="the folder for it; a new one in the usual place if not given")
     parser.add_argument("--json", action="store_true", help="the result as one JSON object")
     return parser.parse_args()
 
@@ -63,7 +64,7 @@ def main() -> int:
     given = _arguments()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # the parts would compile everything at each start
     plan = _plan(given)
-    folder = Path(tempfile.mkdtemp(prefix="chaos-"))
+    folder = given.home or Path(tempfile.mkdtemp(prefix="chaos-"))
     progress = Progress(sys.stderr)
     progress(f"seed {plan.seed}: {plan.payments} payments, {len(plan.strikes)} faults")
 

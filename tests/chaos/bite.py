@@ -48,7 +48,7 @@ def _read(path: Path) -> Defect:
 
 
 def tree_with(defect: Defect, folder: Path) -> Path:
-    """A copy of the product and the harness with this defect. Raises CalledProcessError when the patch does not apply."""
+    """A copy of product and harness with this defect. Raises CalledProcessError when the patch does not apply."""
     for name in TREES:
         shutil.copytree(ROOT / name, folder / name)
     environment = os.environ | {"GIT_CEILING_DIRECTORIES": str(folder.parent)}
@@ -62,8 +62,8 @@ def searched(defect: Defect, folder: Path, seed: int) -> dict[str, Any]:
     plan = folder / "plan"
     plan.write_text("\n".join(defect.strikes) + "\n")
     command = [sys.executable, "-m", "tests.chaos", "--seed", str(seed), "--lean", "--no-shrink", "--json"]
-    command += ["--plan", str(plan), *defect.arguments]
-    environment = os.environ | {"PYTHONPATH": str(tree), "TMPDIR": str(folder)}
+    command += ["--plan", str(plan), "--home", str(folder / "home"), *defect.arguments]
+    environment = os.environ | {"PYTHONPATH": str(tree)}
     done = subprocess.run(
         command, cwd=tree, env=environment, timeout=LIMIT_S, stdout=subprocess.PIPE, text=True, check=False
     )

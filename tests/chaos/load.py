@@ -18,7 +18,7 @@ _PAUSE_S = 0.25
 _TWICE = 0.05
 _BAD = 0.02
 _REFUNDABLE = 5  # every so many of billcenter's
-_TEACH_S = 40
+_TEACH_S = 10
 _LOSES = frozenset({"flushed", "kill_valkey", "full"})  # strikes after which the broker may have forgotten something
 
 
@@ -109,7 +109,10 @@ UNION SELECT subject FROM quarantine WHERE subject IS NOT NULL
 
 
 def teach(stack: Stack, providers: Sequence[str]) -> None:
-    """Pay in good weather until it is known what each provider's books show, as checks rest on that."""
+    """Pay in good weather until it is known what each provider's books show, as checks rest on that.
+
+    Raises AssertionError where that does not come to be known in time.
+    """
     facts = {"billcenter": "refund_lowers", "ubill": "gives_markers", "mtn": "gives_markers"}
     numbers = {name: iter(range(1, 1000)) for name in providers}
 

@@ -3,8 +3,10 @@
 As a program it is what `up` is, with a table of processes of its own; CHAOS_PRODUCT says how, as JSON.
 """
 
+import ctypes
 import json
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -23,6 +25,7 @@ from tests.support.stack import Stack
 VARIABLE = "CHAOS_PRODUCT"
 POINTS_VARIABLE = "CHAOS_POINTS"  # read by tests/support/preloaded: the folder where points are armed
 DOUBLED = ("dispatcher", "relay", "beat", "intake")
+_PR_SET_PDEATHSIG = 1
 SINGLES = ("dispatcher", "relay", "intake")
 
 # The settle window is twice as long as anything of the sandbox's or a link's is late.
@@ -90,7 +93,9 @@ def start(home: Path, parts: Parts, settings: Mapping[str, str]) -> Stack:
 
 
 def main() -> int:
-    """Run until a signal says stop."""
+    """Run until a signal says stop, or the harness is gone."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     parts = Parts(**json.loads(os.environ[VARIABLE]))
     return up(load_settings(), sandbox=True, workers=parts.workers, table=lambda local: _table(local, parts))
 

@@ -62,7 +62,11 @@ def run(plan: Plan, home: Path, tell: Tell, *, workers: int = 1) -> Result:
     """Run a plan on `home`, an empty folder that is removed when all was well. Call it from the main thread."""
     result, begun = Result(plan.seed), time.monotonic()
     with _world(plan, home, workers) as world:
-        load.teach(world.stack, plan.providers)
+        try:
+            load.teach(world.stack, plan.providers)
+        except AssertionError as error:
+            result.violations = [f"in good weather, before any fault: {error}"]
+            return result
         world.insist(*moves.INSTALL)
         result.start_s = time.monotonic() - begun
         tell(f"ready after {result.start_s:.0f} s; {len(plan.strikes)} faults in {plan.weather_s:.0f} s")
@@ -176,25 +180,30 @@ def _progress(payments: Sequence[Row]) -> str:
 def _drained(world: World, upstream: Upstream, tell: Tell) -> list[str]:
     """Wait until everything is final or parked; sentences where it is not in time."""
     world.links.set("*", PASS)
-    processes.let_go(world)
-    begun, resumed = time.monotonic(), 0.0
+    begun, resumed, nowhere = time.monotonic(), float("-inf"), -1
     payments: list[Row] = []
+    try:
+        processes.let_go(world)
+    except AssertionError as error:
+        return [str(error)]
     while time.monotonic() - begun < world.plan.drain_s:
         with suppress(*_AWAY):
             if time.monotonic() - resumed > RESUME_S:
                 resumed = time.monotonic()
                 _resume(world)
-                missing = load.again(world, upstream)
+                nowhere = load.again(world, upstream)
             payments, seen = _seen(world)
             if seen:
                 return seen
             tell(_progress(payments))
-            if not missing and not judge.open_ones(payments):
+            if nowhere == 0 and not judge.open_ones(payments):
                 return []
         time.sleep(0.5)
-    late = [f"{row['name']} is still {row['state']} ({row['hold_reason'] or row['detail']})" for row in payments]
-    stuck = [one for one, row in zip(late, payments, strict=True) if row in judge.open_ones(payments)]
-    return stuck or [f"{missing} intents were never accepted"]
+    stuck = [
+        f"{row['name']} ({row['provider']} {row['operation']}) is still {row['state']}: {row['hold_reason']}, {row['detail']}"
+        for row in judge.open_ones(payments)
+    ]
+    return stuck or [f"{nowhere} intents were never accepted"]
 
 
 def _resume(world: World) -> None:

@@ -22,6 +22,9 @@ TIMES = (
 )
 
 
+CHAOS_SEEDS = (1, 2, 3)
+
+
 def run(what: str, *arguments: str) -> bool:
     begun = time.monotonic()
     passed = subprocess.run(["make", *arguments], check=False).returncode == 0
@@ -34,4 +37,6 @@ if __name__ == "__main__":
     results.append(run("the large ones", "test-large"))
     results.append(run("tests/proof", "test", "T=tests/proof"))
     results.append(run("odd inputs, at length", "test", "T=tests/unit/fuzz", "FUZZ=50"))
+    results += [run(f"chaos, seed {seed}", "chaos", f"SEED={seed}", "MINUTES=30") for seed in CHAOS_SEEDS]
+    results.append(run("every deliberate defect", "chaos-bite", "TEST_SIZE=large"))
     sys.exit(not all(results))

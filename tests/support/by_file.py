@@ -3,7 +3,7 @@
 from xdist.scheduler import LoadScopeScheduling
 
 # The acceptance tests that start products of their own; the others share one, which one worker starts.
-OWN_PRODUCT = ("test_days.py", "test_reconcile.py", "test_up.py")
+OWN_PRODUCT = ("test_chaos.py", "test_days.py", "test_reconcile.py", "test_up.py")
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]

@@ -1,0 +1,29 @@
+"""Does it bite? Each deliberate defect has to be found."""
+
+import os
+import random
+
+import pytest
+
+from tests.chaos.bite import Defect, defects, searched
+from tests.support.size import LARGE
+
+IN_CI = 3
+SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1_000_000))
+
+
+def _drawn() -> list[Defect]:
+    """All of them in `make proof`, else some by the seed."""
+    return defects() if LARGE else random.Random(SEED).sample(defects(), IN_CI)
+
+
+def test_there_are_twenty_defects_or_more() -> None:
+    assert len(defects()) >= 20
+
+
+@pytest.mark.parametrize("defect", _drawn(), ids=lambda defect: defect.path.stem)
+def test_the_defect_is_found(defect: Defect, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A patch that no longer applies fails here, too."""
+    folder = tmp_path_factory.mktemp("bite")
+    result = searched(defect, folder, SEED)
+    assert result["violations"], f"{defect.title} (seed {SEED})"
