@@ -1,7 +1,6 @@
 """One run: the product is started, paid through the weather, left to drain, and judged."""
 
 import io
-import shutil
 import signal
 import threading
 import time
@@ -18,7 +17,7 @@ import redis
 
 from deploy.local.home import free_ports
 from shared import lanes
-from tests.chaos import judge, load, moves, processes, product
+from tests.chaos import disk, judge, load, moves, processes, product
 from tests.chaos.kinds import KINDS
 from tests.chaos.load import Upstream
 from tests.chaos.plan import Plan, Strike
@@ -59,9 +58,9 @@ class Result:
 
 
 def run(plan: Plan, home: Path, tell: Tell, *, workers: int = 1) -> Result:
-    """Run a plan on `home`, an empty folder that is removed when all was well. Call it from the main thread."""
+    """Run a plan on `home`, a new folder. Call it from the main thread."""
     result, begun = Result(plan.seed), time.monotonic()
-    with _world(plan, home, workers) as world:
+    with disk.small(home), _world(plan, home, workers) as world:
         try:
             load.teach(world.stack, plan.providers)
         except AssertionError as error:
@@ -80,16 +79,15 @@ def run(plan: Plan, home: Path, tell: Tell, *, workers: int = 1) -> Result:
             result.drain_s = time.monotonic() - cleared
         _told(world, result)
         found += [] if found else _judged(world, upstream)
+        if found:
+            (home / "keep").touch()
         result.violations = found[:_MOST]
     result.whole_s = time.monotonic() - begun
-    if not result.violations:
-        shutil.rmtree(home)
     return result
 
 
 @contextmanager
 def _world(plan: Plan, home: Path, workers: int) -> Iterator[World]:
-    home.mkdir(parents=True)
     servers, points = product.chosen_ports(home), home / "points"
     points.mkdir()
     parts = product.Parts(plan.providers, workers, plan.lean, points=str(points))
@@ -200,7 +198,7 @@ def _drained(world: World, upstream: Upstream, tell: Tell) -> list[str]:
                 return []
         time.sleep(0.5)
     stuck = [
-        f"{row['name']} ({row['provider']} {row['operation']}) is still {row['state']}: {row['hold_reason']}, {row['detail']}"
+        f"{row['name']} ({row['provider']}) is still {row['state']}: {row['hold_reason'] or row['detail']}"
         for row in judge.open_ones(payments)
     ]
     return stuck or [f"{nowhere} intents were never accepted"]

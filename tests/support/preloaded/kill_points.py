@@ -13,6 +13,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
+_BEFORE_WRITING = "before_first_byte"
 _folder = ""
 # Module, function (or class.method), the point before it and the point behind it.
 _WRAPPED: Sequence[tuple[str, str, str, str]] = (
@@ -20,7 +21,7 @@ _WRAPPED: Sequence[tuple[str, str, str, str]] = (
     ("shared.payments.store.send", "record", "before_outcome", "after_outcome"),
     ("shared.payments.store.check", "resend", "before_verdict", "after_resend_claim"),
     ("shared.payments.store.check", "applied", "before_verdict", ""),
-    ("shared.providers.connection", "_Timed._write", "before_first_byte", "after_first_byte"),
+    ("shared.providers.connection", "_Timed._write", _BEFORE_WRITING, "after_first_byte"),
     ("shared.providers.http", "Http.call", "", "after_answer"),
     ("shared.payments.store.accept", "insert", "before_accept", ""),
     ("shared.messaging.intake_stream", "Intake.acknowledge", "after_accept", ""),
@@ -54,12 +55,35 @@ def _reached(point: str, result: object = None) -> None:
 
 def _wrapped(function: Callable[..., Any], before: str, behind: str) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
-        _reached(before)
+        if before == _BEFORE_WRITING:
+            connection, data, call = args
+            args = (connection, data, _AtLastLook(call))
+        else:
+            _reached(before)
         result = function(*args, **kwargs)
         _reached(behind, result)
         return result
 
     return call
+
+
+class _AtLastLook:
+    """A call of `shared.providers.connection`: the point lies between its last look at the clock and the first byte,
+    where nothing of the process's own can hold it back any more."""
+
+    def __init__(self, call: Any) -> None:
+        object.__setattr__(self, "call", call)
+
+    def left_s(self) -> float:
+        left_s: float = self.call.left_s()
+        _reached(_BEFORE_WRITING)
+        return left_s
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(object.__getattribute__(self, "call"), name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self.call, name, value)
 
 
 class _Finder(MetaPathFinder):
