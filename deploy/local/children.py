@@ -119,7 +119,10 @@ class Started:
 
 
 def start(child: Child) -> Started:
-    """Start a child; its output is appended to its log. Call it from the main thread only."""
+    """Start a child; its output is appended to its log. Call it from the main thread only.
+
+    Raises OSError, and nothing runs, where that can't be done now (a full disk).
+    """
     environment = {name: value for name, value in child.environment.items() if name != "NOTIFY_SOCKET"}
     notify, notify_path = None, None
     if child.probe is None:
@@ -142,8 +145,15 @@ def start(child: Child) -> Started:
             preexec_fn=tied_to_parent(child.death_signal),  # noqa: PLW1509 - one thread starts children; one C call
             **_identity(child.account),
         )
-    child.pid_file.write_text(f"{process.pid}\n{' '.join(child.command)}\n")
-    return Started(child, process, notify, notify_path)
+    started = Started(child, process, notify, notify_path)
+    try:
+        child.pid_file.write_text(f"{process.pid}\n{' '.join(child.command)}\n")
+    except OSError:
+        process.kill()  # a later start could not tell whose it is
+        process.wait()
+        started.forget()
+        raise
+    return started
 
 
 def _identity(account: Account | None) -> dict[str, Any]:

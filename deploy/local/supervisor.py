@@ -47,6 +47,7 @@ class Supervisor:
         self.changed = changed
         self.stops_requested = 0
         self._watched: dict[str, _Watched] = {}
+        self._untold = False
         self._wake, self._waker = os.pipe()
         self._next_log_check = time.monotonic() + LOG_CHECK_S
 
@@ -148,9 +149,23 @@ class Supervisor:
             if watched.restart_at is None and watched.started.process.poll() is not None:
                 self._schedule(watched, now)
             elif watched.restart_at is not None and now >= watched.restart_at:
-                watched.started, watched.since, watched.restart_at = children.start(watched.child), now, None
-                log.info("%s runs again, process %d", watched.child.name, watched.started.process.pid)
+                self._restart(watched, now)
+        if self._untold:
+            with contextlib.suppress(OSError):  # a full disk: told at the next turn
                 self.changed(self.pids)
+                self._untold = False
+
+    def _restart(self, watched: _Watched, now: float) -> None:
+        """A full disk ends neither us nor what still runs: what can't be started now is tried again."""
+        try:
+            started = children.start(watched.child)
+        except OSError as error:
+            watched.restart_at = now + BACKOFF_CAP_S / 4
+            log.warning("%s can't be started and is tried again: %s", watched.child.name, error.strerror)
+            return
+        watched.started, watched.since, watched.restart_at = started, now, None
+        self._untold = True
+        log.info("%s runs again, process %d", watched.child.name, watched.started.process.pid)
 
     def _schedule(self, watched: _Watched, now: float) -> None:
         watched.started.forget()

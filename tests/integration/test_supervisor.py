@@ -145,6 +145,25 @@ def test_killed_processes_and_servers_are_restarted_with_their_data_and_new_pids
     assert not processes_of(up.home)
 
 
+def test_where_nothing_can_be_written_it_goes_on_and_restarts_what_died_when_it_can(start: Callable[..., Up]) -> None:
+    """As on a full disk: neither the pid's file nor stack.json can be written."""
+    up = start().wait_ready()
+    pids, run, told = up.pids, up.home / "run", up.home / "stack.json.new"
+    run.rename(up.home / "run.away")
+    told.mkdir()
+    os.kill(pids["intake"], signal.SIGKILL)
+    wait_until(lambda: "intake can't be started and is tried again" in up.stderr.read_text())
+    assert up.process.poll() is None
+    (up.home / "run.away").rename(run)
+    wait_until(lambda: "intake runs again" in up.stderr.read_text())
+    assert up.pids == pids, "stack.json could not be written yet"
+    told.rmdir()
+    assert alive(wait_until(partial(_another, up, "intake", pids["intake"])))
+    assert {name for name, pid in up.pids.items() if pid != pids[name]} == {"intake"}
+    assert up.stop() == 0
+    assert not processes_of(up.home)
+
+
 def test_one_that_does_not_stop_in_time_is_killed(start: Callable[..., Up]) -> None:
     up = start(FAKE_STUBBORN="beat").wait_ready()
     assert up.stop() == 0
