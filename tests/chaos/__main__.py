@@ -26,11 +26,11 @@ _SHRINK_S = 1800.0
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="what the plan is drawn from")
-    parser.add_argument("--payments", type=int, help="how many; 200 a minute where it is not given")
+    parser.add_argument("--payments", type=int, help="how many; 300 a minute where it is not given")
     parser.add_argument("--minutes", type=float, default=2.0, help="of weather")
     parser.add_argument("--kinds", default="", help="these kinds or groups of faults alone, with commas between them")
     parser.add_argument("--providers", default=",".join(plans.PROVIDERS), help="with commas between them")
-    parser.add_argument("--strikes", type=int, help="how many faults; one each 1.2 s where it is not given")
+    parser.add_argument("--strikes", type=int, help="how many faults; one each 2 s where it is not given")
     parser.add_argument("--plan", type=Path, help="a file with strikes, a line each, in place of the drawn ones")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the product")
     parser.add_argument("--lean", action="store_true", help="no second dispatcher, relay, beat and intake; no jobs")
@@ -50,7 +50,7 @@ def _plan(given: argparse.Namespace) -> Plan:
     drawn = plans.draw(
         given.seed,
         weather_s,
-        given.payments or round(given.minutes * 200),
+        given.payments or round(given.minutes * 300),
         chosen(given.kinds, lean=given.lean),
         providers=given.providers.split(","),
         strikes=0 if given.plan else given.strikes,

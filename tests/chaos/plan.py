@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 PROVIDERS = ("billcenter", "ubill", "mtn")
 DRAIN_S = 120.0  # after the weather has cleared, everything is final or parked within this
-EVERY_S = 1.2  # a strike begins so often, by the mean
+EVERY_S = 2.0  # a strike begins so often, by the mean
 _TRIES = 20  # to place a strike where it gets in no other's way
 
 

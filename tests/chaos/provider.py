@@ -22,7 +22,7 @@ _RARE: Mapping[str, float] = {
     **dict.fromkeys(("error_401", "revoked_token", "error_403", "error_404", "redirect_302"), 0.05),
     "big_body": 0.03,
 }
-_RATE = 0.4
+_RATE = 0.5
 _BOOKS: Mapping[str, str] = {"billcenter": "invoices", "ubill": "account_payments", "mtn": "bill"}
 _BOOKS_FAULTS = ("error_500_before", "hang_before", "reset_before", "error_429", "not_json_200", "truncated_200")
 MIXED = "mixed"
