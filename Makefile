@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo up test test-large test-system chaos chaos-bite proof check format bench bench-isolation bench-reconciliation lock clean
+.PHONY: help install demo up test test-large test-system chaos chaos-table chaos-bite proof check format bench bench-isolation bench-reconciliation lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -41,6 +41,9 @@ test-system: $(STAMP) ## Run the tests that need real programs (tests/system/ins
 chaos: $(STAMP) ## Pay while everything breaks, and judge by the sandbox's ledger (SEED, PAYMENTS, MINUTES; ARGS=--help)
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(PAYMENTS),--payments $(PAYMENTS)) \
 		$(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
+
+chaos-table: $(STAMP) ## Pay 100,000 times through chaos and print one table of it all (PAYMENTS, SEED; takes hours)
+	@$(BIN)/python -m tests.chaos.series $(if $(SEED),--seed $(SEED)) $(if $(PAYMENTS),--payments $(PAYMENTS)) $(ARGS)
 
 chaos-bite: $(STAMP) ## See whether chaos finds deliberate defects: three by SEED, all with TEST_SIZE=large (takes minutes)
 	@$(if $(SEED),SEED=$(SEED)) $(BIN)/python -m pytest -n 0 $(ARGS) tests/chaos

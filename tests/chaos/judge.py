@@ -23,7 +23,6 @@ SELECT p.id, p.source || '/' || p.intent_id AS name, p.provider, p.operation, p.
     p.possibly_sent, p.due_at IS NULL AS no_due, p.due_at - clock() > interval '1 hour' AS far_due, p.target,
     round(p.amount_minor / power(10::numeric, p.places), p.places)::text AS amount, p.currency,
     encode(p.body_sha256, 'hex') AS sha256, p.event_seq,
-    s.state AS settle_state,
     CASE p.operation WHEN 'refund' THEN coalesce(convert_from(p.body, 'UTF8')::json ->> 'payment_id', p.sent_reference)
         ELSE p.sent_reference END AS reference, s.id AS settle_id, s.amount_minor AS settle_minor, p.amount_minor,
     (SELECT c.verdict FROM checks c WHERE c.payment_id = p.id ORDER BY c.number DESC LIMIT 1) AS last_verdict
@@ -176,13 +175,16 @@ def disputed(stack: Stack) -> list[str]:
 
 
 def open_ones(payments: Sequence[Row]) -> list[Row]:
-    """Payments that are neither final nor parked, nor held behind one that is."""
-    parked = [row for row in payments if row["state"] == "parked"]
-    return [
-        row
-        for row in payments
-        if row["state"] not in FINAL
-        and row["state"] != "parked"
-        and not (row["hold_reason"] == "settle_pending" and row["settle_state"] == "parked")
-        and not (row["hold_reason"] == "invoice_busy" and parked)
-    ]
+    """Payments that are neither final nor parked, nor held behind one that is parked, however far behind."""
+    by_id = {row["id"]: row for row in payments}
+    parked = any(row["state"] == "parked" for row in payments)
+
+    def waits(row: Row) -> bool:
+        behind = by_id.get(row["settle_id"]) if row["hold_reason"] == "settle_pending" else None
+        return (
+            row["state"] == "parked"
+            or (row["hold_reason"] == "invoice_busy" and parked)
+            or (behind is not None and waits(behind))
+        )
+
+    return [row for row in payments if row["state"] not in FINAL and not waits(row)]

@@ -13,6 +13,7 @@ from tests.chaos.plan import PROVIDERS, Draws, Strike
 from tests.chaos.world import World
 
 _EVERY_S = 0.05
+_NEWEST = "SELECT id, sent_reference, provider FROM payments ORDER BY id DESC LIMIT 200"
 _CLOCK = "CREATE OR REPLACE FUNCTION clock() RETURNS timestamptz LANGUAGE sql STABLE AS"
 
 
@@ -40,12 +41,12 @@ def published(world: World, strike: Strike) -> Iterator[None]:
     with contextlib.suppress(psycopg.OperationalError, redis.RedisError, OSError), contextlib.closing(app):
         for _ in range(round(strike.length_s)):
             with world.postgres() as connection:
-                rows = connection.execute("SELECT id, provider FROM payments ORDER BY id DESC LIMIT 200").fetchall()
+                rows = connection.execute(_NEWEST).fetchall()
             for name in world.plan.providers:
-                ids = [row[0] for row in rows if row[1] == name]
-                rng.shuffle(ids)
+                names = [(row[0], row[1]) for row in rows if row[2] == name]
+                rng.shuffle(names)
                 with contextlib.suppress(Exception):  # kombu's own errors: the broker is away
-                    tasks.publish(app, name, [(tasks.SEND, ids[:25]), (tasks.CHECK, ids[25:50])])
+                    tasks.publish(app, name, [(tasks.SEND, names[:25]), (tasks.CHECK, names[25:50])])
             if world.stop.wait(1):
                 break
     yield
