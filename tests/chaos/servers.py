@@ -16,7 +16,7 @@ from tests.support.stack import insist
 
 OTHERS = "datname = current_database() AND pid <> pg_backend_pid() AND application_name <> 'chaos'"
 _CONNECTIONS = 200  # more than the server takes
-_OTHER_PASSWORD = "another"
+_OTHER_PASSWORD = "made-up-another"
 _PASSED = (psycopg.OperationalError, psycopg.InterfaceError)
 
 

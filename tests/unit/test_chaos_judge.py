@@ -5,7 +5,7 @@ from typing import Any
 from tests.chaos.judge import open_ones
 
 
-def row(id: int, state: str, hold: str | None = None, settle: int | None = None) -> dict[str, Any]:  # noqa: A002
+def row(id: int, state: str, hold: str | None = None, settle: int | None = None) -> dict[str, Any]:
     return {"id": id, "state": state, "hold_reason": hold, "settle_id": settle}
 
 
