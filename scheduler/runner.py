@@ -5,7 +5,7 @@ from functools import lru_cache
 from scheduler import runs
 from scheduler.schedule import Job, jobs_of
 from shared import process
-from shared.messaging import tasks
+from shared.messaging import tasks, transport
 from shared.messaging.tasks import celery_app
 from shared.runtime import Runtime
 from shared.settings import load_settings
@@ -21,6 +21,7 @@ celery_logs.connect(settings)
 announce_when_celery_is_up()
 app = celery_app(process.broker_url(settings), "settlepipe-jobs")
 app.conf.worker_max_tasks_per_child = 500
+app.conf.broker_transport = transport.NAME
 
 
 @lru_cache(maxsize=1)

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from shared import process
-from shared.messaging import broker
+from shared.messaging import broker, transport
 from shared.messaging.tasks import celery_app
 from shared.runtime import Runtime
 from shared.settings import load_settings
@@ -21,7 +21,7 @@ announce_when_celery_is_up()
 app = celery_app(process.broker_url(settings))
 app.conf.imports = ("worker.tasks",)
 app.conf.worker_consumer = "worker.consumer:Consumer"
-app.conf.broker_transport = "worker.transport:Transport"
+app.conf.broker_transport = transport.NAME
 
 # Each sender thread borrows a connection for two short statements a payment; most of its time is the provider's.
 _POOL_SIZE = 8

@@ -1,7 +1,7 @@
 """The Celery app that Flower shows: the product's, on kombu's own Redis transport.
 
 Flower tells the broker by the scheme of the connection's URL, and that is the transport's name: with the workers' own
-(worker.transport) its page `Broker` is a 404.
+(shared.messaging.transport) its page `Broker` is a 404.
 """
 
 from shared import process

@@ -1,0 +1,60 @@
+"""What a worker holds of the broker's messages, while the broker is away."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import kombu as untyped
+import pytest
+import redis
+
+from shared.messaging import broker, transport
+
+PLACES = 3
+kombu: Any = untyped  # has no types
+
+
+class Away:
+    """A broker that every session but the reader's has lost, and to which nobody can log in."""
+
+    def __init__(self, url: str) -> None:
+        self._owner = broker.connect(url)
+        self._right = urlsplit(url).password or ""
+
+    def __enter__(self) -> None:
+        mine = self._owner.client_id()
+        self._owner.config_set("requirepass", "made-up-another")
+        for session in self._owner.client_list():
+            if session["cmd"] != "brpop" and int(session["id"]) != mine:
+                self._owner.client_kill_filter(_id=session["id"])
+
+    def __exit__(self, *_: object) -> None:
+        self._owner.config_set("requirepass", self._right)
+
+
+@pytest.fixture
+def connection(broker_url: str) -> Iterator[Any]:
+    with kombu.Connection(broker_url, transport=transport.NAME) as found:
+        yield found
+
+
+@pytest.mark.parametrize("end", ["ack", "reject", "requeue"])
+def test_what_can_not_be_acknowledged_takes_no_place_for_ever(connection: Any, broker_url: str, end: str) -> None:
+    got: list[Any] = []
+    queue = connection.SimpleQueue("lane.made-up")
+    for number in range(2 * PLACES):
+        queue.put(number)
+    with connection.channel() as channel, kombu.Consumer(channel, [kombu.Queue("lane.made-up")]) as consumer:
+        consumer.qos(prefetch_count=PLACES)
+        consumer.register_callback(lambda _, message: got.append(message))
+        while len(got) < PLACES:
+            connection.drain_events(timeout=5)
+        with Away(broker_url):
+            for message in got:
+                with pytest.raises(redis.ConnectionError):
+                    getattr(message, end)()
+        while len(got) < 2 * PLACES:
+            with contextlib.suppress(redis.ConnectionError):  # of the session that is found dead
+                connection.drain_events(timeout=5)
+    assert [message.payload for message in got] == list(range(2 * PLACES))
