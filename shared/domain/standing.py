@@ -11,7 +11,7 @@ class Standing:
     """How far a database has come.
 
     epoch: grows with each recovery. beat: grows each second within it; at: when it last did, by the database's clock.
-    lives_at: the server, timeline and database. written: bytes of its log, of that server and timeline alone.
+    lives_at: the server, timeline and database. written: bytes of its log, of that epoch, server and timeline alone.
     """
 
     epoch: int
@@ -53,7 +53,8 @@ def judged(recorded: Standing, here: Standing, remembered: Iterable[Standing]) -
     for one in known:
         if one.order > recorded.order:
             return Judged(Judgement.LOST, f"it ends at {recorded.at:%Y-%m-%d %H:%M:%S} UTC, and was seen to go on")
-        if one.lives_at == here.lives_at and one.written > here.written:
+        # What is remembered of before a recovery is longer than a copy that was put back in place: a person knew.
+        if (one.epoch, one.lives_at) == (recorded.epoch, here.lives_at) and one.written > here.written:
             return Judged(Judgement.LOST, "its log ends before what was seen of it")
     if recorded.lives_at == here.lives_at:
         return Judged(Judgement.SAME)

@@ -1,7 +1,7 @@
 """A database that is older than the world is noticed, held, and recovered with what upstream was told."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ from shared.payments.release import release_refunds
 from shared.recovery import recover as verbs
 from shared.recovery.beat import beat
 from shared.recovery.recover import NotRecovered, Recovered
-from shared.witness import Witnesses
+from shared.witness import Remembered, Witnesses
 from tests.support.flow import ABSENT, LOOK, NO, OK, World
 
 
@@ -108,6 +108,32 @@ def test_a_database_that_goes_on_is_let_go_on_and_its_witnesses_are_told(world: 
     assert [one.standing.beat for one in told] == [2, 2], "the broker and HOME"
     assert beat(world.runtime, witnesses), "within the same second nothing is written"
     assert world.value("SELECT beat FROM store") == 2
+
+
+class Slow(Witnesses):
+    """Witnesses that are read by one process while a person recovers the store by another."""
+
+    meanwhile: Callable[[], object] = int
+
+    def read(self, installation: str) -> list[Remembered]:
+        found = super().read(installation)
+        self.meanwhile()
+        return found
+
+
+def test_who_judges_a_recovered_store_by_what_was_remembered_before_does_not_hold_it_again(
+    world: World, witnesses: Witnesses, client: "redis.Redis", tmp_path: Path
+) -> None:
+    """A folder that is put back where it was ends before what was seen, at the same place."""
+    assert tick(world, witnesses)
+    with world.runtime.database.connection() as connection:
+        found = store.look(connection)
+    witnesses.write(replace(found, here=replace(found.here, written=found.here.written + 1_000_000_000)))
+    assert not tick(world, witnesses)
+    slow = Slow(tmp_path, client)
+    slow.meanwhile = lambda: recovered(world, client, witnesses)
+    assert beat(world.runtime, slow)
+    assert held(world) is None
 
 
 @pytest.mark.parametrize("lost", ["nothing", "the broker", "HOME"])

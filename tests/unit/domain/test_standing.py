@@ -19,12 +19,23 @@ SWITCHED = "77/00000002/16384"
         ([NOW], Judgement.SAME),
         ([replace(NOW, beat=499, written=8_000)], Judgement.SAME),
         ([replace(NOW, epoch=0, beat=9_000, written=99_000, lives_at="1/1/1")], Judgement.SAME),  # before a recovery
+        ([replace(NOW, epoch=0, beat=9_000, written=99_000)], Judgement.SAME),  # of a copy put back in place
         ([replace(NOW, beat=501)], Judgement.LOST),
         ([replace(NOW, epoch=2, beat=0)], Judgement.LOST),  # from before a recovery
         ([replace(NOW, written=9_001)], Judgement.LOST),  # within the second
         ([NOW, replace(NOW, beat=501)], Judgement.LOST),  # one of several is enough
     ],
-    ids=["nobody", "equal", "behind", "older epoch", "a beat more", "newer epoch", "longer log", "one of two"],
+    ids=[
+        "nobody",
+        "equal",
+        "behind",
+        "older epoch",
+        "older epoch, same place",
+        "a beat more",
+        "newer epoch",
+        "longer log",
+        "one of two",
+    ],
 )
 def test_the_same_server_is_compared_with_what_is_remembered(remembered: list[Standing], judgement: Judgement) -> None:
     assert judged(NOW, NOW, remembered).judgement is judgement
