@@ -5,7 +5,7 @@ FROM lost_times WHERE closed_at IS NULL AND closes_at > clock() HAVING count(*) 
 
 -- name: doubt
 -- Attempt 0: what may have been sent in the lost time. Its bytes are those of the payment where these were frozen
--- before, those that the stream told of where it did, and else nobody's.
+-- before, those that the stream told of where it did, and else nobody's. What an earlier lost time left unknown stays so.
 WITH doubtful AS (
     SELECT p.id, least(%(since)s, p.paid_at) AS started_at, json_build_object(
             'since', %(since)s::timestamptz,
@@ -22,7 +22,10 @@ WITH doubtful AS (
         'it may have been sent in the time that the database lost', facts
     FROM doubtful
     ON CONFLICT (payment_id, number) DO UPDATE SET started_at = least(a.started_at, excluded.started_at),
-        lease_until = greatest(a.lease_until, excluded.lease_until), facts = excluded.facts
+        lease_until = greatest(a.lease_until, excluded.lease_until), facts = excluded.facts || jsonb_build_object(
+            'since', least((a.facts ->> 'since')::timestamptz, (excluded.facts ->> 'since')::timestamptz),
+            'frozen', (a.facts ->> 'frozen')::boolean AND (excluded.facts ->> 'frozen')::boolean,
+            'drawn', (a.facts ->> 'drawn')::boolean OR (excluded.facts ->> 'drawn')::boolean)
 )
 UPDATE payments p SET possibly_sent = true, in_doubt = true FROM doubtful d WHERE p.id = d.id
 

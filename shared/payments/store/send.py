@@ -67,16 +67,22 @@ SELECT * FROM claimed
 # from unknown: a refusal if no newer attempt exists, "not sent" if no attempt is left that may have been applied.
 # An attempt that proves nothing (not sent, 401) leaves what was before it, and what a check said of that is old by now:
 # where a resend is not safe, the books are looked at again before one.
+# A refusal of an attempt that was claimed before a lost time proves nothing: another attempt may have followed in that
+# time, and be what it was refused for. The payment waits for its lease, and is in doubt.
 _RECORD = f"""
 WITH judged AS (
-    SELECT p.id, d.doubtful, d.sent_else, p.attempts = %(attempt)s AS newest,
-        %(to)s = 'succeeded' OR p.state = 'sending' AND p.attempts = %(attempt)s
-        OR %(to)s = 'refused' AND p.state = 'unknown' AND p.attempts = %(attempt)s
+    SELECT p.id, d.doubtful, d.sent_else, d.outlived, p.attempts = %(attempt)s AS newest,
+        %(to)s = 'succeeded' OR p.state = 'sending' AND p.attempts = %(attempt)s AND NOT d.outlived
+        OR %(to)s = 'refused' AND p.state = 'unknown' AND p.attempts = %(attempt)s AND NOT d.outlived
         OR %(unsent)s AND p.state = 'unknown' AND NOT d.doubtful AS moves
     FROM payments p CROSS JOIN LATERAL (
         SELECT CASE WHEN p.attempts > 1 OR p.possibly_sent THEN ever_doubtful(p.id, %(attempt)s) ELSE false END
                 AS doubtful,
-            CASE WHEN p.attempts > 1 OR p.possibly_sent THEN ever_sent(p.id, %(attempt)s) ELSE false END AS sent_else
+            CASE WHEN p.attempts > 1 OR p.possibly_sent THEN ever_sent(p.id, %(attempt)s) ELSE false END AS sent_else,
+            CASE WHEN %(to)s = 'refused' AND p.possibly_sent THEN EXISTS (
+                SELECT FROM attempts a JOIN attempts lost ON lost.payment_id = a.payment_id AND lost.number = 0
+                WHERE a.payment_id = p.id AND a.number = %(attempt)s
+                    AND a.started_at <= (lost.facts ->> 'opened_at')::timestamptz) ELSE false END AS outlived
     ) d
     WHERE p.id = %(id)s AND p.sent_reference = %(reference)s AND p.state NOT IN ('succeeded', 'refused', 'cancelled')
         AND (%(to)s = 'succeeded' OR (p.attempts = %(attempt)s OR %(unsent)s) AND EXISTS (
@@ -91,7 +97,7 @@ WITH judged AS (
 ), moved AS (
     UPDATE payments p SET
         in_doubt = CASE WHEN %(proves_nothing)s AND newest THEN doubtful
-                        WHEN %(proves_nothing)s THEN in_doubt AND doubtful ELSE %(in_doubt)s END,
+                        WHEN %(proves_nothing)s THEN in_doubt AND doubtful ELSE %(in_doubt)s OR outlived END,
         possibly_sent = CASE WHEN %(unsent)s THEN possibly_sent AND sent_else
                              ELSE possibly_sent OR %(possibly_sent)s END,
         state = CASE WHEN NOT moves THEN p.state

@@ -152,6 +152,36 @@ def test_what_may_have_been_sent_under_a_drawn_reference_goes_to_a_person(world:
     assert found.result.verdict is Verdict.INCONCLUSIVE, "nor does a look prove it to that person"
 
 
+def test_a_second_lost_time_forgets_nothing_of_the_first(world: World) -> None:
+    lose(world)
+    world.execute("UPDATE store SET key_fingerprint = 'x', derived_since = clock()")
+    payment_id = world.pay("careful")
+    world.advance(1000)
+    lose(world)
+    (facts,) = world.rows("SELECT facts FROM attempts WHERE payment_id = %s AND number = 0", payment_id)
+    assert (facts["facts"]["drawn"], facts["facts"]["frozen"]) == (True, False)
+    looks(world, "careful", ABSENT, times=3)
+    assert (world.state(payment_id), world.careful.sent) == ("parked", [])
+
+
+def test_a_late_refusal_of_an_attempt_from_before_the_lost_time_proves_nothing(world: World) -> None:
+    """Another attempt may have followed it in the time that was lost, and it may be refused because of that one."""
+    derived(world)
+    payment_id = world.pay("careful")
+    world.dispatched("careful")
+    runtime = world.runtime
+    with runtime.database.connection() as connection:
+        claim = send_store.claim(connection, payment_id, runtime.worker_key, runtime.limits, seen=runtime.seen)
+    assert claim is not None
+    lose(world)
+    world.careful.answers.append(NO)
+    deliver(runtime, claim, 1e12)
+    assert world.attempt(payment_id)["meaning"] == "refused"
+    assert (world.state(payment_id), world.payment(payment_id)["in_doubt"]) == ("sending", True)
+    looks(world, "careful", APPLIED, times=3)
+    assert world.state(payment_id) == "succeeded"
+
+
 def test_the_books_are_believed_for_what_they_show_also_under_a_drawn_reference(world: World) -> None:
     lose(world)
     world.execute("UPDATE store SET key_fingerprint = 'x', derived_since = clock()")
