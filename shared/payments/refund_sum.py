@@ -14,7 +14,7 @@ def refund_fits(settle: Payment, refund: Payment, refunded_minor: int) -> Refusa
         return Refusal("it names a payment that is not a settle")
     if (settle.provider, settle.currency) != (refund.provider, refund.currency):
         return Refusal("its provider or currency differs from its settle's")
-    left_minor = settle.amount_minor - refunded_minor
+    left_minor = max(settle.amount_minor - refunded_minor, 0)
     if refund.amount_minor > left_minor:
         left = format_amount(left_minor, settle.currency)
         return Refusal(f"it is more than what is left to refund of its settle ({left} {settle.currency})")

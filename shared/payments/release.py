@@ -91,7 +91,8 @@ def _decide(runtime: Runtime, connection: Connection, held: HeldRefund) -> None:
         accept_store.refuse(connection, [(refund.id, f"its settle {refund.refund_of} was {held.settle_state}")])
         return
     found = store.settle(connection, held.settle_id)
-    settle, refunded_minor = found.payment, found.refunded_minor
+    # One that may have been made in a lost time is a person's: what others hold by now proves nothing about it.
+    settle, refunded_minor = found.payment, 0 if refund.in_doubt else found.refunded_minor
     if found.untold:
         _rehold(connection, refund, Hold(HoldReason.SETTLE_PENDING, _UNTOLD))
         return

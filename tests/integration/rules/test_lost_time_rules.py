@@ -239,6 +239,25 @@ def test_a_refund_is_never_sent_by_the_machine(world: World) -> None:
     assert len(world.careful.sent) == 1
 
 
+def test_a_refund_that_may_have_been_made_is_not_refused_for_what_others_hold(world: World) -> None:
+    derived(world)
+    settle = world.document("careful", amount="100.00")
+    world.accept(settle)
+    world.run("careful")
+    lose(world)
+    other = world.pay("careful", refund_of=settle["intent_id"], amount="60.00")
+    release_refunds(world.runtime)
+    lost = world.pay("careful", refund_of=settle["intent_id"], amount="60.00")  # it was made in the lost time, untold
+    release_refunds(world.runtime)
+    looks(world, "careful", ABSENT, times=4)
+    assert [world.state(one) for one in (other, lost)] == ["parked", "parked"]
+    with world.runtime.database.connection() as connection:
+        lost_time.close(connection, "somebody")
+    third = world.pay("careful", refund_of=settle["intent_id"], amount="1.00")
+    release_refunds(world.runtime)
+    assert world.state(third) == "refused"
+
+
 @pytest.mark.parametrize(("unbroken", "ends"), [(True, "succeeded"), (False, "parked")])
 def test_a_refund_after_the_window_is_a_persons_where_others_of_its_settle_may_be_lost(
     world: World, unbroken: bool, ends: str
