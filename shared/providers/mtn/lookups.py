@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from pydantic import TypeAdapter
-
 from shared.providers import answer_meanings
 from shared.providers.answer_meanings import DOWN, DOWN_FAULTS, Unread
 from shared.providers.base import Auth, LoginRefused, LoginUnavailable, Lookup, LookupFailed
@@ -17,7 +15,7 @@ from shared.providers.mtn import wire
 from shared.providers.mtn.bodies import PATH, Target
 from shared.providers.mtn.login import Door
 from shared.providers.parameters import Parameters, must_fit
-from shared.providers.raw_answers import HttpAnswer, HttpFault
+from shared.providers.raw_answers import HttpAnswer, HttpFault, plain_json
 
 _DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 # Documented values: what may stand there, and how it is told to whom it does not fit.
@@ -51,7 +49,6 @@ _BILL: Mapping[str, tuple[type, bool, str]] = {
     **_COMMON,
 }
 PAID: Mapping[str, str] = {"queryType": "paidBill"}
-_PLAIN: TypeAdapter[Any] = TypeAdapter(Any)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,4 +162,4 @@ def _readable(name: str, outcome: HttpAnswer) -> Any:
         "resultCode": result.code, "resultDescription": result.description, "transactionId": result.transaction_id,
         "data": found,
     }  # fmt: skip
-    return _PLAIN.dump_python(said, mode="json")
+    return plain_json(said)

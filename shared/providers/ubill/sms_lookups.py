@@ -12,7 +12,7 @@ from shared.domain.answers import Answer, Meaning
 from shared.providers import answer_meanings
 from shared.providers.base import Lookup, LookupFailed
 from shared.providers.http import Http
-from shared.providers.raw_answers import HttpFault
+from shared.providers.raw_answers import HttpFault, plain_json
 from shared.providers.ubill import sms_wire
 from shared.providers.ubill.sms import Sms, get, headers
 from shared.providers.ubill.sms_wire import Message
@@ -22,7 +22,6 @@ from shared.settings.sections import UbillSettings
 SEND_DEADLINE_S = 110.0  # the proxy in front of ubill gives up after 100 s: its answer is worth waiting for
 
 _OUTCOMES = {Meaning.SUCCEEDED: "sent", Meaning.REFUSED: "refused", Meaning.NOT_SENT: "not_sent"}
-_ANY = TypeAdapter[Any](Any)
 _SEND = {
     "numbers": (str, False, "comma-separated, international, without 00 or +"),
     "text": (str, False, "the text for all of them"),
@@ -68,7 +67,7 @@ def _report(http: Http, settings: UbillSettings, /, sms_id: str) -> Any:
 
 def _balance(http: Http, settings: UbillSettings, /) -> Any:
     document = _said(answer_meanings.document(get(http, settings, "sms_balance", "/sms/balance")), "sms_balance")
-    return {"sms": _plain(document.get("sms"))}
+    return {"sms": plain_json(document.get("sms"))}
 
 
 def _brands(http: Http, settings: UbillSettings, /) -> Any:
@@ -78,7 +77,7 @@ def _brands(http: Http, settings: UbillSettings, /) -> Any:
     rows = document.get("data")
     if not isinstance(rows, list):
         raise LookupFailed("ubill sms_brand_names: the answer is not as documented")
-    return _plain(rows)
+    return plain_json(rows)
 
 
 def _create(http: Http, settings: UbillSettings, /, name: str) -> Any:
@@ -101,12 +100,7 @@ def _write(http: Http, settings: UbillSettings, lookup: str, path: str, fields: 
     if outcome.status != 200 or status_id(document) != 0:
         said = message(document) or "no reason is given"
         raise LookupFailed(f"ubill {lookup}: HTTP {outcome.status}, statusID {status_id(document)}: {said}")
-    return {"brand_id": _plain(document.get("brandID")), "message": message(document)}
-
-
-def _plain(value: Any) -> Any:
-    """Plain JSON data: a number with a point or an exponent was read as a Decimal, and is told as it came."""
-    return _ANY.dump_python(value, mode="json")
+    return {"brand_id": plain_json(document.get("brandID")), "message": message(document)}
 
 
 def _said(document: Any, lookup: str) -> Mapping[str, Any]:
