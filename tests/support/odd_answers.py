@@ -14,17 +14,9 @@ from shared.providers.base import Connected, Registration
 from shared.providers.http import Http
 from shared.providers.raw_answers import HttpAnswer
 from shared.providers.registry import REGISTRATIONS
-from tests.providers.contract.case import case_of, on
-from tests.support import bmms, books
-from tests.support.memory import jwt
+from tests.providers.contract.case import LOGIN, case_of, on, required
+from tests.support import bmms
 
-LOGIN = {
-    "access": jwt(3600),
-    "refresh": jwt(7200),
-    "access_token": "made-up",
-    "token_type": "Bearer",
-    "expires_in": 3600,
-}
 PERIOD = Period(datetime(2026, 11, 21, tzinfo=UTC), datetime(2026, 11, 22, tzinfo=UTC), "UTC")
 _SERVICE = {"id": 140, "name": "made up", "biller_service": 140, "account": "8000000001", "with_noat": True}
 _ACCOUNT = {"id": "900001", "name": "Made Up", "balance": "-9.71", "statusID": "2", "createdAt": "2026-07-01 21:32:31"}
@@ -88,16 +80,13 @@ def connected(registration: Registration) -> Connected:
 
 
 Ask = Callable[[Connected], object]
-_GIVEN: Mapping[type, Any] = {str: "1", int: 1, bool: True, float: 1.0}
 
 
 def _lookup(provider: str, name: str) -> Ask:
     given = case_of(provider).given
 
     def ask(at: Connected) -> object:
-        parameters = at.lookups[name].parameters
-        asked = {key: given.get(key, _GIVEN[of]) for key, (of, required, _) in parameters.items() if required}
-        found = at.lookups[name].call(**asked)
+        found = at.lookups[name].call(**required(at, name, given))
         show = at.lookups[name].show
         return found, [] if show is None else [tuple(one.rows) for one in show(found)]
 
@@ -106,7 +95,7 @@ def _lookup(provider: str, name: str) -> Ask:
 
 def _account(at: Connected) -> object:
     assert at.statement is not None
-    return at.statement.account(books.ACCOUNT if hasattr(books, "ACCOUNT") else "900001")
+    return at.statement.account("900001")
 
 
 def _listing(at: Connected) -> object:

@@ -13,10 +13,18 @@ from shared.domain.answers import Verdict
 from shared.domain.payment import Operation, Payment
 from shared.providers.base import Connected, Registration
 from shared.settings import Settings
-from tests.support.memory import MemoryDirectory, MemoryTokens
+from tests.support.memory import MemoryDirectory, MemoryTokens, jwt
 
 Body = tuple[int, bytes]
 MAX_BODY_BYTES = 100_000
+LOGIN = {  # lets in at every provider
+    "access": jwt(3600),
+    "refresh": jwt(7200),
+    "access_token": "made-up",
+    "token_type": "Bearer",
+    "expires_in": 3600,
+}
+GIVEN: Mapping[type, Any] = {str: "1", int: 1, bool: True, float: 1.0}  # where the case gives none
 
 
 @dataclass(frozen=True)
@@ -69,3 +77,9 @@ def on(registration: Registration, url: str, total_timeout_s: float = 10) -> Con
     section = {**case_of(registration.name).settings, "base_url": url}
     settings = Settings.model_validate({registration.name: section, "http": limits})
     return registration.connect(settings, settings.provider(registration.name), MemoryTokens())
+
+
+def required(connected: Connected, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments for what a look-up requires, of these where they are given."""
+    parameters = connected.lookups[name].parameters
+    return {key: given.get(key, GIVEN[of]) for key, (of, needed, _) in parameters.items() if needed}

@@ -10,9 +10,8 @@ from pydantic import BaseModel
 from shared.providers.base import Connected, LookupFailed, RefreshFailed, Registration
 from shared.providers.registry import REGISTRATIONS
 from tests.providers.contract import faults
-from tests.providers.contract.case import case_of, on
+from tests.providers.contract.case import GIVEN, LOGIN, case_of, on, required
 from tests.providers.contract.faults import Fault, answered
-from tests.support.memory import jwt
 from tests.support.raw_server import Connection, answer, raw_server, wait_until
 
 
@@ -28,15 +27,6 @@ def is_json(body: bytes) -> bool:
 BROKEN = {name: fault for name, fault in faults.BROKEN.items() if name not in faults.HANGING or name == "time-out"}
 # Where a document shows no answer, any JSON is passed on; and one of its examples is empty.
 NOT_JSON = [body for body in faults.GARBAGE.values() if body.strip() and not is_json(body)]
-LOGIN = {
-    "access": jwt(3600),
-    "refresh": jwt(7200),
-    "access_token": "made-up",
-    "token_type": "Bearer",
-    "expires_in": 3600,
-}
-# For required parameters, where the provider's case gives none.
-GIVEN: Mapping[type, Any] = {str: "1", int: 1, bool: True, float: 1.0}
 
 
 def behind_the_login(wrong: Fault, asked: list[bytes]) -> Callable[[Connection], None]:
@@ -57,10 +47,7 @@ def behind_the_login(wrong: Fault, asked: list[bytes]) -> Callable[[Connection],
 def call(connected: Connected, kind: str, name: str, given: Mapping[str, Any]) -> object:
     if kind == "refresh":
         return list(connected.refreshes[name]())
-    parameters = connected.lookups[name].parameters
-    return connected.lookups[name].call(
-        **{key: given.get(key, GIVEN[of]) for key, (of, required, _) in parameters.items() if required}
-    )
+    return connected.lookups[name].call(**required(connected, name, given))
 
 
 READS = [
