@@ -1,14 +1,11 @@
 """jobs: the periodic jobs, when each ran last and runs next."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from deploy.cli import output, stack
 from deploy.cli.moments import utc_or_none
 from deploy.cli.output import JsonFlag
-
-if TYPE_CHECKING:
-    pass
 
 
 def jobs(as_json: JsonFlag = False) -> None:

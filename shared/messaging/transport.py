@@ -3,6 +3,8 @@
 kombu makes a client for each command it sends; making one costs more than the command.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from kombu.transport import redis
@@ -20,16 +22,18 @@ class QoS(redis.QoS):
 
     def ack(self, delivery_tag: str) -> None:
         """Raises what the broker's absence raises."""
-        try:
+        with self._counted(delivery_tag):
             super().ack(delivery_tag)  # type: ignore[no-untyped-call]
-        except Exception:
-            self._quick_ack(delivery_tag)
-            raise
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
         """The same."""
-        try:
+        with self._counted(delivery_tag):
             super().reject(delivery_tag, requeue)  # type: ignore[no-untyped-call]
+
+    @contextmanager
+    def _counted(self, delivery_tag: str) -> Iterator[None]:
+        try:
+            yield
         except Exception:
             self._quick_ack(delivery_tag)
             raise

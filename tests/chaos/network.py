@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from tests.chaos.plan import Draws, Strike
+from tests.chaos.product import SINGLES
 from tests.chaos.proxy import PASS
 from tests.chaos.world import World
 
-_SINGLES = ("dispatcher", "relay", "intake")
 _ANYWHERE = ("slow", "cut", "hole", "deaf")
 _TO_SANDBOX = (*_ANYWHERE, "early", "late")
 
@@ -26,7 +26,7 @@ def link(world: World, strike: Strike) -> Iterator[None]:
 def _between(server: str, modes: Sequence[str]) -> Draws:
     def places(rng: random.Random, providers: Sequence[str]) -> tuple[str, str]:
         workers = [f"worker-{name}-*" for name in providers]
-        parts = workers if server == "sandbox" else [*workers, *(f"{name}*" for name in _SINGLES)]
+        parts = workers if server == "sandbox" else [*workers, *(f"{name}*" for name in SINGLES)]
         return f"{rng.choice(parts)}:{server}", rng.choice(modes)
 
     return Draws(places, 2, 5, keys=lambda where: (f"link {where}",), weight=2)

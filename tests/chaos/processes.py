@@ -10,6 +10,7 @@ from pathlib import Path
 
 from shared.runtime import STALE_S
 from tests.chaos.plan import Draws, Strike
+from tests.chaos.product import SINGLES
 from tests.chaos.world import World
 from tests.support.stack import LEASE_S, wait_until
 
@@ -122,7 +123,6 @@ def _point(rng: random.Random, _providers: Sequence[str]) -> tuple[str, str]:
     return POINTS[name], name
 
 
-SINGLES = ("dispatcher", "relay", "intake")
 KINDS = {
     "kill_worker": (Draws(_worker, weight=2), kill),
     "kill_single": (_one_of(*SINGLES), kill),

@@ -88,10 +88,8 @@ def run(plan: Plan, home: Path, tell: Tell, *, workers: int = 1) -> Result:
 
 @contextmanager
 def _world(plan: Plan, home: Path, workers: int) -> Iterator[World]:
-    servers, points = (
-        product.chosen_ports(home),
-        home.with_name(f"{home.name}-points"),
-    )  # not on the disk that gets full
+    servers = product.chosen_ports(home)
+    points = home.with_name(f"{home.name}-points")  # not on the disk that gets full
     points.mkdir()
     parts = product.Parts(plan.providers, workers, plan.lean, points=str(points))
     names = [f"{part}:{server}" for part in parts.names for server in asdict(servers)]
