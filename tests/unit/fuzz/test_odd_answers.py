@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -33,6 +32,7 @@ from tests.providers.contract.test_contract import every_call, sender
 from tests.support.fuzzing import fuzzed, some
 from tests.support.odd_answers import Ask, answering, connected, reads, seeds
 from tests.support.odd_json import documents, every_odd
+from tests.support.quick import quick
 
 STATUSES = st.sampled_from((200, 200, 200, 400, 401, 403, 404, 405, 429, 500, 302))
 READS = [pytest.param(provider, ask, id=f"{provider}-{name}") for provider, name, ask in reads()]
@@ -47,13 +47,6 @@ def bodies(provider: str) -> st.SearchStrategy[bytes]:
 @cache
 def each_odd(provider: str) -> Sequence[bytes]:
     return list(dict.fromkeys(odd for seed in seeds(provider) for odd in every_odd(seed)))
-
-
-@contextmanager
-def quick() -> Iterator[None]:
-    begun = time.process_time()
-    yield
-    assert time.process_time() - begun < SLOW_S
 
 
 def says_yes(provider: str, operation: Operation | str, body: bytes) -> bool:
@@ -110,7 +103,7 @@ def sending(registration: Registration, operation: Operation | str) -> Iterator[
 
         def send(status: int, body: bytes) -> Answer:
             said[:] = [HttpAnswer(status, {}, body)]
-            with quick():
+            with quick(SLOW_S):
                 return go()
 
         yield send
@@ -155,7 +148,7 @@ def test_no_odd_books_end_a_check_but_with_a_verdict_that_can_be_kept(
         def must_hold(status: int, body: bytes) -> None:
             said[:] = [HttpAnswer(status, {}, body)]
             try:
-                with quick():
+                with quick(SLOW_S):
                     result = check(None)
             except LoginRefused:
                 assert status in (401, 403)
@@ -191,7 +184,7 @@ def test_a_read_of_odd_answers_ends_with_what_was_read_or_in_one_sentence(
         def must_hold(status: int, body: bytes) -> None:
             said[:] = [HttpAnswer(status, {}, body)]
             at = connected(REGISTRATIONS[provider]) if login else once  # a token is remembered
-            with quick():
+            with quick(SLOW_S):
                 found, told = read(ask, at)
             if told is None:
                 must_be_read(found)

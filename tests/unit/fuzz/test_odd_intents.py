@@ -1,7 +1,6 @@
 """Whatever stands on the intake stream: an intent whose sums come out as they went in, or a reason that can be told."""
 
 import json
-import time
 from collections.abc import Sequence
 from datetime import UTC
 from decimal import Decimal
@@ -19,6 +18,7 @@ from shared.domain.money import format_amount, parse_amount
 from shared.providers.registry import REGISTRATIONS
 from tests.support.fuzzing import fuzzed, some
 from tests.support.odd_json import documents, every_odd
+from tests.support.quick import quick
 
 TARGETS = {name: registration.target for name, registration in REGISTRATIONS.items()}
 SETTLE: dict[str, Any] = {
@@ -53,16 +53,15 @@ def parsed(raw: bytes) -> tuple[Intent | None, BadIntent | None]:
 
 
 def must_hold(raw: bytes) -> Intent | None:
-    begun = time.process_time()
-    intent, bad = parsed(raw)
-    if intent is not None:
-        must_be_what_was_written(intent, raw)
-    if bad is not None:
-        assert 0 < len(bad.reason) <= MAX_REASON
-        assert foreign.text(bad.reason, MAX_REASON) == bad.reason
-        assert bad.subject is None or foreign.text(bad.subject) == bad.subject
-    assert len(keep(raw).raw) <= 8 * max(len(raw), KEPT_BYTES)
-    assert time.process_time() - begun < SLOW_S
+    with quick(SLOW_S):
+        intent, bad = parsed(raw)
+        if intent is not None:
+            must_be_what_was_written(intent, raw)
+        if bad is not None:
+            assert 0 < len(bad.reason) <= MAX_REASON
+            assert foreign.text(bad.reason, MAX_REASON) == bad.reason
+            assert bad.subject is None or foreign.text(bad.subject) == bad.subject
+        assert len(keep(raw).raw) <= 8 * max(len(raw), KEPT_BYTES)
     return intent
 
 

@@ -14,6 +14,7 @@ import pytest
 import structlog
 
 from shared.telemetry import logs
+from tests.support.quick import quick
 
 SECRETS = ("hunter2", "eyJhbGciOi", "4111111111111111", "99599000001", "some.body", "GB82WEST")
 
@@ -102,6 +103,7 @@ _LEAKS = """
 import logging, sys, threading, warnings
 from pydantic import SecretStr
 from shared.telemetry import logs
+from tests.support.quick import quick
 logs.configure("INFO")
 log = logs.get_logger("leak")
 password, jwt, card, phone, mail, iban = (
@@ -185,10 +187,10 @@ def test_an_event_costs_less_than_30_microseconds_on_an_idle_machine(stream: io.
     logs.bind(payment_id=12345, attempt=1, task_id="0b8e3c1e-9d3c-4a53-9b7c-0a9d8f1e2c3d")
 
     def cost_us() -> float:
-        began = time.perf_counter()
+        began = time.process_time()
         for _ in range(200):
             log.info("payment sent", provider="billcenter", kind="ok_empty", duration_ms=12.5, detail="settled at once")
-        return (time.perf_counter() - began) / 200 * 1e6
+        return (time.process_time() - began) / 200 * 1e6
 
     assert min(cost_us() for _ in range(10)) < 300
 
@@ -197,6 +199,5 @@ def test_an_event_costs_less_than_30_microseconds_on_an_idle_machine(stream: io.
     "text", ["a" * 2000, "1" * 2000, "a=" * 1000, "'\\" * 1000, "@a." * 700, "+1 " * 700, "AB12 " * 400]
 )
 def test_no_text_makes_the_patterns_slow(text: str, stream: io.StringIO) -> None:
-    began = time.perf_counter()
-    logs.get_logger("a").info(text)
-    assert time.perf_counter() - began < 0.2
+    with quick(0.2):
+        logs.get_logger("a").info(text)
