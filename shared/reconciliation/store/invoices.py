@@ -9,13 +9,14 @@ from shared.database.rows import SIGNED_MINOR
 from shared.database.statements import statements
 from shared.domain.discrepancies import Reconciliation
 from shared.reconciliation.store.compare import COLUMNS, INTO
-from shared.reconciliation.store.scope import ACCOUNT, PAYMENTS, given
+from shared.reconciliation.store.scope import ACCOUNT, PAYMENTS, SENT, given
 
 _SQL = statements(__file__)
 
 
-# net_minor: ours that had succeeded before anything was read; since_minor: what succeeded while the books were read,
-# which a total may or may not hold already. Invoices of the listing that we never paid are nobody's business.
+# net_minor: ours that had succeeded before anything was read. A total may hold more by then: what has succeeded since,
+# and what came after the period and is under way. These go one after another (the exclusive key), so that it holds the
+# first ones of them: `so_far`. Invoices of the listing that we never paid are nobody's business.
 _INVOICES = f"""
 CREATE TEMP TABLE invoices ON COMMIT DROP AS
 WITH line AS (
@@ -29,20 +30,34 @@ WITH line AS (
             JOIN provider_accounts a ON a.account = d.account
         WHERE a.run_id = %(run)s AND d.provider = %(provider)s AND d.payment_id IS NULL AND d.resolved_at IS NULL
     ) k GROUP BY account, currency
-), net AS (
-    SELECT {ACCOUNT} AS account, p.currency,
-        coalesce(sum({SIGNED_MINOR}) FILTER (WHERE p.finished_at < %(started_at)s), 0) AS net_minor,
-        coalesce(sum({SIGNED_MINOR}) FILTER (WHERE p.finished_at >= %(started_at)s), 0) AS since_minor
+), ours AS (
+    SELECT {ACCOUNT} AS account, p.currency, {SIGNED_MINOR} AS signed_minor, p.finished_at, p.id
     FROM {PAYMENTS} p WHERE p.provider = %(provider)s AND p.state = 'succeeded' AND p.books_key IS NULL
         AND p.exclusive_key IN (SELECT %(prefix)s || account FROM known)
-    GROUP BY 1, 2
+), net AS (
+    SELECT account, currency, coalesce(sum(signed_minor) FILTER (WHERE finished_at < %(started_at)s), 0) AS net_minor
+    FROM ours GROUP BY 1, 2
+), later AS (
+    SELECT account, currency,
+        sum(signed_minor) OVER (PARTITION BY account, currency ORDER BY finished_at NULLS LAST, id) AS so_far_minor
+    FROM (
+        SELECT * FROM ours WHERE finished_at >= %(started_at)s
+        UNION ALL
+        SELECT {ACCOUNT}, p.currency, {SIGNED_MINOR}, NULL, p.id
+        FROM payments p WHERE p.provider = %(provider)s AND p.books_key IS NULL AND p.created_at >= %(to)s
+            AND p.state IN ('sending', 'waiting', 'unknown', 'parked') AND {SENT}
+            AND p.exclusive_key IN (SELECT %(prefix)s || account FROM known)
+    ) o
+), compared AS (
+    SELECT account, currency, coalesce(amount_minor, 0) AS amount_paid_minor, coalesce(net_minor, 0) AS net_minor,
+        coalesce(amount_minor, 0) - coalesce(net_minor, 0) AS difference_minor, status
+    FROM known LEFT JOIN line USING (account, currency) LEFT JOIN net USING (account, currency)
+    WHERE net.account IS NOT NULL OR known.paid
 )
-SELECT account, currency, coalesce(amount_minor, 0) AS amount_paid_minor, coalesce(net_minor, 0) AS net_minor,
-    CASE coalesce(amount_minor, 0) - coalesce(net_minor, 0) WHEN since_minor THEN 0
-        ELSE coalesce(amount_minor, 0) - coalesce(net_minor, 0) END AS difference_minor,
-    status, NULL::bigint AS chosen
-FROM known LEFT JOIN line USING (account, currency) LEFT JOIN net USING (account, currency)
-WHERE net.account IS NOT NULL OR known.paid
+SELECT account, currency, amount_paid_minor, net_minor, CASE WHEN EXISTS (SELECT FROM later l
+        WHERE (l.account, l.currency, l.so_far_minor) = (c.account, c.currency, c.difference_minor))
+    THEN 0 ELSE difference_minor END AS difference_minor, status, NULL::bigint AS chosen
+FROM compared c
 """
 _NONE = """
 CREATE TEMP TABLE invoices (account text, currency text, amount_paid_minor bigint, net_minor numeric,

@@ -10,12 +10,12 @@ from shared.domain.discrepancies import Reconciliation
 PAYMENTS = every("payments")
 # What a payment stands under in the provider's books: its key without the provider's name.
 ACCOUNT = "coalesce(substr(coalesce(p.books_key, p.exclusive_key), length(p.provider) + 2), '')"
-_SENT = """(p.state IN ('succeeded', 'sending', 'unknown') OR p.possibly_sent OR p.in_doubt
+SENT = """(p.state IN ('succeeded', 'sending', 'unknown') OR p.possibly_sent OR p.in_doubt
     OR p.attempts > 0 AND p.finished_at IS NOT NULL)"""
 _OPEN = "SELECT d.payment_id FROM discrepancies d WHERE d.provider = %(provider)s AND d.resolved_at IS NULL"
 IN_SCOPE = f"""
     p.provider = %(provider)s AND coalesce(p.finished_at, p.created_at) < %(started_at)s
-    AND ({_SENT} AND (p.finished_at >= %(from)s AND p.finished_at < %(to)s
+    AND ({SENT} AND (p.finished_at >= %(from)s AND p.finished_at < %(to)s
             OR p.finished_at IS NULL AND p.created_at < %(to)s)
         OR p.id IN ({_OPEN} AND d.payment_id IS NOT NULL))
 """

@@ -113,6 +113,36 @@ def test_what_succeeds_while_the_books_are_read_may_be_in_the_total_or_not(night
     assert night.carry_on(run).totals == {"matched": (1, 70, 70)}
 
 
+@pytest.mark.parametrize("state", ["sending", "waiting", "unknown", "parked"])
+@pytest.mark.parametrize("seen", [70, 95])
+def test_what_came_after_the_day_and_is_under_way_may_be_in_the_total_or_not(
+    night: Night, state: str, seen: int
+) -> None:
+    """An invoice shows what it was paid when it is read, hours after the day that is compared."""
+    night.payment("A", 70, hour=-200)
+    night.payment("A", 25, state, hour=24.5)
+    outcome = night.compare(night.total("A", seen, touched=False))
+    assert (outcome.identities, night.open()) == ([], [])
+
+
+def test_what_was_never_sent_explains_no_total(night: Night) -> None:
+    night.payment("A", 70, hour=-200)
+    night.payment("A", 25, "accepted", hour=24.5, sent=False)
+    assert night.compare(night.total("A", 95, touched=False)).identities == ["paid_elsewhere:safe:A"]
+
+
+@pytest.mark.parametrize(("seen", "found"), [(70, 0), (95, 0), (82, 0), (57, 1), (58, 1), (107, 1)])
+def test_of_several_that_end_while_the_books_are_read_the_total_holds_the_first_ones(
+    night: Night, seen: int, found: int
+) -> None:
+    """Payments of one invoice go one after another: the total can't hold a later one without those before it."""
+    night.payment("A", 70)
+    run = night.read(night.total("A", seen))
+    night.payment("A", 25, hour=60)
+    night.payment("A", 13, operation="refund", hour=61)
+    assert len(night.carry_on(run).identities) == found
+
+
 def test_a_difference_is_one_discrepancy_until_the_books_agree(night: Night) -> None:
     night.payment("A", 70)
     for paid, found, fresh in ((100, ["paid_elsewhere:safe:A"], 1), (100, ["paid_elsewhere:safe:A"], 0), (70, [], 0)):

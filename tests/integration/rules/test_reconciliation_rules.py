@@ -165,6 +165,14 @@ def test_money_of_somebody_else_under_our_account_counts_on_the_night_it_came(ni
     assert outcome.totals == {"matched": (1, 100, 100), "paid_elsewhere": (1, 0, 20)}
 
 
+@pytest.mark.parametrize("state", ["sending", "unknown", "parked"])
+def test_a_line_of_what_came_after_the_day_and_is_under_way_is_another_nights(night: Night, state: str) -> None:
+    """Not every line has a date, and clocks differ."""
+    under_way = night.payment("7", 100, state, hour=24.5)
+    assert night.compare(night.line("7", 100, under_way, at=None)).identities == []
+    assert night.world.state(under_way) == state
+
+
 def test_two_lines_that_nothing_tells_apart_are_two_findings(night: Night) -> None:
     night.payment("7", 1, "refused")
     outcome = night.compare(night.line("7", 20, "cash"), night.line("7", 20, "cash"))
