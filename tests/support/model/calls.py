@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.domain.payment import Payment
-from shared.messaging.tasks import Name
+from shared.messaging import tasks
 from tests.support.flow import id_in
 
 WAIT_S = 600.0
@@ -33,23 +33,24 @@ class Call(threading.Thread):
     """at: where it stands; None: it has ended. said: what it will get there, once that is decided. went: the answer
     that it got to its request, or the verdict of its last look."""
 
-    def __init__(self, verb: Callable[..., None], runtime: Any, name: Name) -> None:
+    def __init__(self, verb: Callable[..., None], runtime: Any, name: tasks.Name) -> None:
         super().__init__(daemon=True)
         self.payment_id = id_in(name)
+        self.intent_id = ""  # once the provider was asked about it
         self.at: Question | None = None
         self.claimed_s = 0.0  # when it was claimed, in the seconds of the game
         self.good_since_s = 0.0  # when it was claimed, or its claim renewed, by the machine's clock
         self.looked_s: float | None = None  # when its last look into the books began, by the machine's clock
         self.said: tuple[Any, ...] = ()
         self.went: Any = None
-        self._verb, self._given = verb, (runtime, *(name if isinstance(name, tuple) else (name,)))
+        self._verb, self._runtime, self._name = verb, runtime, name
         self._told: queue.SimpleQueue[Question | None] = queue.SimpleQueue()
         self._steps: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._error: BaseException | None = None
 
     def run(self) -> None:
         try:
-            self._verb(*self._given)
+            self._verb(self._runtime, *((self._name,) if isinstance(self._name, int) else self._name))
         except Died:
             pass
         except BaseException as error:
@@ -89,6 +90,8 @@ class Call(threading.Thread):
 
     def _until_told(self) -> None:
         self.at = self._told.get(timeout=WAIT_S)
+        if self.at is not None and self.at.payment is not None:
+            self.intent_id = self.at.payment.intent_id
         if self.at is None:
             self.join(WAIT_S)
             if self._error is not None:

@@ -17,11 +17,11 @@ _ROUNDS = 150
 
 def calm(game: Game) -> None:
     """Let the game end: every payment is final, and the books and we agree. Raises AssertionError where it isn't."""
-    for payment_id, _ in game.ledger.late:
-        game.come(payment_id, applied=True)
+    for sent, _ in game.ledger.late:
+        game.come(sent, applied=True)
     game.ledger.late.clear()
     for place in range(len(game.processes)):
-        game.kill(place)
+        game.kill(place, honest)
     with game.world.runtime.database.connection() as connection:
         for provider in LANES:
             lanes.resume(connection, provider)
@@ -34,9 +34,9 @@ def calm(game: Game) -> None:
         game.must_hold()
     else:
         raise AssertionError(f"some payments never end: {open_}")
-    for payment_id, row in rows(game.world).items():
-        if payment_id not in game.people.said | game.people.wrong:
-            assert game.ledger.applied[payment_id] == (row["state"] == "succeeded"), row
+    for row in rows(game.world).values():
+        if row["intent_id"] not in game.people.said | game.people.wrong:
+            assert game.ledger.times(row["intent_id"]) == (row["state"] == "succeeded"), row
 
 
 def _work(game: Game) -> bool:
@@ -58,7 +58,7 @@ def _decide(game: Game, open_: list[Any]) -> bool:
     """An honest person decides about one parked payment, with the books at hand."""
     parked = [row for row in open_ if row["state"] == "parked"]
     for row in parked[:1]:
-        applied = game.ledger.applied[row["id"]] > 0
+        applied = game.ledger.times(row["intent_id"]) > 0
         game.world.providers[row["provider"]].verdicts.append(APPLIED if applied else ABSENT)
         looked = look(game.world.runtime, row["source"], row["intent_id"])
         if looked.claim.window_passed:

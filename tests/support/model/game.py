@@ -16,6 +16,7 @@ import psycopg
 import pytest
 
 from shared.database import session
+from shared.database.store import Seen
 from shared.domain.answers import Answer, CheckResult, Meaning, Verdict
 from shared.domain.payment import FINAL
 from shared.messaging import tasks
@@ -26,9 +27,10 @@ from shared.payments.store import send as store
 from shared.runtime import ClaimGate, Runtime
 from shared.unclaim import LostClaims
 from tests.support.flow import World, running_world
+from tests.support.model import invariants
 from tests.support.model.calls import Call, Question
-from tests.support.model.invariants import People, Row, Seen, is_safe, must_hold, rows
-from tests.support.model.provider import ANSWERS, BASELINES, LOGINS, NOTHING_DONE, Asked, Ledger, verdicts
+from tests.support.model.invariants import People, Row, rows
+from tests.support.model.provider import ANSWERS, BASELINES, LOGINS, NOTHING_DONE, Asked, Ledger, Sent, dedups, verdicts
 
 Choose = Callable[[Sequence[Any], str], Any]
 VERBS: dict[str, Callable[..., None]] = {tasks.SEND: send, tasks.CHECK: check}
@@ -69,11 +71,11 @@ class Game:
         assert drawn.count("random()") == 1
         patch.setattr(dispatch_store, "_SQL", {**dispatch_store._SQL, "recover": drawn.replace("random()", "0.5")})
         patch.setattr("shared.domain.backoff.full_jitter", lambda attempt, base_s, *_: base_s * attempt)
-        self.ledger, self.people, self.seen = Ledger(), People(), Seen()
+        self.ledger, self.people, self.seen = Ledger(), People(), invariants.Seen()
         self._lives = self.stack.enter_context(session.connect(url, "test"))
         self.processes = [self._process(), self._process()]
         self.calls: list[tuple[Runtime, Call]] = []
-        self.doubtful: set[int] = set()  # payments of which some attempt may have been applied, then
+        self.doubtful: set[str] = set()  # intents of which some attempt may have been applied, then
         self.lost: list[tuple[Runtime, int, UUID]] = []
 
     def _boot_time_s(self) -> float:
@@ -87,7 +89,7 @@ class Game:
 
     def must_hold(self) -> None:
         """Raises AssertionError for what must never be so."""
-        must_hold(self.world, self.ledger, self.people, self._on_the_wire(), self.seen)
+        invariants.must_hold(self.world, self.ledger, self.people, self._on_the_wire(), self.seen)
 
     # a worker's call
 
@@ -129,11 +131,12 @@ class Game:
         """Nothing is sent on an old claim; where the provider does not know a request again, nothing that was applied
         or may be yet; and what ever was in doubt not without a look that is at most 10 seconds old."""
         assert self.boot_s - call.good_since_s <= STALE_S, f"payment {call.payment_id} is sent on an old claim"
-        row = rows(self.world)[call.payment_id]
-        if is_safe(row):
+        assert call.at is not None
+        assert call.at.payment is not None
+        if dedups(call.at.payment.provider, call.at.payment.operation):
             return
-        assert self.harmless(call.payment_id), f"payment {call.payment_id} is sent, and may be applied by then"
-        if call.payment_id in self.doubtful:
+        assert self.harmless(call.intent_id), f"payment {call.payment_id} is sent, and may be applied by then"
+        if call.intent_id in self.doubtful:
             fresh = call.looked_s is not None and self.boot_s - call.looked_s <= EVIDENCE_FRESH_S
             assert fresh, f"payment {call.payment_id} was in doubt, and is sent without a fresh look"
 
@@ -144,26 +147,31 @@ class Game:
             case "baseline":
                 return choose(BASELINES, "baseline")
             case "books":
-                return choose(verdicts(self.ledger.applied[call.payment_id] > 0), "the books show")
-        row = rows(self.world)[call.payment_id]
-        answer = choose(ANSWERS[row["provider"], row["operation"]], "answer")
+                return choose(self.books(rows(self.world)[call.payment_id]), "the books show")
+        assert question.payment is not None
+        sent = Sent.of(question.payment)
+        answer = choose(ANSWERS[sent.provider, sent.operation], "answer")
         meaning = answer.meaning if isinstance(answer, Answer) else Meaning.CHECK
         if meaning is Meaning.SUCCEEDED:
-            self.effect(row, "now")
+            self.effect(sent, "now")
         elif meaning not in NOTHING_DONE:
-            self.doubtful.add(row["id"])
-            self.effect(row, choose(("never", "now", "later"), "effect"), call.claimed_s)
+            self.doubtful.add(sent.intent_id)
+            self.effect(sent, choose(("never", "now", "later"), "effect"), call.claimed_s)
         return answer
 
-    def effect(self, row: Row, when: str, claimed_s: float | None = None) -> None:
+    def books(self, row: Row) -> Sequence[Any]:
+        """What a look at this payment may come to."""
+        return verdicts(self.ledger.times(row["intent_id"]) > 0)
+
+    def effect(self, sent: Sent, when: str, claimed_s: float | None = None) -> None:
         """What became of a whole request. `later`: within the settle window of whatever the claim left."""
         if when == "now":
-            self.ledger.apply(row["id"], once=is_safe(row))
+            self.ledger.apply(sent, self.now_s)
         elif when == "later":
             claimed_s = self.now_s if claimed_s is None else claimed_s
             until_s = min(self.now_s, claimed_s + LEASE_S) + WINDOW_S
             if until_s > self.now_s:
-                self.ledger.late.append((row["id"], until_s))
+                self.ledger.late.append((sent, until_s))
 
     def _must_be_kept(self, call: Call) -> None:
         """What proves that it was applied ends a payment, or is disputed where it is final."""
@@ -176,23 +184,24 @@ class Game:
             assert found, f"payment {call.payment_id} was shown to be applied, and nobody is told"
             assert self.world.state(call.payment_id) in FINAL
 
-    def harmless(self, payment_id: int) -> bool:
+    def harmless(self, intent_id: str) -> bool:
         """Nothing was applied, and nothing that is on its way may be."""
-        applied = self.ledger.applied[payment_id] > 0
-        return not applied and not self.ledger.is_late(payment_id) and payment_id not in self._on_the_wire()
+        applied = self.ledger.times(intent_id) > 0
+        return not applied and not self.ledger.is_late(intent_id) and intent_id not in self._on_the_wire()
 
-    def _on_the_wire(self) -> set[int]:
+    def _on_the_wire(self) -> set[str]:
         standing = [call for _, call in self.calls if call.at is not None and call.at.what == "request"]
-        return {call.payment_id for call in standing if not call.said}
+        return {call.intent_id for call in standing if not call.said}
 
     # processes, time
 
-    def kill(self, place: int) -> list[Call]:
-        """End a process, and begin another one in its place. Those of its calls whose request was being written."""
+    def kill(self, place: int, choose: Choose) -> None:
+        """End a process, and begin another one in its place. What was being written may be whole at the provider."""
         runtime = self.processes[place]
         mine = [call for one, call in self.calls if one is runtime]
-        writing = [call for call in mine if call.at is not None and call.at.what == "request" and not call.said]
-        self.doubtful |= {call.payment_id for call in mine if call.at is not None and call.at.what == "request"}
+        for call in mine:
+            self.cut(call, choose)
+        self.doubtful |= {call.intent_id for call in mine if call.at is not None and call.at.what == "request"}
         for call in mine:
             call.end()
         assert runtime.life is not None
@@ -200,18 +209,23 @@ class Game:
         self.calls = [pair for pair in self.calls if pair[0] is not runtime]
         self.lost = [one for one in self.lost if one[0] is not runtime]
         self.processes[place] = self._process()
-        return writing
+
+    def cut(self, call: Call, choose: Choose) -> None:
+        """Its connection ends: a request that was being written is whole at the provider, or is not."""
+        if call.at is not None and call.at.what == "request" and not call.said:
+            assert call.at.payment is not None
+            self.effect(Sent.of(call.at.payment), choose(("never", "now", "later"), "effect"), call.claimed_s)
 
     def _process(self) -> Runtime:
         life: Any = Life(secrets.randbits(63), self._lives)
         self._lives.execute("SELECT pg_advisory_lock(%s)", (life.key,))
-        return replace(self.world.runtime, life=life, gate=ClaimGate(), lost=LostClaims())
+        return replace(self.world.runtime, life=life, gate=ClaimGate(), lost=LostClaims(), seen=Seen())
 
-    def lose_a_claim(self, runtime: Runtime, payment_id: int) -> None:
+    def lose_a_claim(self, runtime: Runtime, name: tuple[int, str]) -> None:
         """It is committed, and PostgreSQL's answer does not come."""
-        token = uuid4()
+        token, (payment_id, reference), key = uuid4(), name, runtime.worker_key
         with runtime.database.connection() as connection:
-            if store.claim(connection, payment_id, runtime.worker_key, runtime.limits, token, seen=runtime.seen):
+            if store.claim(connection, payment_id, key, runtime.limits, token, seen=runtime.seen, reference=reference):
                 self.lost.append((runtime, payment_id, token))
 
     def end_a_lost_claim(self, place: int) -> None:
@@ -229,11 +243,11 @@ class Game:
             self.ledger.late = [(one, until_s + seconds) for one, until_s in self.ledger.late]
         over = [one for one in self.ledger.late if one[1] <= self.now_s]
         self.ledger.late = [one for one in self.ledger.late if one[1] > self.now_s]
-        for payment_id, _ in over:
-            self.come(payment_id, applied=choose((False, True), "late effect"))
+        for sent, _ in over:
+            self.come(sent, applied=choose((False, True), "late effect"))
         self.world.advance(seconds)
 
-    def come(self, payment_id: int, *, applied: bool) -> None:
+    def come(self, sent: Sent, *, applied: bool) -> None:
         """What a provider was still working on is done, or dropped."""
         if applied:
-            self.effect(rows(self.world)[payment_id], "now")
+            self.effect(sent, "now")

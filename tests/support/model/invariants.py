@@ -27,7 +27,8 @@ CREATE OR REPLACE FUNCTION test_claimed() RETURNS trigger LANGUAGE plpgsql AS $$
     FROM payments p JOIN lanes l USING (provider) WHERE p.id = NEW.payment_id; RETURN NULL; END $$;
 CREATE OR REPLACE TRIGGER test_moved AFTER UPDATE ON payments FOR EACH ROW WHEN (OLD.state <> NEW.state)
     EXECUTE FUNCTION test_moved();
-CREATE OR REPLACE TRIGGER test_claimed AFTER INSERT ON attempts FOR EACH ROW EXECUTE FUNCTION test_claimed();
+CREATE OR REPLACE TRIGGER test_claimed AFTER INSERT ON attempts FOR EACH ROW WHEN (NEW.number > 0)
+    EXECUTE FUNCTION test_claimed();
 CREATE TABLE IF NOT EXISTS test_clock (shift interval NOT NULL);
 CREATE OR REPLACE FUNCTION clock() RETURNS timestamptz LANGUAGE sql STABLE AS
 $$ SELECT timestamptz '2026-11-22 00:00:00Z' + shift FROM public.test_clock $$
@@ -36,10 +37,11 @@ $$ SELECT timestamptz '2026-11-22 00:00:00Z' + shift FROM public.test_clock $$
 
 @dataclass
 class People:
-    """What people decided that the books did not show: then it is their word, and no fault of the pipeline's."""
+    """Intents of which people decided what the books did not show: then it is their word, and no fault of the
+    pipeline's."""
 
-    said: set[int] = field(default_factory=set)  # succeeded
-    wrong: set[int] = field(default_factory=set)  # refused, although it was applied or may still be
+    said: set[str] = field(default_factory=set)  # succeeded
+    wrong: set[str] = field(default_factory=set)  # refused, although it was applied or may still be
 
 
 @dataclass
@@ -51,7 +53,8 @@ class Seen:
 
 _PAYMENTS = """
 SELECT p.id, provider, operation, state, hold_reason, due_at, attempts, checks, event_seq, exclusive_key, settle_id,
-    amount_minor, source, intent_id, encode(body, 'hex') AS body,
+    amount_minor, source, intent_id, sent_reference, encode(body, 'hex') AS body,
+    EXISTS (SELECT FROM attempts a WHERE a.payment_id = p.id AND a.number = 0) AS lost,
     EXISTS (SELECT FROM discrepancies d WHERE d.payment_id = p.id) AS disputed,
     array(SELECT is_now FROM test_moves m WHERE m.payment_id = p.id ORDER BY m.id) AS moves,
     array(SELECT was FROM test_moves m WHERE m.payment_id = p.id ORDER BY m.id) AS left_states,
@@ -71,12 +74,12 @@ def rows(world: World) -> dict[int, Row]:
     return {row["id"]: row for row in world.rows(_PAYMENTS)}
 
 
-def must_hold(world: World, ledger: Ledger, people: People, on_the_wire: Set[int], seen: Seen) -> None:
-    """on_the_wire: payments of which a request is on its way whose effect is still open. Raises AssertionError."""
+def must_hold(world: World, ledger: Ledger, people: People, on_the_wire: Set[str], seen: Seen) -> None:
+    """on_the_wire: intents of which a request is on its way whose effect is still open. Raises AssertionError."""
     payments = rows(world)
     sent = [pair for provider in world.providers.values() for pair in provider.sent]
     for payment_id, row in payments.items():
-        _applied(row, ledger, people, payment_id in on_the_wire)
+        _applied(row, ledger, people, row["intent_id"] in on_the_wire)
         _due(row)
         _moves(row)
         _claims(row, [body for other, body in sent if other == payment_id])
@@ -89,12 +92,12 @@ def must_hold(world: World, ledger: Ledger, people: People, on_the_wire: Set[int
 
 
 def _applied(row: Row, ledger: Ledger, people: People, on_the_wire: bool) -> None:
-    payment_id, times = row["id"], ledger.applied[row["id"]]
-    assert times <= 1 or payment_id in people.wrong, f"payment {payment_id} was applied {times} times"
+    payment_id, name, times = row["id"], row["intent_id"], ledger.times(row["intent_id"])
+    assert times <= 1 or name in people.wrong, f"payment {payment_id} was applied {times} times"
     if row["state"] == "succeeded":
-        assert times or payment_id in people.said, f"payment {payment_id} succeeded and was not applied"
-    if row["state"] in ("refused", "cancelled") and not row["disputed"] and payment_id not in people.wrong:
-        open_ = times or on_the_wire or ledger.is_late(payment_id)
+        assert times or name in people.said, f"payment {payment_id} succeeded and was not applied"
+    if row["state"] in ("refused", "cancelled") and not row["disputed"] and name not in people.wrong:
+        open_ = times or on_the_wire or ledger.is_late(name)
         assert not open_, f"payment {payment_id} is {row['state']}, and was applied or may be yet"
 
 
@@ -111,11 +114,13 @@ def _keys(payments: Mapping[int, Row]) -> None:
 def _refunds(payments: Mapping[int, Row], ledger: Ledger, people: People) -> None:
     held: dict[int, int] = {}
     paid: dict[int, int] = {}
-    for payment_id, row in payments.items():
-        if row["settle_id"] is not None and payment_id not in people.wrong:
+    for row in payments.values():
+        if row["settle_id"] is not None and row["intent_id"] not in people.wrong:
             if row["state"] not in ("refused", "cancelled"):
                 held[row["settle_id"]] = held.get(row["settle_id"], 0) + row["amount_minor"]
-            paid[row["settle_id"]] = paid.get(row["settle_id"], 0) + row["amount_minor"] * ledger.applied[payment_id]
+            paid[row["settle_id"]] = paid.get(row["settle_id"], 0) + row["amount_minor"] * ledger.times(
+                row["intent_id"]
+            )
     for settle_id in held | paid:
         most = payments[settle_id]["amount_minor"]
         assert held.get(settle_id, 0) <= most, f"more of settle {settle_id} is to be refunded than it was"

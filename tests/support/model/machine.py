@@ -20,7 +20,7 @@ from tests.support.flow import id_in
 from tests.support.model.calm import calm
 from tests.support.model.game import Choose, Game
 from tests.support.model.invariants import Row, rows
-from tests.support.model.provider import LANES, verdicts
+from tests.support.model.provider import LANES
 
 WAITS_S = (6.0, 31.0, 61.0, 151.0, 212.0, 700.0, 4_000.0, 22_000.0, 90_000.0, 260_000.0)
 JUMPS_S = (-4_000.0, -100.0, 100.0, 4_000.0, 3_500_000.0)
@@ -181,14 +181,11 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.game.calls)
     @rule(process=st.integers(0, 1), waits=some_waits, data=st.data())
     def kill(self, process: int, waits: list[float], data: st.DataObject) -> None:
-        """What was being written may be whole at the provider."""
-        for call in self.game.kill(process):
-            effect = by(data)(("never", "now", "later"), "effect")
-            self.game.effect(rows(self.world)[call.payment_id], effect, call.claimed_s)
+        self.game.kill(process, by(data))
         self._work(waits, data)
 
     def _lose_a_claim(self, n: int) -> None:
-        sends = [id_in(name) for task, name in self.messages if task == tasks.SEND]
+        sends = [name for task, name in self.messages if task == tasks.SEND and not isinstance(name, int)]
         if sends:
             self.game.lose_a_claim(self.game.processes[n % 2], sends[n % len(sends)])
 
@@ -204,8 +201,8 @@ class Machine(RuleBasedStateMachine):
     @rule(n=which, applied=st.booleans())
     def catch_up(self, n: int, applied: bool) -> None:
         late = self.game.ledger.late
-        payment_id, _ = late.pop(n % len(late))
-        self.game.come(payment_id, applied=applied)
+        sent, _ = late.pop(n % len(late))
+        self.game.come(sent, applied=applied)
 
     @rule(what=st.sampled_from(RARE), n=which, provider=a_lane, waits=some_waits, data=st.data())
     def now_and_then(self, what: str, n: int, provider: str, waits: list[float], data: st.DataObject) -> None:
@@ -257,19 +254,19 @@ class Machine(RuleBasedStateMachine):
         may be mistaken, and that is kept as such."""
         parked = self._parked()
         row = parked[n % len(parked)]
-        harmless = self.game.harmless(row["id"])
+        harmless = self.game.harmless(row["intent_id"])
         if although and answer == "resend" and not harmless:
             return
         script = self.world.providers[row["provider"]].verdicts
-        script.append(by(data)(verdicts(self.game.ledger.applied[row["id"]] > 0), "the books show"))
+        script.append(by(data)(self.game.books(row), "the books show"))
         why = "asked at the biller" if although else None
         with contextlib.suppress(Unresolvable):
             looked = look(self.world.runtime, row["source"], row["intent_id"])
             state = resolve(self.world.runtime, looked, answer, reason="looked", by=by_whom, although=why)
             if state == "succeeded":
-                self.game.people.said.add(row["id"])
+                self.game.people.said.add(row["intent_id"])
             if state == "refused" and although and not harmless:
-                self.game.people.wrong.add(row["id"])
+                self.game.people.wrong.add(row["intent_id"])
         script.clear()
         self._work((0.0,), data)
 

@@ -4,7 +4,6 @@ Its answers are those of the adapters' own tables: `safe` promises that a settle
 `careful` promises nothing (ubill's and mtn's); nobody's refund may be sent again.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -91,20 +90,45 @@ def verdicts(applied: bool) -> Sequence[Any]:
     return (*[APPLIED] * 4, _OWN, *_UNSURE) if applied else (*[ABSENT] * 5, *_UNSURE)
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A request as its provider got it, and whose it is: one intent may come to it under two references."""
+
+    intent_id: str
+    provider: str
+    operation: Operation
+    reference: str
+    body: bytes
+
+    @classmethod
+    def of(cls, payment: Payment) -> "Sent":
+        assert payment.body is not None
+        return cls(payment.intent_id, payment.provider, payment.operation, payment.sent_reference, payment.body)
+
+
 @dataclass
 class Ledger:
-    """applied: how often each payment is in effect. late: until when (the model's seconds) what the provider is still
-    working on may come into effect; it is one more time each."""
+    """booked: each request that is in effect, and since when (the game's seconds). late: until when what the provider
+    is still working on may come into effect; it is one more time each."""
 
-    applied: Counter[int] = field(default_factory=Counter)
-    late: list[tuple[int, float]] = field(default_factory=list)
+    booked: list[tuple[Sent, float]] = field(default_factory=list)
+    late: list[tuple[Sent, float]] = field(default_factory=list)
 
-    def apply(self, payment_id: int, *, once: bool) -> None:
-        """It is booked. once: this provider knows a repeated request."""
-        self.applied[payment_id] = 1 if once else self.applied[payment_id] + 1
+    def apply(self, sent: Sent, at_s: float) -> None:
+        """It is booked; a provider that knows the very same request again does nothing."""
+        if not (dedups(sent.provider, sent.operation) and any(sent == one for one, _ in self.booked)):
+            self.booked.append((sent, at_s))
 
-    def is_late(self, payment_id: int) -> bool:
-        return any(payment_id == other for other, _ in self.late)
+    def times(self, intent_id: str) -> int:
+        """How often an intent is in effect."""
+        return sum(sent.intent_id == intent_id for sent, _ in self.booked)
+
+    def shows(self, reference: str, since_s: float) -> bool:
+        """Does it stand in the books of that time under this reference?"""
+        return any(sent.reference == reference and at_s >= since_s for sent, at_s in self.booked)
+
+    def is_late(self, intent_id: str) -> bool:
+        return any(intent_id == sent.intent_id for sent, _ in self.late)
 
 
 class Asked(Scripted):

@@ -154,8 +154,8 @@ def befall(world: World, cases: Sequence[tuple[int, Abstract, Event]]) -> None:
 
 
 def _claim(world: World, payment_id: int, _payment: Abstract, _event: Event) -> None:
-    runtime = world.runtime
-    with runtime.database.connection() as connection:
+    with world.runtime.database.connection() as connection:
+        runtime = world.runtime
         send_store.claim(connection, payment_id, runtime.worker_key, runtime.limits, seen=runtime.seen)
 
 
