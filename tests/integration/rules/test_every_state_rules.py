@@ -28,9 +28,11 @@ def differences(world: World, found: Sequence[tuple[Abstract, Event, Abstract]])
 
 
 def test_the_database_does_what_the_model_says_in_every_state(world: World) -> None:
-    # All that one attempt comes to, and one in 25 of what two do; tests/proof tries all of it.
-    found = [case for case in [*pairs(1), *pairs(2)[::25]] if case[1].what in WRITTEN]
-    assert len(found) > 4000
+    # Of all that one attempt comes to half, and some of two, a lost time being one; tests/proof tries all of it.
+    one, two = pairs(1), pairs(2)
+    some = [case for case in one if not case[0].lost][::2], [case for case in two if case[0].lost][::16], two[::160]
+    found = [case for cases in some for case in cases if case[1].what in WRITTEN]
+    assert len(found) > 2000
     assert {event.what for _, event, _ in found} == WRITTEN
     different = differences(world, found)
     assert not different, f"{len(different)} of {len(found)} differ:\n" + "\n".join(different[:5])

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from shared.domain.answers import Meaning
 from shared.domain.payment import FINAL, TRANSITIONS, Operation, State
 from shared.providers.registry import REGISTRATIONS
+from tests.support.model import abstract
 from tests.support.model.abstract import DISPATCHER, MAY_BE_APPLIED, Abstract, Attempt, End, Event, claims, events, step
 
 Graph = Mapping[Abstract, Sequence[tuple[Event, Abstract]]]
@@ -32,9 +33,10 @@ def operated() -> Iterator[Operated]:
 
 
 def graph(start: Abstract, meanings: Sequence[Meaning], most_attempts: int) -> Graph:
-    """Every state that can be reached with so many claims, with each event that changes it and what it becomes."""
+    """Every state that can be reached with so many attempts, with each event that changes it and what it becomes; also
+    of one that is accepted in the window after a lost time."""
     found: dict[Abstract, list[tuple[Event, Abstract]]] = {}
-    left = [start]
+    left = [start, *abstract.accepted_in_a_window(start)]
     while left:
         payment = left.pop()
         if payment in found:
@@ -42,7 +44,7 @@ def graph(start: Abstract, meanings: Sequence[Meaning], most_attempts: int) -> G
         found[payment] = []
         for event in events(payment, meanings):
             after = step(payment, event)
-            if after is not None and len(after.attempts) <= most_attempts:
+            if after is not None and after.number <= most_attempts:
                 found[payment].append((event, after))
                 left.append(after)
     return found
@@ -53,7 +55,7 @@ def wrong(before: Abstract, event: Event, after: Abstract) -> str | None:
     moved, to = before.state is not after.state, after.state
     alone = moved and not after.by_person  # nobody but us answers for it
     proven = event.what in ("check_applied", "evidence") or event.meaning is Meaning.SUCCEEDED
-    never_sent = all(one.end is End.NOT_SENT for one in after.attempts)
+    never_sent = not after.lost and all(one.end is End.NOT_SENT for one in after.attempts)
     mistakes = {
         "a final state is left": moved and before.state in FINAL,
         "a transition that is not in the table": moved and to not in TRANSITIONS[before.state],
@@ -68,7 +70,12 @@ def wrong(before: Abstract, event: Event, after: Abstract) -> str | None:
 def _may_be_sent(before: Abstract, event: Event, after: Abstract) -> bool:
     """Where the document promises it; where no attempt may have been applied; where a look, just now, has ruled it out
     and nobody can be on the wire, or showed what a person had insisted on. What an earlier look said is old by now."""
-    if before.resend_safe or not any(one.end in MAY_BE_APPLIED for one in before.attempts):
+    looked = event.what.startswith("check_")
+    if before.lost and not before.attempts and not (looked and (before.resend_safe or not before.persons)):
+        return False
+    if before.resend_safe:  # it is the same request, as far as is known
+        return not before.persons
+    if not before.lost and not any(one.end in MAY_BE_APPLIED for one in before.attempts):
         return True
     covered = event.what == "check_unclear" and after.by_person
     return (event.what == "check_absent" or covered) and not before.sender_alive
@@ -117,7 +124,7 @@ def pairs(most_attempts: int) -> list[tuple[Abstract, Event, Abstract]]:
                 plain = ended.setdefault((plain.resend_safe, plain.reads_first, plain.state, ends), plain)
             for event in events(plain, one.meanings):
                 after = step(plain, event)
-                if after is None or len(after.attempts) <= most_attempts:
+                if after is None or after.number <= most_attempts:
                     found[plain, event] = after or plain
     return [(payment, event, after) for (payment, event), after in found.items()]
 
@@ -126,4 +133,5 @@ def _plain(payment: Abstract) -> Abstract:
     """Without what the database does not keep. What an attempt was claimed with matters to its own worker, until it has
     ended; what a person was shown, while that person's resend is to be made."""
     attempts = tuple(one if one.end is End.LIVE else Attempt(one.end) for one in payment.attempts)
-    return replace(payment, by_person=False, covered=payment.asked and payment.covered, attempts=attempts)
+    covered = payment.asked and payment.covered
+    return replace(payment, by_person=False, lost_out=False, covered=covered, attempts=attempts)

@@ -16,7 +16,6 @@ from shared.messaging import tasks
 from shared.payments.look import Unresolvable, look
 from shared.payments.release import free_invoices, release_directory_holds, release_refunds
 from shared.payments.resolve import cancel, resolve
-from tests.support.flow import id_in
 from tests.support.model.calm import calm
 from tests.support.model.game import Choose, Game
 from tests.support.model.invariants import Row, rows

@@ -1,6 +1,7 @@
 """Abstract payments as rows of the database, the real verb for each event, and what became of the rows."""
 
 import contextlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -8,12 +9,15 @@ from typing import Any
 from shared.database.engine import Connection
 from shared.domain.answers import Answer, CheckResult, Meaning, Verdict
 from shared.domain.payment import FINAL, Operation, State
+from shared.payments import lost_time
 from shared.payments.check import check
 from shared.payments.look import Unresolvable, look
 from shared.payments.resolve import cancel, resolve
 from shared.payments.send import deliver
 from shared.payments.store import dispatch as dispatch_store
+from shared.payments.store import lost_time as lost_time_store
 from shared.payments.store import send as send_store
+from shared.payments.store.lost_time import Window
 from shared.payments.store.send import Claim
 from shared.providers.base import Auth, LoginBusy
 from shared.runtime import boot_time_s
@@ -42,6 +46,14 @@ _ENDS: Mapping[End, tuple[str | None, bool]] = {
 UNREAD = CheckResult(Verdict.INCONCLUSIVE, "the books could not be read", provider_down=True, unread=True)
 MUDDLED = CheckResult(Verdict.INCONCLUSIVE, "the books contradict us", for_person=True)
 _SHOWN = '{"verdict": "inconclusive", "unread": false, "doubts": ["can\'t be told"], "lines": [], "left_out": 0}'
+# What a person was shown who insists now.
+_LOOKED = json.dumps(json.loads(_SHOWN) | {"doubts": ["can't be told", lost_time._REFUND, lost_time._DRAWN]})
+_LOST = """
+INSERT INTO attempts (payment_id, number, started_at, lease_until, worker_key, kind, facts)
+SELECT id, 0, clock() - interval '1 day', clock() - interval '1 day', 0, 'lost_time', json_build_object(
+    'since', clock() - interval '2 days', 'opened_at', clock() - interval '2 days', 'frozen', NOT drawn, 'drawn', drawn)
+FROM (VALUES (%s::bigint, %s::boolean)) AS t(id, drawn)
+"""
 
 _PAYMENT = """
 INSERT INTO payments (id, source, intent_id, provider, operation, amount_minor, currency, places, paid_at, target,
@@ -57,7 +69,7 @@ _ATTEMPT = """
 INSERT INTO attempts (payment_id, number, started_at, lease_until, ended_at, worker_key, body_sha256, meaning, kind,
     refusal)
 VALUES (%(id)s, %(number)s, clock() - interval '1 day', clock() - interval '1 day',
-    CASE WHEN %(ended)s THEN clock() - interval '1 day' END, %(key)s, sha256('\\x00'), %(meaning)s, 'made up',
+    CASE WHEN %(ended)s THEN clock() - interval '1 day' END, %(key)s, sha256('\\x00'), %(meaning)s, %(kind)s,
     %(refusal)s)
 """
 
@@ -70,7 +82,9 @@ def write(world: World, cases: Sequence[tuple[int, Abstract, Event]]) -> None:
     """Each of these payments as a row, with its attempts; by id."""
     key = world.runtime.worker_key
     payments, attempts = [], []
-    covered: list[tuple[int, str | None]] = []
+    covered: list[tuple[int, str]] = []
+    looked: list[tuple[int, str]] = []
+    lost = [(payment_id, _drawn(payment)) for payment_id, payment, _ in cases if payment.lost]
     for payment_id, payment, event in cases:
         provider, operation = provider_of(payment)
         final = payment.state in FINAL
@@ -104,29 +118,36 @@ def write(world: World, cases: Sequence[tuple[int, Abstract, Event]]) -> None:
                     "key": DEAD_KEY if attempt.end is End.DEAD else key,
                     "meaning": meaning,
                     "refusal": refusal,
+                    "kind": "before" if attempt.before else "made up",
                 }
             )
         if payment.covered:
             covered.append((payment_id, _SHOWN))
         # A person who insists now was shown the same before.
         if event.what.startswith("person_insists"):
-            covered.append((payment_id, None))
+            looked.append((payment_id, _LOOKED))
     with world.connection.transaction(), world.connection.cursor() as cursor:
         cursor.execute("ALTER TABLE payments DISABLE TRIGGER USER")
         cursor.executemany(_PAYMENT, payments)
         cursor.executemany(_ATTEMPT, attempts)
+        cursor.executemany(_LOST, lost)
+        cursor.execute("UPDATE attempts SET started_at = clock() - interval '3 days' WHERE kind = 'before'")
         cursor.executemany(
             """INSERT INTO resolutions (payment_id, action, from_state, reason, by_whom, although, look)
-            SELECT id, CASE WHEN look IS NULL THEN 'look' ELSE 'resend' END, 'parked', 'x', 'Ann',
-                CASE WHEN look IS NOT NULL THEN 'x' END, coalesce(look, %s)::jsonb
-            FROM (VALUES (%s::bigint, %s::text)) AS t(id, look)""",
-            [(_SHOWN, payment_id, look) for payment_id, look in covered],
+            VALUES (%s, %s, 'parked', 'x', 'Ann', %s, %s::jsonb)""",
+            [(payment_id, "resend", "x", look) for payment_id, look in covered]
+            + [(payment_id, "look", None, look) for payment_id, look in looked],
         )
         cursor.executemany(
             "INSERT INTO intent_keys VALUES ('shop', %s, sha256('\\x00'), %s)", [(str(c[0]), c[0]) for c in cases]
         )
         cursor.execute("ALTER TABLE payments ENABLE TRIGGER USER")
     world.execute("ANALYZE payments, attempts")
+
+
+def _drawn(payment: Abstract) -> bool:
+    """A refund is a person's in any case."""
+    return payment.persons and not payment.reads_first
 
 
 def befall(world: World, cases: Sequence[tuple[int, Abstract, Event]]) -> None:
@@ -211,6 +232,12 @@ def _deciding(answer: str, found: CheckResult, although: str | None = None) -> "
     return decides
 
 
+def _lose_time(world: World, payment_id: int, _payment: Abstract, _event: Event) -> None:
+    with world.runtime.database.connection() as connection:
+        now = world.value("SELECT clock() AS now")
+        lost_time_store.doubt(connection, [payment_id], Window(now, now, now), frozen=True)
+
+
 def _cancel(world: World, payment_id: int, _payment: Abstract, _event: Event) -> None:
     with contextlib.suppress(Unresolvable):
         cancel(world.runtime.database, "shop", str(payment_id), reason="made up", by="Ann")
@@ -222,6 +249,7 @@ VERBS: Mapping[str, Verb] = {
     "baseline": _baseline,
     "outcome": _outcome,
     "cancel": _cancel,
+    "lose_time": _lose_time,
     "check_applied": _checking(APPLIED),
     "check_absent": _checking(ABSENT),
     "check_unclear": _checking(UNCLEAR),
@@ -244,8 +272,9 @@ def read(world: World) -> dict[int, tuple[Any, ...]]:
                 SELECT CASE WHEN a.ended_at IS NULL THEN CASE WHEN a.worker_key = %s THEN 'dead' ELSE 'live' END
                     WHEN a.meaning IN ('resend', 'check', 'halt') THEN CASE WHEN a.refusal THEN 'no' ELSE 'doubt' END
                     ELSE a.meaning END
-                FROM attempts a WHERE a.payment_id = p.id ORDER BY a.number) AS ends
-        FROM payments p""",
+                FROM attempts a WHERE a.payment_id = p.id AND a.number > 0 ORDER BY a.number) AS ends,
+            z.payment_id IS NOT NULL AS lost, coalesce(z.facts ->> 'drawn', 'false') = 'true' AS drawn
+        FROM payments p LEFT JOIN attempts z ON z.payment_id = p.id AND z.number = 0""",
         DEAD_KEY,
     )
     return {row["id"]: tuple(row.values())[1:] for row in found}
@@ -255,4 +284,4 @@ def told(payment: Abstract) -> tuple[Any, ...]:
     """A payment of the model, in the same form."""
     p = payment
     flags = (p.held, p.in_doubt, p.possibly_sent, p.check_due, p.asked, p.baseline)
-    return (p.state.value, *flags, [one.end.value for one in p.attempts])
+    return (p.state.value, *flags, [one.end.value for one in p.attempts], p.lost, _drawn(p))

@@ -13,10 +13,13 @@ from tests.support.model.every import Graph, Operated, goes_on_by_itself, graph,
 OPERATED = list(operated())
 MOST_ATTEMPTS = 2  # tests/proof tries three
 NEVER = {
-    (State.ACCEPTED, State.UNKNOWN),  # what may have been sent in a time that the database lost
     (State.ACCEPTED, State.REFUSED),  # by `accept` and `release`, of what can never be sent
     (State.PARKED, State.WAITING),  # no verb does this: a person's resend is looked at first
-    # The net below: what may have been applied never comes to wait, or be dispatched, for a resend that is not safe.
+}
+# What may have been applied never comes to wait, or be dispatched, for a resend that is not safe: but for a lost time
+# these are the net below.
+LOST_ALONE = {
+    (State.ACCEPTED, State.UNKNOWN),
     (State.WAITING, State.UNKNOWN),
     (State.DISPATCHED, State.UNKNOWN),
 }
@@ -50,6 +53,7 @@ def test_every_state_and_every_transition_is_come_to() -> None:
     moves = {(before.state, after.state) for before, after in steps if before.state is not after.state}
     assert moves | NEVER == {(a, b) for a, to in TRANSITIONS.items() for b in to if a is not b}
     assert not moves & NEVER
+    assert not {(b.state, a.state) for b, a in steps if not b.lost} & LOST_ALONE
 
 
 @each_operation
