@@ -2,10 +2,11 @@
 
 import pytest
 
+from shared.messaging import broker
 from tests.integration.rules.test_every_state_rules import differences
 from tests.support.flow import World
 from tests.support.model.every import Operated, goes_on_by_itself, graph, operated, pairs, without_a_way_on, wrong
-from tests.support.model.playing import play
+from tests.support.model.playing import play, play_restored
 from tests.support.model.written import WRITTEN
 
 OPERATED = list(operated())
@@ -14,6 +15,12 @@ OPERATED = list(operated())
 @pytest.mark.timeout(4 * 3600)
 def test_many_games(model_url: str) -> None:
     play(model_url, games=4000, same=False)
+
+
+@pytest.mark.timeout(4 * 3600)
+def test_many_games_with_restores(model_url: str, broker_url: str) -> None:
+    with broker.connect(broker_url) as client:
+        play_restored(model_url, client, games=2000, same=False)
 
 
 @pytest.mark.timeout(3600)

@@ -4,19 +4,20 @@ from typing import Any
 
 from shared import lanes
 from shared.domain.payment import FINAL
-from shared.payments.look import look
+from shared.payments.look import Look, look
 from shared.payments.release import free_invoices, release_directory_holds, release_refunds
-from shared.payments.resolve import resolve
+from shared.payments.resolve import NotDecided, resolve
 from tests.support.flow import World
 from tests.support.model.game import Game, honest
-from tests.support.model.invariants import rows
-from tests.support.model.provider import ABSENT, APPLIED, LANES
+from tests.support.model.invariants import Row, rows
+from tests.support.model.provider import LANES
 
 _ROUNDS = 150
 
 
 def calm(game: Game) -> None:
     """Let the game end: every payment is final, and the books and we agree. Raises AssertionError where it isn't."""
+    game.come_to_rest()
     for sent, _ in game.ledger.late:
         game.come(sent, applied=True)
     game.ledger.late.clear()
@@ -58,13 +59,24 @@ def _decide(game: Game, open_: list[Any]) -> bool:
     """An honest person decides about one parked payment, with the books at hand."""
     parked = [row for row in open_ if row["state"] == "parked"]
     for row in parked[:1]:
-        applied = game.ledger.times(row["intent_id"]) > 0
-        game.world.providers[row["provider"]].verdicts.append(APPLIED if applied else ABSENT)
-        looked = look(game.world.runtime, row["source"], row["intent_id"])
-        if looked.claim.window_passed:
-            resolve(game.world.runtime, looked, "succeeded" if applied else "resend", reason="looked it up", by="Ann")
+        answers = ("succeeded",) if game.ledger.times(row["intent_id"]) > 0 else ("resend", "refused")
+        if _looked(game, row).claim.window_passed:
+            assert any(_decides(game, row, answer, why) for answer in answers for why in (None, "asked at the biller"))
             return True
     return False
+
+
+def _looked(game: Game, row: Row) -> Look:
+    game.world.providers[row["provider"]].verdicts.append(game.books(row)[0])
+    return look(game.world.runtime, row["source"], row["intent_id"])
+
+
+def _decides(game: Game, row: Row, answer: str, why: str | None) -> bool:
+    try:
+        resolve(game.world.runtime, _looked(game, row), answer, reason="looked it up", by="Ann", although=why)
+    except NotDecided:
+        return False
+    return True
 
 
 def _next_s(world: World) -> float:

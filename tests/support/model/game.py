@@ -6,7 +6,7 @@ a game is the same whenever it is played.
 """
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
@@ -59,11 +59,15 @@ class Game:
     """url: of a migrated database with `invariants.WATCHED` that nobody else uses meanwhile. now_s: what the database's
     clock has moved; boot_s: the machine's own, which nobody steps. lost: claims whose answer no process ever got."""
 
+    MAKE: type[Asked] = Asked
+    SETTINGS: Mapping[str, Any] = {}
+
     def __init__(self, url: str) -> None:
         self.now_s, self.boot_s = 0.0, 0.0
         self.stack = ExitStack()
-        self.world: World = self.stack.enter_context(running_world(url, Asked))
-        patch = self.stack.enter_context(pytest.MonkeyPatch.context())
+        self.world: World = self.stack.enter_context(running_world(url, self.MAKE, **self.SETTINGS))
+        self.documents: list[dict[str, Any]] = []  # every intent that an upstream has put on the queue
+        patch = self.patch = self.stack.enter_context(pytest.MonkeyPatch.context())
         for module in ("send", "check"):
             patch.setattr(f"shared.payments.{module}.boot_time_s", self._boot_time_s)
         # Waits that are drawn at random would play the same game in another way the next time.
@@ -179,10 +183,18 @@ class Game:
         proves = (isinstance(went, Answer) and went.meaning is Meaning.SUCCEEDED) or (
             isinstance(went, CheckResult) and went.verdict is Verdict.APPLIED
         )
-        if proves and self.world.state(call.payment_id) != "succeeded":
+        row = rows(self.world).get(call.payment_id)  # none, or another's: the database lost it, and will look
+        if proves and row and row["intent_id"] == call.intent_id and row["state"] != "succeeded":
             found = self.world.rows("SELECT FROM discrepancies WHERE payment_id = %s", call.payment_id)
             assert found, f"payment {call.payment_id} was shown to be applied, and nobody is told"
-            assert self.world.state(call.payment_id) in FINAL
+            assert row["state"] in FINAL
+
+    def fits(self, _row: Row) -> bool:
+        """Would this refund leave the sum within its settle, by all that the biller knows?"""
+        return True
+
+    def come_to_rest(self) -> None:
+        """Before everybody does their best."""
 
     def harmless(self, intent_id: str) -> bool:
         """Nothing was applied, and nothing that is on its way may be."""

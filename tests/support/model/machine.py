@@ -53,14 +53,14 @@ def by(data: st.DataObject) -> Choose:
 
 
 class Machine(RuleBasedStateMachine):
-    """One game. url: see Game."""
+    """One game."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, game: Game) -> None:
         super().__init__()
-        self.game = Game(url)
+        self.game = game
         self.world = self.game.world
         self.messages: list[tuple[str, tasks.Name]] = []
-        self.documents: list[dict[str, Any]] = []
+        self.documents = game.documents
         self.promised: list[str] = []  # settles that a refund named before they came
 
     def teardown(self) -> None:
@@ -105,7 +105,7 @@ class Machine(RuleBasedStateMachine):
         ]
         if found and len(self.documents) < MOST:
             row = found[n % len(found)]
-            self._accept(self.world.document(row["provider"], refund_of=row["intent_id"], amount=amount))
+            self._accept(self._document(row["provider"], refund_of=row["intent_id"], amount=amount))
             self._work(waits, data)
 
     def _odd_refund(self, n: int, provider: str) -> None:
@@ -116,7 +116,7 @@ class Machine(RuleBasedStateMachine):
                 name = f"to-come-{len(self.documents)}"
                 self.promised.append(name)
             amount = "100.01" if n % 3 == 1 else "50.00"
-            self._accept(self.world.document(provider, refund_of=name, amount=amount))
+            self._accept(self._document(provider, refund_of=name, amount=amount))
 
     def _again(self, n: int, *, other: bool) -> None:
         """The same intent changes nothing; with other content it goes to quarantine as well."""
@@ -129,10 +129,13 @@ class Machine(RuleBasedStateMachine):
         fields: dict[str, Any] = {"intent_id": self.promised.pop()} if self.promised else {}
         if bill:
             fields["target"] = {"invoice": bill, "shared": True}
-        document = self.world.document(provider, **fields)
+        document = self._document(provider, **fields)
         self._accept(document)
         if refunded:
-            self._accept(self.world.document(provider, refund_of=document["intent_id"], amount=refunded))
+            self._accept(self._document(provider, refund_of=document["intent_id"], amount=refunded))
+
+    def _document(self, provider: str, **fields: Any) -> dict[str, Any]:
+        return self.world.document(provider, **fields)
 
     def _accept(self, document: dict[str, Any]) -> None:
         assert self.world.accept(document) == 1
@@ -151,9 +154,14 @@ class Machine(RuleBasedStateMachine):
             self.game.pass_time(seconds, by(data))
             self._release()
             for provider in LANES:
-                for task, names in self.world.batches(provider):
+                batches = self.world.batches(provider)
+                self._dispatched(data)
+                for task, names in batches:
                     for name in names:
                         self.game.begin(self.game.processes[0], task, name, by(data))
+
+    def _dispatched(self, data: st.DataObject) -> None:
+        """Between the dispatcher's commit and the first message."""
 
     @rule(provider=a_lane, seconds=a_wait, data=st.data())
     def dispatch(self, provider: str, seconds: float, data: st.DataObject) -> None:
@@ -254,7 +262,7 @@ class Machine(RuleBasedStateMachine):
         parked = self._parked()
         row = parked[n % len(parked)]
         harmless = self.game.harmless(row["intent_id"])
-        if although and answer == "resend" and not harmless:
+        if although and answer == "resend" and not (harmless and self.game.fits(row)):
             return
         script = self.world.providers[row["provider"]].verdicts
         script.append(by(data)(self.game.books(row), "the books show"))

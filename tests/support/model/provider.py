@@ -70,7 +70,7 @@ ANSWERS: Mapping[tuple[str, Operation], Sequence[Any]] = {
     of: _answers(providers, of[1]) for of, providers in _TABLES.items()
 }
 _PLAIN = CheckResult(Verdict.INCONCLUSIVE, "can't be told")
-_UNSURE: Sequence[Any] = (
+UNSURE: Sequence[Any] = (
     _PLAIN,
     CheckResult(Verdict.INCONCLUSIVE, "a line is not explained", doubts=("a line",), shown=(LINE,)),
     CheckResult(Verdict.INCONCLUSIVE, "the books contradict us", for_person=True, shown=(LINE,)),
@@ -87,7 +87,7 @@ _OWN = CheckResult(Verdict.INCONCLUSIVE, "its marker stands oddly", own=True, sh
 
 def verdicts(applied: bool) -> Sequence[Any]:
     """What a look at honest books can come to: the truth, or that it can't be told."""
-    return (*[APPLIED] * 4, _OWN, *_UNSURE) if applied else (*[ABSENT] * 5, *_UNSURE)
+    return (*[APPLIED] * 4, _OWN, *UNSURE) if applied else (*[ABSENT] * 5, *UNSURE)
 
 
 @dataclass(frozen=True, slots=True)
