@@ -30,7 +30,7 @@ def calm(game: Game) -> None:
         open_ = [row for row in rows(game.world).values() if row["state"] not in FINAL]
         if not open_:
             break
-        if not _work(game) and not _decide(game, open_):
+        if not work(game) and not _decide(game, open_):
             game.pass_time(_next_s(game.world), honest)
         game.must_hold()
     else:
@@ -40,7 +40,7 @@ def calm(game: Game) -> None:
             assert game.ledger.times(row["intent_id"]) == (row["state"] == "succeeded"), row
 
 
-def _work(game: Game) -> bool:
+def work(game: Game) -> bool:
     """One look of the dispatcher's at all; was there anything to do?"""
     runtime = game.processes[0]
     release_refunds(runtime)

@@ -139,7 +139,8 @@ def _moves(row: Row) -> None:
     if row["lost"] or row["stream_event"]:
         return
     wanted = ["accepted", *(state for state in row["moves"] if state in TOLD)]
-    assert [told for told in row["told"] if told != "disputed"] == wanted
+    told = [kind for kind in row["told"] if kind != "disputed"]
+    assert told == wanted, f"of payment {row['id']} {told} is told, and it was {wanted}"
     names = [name.split("-")[-2:] for name in row["event_ids"]]  # without the epoch in front
     assert names == [[str(row["id"]), str(n + 1)] for n in range(row["event_seq"])]
 

@@ -164,7 +164,8 @@ class Lost(Game):
         for place in range(len(self.processes)):
             if choose((False, True), "a process is stopped"):
                 self.kill(place, choose)
-        self._outlive(choose)
+        self.outlive(choose, (True, False))
+        self._end_what_is_not_sent()
         backup.put_back(self.world)
         self._forget()
         if choose((False,) * 4 + (True,), "the stream is lost"):
@@ -172,13 +173,16 @@ class Lost(Game):
         super().pass_time(choose((5.0, 120.0, 4000.0), "until it runs again"), choose)
         self._must_be_noticed(choose((False, True), "by the relay"))
 
-    def _outlive(self, choose: Choose) -> None:
-        """What a process that was not stopped has sent is answered; what it has not sent it never will."""
+    def outlive(self, choose: Choose, ends: Sequence[bool] = (True,)) -> None:
+        """What a process that was not stopped has sent is answered: by now, or ends says otherwise."""
         for _, call in self.calls:
-            assert call.at is not None
-            if call.at.what == "request" and not call.said:
+            if call.at is not None and call.at.what == "request" and not call.said and choose(ends, "it is answered"):
                 call.said = (self._said(call, call.at, choose),)
-            elif call.at.what != "request":
+
+    def _end_what_is_not_sent(self) -> None:
+        """It never will be."""
+        for _, call in self.calls:
+            if call.at is not None and call.at.what != "request":
                 call.end()
         self.calls = [(runtime, call) for runtime, call in self.calls if not call.ended]
 
@@ -210,6 +214,10 @@ class Lost(Game):
         under_way = {"dispatched": tasks.SEND, "unknown": tasks.CHECK}
         found = [row for row in rows(self.world).values() if row["state"] in under_way]
         return [(under_way[row["state"]], (row["id"], row["sent_reference"])) for row in found]
+
+    def claims(self) -> dict[int, tuple[int, int]]:
+        """How often each payment was claimed, to be sent and to be looked up."""
+        return {payment_id: (row["attempts"], row["checks"]) for payment_id, row in rows(self.world).items()}
 
     def stands_still(self) -> None:
         """Raises AssertionError where a held store goes on."""

@@ -1,18 +1,27 @@
 """The same game where the database is restored now and then."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
 from shared.domain.payment import Operation
+from shared.messaging import tasks
 from shared.recovery import recover as verbs
 from tests.support.model.backup import Backup
+from tests.support.model.calm import work
+from tests.support.model.game import honest
 from tests.support.model.lost import Lost
-from tests.support.model.machine import Machine, a_bill, a_lane, a_refund, by, some_waits, which
+from tests.support.model.machine import MOST, Machine, a_bill, a_lane, a_refund, by, some_waits, which
 from tests.support.model.provider import dedups
 
 _KEPT = 2  # backups
+
+
+def on_its_way(options: Sequence[Any], what: str) -> Any:
+    """A call that comes as far as it can without the provider, and stands still there."""
+    return what == "it stands still" or honest(options, what)
 
 
 class Restored(Machine):
@@ -73,17 +82,53 @@ class Restored(Machine):
     @precondition(lambda self: self.backups)
     @rule(n=which, data=st.data())
     def restore(self, n: int, data: st.DataObject) -> None:
-        """Messages and answers of before come while the store is held, and nothing goes out. What comes later comes
-        when it may."""
+        """What comes later comes when it may."""
+        self._restore(self.backups[n % len(self.backups)], n, data)
+
+    @rule(n=which, provider=st.sampled_from(("careful", "careful", "safe")), waits=some_waits, data=st.data())
+    def lose_what_was_sent(self, n: int, provider: str, waits: list[float], data: st.DataObject) -> None:
+        """A backup of just before a payment is dispatched, or sent: after the restore its message is still good while
+        the store is held, or its request under way when the books are looked at."""
         choose = by(data)
-        self.game.restore(self.backups[n % len(self.backups)], choose)
+        if len(self.documents) < MOST:
+            self._settle(provider, None, None)
+        if choose((True, True, False), "it is backed up before the dispatch"):
+            self.back_up()
+            found = self._messages(provider)
+        else:
+            found = self._messages(provider)
+            self.back_up()
+        for task, name in found:
+            how = choose((on_its_way, on_its_way, choose, None), "it is delivered")
+            if how is not None:
+                self.game.begin(self.game.processes[n % 2], task, name, how)
+        self._restore(self.backups[-1], n, data)
+        self._work(waits, data)
+
+    def _messages(self, provider: str) -> list[tuple[str, tasks.Name]]:
+        return [(task, name) for task, names in self.world.batches(provider) for name in names]
+
+    def _restore(self, backup: Backup, n: int, data: st.DataObject) -> None:
+        """Messages and answers of before come while the store is held, and nothing goes out. Then all is looked at, it
+        may be at once, and while requests of before are on the wire. What was backed up later is of a past that never
+        was."""
+        choose = by(data)
+        self.game.restore(backup, choose)
+        self.backups = self.backups[: self.backups.index(backup) + 1]
+        claims = self.game.claims()
         for task, name in [*self.game.messages(), *self.messages]:
             self.game.begin(self.game.processes[0], task, name, choose)
-        if self.game.calls:
+        assert self.game.claims() == claims, "something is claimed while the store is held"
+        if self.game.calls and choose((True, False), "one goes on"):
             runtime, call = self.game.calls.pop(n % len(self.game.calls))
             self.game.go(runtime, call, choose)
         self.game.stands_still()
         self.game.recover(choose)
+        seconds = choose((None, 0.0, 31.0, 61.0), "the next look")
+        if seconds is not None:
+            self.game.pass_time(seconds, choose)
+            work(self.game)
+        self.game.outlive(choose)
 
     @precondition(lambda self: self.game.closes_s)
     @rule(n=which, dated=st.booleans(), waits=some_waits, data=st.data())
