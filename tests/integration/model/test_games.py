@@ -12,4 +12,4 @@ def test_whatever_is_restored_each_payment_is_applied_once_and_no_end_is_taken_b
     model_url: str, broker_url: str
 ) -> None:
     with broker.connect(broker_url) as client:
-        play_restored(model_url, client, games=16)
+        play_restored(model_url, client, games=11)
