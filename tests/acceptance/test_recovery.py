@@ -5,8 +5,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,6 @@ from typing import Any
 import pytest
 
 from tests.support import cluster, intents, size, stack
-from tests.support.python_path import PYTHONPATH
 from tests.support.sandbox import SandboxClient
 from tests.support.stack import Stack, wait_until
 
@@ -43,18 +40,6 @@ def settle(provider: str, number: int) -> dict[str, Any]:
         "paid_at": "2026-11-21T03:24:12Z",
         "target": target,
     }
-
-
-def told(up: Stack, *command: str) -> subprocess.CompletedProcess[str]:
-    """A command of the product's, as a person runs it."""
-    return subprocess.run(
-        [sys.executable, "-m", "deploy.cli.main", *command],
-        env={**up.environment, "PYTHONPATH": PYTHONPATH},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 def ended(up: Stack, wanted: list[dict[str, Any]], timeout_s: float = 60) -> dict[str, dict[str, Any]]:
@@ -129,15 +114,15 @@ class Drill:
         wait_until(lambda: up.query("SELECT held_at FROM store")[0]["held_at"], "the store is held", 60)
         before = up.query("SELECT count(*) AS n FROM payments")[0]["n"]
         up.submit(self.lost[:3])
-        assert "settlepipe recover" in told(up, "doctor").stdout
-        assert "the store is held" in told(up, "lanes").stderr
+        assert "settlepipe recover" in up.command("doctor").stdout
+        assert "the store is held" in up.command("lanes").stderr
         assert applied(sandbox) == self.paid
         assert up.query("SELECT count(*) AS n FROM payments")[0]["n"] == before
 
     def recovered(self, up: Stack, sandbox: SandboxClient, known: list[dict[str, Any]]) -> dict[str, Any]:
         """Recover, have everything resent, a tenth of it dated anew: each is applied once, and nothing contradicts
         what upstream was told. What `recover` said."""
-        done = told(up, "recover", "--by", "somebody", "--json")
+        done = up.command("recover", "--by", "somebody", "--json")
         assert done.returncode == 0, done.stderr
         outcome: dict[str, Any] = json.loads(done.stdout)
         self.resent(up, sandbox, known)

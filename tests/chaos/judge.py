@@ -10,8 +10,9 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from tests.chaos.load import SOURCE, Upstream
-from tests.chaos.moves import FINAL, told
+from tests.chaos.load import SOURCE
+from tests.chaos.moves import FINAL, moves_by_name, told, told_in_part
+from tests.chaos.world import Upstream
 from tests.support.stack import Row, Stack
 
 LOOK_S = 10.0  # a look into the books is good for a resend for so long
@@ -20,10 +21,13 @@ _AT_THE_DOOR = (401, 429)  # such a request was never let in: as far as money go
 
 PAYMENTS = """
 SELECT p.id, p.source || '/' || p.intent_id AS name, p.provider, p.operation, p.state, p.hold_reason, p.detail,
-    p.possibly_sent, p.due_at IS NULL AS no_due, p.due_at - clock() > interval '1 hour' AS far_due, p.target,
+    p.exclusive_key, p.possibly_sent, p.due_at IS NULL AS no_due,
+    p.due_at - clock() > interval '1 hour' AS far_due, p.target,
     round(p.amount_minor / power(10::numeric, p.places), p.places)::text AS amount, p.currency,
-    encode(p.body_sha256, 'hex') AS sha256, p.event_seq,
-    CASE p.operation WHEN 'refund' THEN coalesce(convert_from(p.body, 'UTF8')::json ->> 'payment_id', p.sent_reference)
+    encode(p.body_sha256, 'hex') AS sha256, p.event_seq, p.stream_event IS NOT NULL AS by_stream,
+    -- a refund bears its settle's; of one that only the events stream told of, the bytes are gone
+    CASE p.operation WHEN 'refund' THEN coalesce(convert_from(p.body, 'UTF8')::json ->> 'payment_id',
+        CASE WHEN p.stream_event IS NOT NULL AND p.attempts > 0 THEN s.sent_reference END, p.sent_reference)
         ELSE p.sent_reference END AS reference, s.id AS settle_id, s.amount_minor AS settle_minor, p.amount_minor,
     (SELECT c.verdict FROM checks c WHERE c.payment_id = p.id ORDER BY c.number DESC LIMIT 1) AS last_verdict
 FROM payments p LEFT JOIN intent_keys k ON k.source = p.source AND k.intent_id = p.refund_of
@@ -38,21 +42,32 @@ def key_of(row: Mapping[str, Any]) -> Key:
     return row["provider"], row["operation"], row["reference"]
 
 
+def doubled(ledger: Sequence[Row]) -> list[str]:
+    """Whatever else is true: nothing is applied twice."""
+    counted = Counter(key_of(line) for line in ledger)
+    return [f"{'/'.join(key)} was applied {count} times" for key, count in counted.items() if count > 1]
+
+
+def standing(stack: Stack) -> list[str]:
+    """A database that lost nothing is not taken for one that did."""
+    row = stack.query("SELECT held_reason, epoch, (SELECT count(*) FROM lost_times) AS windows FROM store")[0]
+    held = [f"the store is held: {row['held_reason']}"] if row["held_reason"] else []
+    return held + (["the database is taken for one that lost time"] if row["epoch"] or row["windows"] else [])
+
+
 def always(payments: Sequence[Row], ledger: Sequence[Row]) -> list[str]:
     """payments: as they were before the ledger was read."""
-    lines: dict[Key, list[Row]] = {}
-    for line in ledger:
-        lines.setdefault(key_of(line), []).append(line)
-    found = [f"{'/'.join(key)} was applied {len(rows)} times" for key, rows in lines.items() if len(rows) > 1]
+    lines = {key_of(line): line for line in ledger}
+    found = []
     for row in payments:
-        state, applied = row["state"], lines.get(key_of(row), [])
+        state, applied = row["state"], lines.get(key_of(row))
         said = f"{row['name']} ({row['provider']} {row['operation']}) is {state}"
         if state == "succeeded" and not applied:
             found.append(f"{said}, and was not applied")
         if state in ("refused", "cancelled") and applied:
             found.append(f"{said}, and was applied")
-        if applied and (applied[0]["amount"], applied[0]["currency"]) != (row["amount"], row["currency"]):
-            found.append(f"{said} with {row['amount']} {row['currency']}, and was applied with {applied[0]['amount']}")
+        if applied and (applied["amount"], applied["currency"]) != (row["amount"], row["currency"]):
+            found.append(f"{said} with {row['amount']} {row['currency']}, and was applied with {applied['amount']}")
         if applied and state == "parked" and not row["possibly_sent"]:
             found.append(f"{said} as never sent, and was applied")
         if state == "parked" and row["last_verdict"] == "applied":
@@ -119,7 +134,8 @@ def same_bytes(payments: Sequence[Row], asked: Mapping[str, Mapping[str, Mapping
     found = []
     for row in payments:
         seen = asked.get(row["reference"], {}).get(row["operation"])
-        if seen is not None and seen["sha256"] != [row["sha256"]]:
+        told = row["sha256"] is None and row["by_stream"]  # that it was sent is known of the events stream alone
+        if seen is not None and seen["sha256"] != [row["sha256"]] and not (told and len(seen["sha256"]) == 1):
             found.append(f"{row['name']} was sent as {len(seen['sha256'])} requests, or as another than it has")
     return found
 
@@ -151,21 +167,34 @@ def _seconds(one: str, other: str) -> float:
     return (datetime.fromisoformat(other) - datetime.fromisoformat(one)).total_seconds()
 
 
-def events(noted: Sequence[Row], stream: Sequence[Row]) -> list[str]:
-    """Each payment's events are all on the stream, in order; repeats are allowed. noted: the moves."""
+def events(noted: Sequence[Row], stream: Sequence[Row], *, lost_time: bool = False) -> list[str]:
+    """Each payment's events are all on the stream, in order; one that is repeated is the same. noted: the moves.
+
+    lost_time: the stream knows more than the database, which forgot what it told. What it knows it has told, and
+    nothing contradicts an end that upstream was told of.
+    """
     seen: dict[str, dict[str, Row]] = {}
+    found = []
     for event in stream:
         if event["type"].startswith("settlepipe.payment."):
-            seen.setdefault(event["subject"], {}).setdefault(event["id"], event)  # in order of first appearance
-    found = []
-    for name, states in told(noted).items():
+            first = seen.setdefault(event["subject"], {}).setdefault(event["id"], event)  # in order of first appearance
+            if first != event:
+                found.append(f"{event['subject']}: two events are called {event['id']}")
+    for name, moved in moves_by_name(noted).items():
         there = [event for event in seen.get(name, {}).values() if event["type"] != "settlepipe.payment.disputed"]
-        if [event["type"].rpartition(".")[2] for event in there] != states:
-            found.append(f"{name}: was {', '.join(states)}; the stream tells {[e['type'][11:] for e in there]}")
-        numbers = [int(event["id"].rpartition("-")[2]) for event in seen.get(name, {}).values()]
+        types = [event["type"].rpartition(".")[2] for event in there]
+        if not (told_in_part if lost_time else told)(moved, types):
+            found.append(f"{name}: was {', '.join(move['to_state'] for move in moved)}; the stream tells {types}")
+        numbers = [_place(event["id"]) for event in seen.get(name, {}).values()]
         if numbers != sorted(numbers):
             found.append(f"{name}: its events stand in the order {numbers}")
     return found
+
+
+def _place(event_id: str) -> tuple[int, int]:
+    """The epoch of the store, 0 where none is named, and the event's number in its payment."""
+    *epoch, _, number = event_id.split("-")
+    return int(epoch[0]) if epoch else 0, int(number)
 
 
 def disputed(stack: Stack) -> list[str]:
@@ -175,16 +204,18 @@ def disputed(stack: Stack) -> list[str]:
 
 
 def open_ones(payments: Sequence[Row]) -> list[Row]:
-    """Payments that are neither final nor parked, nor held behind one that is parked, however far behind."""
-    by_id = {row["id"]: row for row in payments}
-    parked = any(row["state"] == "parked" for row in payments)
-
-    def waits(row: Row) -> bool:
-        behind = by_id.get(row["settle_id"]) if row["hold_reason"] == "settle_pending" else None
-        return (
-            row["state"] == "parked"
-            or (row["hold_reason"] == "invoice_busy" and parked)
-            or (behind is not None and waits(behind))
-        )
-
-    return [row for row in payments if row["state"] not in FINAL and not waits(row)]
+    """Payments that are neither final nor parked, nor held behind one that is, or behind one that is held so."""
+    stand = {row["id"] for row in payments if row["state"] == "parked"}
+    left = [row for row in payments if row["state"] not in FINAL and row["id"] not in stand]
+    while True:
+        keys = {row["exclusive_key"] for row in payments if row["id"] in stand}
+        held = [
+            row
+            for row in left
+            if (row["hold_reason"] == "settle_pending" and row["settle_id"] in stand)
+            or (row["hold_reason"] == "invoice_busy" and row["exclusive_key"] in keys)
+        ]
+        if not held:
+            return left
+        stand |= {row["id"] for row in held}
+        left = [row for row in left if row["id"] not in stand]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 
-from tests.chaos import disk, messages, network, processes, provider, servers
+from tests.chaos import disk, messages, network, processes, provider, restored, servers
 from tests.chaos.plan import Draws, Strike
 from tests.chaos.world import World
 
@@ -17,6 +17,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[Draws, Does]]] = {
     "network": network.KINDS,
     "messages": messages.KINDS,
     "disk": disk.KINDS,
+    "past": restored.KINDS,
 }
 KINDS: Mapping[str, tuple[Draws, Does]] = {name: kind for group in GROUPS.values() for name, kind in group.items()}
 

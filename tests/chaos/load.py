@@ -4,10 +4,9 @@ import random
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from tests.chaos.plan import Plan
-from tests.chaos.world import World
+from tests.chaos.world import Upstream, World
 from tests.support import careful, intents
 from tests.support.intents import Intent
 from tests.support.stack import Stack, wait_until
@@ -20,16 +19,6 @@ _BAD = 0.02
 _REFUNDABLE = 5  # every so many of billcenter's
 _TEACH_S = 10
 _LOSES = frozenset({"flushed", "kill_valkey", "full"})  # strikes after which the broker may have forgotten something
-
-
-@dataclass
-class Upstream:
-    """What was sent so far, by intent id; bad: those that can't be accepted."""
-
-    sent: dict[str, Intent] = field(default_factory=dict)
-    bad: set[str] = field(default_factory=set)
-    failure: BaseException | None = None
-    done: threading.Event = field(default_factory=threading.Event)
 
 
 def drawn(plan: Plan) -> Iterator[list[Intent]]:
@@ -60,13 +49,13 @@ def _refundable(number: int) -> list[Intent]:
 
 
 @contextmanager
-def sending(world: World) -> Iterator[Upstream]:
+def sending(world: World) -> Iterator[None]:
     """Send the plan's payments over the length of its weather; what is left of them at the end of the block."""
-    upstream = Upstream()
+    upstream = world.upstream
     thread = threading.Thread(target=_send, args=(world, upstream), name="upstream", daemon=True)
     thread.start()
     try:
-        yield upstream
+        yield
     finally:
         world.stop.set()
         thread.join()
@@ -92,18 +81,25 @@ def _send(world: World, upstream: Upstream) -> None:
         upstream.done.set()
 
 
-def again(world: World, upstream: Upstream) -> int:
+def again(world: World) -> int:
     """How many intents are nowhere. Those that a broker lost are sent once more, as its upstream does; no others are:
     what was on the stream has to become a payment."""
-    known = {row["subject"] for row in world.stack.query(_KNOWN)}
-    lost = [one for key, one in upstream.sent.items() if f"{SOURCE}/{key}" not in known]
+    lost = nowhere(world)
     if any(strike.kind in _LOSES for strike in world.plan.strikes):
         world.stack.submit(lost)
     return len(lost)
 
 
+def nowhere(world: World) -> list[Intent]:
+    """What was sent and was not taken in: it is neither a payment nor in quarantine."""
+    sent = list(world.upstream.sent.items())
+    known = {row["subject"] for row in world.stack.query(_KNOWN)}
+    return [one for key, one in sent if f"{SOURCE}/{key}" not in known]
+
+
+# A payment of which only the events stream told has no digest until its intent comes again.
 _KNOWN = """
-SELECT source || '/' || intent_id AS subject FROM payments
+SELECT source || '/' || intent_id AS subject FROM intent_keys WHERE digest IS NOT NULL
 UNION SELECT subject FROM quarantine WHERE subject IS NOT NULL
 """
 

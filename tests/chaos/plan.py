@@ -8,6 +8,7 @@ PROVIDERS = ("billcenter", "ubill", "mtn")
 DRAIN_S = 120.0  # after the weather has cleared, everything is final or parked within this
 EVERY_S = 2.0  # a strike begins so often, by the mean
 _TRIES = 20  # to place a strike where it gets in no other's way
+_LEAST_S = 100.0  # in shorter weather nothing else would strike beside what strikes alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ class Draws:
     """How a kind of strike is drawn. places: (where, value) for these providers.
 
     keys: what it takes for itself while it lasts: no two strikes with a key in common overlap.
-    weight: how often it comes while others come once.
+    weight: how often it comes while others come once. alone: nothing else strikes from lead_s before it until rest_s
+    after it, and it comes once in a plan that is long enough for it.
     """
 
     places: Callable[[random.Random, Sequence[str]], tuple[str, str]]
@@ -60,6 +62,7 @@ class Draws:
     rest_s: float = 0.0  # after it, before the next one with such a key
     weight: int = 1
     lead_s: float = 0.0  # before it, after the last one with such a key
+    alone: bool = False
 
 
 def draw(
@@ -84,7 +87,10 @@ def draw(
         if not pack:
             pack = [kind for kind in sorted(kinds) for _ in range(kinds[kind].weight)]
             rng.shuffle(pack)
+            pack.sort(key=lambda kind: kinds[kind].alone)  # while there is room
         kind = pack.pop()
+        if kinds[kind].alone and (drawn or weather_s < _LEAST_S):
+            continue
         placed = _placed(rng, kind, kinds, others=drawn, weather_s=weather_s, providers=providers)
         drawn += [placed] if placed else []
     drawn.sort(key=lambda strike: strike.at_s)
@@ -104,7 +110,8 @@ def _placed(
     for _ in range(_TRIES):
         where, value = draws.places(rng, providers)
         length_s = round(rng.uniform(draws.shortest_s, draws.longest_s), 1)
-        at_s = round(rng.uniform(0.5, max(weather_s - length_s, 0.6)), 1)
+        end_s = weather_s - length_s - (draws.rest_s if draws.alone else 0)
+        at_s = round(rng.uniform(0.5, max(end_s, 0.6)), 1)
         strike = Strike(at_s, kind, where, length_s, value)
         if not any(_in_the_way(strike, other, kinds) for other in others):
             return strike
@@ -113,7 +120,7 @@ def _placed(
 
 def _in_the_way(one: Strike, other: Strike, kinds: Mapping[str, Draws]) -> bool:
     first, second = kinds[one.kind], kinds[other.kind]
-    if not set(first.keys(one.where)) & set(second.keys(other.where)):
+    if not (first.alone or second.alone) and not set(first.keys(one.where)) & set(second.keys(other.where)):
         return False
     ends_s, other_ends_s = one.at_s + one.length_s + first.rest_s, other.at_s + other.length_s + second.rest_s
     return one.at_s - first.lead_s < other_ends_s and other.at_s - second.lead_s < ends_s

@@ -19,7 +19,6 @@ from deploy.local.home import free_ports
 from shared import lanes
 from tests.chaos import disk, judge, load, moves, processes, product
 from tests.chaos.kinds import KINDS
-from tests.chaos.load import Upstream
 from tests.chaos.plan import Plan, Strike
 from tests.chaos.proxy import PASS, Links
 from tests.chaos.world import World
@@ -70,15 +69,15 @@ def run(plan: Plan, home: Path, tell: Tell, *, workers: int = 1) -> Result:
         result.start_s = time.monotonic() - begun
         tell(f"ready after {result.start_s:.0f} s; {len(plan.strikes)} faults in {plan.weather_s:.0f} s")
         found: list[str] = []
-        with load.sending(world) as upstream, _watched(world, found, tell):
-            _weather(world, upstream)
+        with load.sending(world), _watched(world, found, tell):
+            _weather(world)
             world.stop.wait(0 if found else 1)
         cleared = time.monotonic()
         if not found:
-            found += _drained(world, upstream, tell)
+            found += _drained(world, tell)
             result.drain_s = time.monotonic() - cleared
         _told(world, result)
-        found += [] if found else _judged(world, upstream)
+        found += [] if found else _judged(world)
         if found:
             (home / "keep").touch()
         result.violations = found[:_MOST]
@@ -110,13 +109,16 @@ def _world(plan: Plan, home: Path, workers: int) -> Iterator[World]:
         links.close()
 
 
-def _weather(world: World, upstream: Upstream) -> None:
+def _weather(world: World) -> None:
     """Strike by strike, each in its thread, until the last one is over and everything is sent."""
     begun, failures = time.monotonic(), list[BaseException]()
 
     def strike(one: Strike) -> None:
         if world.stop.wait(max(0.0, begun + one.at_s - time.monotonic())):
             return
+        while not world.free.wait(0.2):
+            if world.stop.is_set():
+                return
         try:
             with KINDS[one.kind][1](world, one):
                 world.struck[one.kind] += 1
@@ -124,14 +126,14 @@ def _weather(world: World, upstream: Upstream) -> None:
         except _AWAY as error:  # two strikes met; the product is judged all the same
             world.struck[f"{one.kind}, in part"] += 1
             if isinstance(error, AssertionError):
-                failures.append(error)
+                world.broken.append(f"{one.text}: {error}")
         except BaseException as error:
             failures.append(error)
 
     threads = [threading.Thread(target=strike, args=(one,), name=one.text, daemon=True) for one in world.plan.strikes]
     for thread in threads:
         thread.start()
-    while not upstream.done.wait(0.2) and not world.stop.is_set():
+    while not world.upstream.done.wait(0.2) and not world.stop.is_set():
         pass
     for thread in threads:
         thread.join()
@@ -164,10 +166,16 @@ def _watched(world: World, found: list[str], tell: Tell) -> Iterator[None]:
 
 
 def _seen(world: World) -> tuple[list[Row], list[str]]:
-    """The payments, and what is wrong with them at this moment."""
+    """The payments, and what is wrong with them at this moment. While the database lacks a time, what is applied twice
+    is wrong, and nothing else can be said."""
     earlier = world.stack.sandbox.ledger()
     payments = world.stack.query(judge.PAYMENTS, timeout_s=0.5)
-    seen = judge.strangers(payments, earlier) + judge.always(payments, world.stack.sandbox.ledger())
+    ledger = world.stack.sandbox.ledger()
+    seen = judge.doubled(ledger) + world.broken
+    if not world.lost.is_set():
+        seen += judge.strangers(payments, earlier) + judge.always(payments, ledger)
+    if not world.lost_ever:
+        seen += judge.standing(world.stack)
     return payments, seen
 
 
@@ -176,7 +184,7 @@ def _progress(payments: Sequence[Row]) -> str:
     return "  ".join(f"{state} {counted[state]}" for state in sorted(counted))
 
 
-def _drained(world: World, upstream: Upstream, tell: Tell) -> list[str]:
+def _drained(world: World, tell: Tell) -> list[str]:
     """Wait until everything is final or parked; sentences where it is not in time."""
     world.links.set("*", PASS)
     begun, resumed, nowhere = time.monotonic(), float("-inf"), -1
@@ -190,7 +198,7 @@ def _drained(world: World, upstream: Upstream, tell: Tell) -> list[str]:
             if time.monotonic() - resumed > RESUME_S:
                 resumed = time.monotonic()
                 _resume(world)
-                nowhere = load.again(world, upstream)
+                nowhere = load.again(world)
             payments, seen = _seen(world)
             if seen:
                 return seen
@@ -211,13 +219,13 @@ def _resume(world: World) -> None:
             lanes.resume(connection, name)  # type: ignore[arg-type]
 
 
-def _judged(world: World, upstream: Upstream) -> list[str]:
+def _judged(world: World) -> list[str]:
     """The invariants of a product at rest."""
     stack = world.stack
     payments, found = _seen(world)
     ledger, noted = stack.sandbox.ledger(), moves.moves(stack)
     aside = [row["subject"] for row in stack.query("SELECT subject FROM quarantine WHERE subject IS NOT NULL")]
-    found += judge.sums(payments, ledger) + judge.places(payments, aside, upstream)
+    found += judge.sums(payments, ledger) + judge.places(payments, aside, world.upstream)
     found += judge.refunds(payments, ledger) + judge.owing(stack)
     found += judge.same_bytes(payments, stack.sandbox.by_reference())
     found += judge.looks(payments, stack.sandbox.requests())
@@ -228,7 +236,7 @@ def _judged(world: World, upstream: Upstream) -> list[str]:
 def _events(world: World, noted: Sequence[Row]) -> list[str]:
     """What is wrong with the stream, once the relay had the time to write everything."""
     end = time.monotonic() + world.plan.drain_s / 2
-    while (wrong := judge.events(noted, world.stack.events())) and time.monotonic() < end:
+    while (wrong := judge.events(noted, world.stack.events(), lost_time=world.lost_ever)) and time.monotonic() < end:
         time.sleep(0.5)
     return wrong
 

@@ -12,14 +12,35 @@ import psycopg
 
 from tests.chaos.plan import Plan, Strike
 from tests.chaos.proxy import Links
+from tests.support.intents import Intent
 from tests.support.stack import Stack, insist
 
 CONNECT_S = 3
 
 
 @dataclass
+class Upstream:
+    """What was sent so far, by intent id; bad: those that can't be accepted."""
+
+    sent: dict[str, Intent] = field(default_factory=dict)
+    bad: set[str] = field(default_factory=set)
+    failure: BaseException | None = None
+    done: threading.Event = field(default_factory=threading.Event)
+
+
+def _set() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
+
+
+@dataclass
 class World:
-    """One run under way. stop: set when there is nothing more to wait for. struck: how often each kind struck."""
+    """One run under way. stop: set when there is nothing more to wait for. struck: how often each kind struck.
+
+    free: not set while one strikes alone. lost: set while the database lacks a time; lost_ever: it lacked one once.
+    broken: what a strike itself saw that may not be.
+    """
 
     plan: Plan
     stack: Stack
@@ -28,6 +49,11 @@ class World:
     parts: Sequence[str]
     stop: threading.Event = field(default_factory=threading.Event)
     struck: Counter[str] = field(default_factory=Counter)
+    upstream: Upstream = field(default_factory=Upstream)
+    free: threading.Event = field(default_factory=_set)
+    lost: threading.Event = field(default_factory=threading.Event)
+    lost_ever: bool = False
+    broken: list[str] = field(default_factory=list)
     _faults: dict[Strike, list[dict[str, Any]]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 

@@ -33,6 +33,7 @@ UP = (
 STREAM = "settlepipe:intake"
 READY_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 60
+COMMAND_TIMEOUT_S = 120
 POLL_S = 0.05
 
 # Every wait short, so that what takes minutes in production is seen in seconds. The ladder of checks is long enough
@@ -113,6 +114,17 @@ class Stack:
         with self.broker() as client:
             entries = insist(lambda: client.xrange(EVENTS), redis.RedisError, timeout_s)
         return [json.loads(fields[b"event"]) for _, fields in entries]
+
+    def command(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        """A command of the product's, as a person runs it."""
+        return subprocess.run(
+            [sys.executable, "-m", "deploy.cli.main", *words],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_TIMEOUT_S * PATIENCE,
+            check=False,
+        )
 
     def signal_tree(self, name: str, number: int) -> None:
         """Signal a process and all its descendants (PostgreSQL's backends freeze with it)."""

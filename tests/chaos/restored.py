@@ -1,0 +1,119 @@
+"""A strike on the past: PostgreSQL's data folder comes back as it was some seconds before, and a person recovers it."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.chaos import load
+from tests.chaos.plan import Draws, Strike
+from tests.chaos.world import World
+from tests.support.stack import Row, descendants, wait_until
+
+_LEFT = ("sandbox", "valkey")  # the witness, and what upstream has put on its streams
+_HELD_S = 3.0  # the store is held: for so long nothing may happen
+_WAIT_S = 15.0  # with patience for a loaded machine: a minute and a half
+_PERSON = ("--by", "chaos")
+
+
+@contextmanager
+def restored(world: World, strike: Strike) -> Iterator[None]:
+    """Keep a cold copy, pay on for the length of the strike, kill everything at once and put the copy back. The store
+    has to be held; then it is recovered, and upstream sends everything again."""
+    world.free.clear()
+    data = world.stack.home / "postgres"
+    copy = world.stack.home.with_name(f"{world.stack.home.name}-copy")  # not on the disk that gets full
+    try:
+        with _nobody_restarts(world):
+            _end(world, "postgres", signal.SIGINT)
+            _copied(data, copy)
+        yield
+        world.lost_ever = True
+        world.lost.set()
+        with _nobody_restarts(world):
+            for name in world.stack.pids.keys() - set(_LEFT):
+                _end(world, name, signal.SIGKILL)
+            paid = _quiet_ledger(world)
+            shutil.rmtree(data)
+            _copied(copy, data)
+            restored_at = datetime.now(UTC)
+        world.broken += _recovered(world, paid, restored_at)
+        world.lost.clear()
+    finally:
+        shutil.rmtree(copy, ignore_errors=True)
+        world.free.set()
+
+
+@contextmanager
+def _nobody_restarts(world: World) -> Iterator[None]:
+    """What ends stays so for the length of the block: the supervisor is stopped."""
+    os.kill(world.stack.process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(world.stack.process.pid, signal.SIGCONT)
+
+
+def _end(world: World, name: str, number: signal.Signals) -> None:
+    """Have a process end, and with SIGKILL all that it started."""
+    pids = descendants(world.stack.pids[name])
+    for pid in pids if number == signal.SIGKILL else pids[:1]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+    wait_until(lambda: not any(_works(pid) for pid in pids), f"{name} ends", _WAIT_S)
+
+
+def _works(pid: int) -> bool:
+    """It is there, and not a zombie that waits for the supervisor."""
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def _copied(source: Path, target: Path) -> None:
+    subprocess.run(["cp", "-a", str(source), str(target)], check=True)
+
+
+def _quiet_ledger(world: World) -> list[Row]:
+    """What is applied, once nothing that was on the wire is applied any more."""
+    seen = [world.stack.sandbox.ledger()]
+
+    def stands() -> bool:
+        time.sleep(1)
+        seen.append(world.stack.sandbox.ledger())
+        return len(seen[-1]) == len(seen[-2])
+
+    wait_until(stands, "the ledger stands still", _WAIT_S)
+    return seen[-1]
+
+
+def _recovered(world: World, paid: list[Row], restored_at: datetime) -> list[str]:
+    """See that the store is held and nothing is done, recover it, and have every intent come again."""
+    stack = world.stack
+    wait_until(lambda: stack.query("SELECT held_at FROM store")[0]["held_at"], "the store is held", _WAIT_S)
+    time.sleep(_HELD_S)  # everything runs, upstream sends on
+    found = []
+    if len(stack.sandbox.ledger()) != len(paid):
+        found.append("something was sent before the store was recovered")
+    if stack.query("SELECT count(*) AS n FROM payments WHERE created_at > %s", restored_at)[0]["n"]:
+        found.append("something was accepted before the store was recovered")
+    done = stack.command("recover", *_PERSON, "--json")
+    if done.returncode:
+        return [*found, f"recover ended with {done.returncode}: {done.stderr[-300:]}"]
+    stack.submit(list(world.upstream.sent.values()))
+    wait_until(lambda: not load.nowhere(world) or world.stop.is_set(), "every intent came again", _WAIT_S, pause_s=1)
+    done = stack.command("recover", "--close", *_PERSON)
+    return [*found, f"recover --close ended with {done.returncode}: {done.stderr[-300:]}"] if done.returncode else found
+
+
+# Nothing of the sandbox's may still be late, and nobody frozen, when the copy is made.
+KINDS = {
+    "restored": (Draws(lambda rng, _: ("postgres", ""), 4, 8, lead_s=8, rest_s=45, alone=True), restored),
+}
