@@ -121,6 +121,8 @@ def places(payments: Sequence[Row], quarantined: Iterable[str], upstream: Upstre
     """Each intent is in exactly one place: a payment, or quarantine where it can't be accepted."""
     counted, aside = Counter(row["name"] for row in payments), set(quarantined)
     found = [f"{name} is {count} payments" for name, count in counted.items() if count > 1]
+    bad = {f"{SOURCE}/{intent_id}" for intent_id in upstream.bad}
+    found += [f"{name} is in quarantine, and could be accepted" for name in sorted(aside - bad)]
     for intent_id in upstream.sent:
         name = f"{SOURCE}/{intent_id}"
         there = (counted[name] > 0, name in aside)

@@ -14,7 +14,7 @@ from tests.support.stack import Stack, wait_until
 SOURCE = "chaos"
 TEACHER = "teach"
 _PAUSE_S = 0.25
-_TWICE = 0.05
+_TWICE = 0.05  # half of them at once, half with what is sent next
 _BAD = 0.02
 _REFUNDABLE = 5  # every so many of billcenter's
 _TEACH_S = 10
@@ -65,14 +65,16 @@ def sending(world: World) -> Iterator[None]:
 
 def _send(world: World, upstream: Upstream) -> None:
     rng, plan = random.Random(world.plan.seed), world.plan
-    groups = list(drawn(plan))
+    groups, late = list(drawn(plan)), list[Intent]()
     a_time = max(1, round(len(groups) * _PAUSE_S / plan.weather_s))
     try:
         for start in range(0, len(groups), a_time):
             batch = [one for group in groups[start : start + a_time] for one in group]
             upstream.sent |= {one["intent_id"]: one for one in batch}
             upstream.bad |= {one["intent_id"] for one in batch if one["currency"] == "XXX"}
-            world.stack.submit(batch + [one for one in batch if rng.random() < _TWICE])
+            twice = [one for one in batch if rng.random() < _TWICE]
+            world.stack.submit([*batch, *late, *twice[::2]])
+            late = twice[1::2]
             if world.stop.wait(_PAUSE_S):
                 break
     except BaseException as error:

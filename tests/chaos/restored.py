@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,8 @@ from tests.chaos.plan import Draws, Strike
 from tests.chaos.world import World
 from tests.support.stack import Row, descendants, wait_until
 
-_LEFT = ("sandbox", "valkey")  # the witness, and what upstream has put on its streams
+ALIVE = "alive"
+_WIRE_S = 3.0  # no answer takes longer here
 _HELD_S = 3.0  # the store is held: for so long nothing may happen
 _WAIT_S = 15.0  # with patience for a loaded machine: a minute and a half
 _PERSON = ("--by", "chaos")
@@ -25,7 +26,11 @@ _PERSON = ("--by", "chaos")
 @contextmanager
 def restored(world: World, strike: Strike) -> Iterator[None]:
     """Keep a cold copy, pay on for the length of the strike, kill everything at once and put the copy back. The store
-    has to be held; then it is recovered, and upstream sends everything again."""
+    has to be held; then it is recovered, and upstream sends everything again.
+
+    value: ALIVE: PostgreSQL alone is killed, and the others when the store is held: until then each of them knows what
+    it saw.
+    """
     world.free.clear()
     data = world.stack.home / "postgres"
     copy = world.stack.home.with_name(f"{world.stack.home.name}-copy")  # not on the disk that gets full
@@ -37,13 +42,15 @@ def restored(world: World, strike: Strike) -> Iterator[None]:
         world.lost_ever = True
         world.lost.set()
         with _nobody_restarts(world):
-            for name in world.stack.pids.keys() - set(_LEFT):
-                _end(world, name, signal.SIGKILL)
+            _kill(world, ["postgres"] if strike.value == ALIVE else [*world.parts, "postgres"])
             paid = _quiet_ledger(world)
             shutil.rmtree(data)
             _copied(copy, data)
             restored_at = datetime.now(UTC)
-        world.broken += _recovered(world, paid, restored_at)
+        world.broken += _held(world, paid, restored_at)
+        if strike.value == ALIVE:
+            _kill(world, world.parts)
+        world.broken += _recovered(world)
         world.lost.clear()
     finally:
         shutil.rmtree(copy, ignore_errors=True)
@@ -69,6 +76,11 @@ def _end(world: World, name: str, number: signal.Signals) -> None:
     wait_until(lambda: not any(_works(pid) for pid in pids), f"{name} ends", _WAIT_S)
 
 
+def _kill(world: World, names: Sequence[str]) -> None:
+    for name in names:
+        _end(world, name, signal.SIGKILL)
+
+
 def _works(pid: int) -> bool:
     """It is there, and not a zombie that waits for the supervisor."""
     try:
@@ -86,7 +98,7 @@ def _quiet_ledger(world: World) -> list[Row]:
     seen = [world.stack.sandbox.ledger()]
 
     def stands() -> bool:
-        time.sleep(1)
+        time.sleep(_WIRE_S)
         seen.append(world.stack.sandbox.ledger())
         return len(seen[-1]) == len(seen[-2])
 
@@ -94,8 +106,8 @@ def _quiet_ledger(world: World) -> list[Row]:
     return seen[-1]
 
 
-def _recovered(world: World, paid: list[Row], restored_at: datetime) -> list[str]:
-    """See that the store is held and nothing is done, recover it, and have every intent come again."""
+def _held(world: World, paid: Sequence[Row], restored_at: datetime) -> list[str]:
+    """What is done before a person recovers the store."""
     stack = world.stack
     wait_until(lambda: stack.query("SELECT held_at FROM store")[0]["held_at"], "the store is held", _WAIT_S)
     time.sleep(_HELD_S)  # everything runs, upstream sends on
@@ -104,16 +116,25 @@ def _recovered(world: World, paid: list[Row], restored_at: datetime) -> list[str
         found.append("something was sent before the store was recovered")
     if stack.query("SELECT count(*) AS n FROM payments WHERE created_at > %s", restored_at)[0]["n"]:
         found.append("something was accepted before the store was recovered")
+    return found
+
+
+def _recovered(world: World) -> list[str]:
+    """Recover the store, and have every intent come again."""
+    stack = world.stack
     done = stack.command("recover", *_PERSON, "--json")
     if done.returncode:
-        return [*found, f"recover ended with {done.returncode}: {done.stderr[-300:]}"]
+        return [f"recover ended with {done.returncode}: {done.stderr[-300:]}"]
     stack.submit(list(world.upstream.sent.values()))
     wait_until(lambda: not load.nowhere(world) or world.stop.is_set(), "every intent came again", _WAIT_S, pause_s=1)
     done = stack.command("recover", "--close", *_PERSON)
-    return [*found, f"recover --close ended with {done.returncode}: {done.stderr[-300:]}"] if done.returncode else found
+    return [f"recover --close ended with {done.returncode}: {done.stderr[-300:]}"] if done.returncode else []
 
 
 # Nothing of the sandbox's may still be late, and nobody frozen, when the copy is made.
 KINDS = {
-    "restored": (Draws(lambda rng, _: ("postgres", ""), 4, 8, lead_s=8, rest_s=45, alone=True), restored),
+    "restored": (
+        Draws(lambda rng, _: ("postgres", rng.choice(("", ALIVE))), 4, 8, lead_s=8, rest_s=45, alone=True),
+        restored,
+    ),
 }

@@ -63,7 +63,7 @@ def run(plan: Plan, home: Path, tell: Tell, *, workers: int = 1) -> Result:
         try:
             load.teach(world.stack, plan.providers)
         except AssertionError as error:
-            result.violations = [f"in good weather, before any fault: {error}"]
+            result.violations = [*_seen(world)[1], f"in good weather, before any fault: {error}"]
             return result
         world.insist(*moves.INSTALL)
         result.start_s = time.monotonic() - begun
@@ -224,7 +224,7 @@ def _judged(world: World) -> list[str]:
     stack = world.stack
     payments, found = _seen(world)
     ledger, noted = stack.sandbox.ledger(), moves.moves(stack)
-    aside = [row["subject"] for row in stack.query("SELECT subject FROM quarantine WHERE subject IS NOT NULL")]
+    aside = [row["subject"] for row in stack.query("SELECT coalesce(subject, '?') AS subject FROM quarantine")]
     found += judge.sums(payments, ledger) + judge.places(payments, aside, world.upstream)
     found += judge.refunds(payments, ledger) + judge.owing(stack)
     found += judge.same_bytes(payments, stack.sandbox.by_reference())
