@@ -2,18 +2,20 @@
 
 import contextlib
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
-import psycopg
 import redis
+from celery import Celery
 
 from shared.messaging import tasks
 from tests.chaos.plan import PROVIDERS, Draws, Strike
 from tests.chaos.world import World
 
 _EVERY_S = 0.05
-_NEWEST = "SELECT id, sent_reference, provider FROM payments ORDER BY id DESC LIMIT 200"
+_ANOTHERS = 0.2
+_NAMES = "SELECT id, sent_reference, provider FROM payments ORDER BY id DESC LIMIT 200"
 _CLOCK = "CREATE OR REPLACE FUNCTION clock() RETURNS timestamptz LANGUAGE sql STABLE AS"
 
 
@@ -37,19 +39,27 @@ def repeated(world: World, strike: Strike) -> Iterator[None]:
 def published(world: World, strike: Strike) -> Iterator[None]:
     """Messages to send and to check any payment, whatever its state: nobody asked for them."""
     rng = random.Random(world.plan.seed)
-    app = tasks.celery_app(world.stack.told["broker_url"])
-    with contextlib.suppress(psycopg.OperationalError, redis.RedisError, OSError), contextlib.closing(app):
+    with contextlib.closing(tasks.celery_app(world.stack.told["broker_url"])) as app:
         for _ in range(round(strike.length_s)):
-            with world.postgres() as connection:
-                rows = connection.execute(_NEWEST).fetchall()
-            for name in world.plan.providers:
-                names = [(row[0], row[1]) for row in rows if row[2] == name]
-                rng.shuffle(names)
-                with contextlib.suppress(Exception):  # kombu's own errors: the broker is away
-                    tasks.publish(app, name, [(tasks.SEND, names[:25]), (tasks.CHECK, names[25:50])])
+            with contextlib.suppress(Exception):  # a server is away; kombu has errors of its own
+                _publish(world, app, rng)
             if world.stop.wait(1):
                 break
     yield
+
+
+def _publish(world: World, app: Celery, rng: random.Random) -> None:
+    with world.postgres() as connection:
+        rows = connection.execute(_NAMES).fetchall()
+    for name in world.plan.providers:
+        named = [(number, _named(rng, reference, rows)) for number, reference, of in rows if of == name]
+        rng.shuffle(named)
+        tasks.publish(app, name, [(tasks.SEND, named[:25]), (tasks.CHECK, named[25:50])])
+
+
+def _named(rng: random.Random, reference: str, rows: Sequence[tuple[Any, ...]]) -> str:
+    """The payment's own reference, or now and then another one's: such a message names nothing."""
+    return rng.choice(rows)[1] if rng.random() < _ANOTHERS else reference
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from tests.chaos.plan import Draws, Strike
 from tests.chaos.world import World
 from tests.support.stack import Row, descendants, wait_until
 
-ALIVE = "alive"
+ALIVE, UNTOLD = "alive", "untold"
 _WIRE_S = 3.0  # no answer takes longer here
 _HELD_S = 3.0  # the store is held: for so long nothing may happen
 _WAIT_S = 15.0  # with patience for a loaded machine: a minute and a half
@@ -29,7 +29,7 @@ def restored(world: World, strike: Strike) -> Iterator[None]:
     has to be held; then it is recovered, and upstream sends everything again.
 
     value: ALIVE: PostgreSQL alone is killed, and the others when the store is held: until then each of them knows what
-    it saw.
+    it saw. UNTOLD: the relays are frozen meanwhile, so that the events stream tells of nothing that is lost.
     """
     world.free.clear()
     data = world.stack.home / "postgres"
@@ -38,17 +38,21 @@ def restored(world: World, strike: Strike) -> Iterator[None]:
         with _nobody_restarts(world):
             _end(world, "postgres", signal.SIGINT)
             _copied(data, copy)
+        if UNTOLD in strike.value:
+            for name in world.parts:
+                if name.startswith("relay"):
+                    world.stack.signal_tree(name, signal.SIGSTOP)
         yield
         world.lost_ever = True
         world.lost.set()
         with _nobody_restarts(world):
-            _kill(world, ["postgres"] if strike.value == ALIVE else [*world.parts, "postgres"])
+            _kill(world, ["postgres"] if ALIVE in strike.value else [*world.parts, "postgres"])
             paid = _quiet_ledger(world)
             shutil.rmtree(data)
             _copied(copy, data)
             restored_at = datetime.now(UTC)
         world.broken += _held(world, paid, restored_at)
-        if strike.value == ALIVE:
+        if ALIVE in strike.value:
             _kill(world, world.parts)
         world.broken += _recovered(world)
         world.lost.clear()
@@ -134,7 +138,14 @@ def _recovered(world: World) -> list[str]:
 # Nothing of the sandbox's may still be late, and nobody frozen, when the copy is made.
 KINDS = {
     "restored": (
-        Draws(lambda rng, _: ("postgres", rng.choice(("", ALIVE))), 4, 8, lead_s=8, rest_s=45, alone=True),
+        Draws(
+            lambda rng, _: ("postgres", rng.choice(("", ALIVE, UNTOLD, f"{ALIVE},{UNTOLD}"))),
+            4,
+            8,
+            lead_s=8,
+            rest_s=45,
+            alone=True,
+        ),
         restored,
     ),
 }
