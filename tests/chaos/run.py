@@ -25,6 +25,7 @@ from tests.chaos.world import World
 from tests.support.stack import Row
 
 WATCH_S = 1.0  # between two looks at the invariants that always hold
+_SHARE = 9.0  # and so many times as long as a look takes: many payments are looked at less often
 RESUME_S = 3.0  # a person sets halted lanes going again so often, once the weather has cleared
 _MOST = 20  # violations that are told
 _AWAY = (psycopg.Error, redis.RedisError, OSError, urllib.error.URLError, AssertionError)
@@ -147,9 +148,12 @@ def _watched(world: World, found: list[str], tell: Tell) -> Iterator[None]:
     ended = threading.Event()
 
     def watch() -> None:
-        while not ended.wait(WATCH_S):
+        took_s = 0.0
+        while not ended.wait(max(WATCH_S, _SHARE * took_s)):
             with suppress(*_AWAY):  # looked at again a moment later
+                begun = time.monotonic()
                 payments, seen = _seen(world)
+                took_s = time.monotonic() - begun
                 if seen:
                     found.extend(seen)
                     world.stop.set()
@@ -194,6 +198,7 @@ def _drained(world: World, tell: Tell) -> list[str]:
     except AssertionError as error:
         return [str(error)]
     while time.monotonic() - begun < world.plan.drain_s:
+        looked = time.monotonic()
         with suppress(*_AWAY):
             if time.monotonic() - resumed > RESUME_S:
                 resumed = time.monotonic()
@@ -205,7 +210,7 @@ def _drained(world: World, tell: Tell) -> list[str]:
             tell(_progress(payments))
             if nowhere == 0 and not judge.open_ones(payments):
                 return []
-        time.sleep(0.5)
+        time.sleep(max(0.5, time.monotonic() - looked))
     stuck = [
         f"{row['name']} ({row['provider']}) is still {row['state']}: {row['hold_reason'] or row['detail']}"
         for row in judge.open_ones(payments)

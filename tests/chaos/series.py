@@ -67,6 +67,10 @@ def markdown(results: Sequence[Mapping[str, Any]]) -> str:
         ("invariants broken", str(sum(len(one["violations"]) for one in results))),
         ("sent more than once", f"{total('resent'):,} attempts"),
         ("events", f"{total('events'):,}"),
+        (
+            "payments a second, weather and drain",
+            f"{total('payments') / max(1.0, total('whole_s') - total('start_s')):.0f}",
+        ),
         ("time to drain", f"{drains[len(drains) // 2]:.0f} s in the median, {drains[-1]:.0f} s at most"),
         *((f"parked: {reason}", f"{count:,}") for reason, count in parked.most_common()),
     ]
