@@ -9,7 +9,7 @@ from tests.support.stack import Row, Stack
 
 FINAL = frozenset({"succeeded", "refused", "cancelled"})
 LEGAL: Mapping[str, Set[str]] = {
-    "accepted": {"dispatched", "refused", "cancelled", "succeeded"},
+    "accepted": {"dispatched", "unknown", "refused", "cancelled", "succeeded"},
     "dispatched": {"sending", "unknown", "cancelled", "succeeded"},
     "sending": {"succeeded", "refused", "waiting", "unknown"},
     "waiting": {"dispatched", "unknown", "parked", "cancelled", "succeeded"},
