@@ -3,7 +3,7 @@
 Each function gives sentences, none where all is well. `always` holds at every moment, the others once all is quiet.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -28,7 +28,8 @@ SELECT p.id, p.source || '/' || p.intent_id AS name, p.provider, p.operation, p.
     -- a refund bears its settle's; of one that only the events stream told of, the bytes are gone
     CASE p.operation WHEN 'refund' THEN coalesce(convert_from(p.body, 'UTF8')::json ->> 'payment_id',
         CASE WHEN p.stream_event IS NOT NULL AND p.attempts > 0 THEN s.sent_reference END, p.sent_reference)
-        ELSE p.sent_reference END AS reference, s.id AS settle_id, s.amount_minor AS settle_minor, p.amount_minor,
+        ELSE p.sent_reference END AS reference, s.id AS settle_id,
+    round(s.amount_minor / power(10::numeric, s.places), s.places)::text AS settle_amount,
     (SELECT c.verdict FROM checks c WHERE c.payment_id = p.id ORDER BY c.number DESC LIMIT 1) AS last_verdict
 FROM payments p LEFT JOIN intent_keys k ON k.source = p.source AND k.intent_id = p.refund_of
     LEFT JOIN payments s ON s.id = k.payment_id ORDER BY p.id
@@ -86,26 +87,30 @@ def strangers(payments: Sequence[Row], ledger: Sequence[Row]) -> list[str]:
 
 
 def sums(payments: Sequence[Row], ledger: Sequence[Row]) -> list[str]:
-    """What the ledger adds up to is what we know as succeeded, and what may have been applied and is applied."""
-    theirs, ours = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
-    applied = {key_of(line) for line in ledger}
+    """What the ledger adds up to is what we know as succeeded, and what may have been applied and is applied. Of two
+    refunds that bear one settle's reference, one line is one."""
+    theirs, ours = defaultdict[tuple[str, str], Decimal](Decimal), defaultdict[tuple[str, str], Decimal](Decimal)
     for line in ledger:
-        theirs[line["provider"], line["operation"]] += Decimal(line["amount"])  # type: ignore[assignment]
-    for row in payments:
-        if row["state"] == "succeeded" or (row["state"] not in FINAL and key_of(row) in applied):
-            ours[row["provider"], row["operation"]] += Decimal(row["amount"])  # type: ignore[assignment]
+        theirs[line["provider"], line["operation"]] += Decimal(line["amount"])
+    succeeded = [row for row in payments if row["state"] == "succeeded"]
+    left = {key_of(line) for line in ledger} - {key_of(row) for row in succeeded}
+    may_be = {key_of(row): row for row in payments if row["state"] not in FINAL and key_of(row) in left}
+    for row in [*succeeded, *may_be.values()]:
+        ours[row["provider"], row["operation"]] += Decimal(row["amount"])
     keys = theirs.keys() | ours.keys()
     return [f"{'/'.join(key)}: applied {theirs[key]}, known {ours[key]}" for key in keys if theirs[key] != ours[key]]
 
 
 def refunds(payments: Sequence[Row], ledger: Sequence[Row]) -> list[str]:
-    """No settle was given back more than once in all."""
-    applied, given_back, settled = {key_of(line) for line in ledger}, Counter[int](), dict[int, int]()
-    for row in payments:
-        if row["operation"] == "refund" and row["settle_id"] is not None and key_of(row) in applied:
-            given_back[row["settle_id"]] += row["amount_minor"]
-            settled[row["settle_id"]] = row["settle_minor"]
-    too_much = [settle for settle, minor in given_back.items() if minor > settled[settle]]
+    """No settle was given back more than once in all, by the ledger's own amounts."""
+    of = {key_of(row): row for row in payments if row["operation"] == "refund" and row["settle_id"] is not None}
+    given_back, settled = defaultdict[int, Decimal](Decimal), dict[int, Decimal]()
+    for line in ledger:
+        row = of.get(key_of(line))
+        if row is not None:
+            given_back[row["settle_id"]] += Decimal(line["amount"])
+            settled[row["settle_id"]] = Decimal(row["settle_amount"])
+    too_much = [settle for settle, amount in given_back.items() if amount > settled[settle]]
     return [f"of settle {settle} more was refunded than was paid" for settle in too_much]
 
 
@@ -221,3 +226,11 @@ def open_ones(payments: Sequence[Row]) -> list[Row]:
             return left
         stand |= {row["id"] for row in held}
         left = [row for row in left if row["id"] not in stand]
+
+
+def stuck(payments: Sequence[Row]) -> list[str]:
+    """What is still open when nothing should be."""
+    return [
+        f"{row['name']} ({row['provider']}) is still {row['state']}: {row['hold_reason'] or row['detail']}"
+        for row in open_ones(payments)
+    ]

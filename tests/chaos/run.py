@@ -64,7 +64,8 @@ def run(plan: Plan, home: Path, tell: Tell, *, workers: int = 1) -> Result:
         try:
             load.teach(world.stack, plan.providers)
         except AssertionError as error:
-            result.violations = [*_seen(world)[1], f"in good weather, before any fault: {error}"]
+            payments, seen = _seen(world)
+            result.violations = [f"in good weather, before any fault: {error}", *seen, *judge.stuck(payments)][:_MOST]
             return result
         world.insist(*moves.INSTALL)
         result.start_s = time.monotonic() - begun
@@ -211,11 +212,7 @@ def _drained(world: World, tell: Tell) -> list[str]:
             if nowhere == 0 and not judge.open_ones(payments):
                 return []
         time.sleep(max(0.5, time.monotonic() - looked))
-    stuck = [
-        f"{row['name']} ({row['provider']}) is still {row['state']}: {row['hold_reason'] or row['detail']}"
-        for row in judge.open_ones(payments)
-    ]
-    return stuck or [f"{nowhere} intents were never accepted"]
+    return judge.stuck(payments) or [f"{nowhere} intents were never accepted"]
 
 
 def _resume(world: World) -> None:
