@@ -1,7 +1,7 @@
 """Does the harness bite? Deliberate defects, kept as patches, that a short run has to find each.
 
-A patch begins with a sentence that says what is wrong, `arguments:` of `make chaos`, and a `strike:` for each fault
-that should reveal it.
+A patch begins with a sentence that says what is wrong, `arguments:` of `make chaos`, a `strike:` for each fault that
+should reveal it, and a `violation:` for each of the judge's sentences, or words of one, by which it may be found.
 """
 
 import json
@@ -23,12 +23,13 @@ LIMIT_S = 400
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """One patch. strikes: the plan's lines."""
+    """One patch. strikes: the plan's lines. violations: words of the sentences that say what it does."""
 
     path: Path
     title: str
     arguments: Sequence[str]
     strikes: Sequence[str]
+    violations: Sequence[str]
 
 
 def defects() -> list[Defect]:
@@ -44,6 +45,7 @@ def _read(path: Path) -> Defect:
         head[0],
         [word for name, _, text in named if name == "arguments" for word in text.split()],
         [text for name, _, text in named if name == "strike"],
+        [text for name, _, text in named if name == "violation"],
     )
 
 
@@ -51,9 +53,28 @@ def tree_with(defect: Defect, folder: Path) -> Path:
     """A copy of product and harness with this defect. Raises CalledProcessError when the patch does not apply."""
     for name in TREES:
         shutil.copytree(ROOT / name, folder / name)
-    environment = os.environ | {"GIT_CEILING_DIRECTORIES": str(folder.parent)}
-    subprocess.run(["git", "apply", str(defect.path)], cwd=folder, env=environment, check=True)
+    _patch(defect, folder)
     return folder
+
+
+def try_on(defect: Defect, tree: Path) -> None:
+    """Change nothing. Raises CalledProcessError, its stderr saying why, when the patch does not apply to the tree."""
+    _patch(defect, tree, dry=True)
+
+
+def _patch(defect: Defect, tree: Path, *, dry: bool = False) -> None:
+    if shutil.which("git"):
+        command = ["git", "apply", *(["--check"] if dry else []), str(defect.path)]
+    else:
+        options = ["--unified", "--strip=1", "--fuzz=0", "--batch", *(["--dry-run"] if dry else [])]
+        command = ["patch", *options, f"--input={defect.path}"]
+    environment = os.environ | {"GIT_CEILING_DIRECTORIES": str(tree.parent)}  # no repository that the tree lies in
+    subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=True)
+
+
+def found(defect: Defect, sentences: Sequence[str]) -> bool:
+    """Do the judge's sentences tell of this defect? Any other violation is not the defect's own."""
+    return any(words in sentence for words in defect.violations for sentence in sentences)
 
 
 def searched(defect: Defect, folder: Path, seed: int) -> dict[str, Any]:
@@ -67,5 +88,5 @@ def searched(defect: Defect, folder: Path, seed: int) -> dict[str, Any]:
     done = subprocess.run(
         command, cwd=tree, env=environment, timeout=LIMIT_S, stdout=subprocess.PIPE, text=True, check=False
     )
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[0])
-    return found
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[0])
+    return result
