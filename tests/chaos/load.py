@@ -75,7 +75,9 @@ def _send(world: World, upstream: Upstream) -> None:
             twice = [one for one in batch if rng.random() < _TWICE]
             world.stack.submit([*batch, *late, *twice[::2]])
             late = twice[1::2]
-            if world.stop.wait(_PAUSE_S):
+            while not (stopped := world.stop.wait(_PAUSE_S)) and world.waits:
+                pass
+            if stopped:
                 break
     except BaseException as error:
         upstream.failure = error

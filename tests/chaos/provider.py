@@ -30,14 +30,16 @@ MIXED = "mixed"
 
 @contextmanager
 def sandbox(world: World, strike: Strike) -> Iterator[None]:
-    """Some kinds of fault, or all of them, at one provider. value: kind@rate, with commas between them."""
+    """Some kinds of fault, or all of them, at one provider (at provider/operation: of that one alone). value:
+    kind@rate, with commas between them."""
+    name, _, only = strike.where.partition("/")
     rates: dict[str, float] = {}
     for one in strike.value.split(","):
         kind, _, rate = one.partition("@")
-        kinds = _kinds([strike.where]) if kind == MIXED else [kind]
+        kinds = _kinds([name]) if kind == MIXED else [kind]
         rates |= dict.fromkeys(kinds, float(rate) / len(kinds))
-    operations = ("settle", "refund") if strike.where == "billcenter" else ("settle",)
-    with world.fault(strike, *(_fault(world, strike.where, o, *rate) for o in operations for rate in rates.items())):
+    operations = (only,) if only else ("settle", "refund") if name == "billcenter" else ("settle",)
+    with world.fault(strike, *(_fault(world, name, o, *rate) for o in operations for rate in rates.items())):
         yield
 
 

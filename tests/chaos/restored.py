@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,9 @@ from tests.support.stack import Row, descendants, wait_until
 ALIVE, UNTOLD = "alive", "untold"
 _WIRE_S = 3.0  # no answer takes longer here
 _HELD_S = 3.0  # the store is held: for so long nothing may happen
+_REFUSED = b"nothing is accepted"  # says an intake of a store that is held
 _WAIT_S = 15.0  # with patience for a loaded machine: a minute and a half
+_REST_S = 45.0  # from the restore until every intent has come again
 _PERSON = ("--by", "chaos")
 
 
@@ -31,34 +33,42 @@ def restored(world: World, strike: Strike) -> Iterator[None]:
     value: ALIVE: PostgreSQL alone is killed, and the others when the store is held: until then each of them knows what
     it saw. UNTOLD: the relays are frozen meanwhile, so that the events stream tells of nothing that is lost.
     """
-    world.free.clear()
     data = world.stack.home / "postgres"
     copy = world.stack.home.with_name(f"{world.stack.home.name}-copy")  # not on the disk that gets full
     try:
-        with _nobody_restarts(world):
-            _end(world, "postgres", signal.SIGINT)
-            _copied(data, copy)
-        if UNTOLD in strike.value:
-            for name in world.parts:
-                if name.startswith("relay"):
-                    world.stack.signal_tree(name, signal.SIGSTOP)
-        yield
-        world.lost_ever = True
-        world.lost.set()
-        with _nobody_restarts(world):
-            _kill(world, ["postgres"] if ALIVE in strike.value else [*world.parts, "postgres"])
-            paid = _quiet_ledger(world)
-            shutil.rmtree(data)
-            _copied(copy, data)
-            restored_at = datetime.now(UTC)
-        world.broken += _held(world, paid, restored_at)
-        if ALIVE in strike.value:
-            _kill(world, world.parts)
-        world.broken += _recovered(world)
-        world.lost.clear()
+        with world.alone(strike.length_s + _REST_S):
+            _copied_cold(world, data, copy)
+            if UNTOLD in strike.value:
+                for name in world.parts:
+                    if name.startswith("relay"):
+                        world.stack.signal_tree(name, signal.SIGSTOP)
+            yield
+            _put_back(world, copy, data, alive=ALIVE in strike.value)
     finally:
         shutil.rmtree(copy, ignore_errors=True)
-        world.free.set()
+
+
+def _copied_cold(world: World, data: Path, copy: Path) -> None:
+    with _nobody_restarts(world):
+        _end(world, "postgres", signal.SIGINT)
+        _copied(data, copy)
+
+
+def _put_back(world: World, copy: Path, data: Path, *, alive: bool) -> None:
+    world.lost_ever = True
+    world.lost.set()
+    read = {path: path.stat().st_size for path in (world.stack.home / "logs").glob("intake*.log")}
+    with _nobody_restarts(world):
+        _kill(world, ["postgres"] if alive else [*world.parts, "postgres"])
+        paid = _quiet_ledger(world)
+        shutil.rmtree(data)
+        _copied(copy, data)
+        restored_at = datetime.now(UTC)
+    world.broken += _held(world, paid, restored_at, read)
+    if alive:
+        _kill(world, world.parts)
+    world.broken += _recovered(world)
+    world.lost.clear()
 
 
 @contextmanager
@@ -110,15 +120,24 @@ def _quiet_ledger(world: World) -> list[Row]:
     return seen[-1]
 
 
-def _held(world: World, paid: Sequence[Row], restored_at: datetime) -> list[str]:
-    """What is done before a person recovers the store."""
+def _held(world: World, paid: Sequence[Row], restored_at: datetime, read: Mapping[Path, int]) -> list[str]:
+    """What is done before a person recovers the store. read: how much of each intake's log was written before."""
     stack = world.stack
+
+    def accepted() -> int:
+        rows = stack.query("SELECT count(*) AS n FROM payments WHERE created_at > %s", restored_at)
+        return int(rows[0]["n"])
+
+    def tried() -> bool:
+        return accepted() > 0 or any(_REFUSED in path.read_bytes()[size:] for path, size in read.items())
+
     wait_until(lambda: stack.query("SELECT held_at FROM store")[0]["held_at"], "the store is held", _WAIT_S)
+    wait_until(tried, "an intake has come to the store", _WAIT_S)
     time.sleep(_HELD_S)  # everything runs, upstream sends on
     found = []
     if len(stack.sandbox.ledger()) != len(paid):
         found.append("something was sent before the store was recovered")
-    if stack.query("SELECT count(*) AS n FROM payments WHERE created_at > %s", restored_at)[0]["n"]:
+    if accepted():
         found.append("something was accepted before the store was recovered")
     return found
 
@@ -143,7 +162,7 @@ KINDS = {
             4,
             8,
             lead_s=8,
-            rest_s=45,
+            rest_s=_REST_S,
             alone=True,
         ),
         restored,

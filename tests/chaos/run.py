@@ -116,10 +116,8 @@ def _weather(world: World) -> None:
     begun, failures = time.monotonic(), list[BaseException]()
 
     def strike(one: Strike) -> None:
-        if world.stop.wait(max(0.0, begun + one.at_s - time.monotonic())):
-            return
-        while not world.free.wait(0.2):
-            if world.stop.is_set():
+        while (left_s := begun + one.at_s + world.behind_s - time.monotonic()) > 0 or not world.free.is_set():
+            if world.stop.wait(left_s if left_s > 0 else 0.2):
                 return
         try:
             with KINDS[one.kind][1](world, one):

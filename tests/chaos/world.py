@@ -1,6 +1,8 @@
 """What a strike may touch: the running product, its links, its providers' faults, the points where it can be killed."""
 
+import math
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -38,8 +40,8 @@ def _set() -> threading.Event:
 class World:
     """One run under way. stop: set when there is nothing more to wait for. struck: how often each kind struck.
 
-    free: not set while one strikes alone. lost: set while the database lacks a time; lost_ever: it lacked one once.
-    broken: what a strike itself saw that may not be.
+    free: not set while one strikes alone. behind_s: how much longer than planned that took. lost: set while the
+    database lacks a time; lost_ever: it lacked one once. broken: what a strike itself saw that may not be.
     """
 
     plan: Plan
@@ -51,15 +53,35 @@ class World:
     struck: Counter[str] = field(default_factory=Counter)
     upstream: Upstream = field(default_factory=Upstream)
     free: threading.Event = field(default_factory=_set)
+    behind_s: float = 0.0
     lost: threading.Event = field(default_factory=threading.Event)
     lost_ever: bool = False
     broken: list[str] = field(default_factory=list)
     _faults: dict[Strike, list[dict[str, Any]]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _alone_until: float = math.inf
 
     def wait(self, seconds: float) -> None:
         """Let the strike last."""
         self.stop.wait(seconds)
+
+    @contextmanager
+    def alone(self, planned_s: float) -> Iterator[None]:
+        """Nothing else strikes for the length of the block. Where it takes longer than planned, as on a busy machine,
+        the weather waits for it: what strikes and what is paid behind it comes so much later."""
+        self._alone_until = time.monotonic() + planned_s
+        self.free.clear()
+        try:
+            yield
+        finally:
+            self.behind_s += max(0.0, time.monotonic() - self._alone_until)
+            self._alone_until = math.inf
+            self.free.set()
+
+    @property
+    def waits(self) -> bool:
+        """Does the weather stand still?"""
+        return time.monotonic() > self._alone_until
 
     @contextmanager
     def fault(self, strike: Strike, *faults: dict[str, Any]) -> Iterator[None]:
