@@ -13,7 +13,7 @@ from tests.support.stack import Stack, wait_until
 
 SOURCE = "chaos"
 TEACHER = "teach"
-_PAUSE_S = 0.25
+_PAUSE_S = 0.25  # about so long between two batches; longer where a batch would be less than a group
 _TWICE = 0.05  # half of them at once, half with what is sent next
 _BAD = 0.02
 _REFUNDABLE = 5  # every so many of billcenter's
@@ -67,22 +67,28 @@ def _send(world: World, upstream: Upstream) -> None:
     rng, plan = random.Random(world.plan.seed), world.plan
     groups, late = list(drawn(plan)), list[Intent]()
     a_time = max(1, round(len(groups) * _PAUSE_S / plan.weather_s))
+    starts = range(0, len(groups), a_time)
     try:
-        for start in range(0, len(groups), a_time):
+        for start in starts:
             batch = [one for group in groups[start : start + a_time] for one in group]
             upstream.sent |= {one["intent_id"]: one for one in batch}
             upstream.bad |= {one["intent_id"] for one in batch if one["currency"] == "XXX"}
             twice = [one for one in batch if rng.random() < _TWICE]
             world.stack.submit([*batch, *late, *twice[::2]])
             late = twice[1::2]
-            while not (stopped := world.stop.wait(_PAUSE_S)) and world.waits:
-                pass
-            if stopped:
+            if _stopped(world, plan.weather_s / len(starts)):
                 break
     except BaseException as error:
         upstream.failure = error
     finally:
         upstream.done.set()
+
+
+def _stopped(world: World, pause_s: float) -> bool:
+    """Let the pause pass, and longer while the weather waits. True when nothing more is to be sent."""
+    while not (stopped := world.stop.wait(pause_s)) and world.waits():
+        pass
+    return stopped
 
 
 def again(world: World) -> int:

@@ -78,7 +78,6 @@ class World:
             self._alone_until = math.inf
             self.free.set()
 
-    @property
     def waits(self) -> bool:
         """Does the weather stand still?"""
         return time.monotonic() > self._alone_until

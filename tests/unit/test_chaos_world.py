@@ -16,13 +16,13 @@ def test_what_strikes_alone_keeps_the_weather_waiting_beyond_its_time_alone() ->
     world = _world()
     with world.alone(60):
         assert not world.free.is_set()
-        assert not world.waits
+        assert not world.waits()
     assert world.behind_s == 0
     with world.alone(0):
-        assert world.waits
+        assert world.waits()
     assert world.behind_s > 0
     assert world.free.is_set()
-    assert not world.waits
+    assert not world.waits()
 
 
 def test_the_weather_goes_on_where_the_strike_fails() -> None:
@@ -33,4 +33,4 @@ def test_the_weather_goes_on_where_the_strike_fails() -> None:
     except OSError:
         pass
     assert world.free.is_set()
-    assert not world.waits
+    assert not world.waits()
