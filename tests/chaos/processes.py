@@ -22,6 +22,7 @@ POINTS: Mapping[str, str] = {
     "after_claim": SENDERS,
     "after_resend_claim": SENDERS,
     "before_first_byte": SENDERS,
+    "before_post": SENDERS,
     "after_first_byte": SENDERS,
     "after_answer": SENDERS,
     "before_outcome": SENDERS,

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 _BEFORE_WRITING = "before_first_byte"
+_BEFORE_POST = "before_post"  # the same, of what may move money: not of a look into the books
 _folder = ""
 # Module, function (or class.method), the point before it and the point behind it.
 _WRAPPED: Sequence[tuple[str, str, str, str]] = (
@@ -57,7 +58,7 @@ def _wrapped(function: Callable[..., Any], before: str, behind: str) -> Callable
     def call(*args: Any, **kwargs: Any) -> Any:
         if before == _BEFORE_WRITING:
             connection, data, call = args
-            args = (connection, data, _AtLastLook(call))
+            args = (connection, data, _AtLastLook(call, data))
         else:
             _reached(before)
         result = function(*args, **kwargs)
@@ -71,12 +72,15 @@ class _AtLastLook:
     """A call of `shared.providers.connection`: the point lies between its last look at the clock and the first byte,
     where nothing of the process's own can hold it back any more."""
 
-    def __init__(self, call: Any) -> None:
+    def __init__(self, call: Any, data: memoryview) -> None:
         object.__setattr__(self, "call", call)
+        object.__setattr__(self, "posts", bytes(data[:5]) == b"POST ")
 
     def left_s(self) -> float:
         left_s: float = self.call.left_s()
         _reached(_BEFORE_WRITING)
+        if object.__getattribute__(self, "posts"):
+            _reached(_BEFORE_POST)
         return left_s
 
     def __getattr__(self, name: str) -> Any:
