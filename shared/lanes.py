@@ -103,7 +103,7 @@ lane AS (
             THEN clock() + make_interval(secs => %(probe_every_s)s) ELSE probe_at END
     WHERE l.provider = %(provider)s AND (%(signal)s = 'down' OR %(halt)s::text IS NOT NULL
         OR %(signal)s = 'alive' AND (failures > 0 OR probe_payment_id = %(id)s))
-    RETURNING %(halt)s::text IS NOT NULL AND l.halted_at = clock() AS halts
+    RETURNING %(halt)s::text IS NOT NULL AND l.halted_at = clock() AS halts, l.running
 )
 """
 

@@ -100,6 +100,21 @@ class ClaimGate:
                 self._unwritten -= 1
 
 
+class Stops:
+    """When this process last saw a lane stand still, or the store held. What was claimed before is not sent."""
+
+    def __init__(self) -> None:
+        self._seen_s: dict[str, float] = {}
+
+    def saw(self, provider: str, at_s: float) -> None:
+        """It stands still at this moment (boot time)."""
+        self._seen_s[provider] = at_s
+
+    def since(self, provider: str, begun_s: float) -> bool:
+        """Was it seen to stand still since then?"""
+        return self._seen_s.get(provider, float("-inf")) >= begun_s
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a claim and an outcome need of the settings, in seconds."""
@@ -134,6 +149,7 @@ class Runtime:
     seen: Seen = field(default_factory=Seen)
     life: SignOfLife | None = None
     gate: ClaimGate = field(default_factory=ClaimGate)
+    stops: Stops = field(default_factory=Stops)
     lost: LostClaims = field(default_factory=LostClaims)
 
     @property

@@ -8,7 +8,7 @@ Dying before the attempt is ended leaves an attempt of a dead process: it is loo
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 from uuid import UUID, uuid4
 
@@ -22,7 +22,7 @@ _MAX_LOST = 1000  # remembered at a time; of those beyond it, the oldest are lef
 _WATCH_S = STATEMENT_S + 10  # a statement whose connection broke may still be at work so long
 _FIRST_S, _LAST_S = 0.1, 2.0  # between two looks
 
-End = Callable[[Connection, UUID], bool]
+End = Callable[[Connection, int, UUID], bool]
 Result = TypeVar("Result")
 
 
@@ -31,15 +31,16 @@ class LostClaims:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._tokens: OrderedDict[UUID, tuple[End, int, float]] = OrderedDict()
+        self._claims: OrderedDict[tuple[int, UUID], tuple[End, float]] = OrderedDict()
         self._ending = False
 
-    def remember(self, database: Database, payment_id: int, token: UUID, end: End) -> None:
-        """Nothing was sent, and nothing will be, under the claim with this token. end: see `claimed`."""
+    def remember(self, database: Database, payment_ids: Sequence[int], token: UUID, end: End) -> None:
+        """Nothing was sent, and nothing will be, under the claims with this token. end: see `claimed`."""
         with self._lock:
-            self._tokens[token] = (end, payment_id, time.monotonic())
-            if len(self._tokens) > _MAX_LOST:
-                self._tokens.popitem(last=False)
+            for payment_id in payment_ids:
+                self._claims[payment_id, token] = (end, time.monotonic())
+            while len(self._claims) > _MAX_LOST:
+                self._claims.popitem(last=False)
             if not self._ending:
                 self._ending = True
                 threading.Thread(target=self._end, args=(database,), name="unclaim", daemon=True).start()
@@ -50,15 +51,15 @@ class LostClaims:
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, _LAST_S)
             with self._lock:
-                lost = list(self._tokens.items())
+                lost = list(self._claims.items())
                 if not lost:
                     self._ending = False
                     return
-            for token, (end, payment_id, since) in lost:
+            for (payment_id, token), (end, since) in lost:
                 began = time.monotonic()
                 try:
                     with database.connection() as connection:
-                        ended = end(connection, token)
+                        ended = end(connection, payment_id, token)
                 except AWAY:
                     break
                 except Exception as error:  # one that can't be ended must not keep the others
@@ -66,7 +67,7 @@ class LostClaims:
                     ended = True
                 if ended or began - since > _WATCH_S:
                     with self._lock:
-                        self._tokens.pop(token, None)
+                        self._claims.pop((payment_id, token), None)
                 if ended:
                     log.info("a claim whose answer was lost is ended; nothing was sent", payment_id=payment_id)
 
@@ -74,23 +75,24 @@ class LostClaims:
 def claimed(
     lost: LostClaims,
     database: Database,
-    payment_id: int,
-    claim: Callable[[Connection, UUID], Result | None],
+    payment_ids: Sequence[int],
+    claim: Callable[[Connection, UUID], Result],
     end: End,
-) -> Result | None:
-    """Make a claim; once more where PostgreSQL went away meanwhile. A claim whose answer did not come is not used.
+) -> Result:
+    """Make a claim of one or more payments in one statement; once more where PostgreSQL went away meanwhile. A claim
+    whose answer did not come is not used.
 
-    end: ends the attempt with this token as not sent; False while there is none. Safe to repeat.
+    end: ends the payment's attempt with this token as not sent; False while there is none. Safe to repeat.
     Raises what `claim` raises, and one of AWAY when PostgreSQL went away twice.
     """
 
-    def once() -> Result | None:
+    def once() -> Result:
         token = uuid4()
         with database.connection() as connection:
             try:
                 return claim(connection, token)
             except Exception:  # also one whose row can't be read: it is committed by then
-                lost.remember(database, payment_id, token, end)
+                lost.remember(database, payment_ids, token, end)
                 raise
 
     return once_more(once)

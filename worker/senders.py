@@ -1,52 +1,53 @@
-"""A message's ids over the process's sender threads: as few as keep up, more when the provider takes its time.
+"""A message's work over the process's sender threads: as few as keep up, more when the provider takes its time.
 
 With a provider that answers at once, many threads only fight for the interpreter's lock (32 cost two thirds more of a
 processor than 8, measured); with one that takes 100 ms, few would leave it idle.
 """
 
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future, wait
 from contextvars import copy_context
 from typing import TypeVar
 
-Name = TypeVar("Name")
+Item = TypeVar("Item")
 
 _START = 2
-_TICK_S = 0.05
+_TICK_S, _LONGEST_TICK_S = 0.05, 1.0
 
 
-def spread(threads: Executor, verb: Callable[[Name], None], names: Sequence[Name]) -> list[BaseException]:
-    """Call `verb` for each name and return when all are done, with what they raised.
+def spread(
+    threads: Executor, do: Callable[[Item], Sequence[Item]], items: Sequence[Item], most: int
+) -> list[BaseException]:
+    """Call `do` for each item, and for those that it returns, which go first. Returns when all are done, with what was
+    raised.
 
-    It begins with two threads and doubles them whenever they did not even do one id each in 50 ms.
+    It begins with two threads and doubles them, up to `most`, whenever they did not even do one item each in 50 ms.
     """
-    pending, failures, drained = deque(names), list[BaseException](), threading.Event()
+    pending, failures, done = deque(items), list[BaseException](), list[None]()
 
     def run() -> None:
         while True:
             try:
-                name = pending.popleft()
-            except IndexError:
-                drained.set()
+                item = pending.popleft()
+            except IndexError:  # whoever adds to it is still there, and takes what it adds
                 return
             try:
-                verb(name)
+                pending.extendleft(reversed(do(item)))
             except BaseException as error:  # the others go on; the caller raises it
                 failures.append(error)
+            done.append(None)
 
-    if not pending:
-        return []
-    runners = [threads.submit(copy_context().run, run) for _ in names[:_START]]
-    left = len(names)
-    # Once each id has a thread asked for it there is only to wait: many messages at a provider that hangs would keep
-    # the process busy with looking.
-    while pending and len(runners) < len(names) and not drained.wait(_TICK_S):
-        if left - len(pending) < len(runners):
-            more = min(len(runners), len(pending))
-            runners += [threads.submit(copy_context().run, run) for _ in range(more)]
-        left = len(pending)
-    for runner in runners:
-        runner.result()
+    def begin(count: int) -> set["Future[None]"]:
+        return {threads.submit(copy_context().run, run) for _ in range(count)}
+
+    at_work, before, tick_s = begin(min(_START, most) if pending else 0), 0, _TICK_S
+    while at_work:
+        # With as many as there may be there is only to wait, and looking seldom is enough while nobody is needed: many
+        # messages at a provider that hangs would keep the process busy with looking.
+        _, at_work = wait(at_work, timeout=None if len(at_work) >= most else tick_s)
+        tick_s = _TICK_S if pending else min(2 * tick_s, _LONGEST_TICK_S)
+        if pending and len(done) - before < len(at_work):
+            at_work |= begin(min(len(at_work), most - len(at_work)))
+        before = len(done)
     return failures

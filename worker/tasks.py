@@ -5,14 +5,14 @@ from typing import Any
 from shared.directory.refresh import refresh_for
 from shared.follow_ups import ask
 from shared.messaging import tasks
-from shared.payments import check, send
-from worker.app import app, each
+from shared.payments import check
+from worker.app import app, each, send_each
 
 
-@app.task(name=tasks.SEND)  # type: ignore[untyped-decorator]
-def send_payments(names: list[list[Any] | int]) -> None:
+@app.task(name=tasks.SEND, bind=True)  # type: ignore[untyped-decorator]
+def send_payments(self: Any, names: list[list[Any] | int]) -> None:
     """Send these payments."""
-    each(send.send, names)
+    send_each((self.request.delivery_info or {}).get("routing_key", ""), names)
 
 
 @app.task(name=tasks.CHECK)  # type: ignore[untyped-decorator]

@@ -27,6 +27,11 @@ def lane_queue(provider: str) -> str:
     return f"lane.{provider}"
 
 
+def lane_of(queue: str) -> str:
+    """The provider whose lane's queue this is."""
+    return queue.removeprefix("lane.")
+
+
 def celery_app(broker_url: str, name: str = "settlepipe") -> Celery:
     """A Celery app as this product needs it: acknowledged late, no results, no broker waits, JSON only."""
     app = Celery(name, broker=broker_url)

@@ -131,9 +131,9 @@ def _resend(runtime: Runtime, claim: CheckClaim, result: CheckResult, looked_s: 
     resend = claimed(
         runtime.lost,
         runtime.database,
-        claim.payment.id,
+        [claim.payment.id],
         lambda connection, token: store.resend(connection, claim, result, key, limits, seen=runtime.seen, token=token),
-        lambda connection, token: unclaim(connection, claim.payment.id, token, limits),
+        lambda connection, payment_id, token: unclaim(connection, payment_id, token, limits),
     )
     if resend is not None:
         deliver(runtime, resend, begun_s, looked_s)

@@ -10,6 +10,8 @@ A success whose payment is final by then is recorded with its dispute, in one tr
 """
 
 import dataclasses
+from collections.abc import Callable
+from concurrent.futures import Future
 
 from shared import lanes
 from shared.database.engine import AWAY
@@ -30,27 +32,33 @@ log = get_logger(__name__)
 EVIDENCE_FRESH_S = 10.0  # nothing is sent on a look into the books that began longer ago
 
 
-def send(runtime: Runtime, payment_id: int, reference: str | None = None) -> None:
+Put = Callable[[Claim, Outcome], "Future[bool]"]
+"""Has a plain success written, and says whether it is (recorder.Recorder.put)."""
+
+
+def send(runtime: Runtime, payment_id: int, reference: str | None = None, put: Put | None = None) -> float:
     """Send one payment, if it is still this message's to send. What can't be claimed is left alone.
 
-    reference: the payment's, as the message names it; None: of an older version's message.
+    reference: the payment's, as the message names it; None: of an older version's message. put: writes its success
+    together with others'; None: it is written here. How many seconds the call took; 0: none was made.
     """
     if not runtime.gate.open:
-        return
+        return 0.0
     begun_s, key, limits = boot_time_s(), runtime.worker_key, runtime.limits
     claim = claimed(
         runtime.lost,
         runtime.database,
-        payment_id,
+        [payment_id],
         lambda connection, token: store.claim(
             connection, payment_id, key, limits, token, seen=runtime.seen, reference=reference
         ),
-        lambda connection, token: store.unclaim(connection, payment_id, token, limits),
+        lambda connection, payment_id, token: store.unclaim(connection, payment_id, token, limits),
     )
     if claim is not None:
-        deliver(runtime, claim, begun_s)
-    elif reference is not None:
+        return deliver(runtime, claim, begun_s, put=put)
+    if reference is not None:
         must_be_named(runtime, payment_id, reference)
+    return 0.0
 
 
 def must_be_named(runtime: Runtime, payment_id: int, reference: str) -> bool:
@@ -63,18 +71,35 @@ def must_be_named(runtime: Runtime, payment_id: int, reference: str) -> bool:
     return not another
 
 
-def deliver(runtime: Runtime, claim: Claim, begun_s: float, looked_s: float | None = None) -> None:
+def deliver(
+    runtime: Runtime, claim: Claim, begun_s: float, looked_s: float | None = None, *, put: Put | None = None
+) -> float:
     """Use a claim: one call, its outcome recorded. begun_s: boot time from before the claim was issued; looked_s: from
-    before the look into the books that the claim rests on, if it does."""
-    with bound(payment_id=claim.payment.id, attempt=claim.attempt):
-        outcome = _attempt(runtime, claim, begun_s, looked_s)
-        _record(runtime, claim, outcome)
-        if outcome.to is State.SUCCEEDED:
+    before the look into the books that the claim rests on, if it does; put, and what is returned: as in `send`."""
+    outcome = attempted(runtime, claim, begun_s, looked_s)
+    if not (put is not None and outcome.plainly_succeeded and put(claim, outcome).result()):
+        record(runtime, claim, outcome)
+    if outcome.to is State.SUCCEEDED:
+        with bound(payment_id=claim.payment.id, attempt=claim.attempt):
             _learn(runtime, claim)
+    return outcome.took_s
+
+
+def give_back(runtime: Runtime, claim: Claim, why: str) -> None:
+    """End a claim that was not used: its payment is due at once."""
+    answer = Answer("not_sent", Meaning.NOT_SENT, detail=f"given back before it was sent: {why}")
+    outcome = _outcome(runtime, claim, answer, sent=False)
+    record(runtime, claim, dataclasses.replace(outcome, wait_s=0.0))
 
 
 class _NotSent(Exception):  # noqa: N818
     """Something before the first byte was in the way; the message says what."""
+
+
+def attempted(runtime: Runtime, claim: Claim, begun_s: float, looked_s: float | None = None) -> Outcome:
+    """Make a claim's one call. What came of it, still to be recorded. Never raises for what the call does."""
+    with bound(payment_id=claim.payment.id, attempt=claim.attempt):
+        return _attempt(runtime, claim, begun_s, looked_s)
 
 
 def _attempt(runtime: Runtime, claim: Claim, begun_s: float, looked_s: float | None) -> Outcome:
@@ -96,7 +121,8 @@ def _attempt(runtime: Runtime, claim: Claim, begun_s: float, looked_s: float | N
         alert("adapter_failed", "the adapter failed before it sent anything", provider=claim.payment.provider)
         answer = Answer("adapter_failed", Meaning.NOT_SENT, detail="the adapter failed before sending", listed=False)
         return _outcome(runtime, claim, answer, sent=False)
-    return _outcome(runtime, claim, _call(runtime, claim, auth), sent=True)
+    answer = _call(runtime, claim, auth)
+    return dataclasses.replace(_outcome(runtime, claim, answer, sent=True), took_s=boot_time_s() - now_s)
 
 
 def _ready(runtime: Runtime, claim: Claim, begun_s: float) -> tuple[Auth, float]:
@@ -218,21 +244,30 @@ def _learn(runtime: Runtime, claim: Claim) -> None:
         log.warning("nothing could be learnt from this success", reason=type(error).__name__)
 
 
-def _record(runtime: Runtime, claim: Claim, outcome: Outcome) -> None:
+def record(runtime: Runtime, claim: Claim, outcome: Outcome) -> None:
     """Write the outcome; while PostgreSQL does not answer, try again and claim nothing new."""
+    with bound(payment_id=claim.payment.id, attempt=claim.attempt):
+        _record(runtime, claim, outcome)
+
+
+def _record(runtime: Runtime, claim: Claim, outcome: Outcome) -> None:
     recorded, unsure = until_written(runtime, lambda: _write(runtime, claim, outcome))
+    if not recorded.goes_on:
+        runtime.stops.saw(claim.payment.provider, boot_time_s())
     if outcome.halt and (recorded.halts or unsure):  # what halted it may have been told to nobody
         _alert_halt(claim.payment.provider, outcome.halt)
     payment = claim.payment
-    succeeded = outcome.answer.meaning is Meaning.SUCCEEDED
-    if not recorded and must_be_named(runtime, payment.id, payment.sent_reference) and succeeded:
-        dispute(runtime, claim, outcome.answer)
-    log.info(
-        "attempt ended",
-        meaning=outcome.answer.meaning.value,
-        answer=outcome.answer.kind,
-        state=recorded.state.value if recorded.state else "final",
-    )
+    if not recorded:
+        named, _ = until_written(runtime, lambda: must_be_named(runtime, payment.id, payment.sent_reference))
+        if named and outcome.answer.meaning is Meaning.SUCCEEDED:
+            dispute(runtime, claim, outcome.answer)
+    ended(outcome, recorded.state)
+
+
+def ended(outcome: Outcome, state: State | None) -> None:
+    """Log what an attempt came to, and where that brought its payment; None: it was final."""
+    answer = outcome.answer
+    log.info("attempt ended", meaning=answer.meaning.value, answer=answer.kind, state=state.value if state else "final")
 
 
 def _write(runtime: Runtime, claim: Claim, outcome: Outcome) -> Recorded:

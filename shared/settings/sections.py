@@ -128,6 +128,9 @@ class ProviderSettings(Section):
         None, description="payments, and reads of the books, a second for the whole fleet; unset: no limit"
     )
     concurrency: int = Field(32, gt=0, le=512, description="sender threads in one worker process")
+    lot: int = Field(
+        16, gt=0, le=64, description="payments claimed at once, at most, where a resend is promised to be safe"
+    )
     in_flight: int = Field(200, gt=0, le=10_000, description="dispatched and not yet claimed, at most")
 
     @field_validator("base_url")

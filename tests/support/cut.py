@@ -105,6 +105,6 @@ def way_of(world: World) -> Iterator[Way]:
     finally:
         lost, world.runtime = world.runtime.lost, before
         with lost._lock:  # its thread ends
-            lost._tokens.clear()
+            lost._claims.clear()
         database.dispose()
         way.close()

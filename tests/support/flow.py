@@ -337,7 +337,7 @@ class World:
             pass
 
 
-_VERBS: Mapping[str, Callable[..., None]] = {tasks.SEND: send, tasks.CHECK: check, tasks.FOLLOW_UP: follow_up}
+_VERBS: Mapping[str, Callable[..., object]] = {tasks.SEND: send, tasks.CHECK: check, tasks.FOLLOW_UP: follow_up}
 
 
 def id_in(name: tasks.Name) -> int:

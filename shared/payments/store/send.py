@@ -121,7 +121,8 @@ WITH judged AS (
     RETURNING judged.moves, p.state
 ), {lanes.SENT}
 SELECT coalesce((SELECT moves FROM moved), false) AS moved, (SELECT state FROM moved) AS state,
-    coalesce((SELECT halts FROM lane), false) AS halts
+    coalesce((SELECT halts FROM lane), false) AS halts,
+    coalesce((SELECT running FROM lane), (SELECT running FROM lanes WHERE provider = %(provider)s), true) AS goes_on
 """
 
 
@@ -132,7 +133,8 @@ class Outcome:
     to: where the payment goes; what may not wait because an earlier attempt may have been applied is unknown instead.
     wait_s: until it is due there; None in a final state.
     again_s: the wait in place of wait_s when the attempt before this one ended the same way; None: no difference.
-    signal: what it says of the provider: `down`, `alive`, or `none`. halt: the reason to halt the lane.
+    signal: what it says of the provider: `down`, `alive`, or `none`. halt: the reason to halt the lane. took_s: of the
+    call.
     """
 
     answer: Answer
@@ -143,6 +145,12 @@ class Outcome:
     signal: str
     halt: str | None = None
     again_s: float | None = None
+    took_s: float = 0.0
+
+    @property
+    def plainly_succeeded(self) -> bool:
+        """It succeeded, and says nothing else."""
+        return self.to is State.SUCCEEDED and self.signal == "alive" and self.halt is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +158,14 @@ class Recorded:
     """What writing an outcome did. True when the payment moved; False when it was final already, or the attempt is no
     longer its last.
 
-    state: the payment's; None where it was final. halts: the lane ran until this outcome halted it.
+    state: the payment's; None where it was final. halts: the lane ran until this outcome halted it. goes_on: false
+    where the lane was seen to stand still.
     """
 
     moved: bool
     state: State | None
     halts: bool
+    goes_on: bool
 
     def __bool__(self) -> bool:
         return self.moved
@@ -217,7 +227,7 @@ def record(connection: Connection, claim: Claim, outcome: Outcome, limits: Limit
     }
     row = connection.execute(_RECORD, given).fetchone()
     assert row is not None  # noqa: S101 - a SELECT without FROM always gives a row
-    return Recorded(row["moved"], row["state"] and State(row["state"]), row["halts"])
+    return Recorded(row["moved"], row["state"] and State(row["state"]), row["halts"], row["goes_on"])
 
 
 def end(connection: Connection, claim: Claim, answer: Answer) -> None:
@@ -269,21 +279,8 @@ def save_baseline(connection: Connection, claim: Claim, baseline: Mapping[str, A
 
     False when the claim is no longer the payment's newest: then nothing may be sent.
     """
-    row = connection.execute(
-        """WITH renewed AS (
-            UPDATE payments SET baseline = %(baseline)s::jsonb, due_at = clock() + make_interval(secs => %(lease_s)s)
-            WHERE id = %(id)s AND state = 'sending' AND attempts = %(attempt)s AND due_at > clock()
-            RETURNING id, attempts, due_at
-        ) UPDATE attempts a SET lease_until = due_at FROM renewed
-        WHERE a.payment_id = renewed.id AND a.number = renewed.attempts RETURNING payment_id""",
-        {
-            "id": claim.payment.id,
-            "attempt": claim.attempt,
-            "baseline": foreign.json_text(baseline),
-            "lease_s": lease_s,
-        },
-    ).fetchone()
-    return row is not None
+    given = {"id": claim.payment.id, "attempt": claim.attempt, "baseline": foreign.json_text(baseline)}
+    return connection.execute(_SQL["save_baseline"], given | {"lease_s": lease_s}).fetchone() is not None
 
 
 def is_another(connection: Connection, payment_id: int, reference: str) -> bool:

@@ -6,3 +6,12 @@ WHERE payment_id = %(id)s AND number = %(attempt)s AND token IS NOT DISTINCT FRO
 
 -- name: reference
 SELECT sent_reference FROM payments WHERE id = %(id)s
+
+-- name: save_baseline
+WITH renewed AS (
+    UPDATE payments SET baseline = %(baseline)s::jsonb, due_at = clock() + make_interval(secs => %(lease_s)s)
+    WHERE id = %(id)s AND state = 'sending' AND attempts = %(attempt)s AND due_at > clock()
+    RETURNING id, attempts, due_at
+)
+UPDATE attempts a SET lease_until = due_at FROM renewed
+WHERE a.payment_id = renewed.id AND a.number = renewed.attempts RETURNING payment_id

@@ -126,7 +126,7 @@ def test_a_claim_that_took_too_long_is_not_sent(world: World, monkeypatch: pytes
 
 
 def test_a_claim_in_time_is_sent(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    times = iter([100.0, 104.9])
+    times = iter([100.0, 104.9, 105.0])  # claimed, ready, answered
     monkeypatch.setattr(send_module, "boot_time_s", lambda: next(times))
     world.settled("careful", OK)
     assert len(world.careful.sent) == 1

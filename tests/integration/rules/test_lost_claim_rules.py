@@ -89,7 +89,7 @@ def test_the_end_of_a_lost_claim_that_is_lost_itself_is_written_again(world: Wor
         until(lambda: way.cuts, 2)
         until(lambda: world.state(payment_id), "waiting")
         world.run("careful")
-        until(lambda: len(world.runtime.lost._tokens), 0)
+        until(lambda: len(world.runtime.lost._claims), 0)
     assert world.state(payment_id) == "succeeded"
     assert [world.attempt(payment_id, number)["meaning"] for number in (1, 2)] == ["not_sent", "succeeded"]
 
@@ -113,7 +113,7 @@ def test_the_real_attempt_of_a_redelivered_message_in_the_same_process_is_not_en
         second = threading.Thread(target=send, args=(world.runtime, payment_id))
         second.start()
         assert on_the_wire.wait(30)
-        until(lambda: len(world.runtime.lost._tokens), 2)  # still looked for: a late commit would be found
+        until(lambda: len(world.runtime.lost._claims), 2)  # still looked for: a late commit would be found
         ended = unclaimed(world, payment_id)
         assert (ended, world.state(payment_id)) == ([False, False], "sending")
         may_end.set()
@@ -126,7 +126,7 @@ def unclaimed(world: World, payment_id: int) -> list[bool]:
     with world.runtime.database.connection() as connection:
         return [
             send_store.unclaim(connection, payment_id, token, world.runtime.limits)
-            for token in world.runtime.lost._tokens
+            for _, token in world.runtime.lost._claims
         ]
 
 
@@ -181,7 +181,7 @@ def test_few_lost_claims_are_remembered(world: World, monkeypatch: pytest.Monkey
         for payment_id in ids:
             with pytest.raises(AWAY):
                 send(world.runtime, payment_id)
-        assert len(world.runtime.lost._tokens) == 2
+        assert len(world.runtime.lost._claims) == 2
 
 
 def test_a_claim_whose_row_can_not_be_read_is_ended_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ class Call(threading.Thread):
     """at: where it stands; None: it has ended. said: what it will get there, once that is decided. went: the answer
     that it got to its request, or the verdict of its last look."""
 
-    def __init__(self, verb: Callable[..., None], runtime: Any, name: tasks.Name) -> None:
+    def __init__(self, verb: Callable[..., object], runtime: Any, name: tasks.Name) -> None:
         super().__init__(daemon=True)
         self.payment_id = id_in(name)
         self.intent_id = ""  # once the provider was asked about it

@@ -33,7 +33,7 @@ from tests.support.model.invariants import People, Row, rows
 from tests.support.model.provider import ANSWERS, BASELINES, LOGINS, NOTHING_DONE, Asked, Ledger, Sent, dedups, verdicts
 
 Choose = Callable[[Sequence[Any], str], Any]
-VERBS: dict[str, Callable[..., None]] = {tasks.SEND: send, tasks.CHECK: check}
+VERBS: dict[str, Callable[..., object]] = {tasks.SEND: send, tasks.CHECK: check}
 WINDOW_S, LEASE_S = 150.0, 60.0  # the settings' defaults
 STALE_S, EVIDENCE_FRESH_S = 5.0, 10.0  # what docs/payments.md promises
 STANDS = (False,) * 8 + (True,)

@@ -20,6 +20,8 @@ _folder = ""
 _WRAPPED: Sequence[tuple[str, str, str, str]] = (
     ("shared.payments.store.send", "claim", "before_claim", "after_claim"),
     ("shared.payments.store.send", "record", "before_outcome", "after_outcome"),
+    ("shared.payments.store.lots", "claim", "before_claim", "after_claim"),
+    ("shared.payments.store.lots", "succeeded", "before_outcome", "after_outcome"),
     ("shared.payments.store.check", "resend", "before_verdict", "after_resend_claim"),
     ("shared.payments.store.check", "applied", "before_verdict", ""),
     ("shared.providers.connection", "_Timed._write", _BEFORE_WRITING, "after_first_byte"),
@@ -39,7 +41,7 @@ def prepare(folder: str) -> None:
 
 
 def _reached(point: str, result: object = None) -> None:
-    if not point or (point.endswith("_claim") and point.startswith("after") and result is None):
+    if not point or (point.endswith("_claim") and point.startswith("after") and not result):
         return
     armed = os.path.join(_folder, point)
     try:

@@ -1,8 +1,9 @@
 """A message's ids over the sender threads."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any
 
 import pytest
 
@@ -13,13 +14,14 @@ from worker.senders import spread
 def test_every_id_is_done_once_and_failures_come_back() -> None:
     done: list[int] = []
 
-    def verb(payment_id: int) -> None:
+    def verb(payment_id: int) -> Sequence[int]:
         done.append(payment_id)
         if payment_id % 2:
             raise ValueError(payment_id)
+        return ()
 
     with ThreadPoolExecutor(8) as threads:
-        failures = spread(threads, verb, range(25))
+        failures = spread(threads, verb, range(25), 25)
     assert sorted(done) == list(range(25))
     assert sorted(str(failure) for failure in failures) == sorted(str(i) for i in range(1, 25, 2))
 
@@ -27,32 +29,61 @@ def test_every_id_is_done_once_and_failures_come_back() -> None:
 def test_a_provider_that_takes_its_time_gets_as_many_threads_as_there_are_ids() -> None:
     together = threading.Barrier(16)  # each waits until all sixteen are under way
 
-    def meet(_: int) -> None:
+    def meet(_: int) -> Sequence[int]:
         together.wait(120)
+        return ()
 
     with ThreadPoolExecutor(16) as threads:
-        assert spread(threads, meet, range(16)) == []
+        assert spread(threads, meet, range(16), 16) == []
+
+
+@pytest.mark.parametrize("count", [2, 3, 8])
+def test_what_an_item_returns_is_spread_too(count: int) -> None:
+    """A lot that was claimed: while one of it hangs, others take the rest."""
+    together = threading.Barrier(count)
+
+    def do(item: int | None) -> Sequence[int | None]:
+        if item is None:
+            return range(count)
+        together.wait(120)
+        return ()
+
+    with ThreadPoolExecutor(8) as threads:
+        assert spread(threads, do, [None], count) == []
+
+
+def test_what_an_item_returns_goes_first() -> None:
+    order = list[str]()
+
+    def do(item: str) -> Sequence[str]:
+        order.append(item)
+        return "ab" if item == "lot" else ()
+
+    with ThreadPoolExecutor(1) as threads:
+        assert spread(threads, do, ["lot", "last"], 1) == []
+    assert order == ["lot", "a", "b", "last"]
 
 
 def test_no_ids_are_nothing_to_do() -> None:
     with ThreadPoolExecutor(1) as threads:
-        assert spread(threads, print, []) == []
+        assert spread(threads, lambda _: (), [], 1) == []
 
 
 def test_while_every_id_hangs_nothing_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     looks, hanging = list[float | None](), threading.Event()
 
-    def hang(_: int) -> None:
+    def hang(_: int) -> Sequence[int]:
         hanging.wait(120)
+        return ()
 
-    class Counted(threading.Event):
-        def wait(self, timeout: float | None = None) -> bool:
-            looks.append(timeout)
-            return super().wait(0)  # as if the time had passed
+    def counted(futures: Any, timeout: float | None) -> Any:
+        looks.append(timeout)
+        return wait(futures, None if timeout is None else 0)  # as if the time had passed
 
-    monkeypatch.setattr(senders, "threading", SimpleNamespace(Event=Counted))
+    monkeypatch.setattr(senders, "wait", counted)
     release = threading.Timer(0.5, hanging.set)
     release.start()
     with ThreadPoolExecutor(4) as threads:
-        assert spread(threads, hang, range(16)) == []
+        assert spread(threads, hang, range(16), 16) == []
     assert len(looks) < 10
+    assert looks[-1] is None

@@ -1,0 +1,123 @@
+"""Several claims in one statement, and several successes in one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from shared.database import foreign
+from shared.database import store as whole
+from shared.database.engine import Connection
+from shared.database.rows import PAYMENT_COLUMNS, payment
+from shared.database.store import Seen
+from shared.payments.store.send import Claim, Outcome
+from shared.runtime import Limits
+
+# Rows that somebody holds are passed over, here and below: nobody waits for a lot, and no two of them for each other.
+# A lot holds only what is promised safe to send again, in a lane that runs: a probe goes alone.
+_CLAIM = f"""
+WITH free AS (
+    SELECT p.id FROM unnest(%(ids)s::bigint[], %(references)s::text[]) AS n(id, reference)
+    JOIN payments p ON p.id = n.id JOIN lanes l ON l.provider = p.provider
+    WHERE coalesce(p.state, '') = 'dispatched' AND p.due_at > clock() AND p.sent_reference = n.reference
+        AND p.resend_safe AND NOT p.reads_first AND (p.attempts > 0 OR NOT p.possibly_sent)
+        AND l.running AND {whole.OPEN}
+    ORDER BY p.id FOR NO KEY UPDATE OF p SKIP LOCKED
+), claimed AS (
+    UPDATE payments p SET state = 'sending', attempts = p.attempts + 1,
+        due_at = clock() + make_interval(secs => %(lease_s)s),
+        deadline = coalesce(p.deadline, lane_clock(l) + make_interval(secs => %(deadline_s)s))
+    FROM free, lanes l WHERE p.id = free.id AND l.provider = p.provider
+    RETURNING {PAYMENT_COLUMNS}, p.attempts, p.resend_safe, p.exclusive_key, p.body_sha256, p.due_at
+), begun AS (
+    INSERT INTO attempts (payment_id, number, started_at, lease_until, worker_key, body_sha256, token)
+    SELECT id, attempts, clock(), due_at, %(worker_key)s, body_sha256, %(token)s FROM claimed
+)
+SELECT * FROM claimed ORDER BY id
+"""
+
+# Only what send.record would write in the same way: the newest attempt of a payment that is being sent, and no probe.
+_SUCCEEDED = f"""
+WITH ours AS (
+    SELECT n.* FROM unnest(%(ids)s::bigint[], %(references)s::text[], %(attempts)s::integer[], %(tokens)s::uuid[],
+            %(kinds)s::text[], %(http_statuses)s::integer[], %(details)s::text[], %(provider_references)s::text[],
+            %(facts)s::jsonb[])
+        WITH ORDINALITY AS n(id, reference, attempt, token, kind, http_status, detail, provider_reference, facts, place)
+    JOIN payments p ON p.id = n.id
+    JOIN attempts a ON a.payment_id = n.id AND a.number = n.attempt AND a.token IS NOT DISTINCT FROM n.token
+    WHERE coalesce(p.state, '') = 'sending' AND p.sent_reference = n.reference AND p.attempts = n.attempt
+        AND NOT EXISTS (SELECT FROM lanes l WHERE l.provider = p.provider AND l.probe_payment_id = p.id)
+    ORDER BY n.id FOR NO KEY UPDATE OF p SKIP LOCKED
+), ended AS (
+    UPDATE attempts a SET ended_at = clock(), meaning = 'succeeded', kind = ours.kind, http_status = ours.http_status,
+        detail = ours.detail, refusal = false, facts = ours.facts
+    FROM ours WHERE a.payment_id = ours.id AND a.number = ours.attempt
+), moved AS (
+    UPDATE payments p SET state = 'succeeded', in_doubt = false, possibly_sent = true, check_due = false,
+        resend_asked = false, rung = 0, detail = ours.detail, due_at = NULL, hold_reason = NULL,
+        provider_reference = coalesce(ours.provider_reference, p.provider_reference)
+    FROM ours WHERE p.id = ours.id RETURNING ours.place
+), lane AS (
+    UPDATE lanes SET failures = 0 WHERE provider = %(provider)s AND failures > 0 AND EXISTS (SELECT FROM moved)
+)
+SELECT ARRAY(SELECT place - 1 FROM moved) AS moved,
+    {whole.OPEN} AND EXISTS (SELECT FROM lanes WHERE provider = %(provider)s AND running) AS goes_on
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """moved: the places of those that have succeeded by it; the others have to be written one by one. goes_on: the
+    store is open and the lane runs."""
+
+    moved: frozenset[int]
+    goes_on: bool
+
+
+def claim(
+    connection: Connection,
+    names: Sequence[tuple[int, str]],
+    worker_key: int,
+    limits: Limits,
+    *,
+    token: UUID,
+    seen: Seen,
+) -> list[Claim]:
+    """Claim those of these payments (id, reference) that are dispatched, in a lane that runs, under a lease that is
+    alive, and promised safe to send again; what else there is needs a claim of its own (send.claim).
+
+    Everything that send.claim says of one claim holds for each of these. token: the same for all.
+    """
+    given = {
+        **seen.given(),
+        "ids": [payment_id for payment_id, _ in names],
+        "references": [reference for _, reference in names],
+        "token": token,
+        "worker_key": worker_key,
+        "lease_s": limits.lease_s,
+        "deadline_s": limits.deadline_s,
+    }
+    rows = connection.execute(_CLAIM, given).fetchall()
+    return [Claim(payment(row), row["attempts"], row["resend_safe"], row["exclusive_key"], token=token) for row in rows]
+
+
+def succeeded(connection: Connection, provider: str, ended: Sequence[tuple[Claim, Outcome]], seen: Seen) -> Written:
+    """Write these successes of one provider, each as send.record does. Safe to repeat: what is written is not moved
+    again."""
+    answers = [outcome.answer for _, outcome in ended]
+    given: Mapping[str, Any] = {
+        **seen.given(),
+        "provider": provider,
+        "ids": [claim.payment.id for claim, _ in ended],
+        "references": [claim.payment.sent_reference for claim, _ in ended],
+        "attempts": [claim.attempt for claim, _ in ended],
+        "tokens": [claim.token for claim, _ in ended],
+        "kinds": [foreign.text(answer.kind) for answer in answers],
+        "http_statuses": [answer.http_status for answer in answers],
+        "details": [foreign.text(answer.detail) for answer in answers],
+        "provider_references": [foreign.text(answer.provider_reference) for answer in answers],
+        "facts": [foreign.json_text(answer.facts) if answer.facts else None for answer in answers],
+    }
+    row = connection.execute(_SUCCEEDED, given).fetchone()
+    assert row is not None  # noqa: S101 - a SELECT without FROM always gives a row
+    return Written(frozenset(row["moved"]), row["goes_on"])
