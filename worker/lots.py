@@ -50,7 +50,8 @@ class Sending:
         if isinstance(item, Claimed):
             took_s, later = lots.send(self.runtime, item, self.put)
             self.pace.took(took_s)
-            self.later.extend([later] if later else [])
+            if later is not None:
+                self.later.append(later)
             return ()
         if len(item) > self.pace.lot:  # it was larger when the message came
             return self.items(item)

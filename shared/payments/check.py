@@ -133,7 +133,7 @@ def _resend(runtime: Runtime, claim: CheckClaim, result: CheckResult, looked_s: 
         runtime.database,
         [claim.payment.id],
         lambda connection, token: store.resend(connection, claim, result, key, limits, seen=runtime.seen, token=token),
-        lambda connection, payment_id, token: unclaim(connection, payment_id, token, limits),
+        partial(unclaim, limits=limits),
     )
     if resend is not None:
         deliver(runtime, resend, begun_s, looked_s)

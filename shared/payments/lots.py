@@ -8,6 +8,7 @@ seen to stand still, it is given back, and nothing was sent.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from shared.database.engine import AWAY
 from shared.payments.send import Put, attempted, give_back, record
@@ -55,7 +56,7 @@ def _claims(runtime: Runtime, names: Sequence[Name]) -> Sequence[Claim]:
         runtime.database,
         [payment_id for payment_id, _ in names],
         lambda connection, token: store.claim(connection, names, key, limits, token=token, seen=runtime.seen),
-        lambda connection, payment_id, token: send_store.unclaim(connection, payment_id, token, limits),
+        partial(send_store.unclaim, limits=limits),
     )
 
 

@@ -12,6 +12,7 @@ A success whose payment is final by then is recorded with its dispute, in one tr
 import dataclasses
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 
 from shared import lanes
 from shared.database.engine import AWAY
@@ -52,7 +53,7 @@ def send(runtime: Runtime, payment_id: int, reference: str | None = None, put: P
         lambda connection, token: store.claim(
             connection, payment_id, key, limits, token, seen=runtime.seen, reference=reference
         ),
-        lambda connection, payment_id, token: store.unclaim(connection, payment_id, token, limits),
+        partial(store.unclaim, limits=limits),
     )
     if claim is not None:
         return deliver(runtime, claim, begun_s, put=put)
