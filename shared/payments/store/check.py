@@ -14,7 +14,7 @@ from shared.database.rows import PAYMENT_COLUMNS, payment
 from shared.database.store import Seen
 from shared.domain.answers import MAX_SHOWN, CheckResult
 from shared.domain.payment import Payment
-from shared.payments.store.send import Claim
+from shared.payments.store.send import BEGUN, Claim
 from shared.runtime import Limits
 
 
@@ -142,10 +142,7 @@ WITH {_KEEP}, claimed AS (
         AND NOT EXISTS (SELECT FROM attempts a WHERE a.payment_id = p.id AND a.ended_at IS NULL
                         AND worker_alive(a.worker_key))
     RETURNING {PAYMENT_COLUMNS}, p.attempts, p.resend_safe, p.exclusive_key, p.body_sha256, p.due_at
-), begun AS (
-    INSERT INTO attempts (payment_id, number, started_at, lease_until, worker_key, body_sha256, token)
-    SELECT id, attempts, clock(), due_at, %(worker_key)s, body_sha256, %(token)s FROM claimed
-)
+), {BEGUN}
 SELECT * FROM claimed
 """
 

@@ -10,7 +10,7 @@ from shared.database import store as whole
 from shared.database.engine import Connection
 from shared.database.rows import PAYMENT_COLUMNS, payment
 from shared.database.store import Seen
-from shared.payments.store.send import Claim, Outcome
+from shared.payments.store.send import BEGUN, Claim, Outcome
 from shared.runtime import Limits
 
 # Rows that somebody holds are passed over, here and below: nobody waits for a lot, and no two of them for each other.
@@ -29,10 +29,7 @@ WITH free AS (
         deadline = coalesce(p.deadline, lane_clock(l) + make_interval(secs => %(deadline_s)s))
     FROM free, lanes l WHERE p.id = free.id AND l.provider = p.provider
     RETURNING {PAYMENT_COLUMNS}, p.attempts, p.resend_safe, p.exclusive_key, p.body_sha256, p.due_at
-), begun AS (
-    INSERT INTO attempts (payment_id, number, started_at, lease_until, worker_key, body_sha256, token)
-    SELECT id, attempts, clock(), due_at, %(worker_key)s, body_sha256, %(token)s FROM claimed
-)
+), {BEGUN}
 SELECT * FROM claimed ORDER BY id
 """
 

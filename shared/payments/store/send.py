@@ -35,6 +35,11 @@ class Claim:
     token: UUID | None = None
 
 
+# What each claim of a payment writes of its `claimed`.
+BEGUN = """begun AS (
+    INSERT INTO attempts (payment_id, number, started_at, lease_until, worker_key, body_sha256, token)
+    SELECT id, attempts, clock(), due_at, %(worker_key)s, body_sha256, %(token)s FROM claimed
+)"""
 # coalesce: else the planner may walk all that is dispatched, dead entries included, to find one id.
 # Nothing that may have been applied is sent again from here, unless that is promised to be safe: the claim of such a
 # resend is one with a fresh look into the books (check.resend), however the payment came to be dispatched.
@@ -55,10 +60,7 @@ WITH claimed AS (
             WHEN p.attempts > 0 AND ever_doubtful(p.id, NULL) THEN false
             ELSE worker_alive(%(worker_key)s) END
     RETURNING {PAYMENT_COLUMNS}, p.attempts, p.resend_safe, p.exclusive_key, p.body_sha256, p.due_at
-), begun AS (
-    INSERT INTO attempts (payment_id, number, started_at, lease_until, worker_key, body_sha256, token)
-    SELECT id, attempts, clock(), due_at, %(worker_key)s, body_sha256, %(token)s FROM claimed
-)
+), {BEGUN}
 SELECT * FROM claimed
 """
 
