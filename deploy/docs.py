@@ -1,4 +1,4 @@
-"""The parts of the documents that are generated: the README's settings table, the state diagram.
+"""The parts of the documents that are generated: the README's settings table, the state diagram, the alerts' runbook.
 
 `python -m deploy.docs` writes them between their markers; a test fails when they are behind the code.
 """
@@ -6,6 +6,7 @@
 import json
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from pydantic import BaseModel, SecretStr
 from shared.domain.payment import FINAL, TRANSITIONS
 from shared.settings import PREFIX, Settings
 from shared.settings.sections import ProviderSettings
+from shared.telemetry.alerts import Alert
 
 ROOT = Path(__file__).parent.parent
 
@@ -78,9 +80,24 @@ def successors_in_order(successors: frozenset[Any]) -> list[Any]:
     return [state for state in TRANSITIONS if state in successors]
 
 
+def runbook() -> str:
+    """A section for each alert: what it means, what to do."""
+    return "\n" + "\n\n".join(_page(alert) for alert in Alert) + "\n"
+
+
+def _page(alert: Alert) -> str:
+    said = (f"**{alert.severity.value}**: {alert.meaning}", f"**Do:** {alert.action}")
+    return "\n\n".join((f"## {alert}", *(_wrapped(text) for text in said)))
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)
+
+
 GENERATED: Mapping[tuple[str, str], Callable[[], str]] = {
     ("README.md", "settings"): settings_table,
     ("docs/payments.md", "states"): state_diagram,
+    ("docs/alerts.md", "alerts"): runbook,
 }
 
 

@@ -8,6 +8,7 @@ from kombu.exceptions import KombuError
 from psycopg import Error as DatabaseError
 from sqlalchemy.exc import SQLAlchemyError
 
+from shared.telemetry.alerts import Alert
 from shared.telemetry.logs import alert, get_logger
 
 log = get_logger(__name__)
@@ -63,7 +64,7 @@ class Apart:
                 log.error("a step fails: a defect; the others go on", step=what, exc_info=error, **fields)
         if now - failing.since >= _ALERT_AFTER_S and not failing.alerted:
             failing.alerted = True
-            alert("step_failing", "a step has failed for a minute; nothing is lost", step=what, **fields)
+            alert(Alert.STEP_FAILING, "a step has failed for a minute; nothing is lost", step=what, **fields)
 
 
 class _Failing:

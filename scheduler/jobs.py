@@ -18,6 +18,7 @@ from shared.reconciliation import forget
 from shared.reconciliation import run as reconciliation
 from shared.reconciliation.turn import Busy
 from shared.runtime import Runtime
+from shared.telemetry.alerts import Alert
 from shared.telemetry.logs import alert, get_logger
 
 log = get_logger(__name__)
@@ -47,7 +48,7 @@ def renew(provider: str, ahead_s: float) -> Callable[[Runtime, datetime], str]:
                 halt(runtime, provider, str(error))
             else:
                 text = "the log-in was refused; payments go on with the token at hand until that ends: see to it now"
-                alert("login_refused", text, provider=provider, reason=str(error))
+                alert(Alert.LOGIN_REFUSED, text, provider=provider, reason=str(error))
             raise
 
     return do
@@ -66,7 +67,7 @@ def sms_balance(runtime: Runtime, _slot: datetime) -> str:
     left = runtime.connected["ubill"].lookups["sms_balance"].call()["sms"]
     few = runtime.settings.ubill.sms_low
     if isinstance(left, int) and left < few:
-        alert("sms_balance_low", "few text messages are left; buy more at ubill", left=left, below=few)
+        alert(Alert.SMS_BALANCE_LOW, "few text messages are left; buy more at ubill", left=left, below=few)
     return f"{counted(left, 'text message')} left"
 
 

@@ -26,6 +26,7 @@ from shared.reconciliation.fetch import Elsewhere
 from shared.reconciliation.run import NotCompared
 from shared.reconciliation.turn import Busy
 from shared.runtime import Runtime
+from shared.telemetry.alerts import Alert
 from shared.telemetry.logs import alert, bound, get_logger
 
 log = get_logger(__name__)
@@ -53,14 +54,14 @@ def tick(runtime: Runtime, table: Sequence[Job]) -> list[tuple[int, Job]]:
             return []
         ahead = store.forget_ahead(connection, max(_RETRY_CAP_S, LEASE_S))
         if ahead:
-            alert("clock_ran_ahead", "the database's clock ran ahead; what it planned is taken back", jobs=ahead)
+            alert(Alert.CLOCK_RAN_AHEAD, "the database's clock ran ahead; what it planned is taken back", jobs=ahead)
         now, newest = clock.now(connection), store.newest_slots(connection, list(by_name))
         store.plan(connection, [slot for job in table for slot in _planned(job, newest.get(job.name), now)])
         for row in store.recover(connection):
             _lost(row)
         made_up = [job.name for job in table if job.catch_up is not CatchUp.EACH]
         for row in store.supersede(connection, made_up):
-            alert("job_given_up", "a job's slot was not completed", job=row["job"], slot=row["slot"].isoformat())
+            alert(Alert.JOB_GIVEN_UP, "a job's slot was not completed", job=row["job"], slot=row["slot"].isoformat())
         due = store.claim_due(connection, list(by_name), LEASE_S)
     return [(row["id"], by_name[row["job"]]) for row in due]
 
@@ -70,7 +71,7 @@ def _lost(row: Mapping[str, Any]) -> None:
     if row["was"] == "dispatched":
         log.warning("nobody took a job's message; it is sent again", **fields)
     else:
-        alert("job_lost", "a job's run has no end: its runner was killed, or it hung; it is started again", **fields)
+        alert(Alert.JOB_LOST, "a job's run has no end: its runner was killed or hung; it is started again", **fields)
 
 
 def _planned(job: Job, newest: datetime | None, now: datetime) -> list[Planned]:
@@ -121,7 +122,7 @@ def _failed(runtime: Runtime, claimed: Run, error: Exception) -> None:
     if not told and not isinstance(error, AWAY):
         log.error("a job failed", exc_info=error)
     if claimed.attempt >= _ALERT_AFTER:
-        alert("job_failing", "a job fails again and again; see `settlepipe jobs`", reason=outcome)
+        alert(Alert.JOB_FAILING, "a job fails again and again; see `settlepipe jobs`", reason=outcome)
     else:
         log.warning("the job will be tried again", reason=outcome)
     _record(runtime, claimed, "waiting", outcome, wait_s=next_wait(claimed.attempt, _RETRY_BASE_S, _RETRY_CAP_S))

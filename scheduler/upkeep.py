@@ -8,6 +8,7 @@ from scheduler.apart import told
 from shared.messaging import broker, events_stream
 from shared.messaging.events_stream import EVENTS
 from shared.settings import Settings
+from shared.telemetry.alerts import Alert
 from shared.telemetry.logs import alert, get_logger
 
 log = get_logger(__name__)
@@ -42,7 +43,7 @@ class Upkeep:
         self._stands = refused
         if refused:
             sentence = f"the broker refuses the stream {EVENTS}; events wait in the outbox until that is mended"
-            alert("events_refused", sentence, reason=reason)
+            alert(Alert.EVENTS_REFUSED, sentence, reason=reason)
         else:
             log.warning("the broker does not answer; events wait in the outbox", reason=reason)
 
@@ -65,7 +66,7 @@ class Upkeep:
         if not self._full and memory.share >= _FULL:
             self._full = True
             alert(
-                "broker_nearly_full",
+                Alert.BROKER_NEARLY_FULL,
                 "the broker is nearly full; when it is, nothing can be put on its queues and streams",
                 used_mb=memory.used_bytes // 2**20,
                 limit_mb=memory.limit_bytes // 2**20,

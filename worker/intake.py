@@ -17,6 +17,7 @@ from shared.payments.accept import accept
 from shared.runtime import Runtime
 from shared.settings import Settings, load_settings
 from shared.start import start
+from shared.telemetry.alerts import Alert
 from shared.telemetry.logs import alert, get_logger
 from shared.telemetry.ready import announce_ready
 
@@ -40,14 +41,14 @@ class Streams:
         for stream, reason in refused.items():
             if stream not in self._refused:
                 sentence = "the broker refuses an intake stream; nobody's intents on it are read until that is mended"
-                alert("intake_stream_refused", sentence, stream=stream, reason=reason)
+                alert(Alert.INTAKE_STREAM_REFUSED, sentence, stream=stream, reason=reason)
         for stream in self._refused.keys() - refused.keys():
             log.info("an intake stream is read again", stream=stream)
         self._refused = refused
         exhausted = set(self._intake.exhausted())
         for stream in exhausted - self._exhausted:
             sentence = "an intake stream takes no more entries: somebody wrote the last possible id. Delete the key"
-            alert("intake_stream_exhausted", f"{sentence} once it is empty", stream=stream)
+            alert(Alert.INTAKE_STREAM_EXHAUSTED, f"{sentence} once it is empty", stream=stream)
         self._exhausted = exhausted
         self._intake.forget_consumers()
 

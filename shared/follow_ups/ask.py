@@ -17,6 +17,7 @@ from shared.follow_ups.store.ask import FollowUpClaim, FollowUpOutcome
 from shared.providers.base import Auth, FollowUp, LoginBusy, LoginRefused, LoginUnavailable
 from shared.providers.credentials import waiting_at_most
 from shared.runtime import STALE_S, Runtime, boot_time_s, until_written
+from shared.telemetry.alerts import Alert
 from shared.telemetry.logs import alert, bound, get_logger
 from shared.unclaim import once_more
 
@@ -66,7 +67,7 @@ def end_unsendable(runtime: Runtime) -> None:
         log.warning("a follow-up's lease ran out", follow_up_id=follow_up_id, state=state)
     if refused:
         alert(
-            "messages_refused",
+            Alert.MESSAGES_REFUSED,
             "text messages waited in vain: their provider is off, or its lane stands still",
             count=refused,
         )
@@ -86,7 +87,7 @@ def _ask(runtime: Runtime, claim: FollowUpClaim, offered: FollowUp, begun_s: flo
     try:
         answer = offered.send(request, auth)
     except Exception:  # a mistake in the adapter: a person looks
-        alert("adapter_failed", "the adapter failed on a follow-up's answer", provider=claim.provider, kind=claim.kind)
+        alert(Alert.ADAPTER_FAILED, "the adapter failed on an answer", provider=claim.provider, kind=claim.kind)
         return Answer(kind="adapter_failed", meaning=Meaning.CHECK, detail="the adapter failed")
     if answer.http_status == 401:
         _forget(runtime, claim, auth)
@@ -118,7 +119,7 @@ def _in_the_way(claim: FollowUpClaim, error: Exception) -> Answer:
     if isinstance(error, AWAY):
         detail = "the database did not answer before sending"
         return Answer(kind="database_away", meaning=Meaning.NOT_SENT, detail=detail)
-    alert("adapter_failed", "the adapter failed before it asked for anything", provider=claim.provider)
+    alert(Alert.ADAPTER_FAILED, "the adapter failed before it asked for anything", provider=claim.provider)
     return Answer(kind="adapter_failed", meaning=Meaning.NOT_SENT, detail="the adapter failed before sending")
 
 
@@ -128,7 +129,7 @@ def _forget(runtime: Runtime, claim: FollowUpClaim, auth: Auth) -> None:
     except AWAY:
         log.warning("the refused token could not be marked as refused; PostgreSQL does not answer")
     except Exception as error:  # the answer is there, and must be recorded
-        alert("adapter_failed", "the refused token could not be marked as refused", reason=type(error).__name__)
+        alert(Alert.ADAPTER_FAILED, "the refused token could not be marked as refused", reason=type(error).__name__)
 
 
 def _follow(runtime: Runtime, claim: FollowUpClaim, answer: Answer) -> None:
@@ -137,9 +138,9 @@ def _follow(runtime: Runtime, claim: FollowUpClaim, answer: Answer) -> None:
     if outcome.to == "issued" and claim.kind == "sms" and outcome.reference is not None:
         _tell_early(runtime, outcome.reference)
     if begins:  # it was asked and said "not now": somebody has to do something
-        alert("follow_up_waits", "the provider takes it later only", kind=claim.kind, reason=answer.detail)
+        alert(Alert.FOLLOW_UP_WAITS, "the provider takes it later only", kind=claim.kind, reason=answer.detail)
     if outcome.to == "parked":
-        alert(f"{claim.kind}_parked", "nobody knows whether this was done; see `settlepipe payment`")
+        alert(Alert[f"{claim.kind}_parked".upper()], "nobody knows whether this was done; see `settlepipe payment`")
 
 
 def _outcome(runtime: Runtime, claim: FollowUpClaim, answer: Answer) -> FollowUpOutcome:

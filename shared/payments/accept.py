@@ -22,6 +22,7 @@ from shared.payments.store import accept as store
 from shared.payments.store import lost_time
 from shared.payments.store.accept import Key, NewPayment, Quarantined
 from shared.runtime import Runtime
+from shared.telemetry.alerts import Alert
 from shared.telemetry.logs import alert, get_logger
 
 log = get_logger(__name__)
@@ -42,7 +43,7 @@ def accept(runtime: Runtime, entries: Sequence[Entry]) -> int:
         if len(entries) > 1:
             half = len(entries) // 2
             return accept(runtime, entries[:half]) + accept(runtime, entries[half:])
-        alert("intent_not_storable", "an intent passed validation and PostgreSQL refused it")
+        alert(Alert.INTENT_NOT_STORABLE, "an intent passed validation and PostgreSQL refused it")
         with runtime.database.transaction() as connection:
             reason = "it could not be stored: a mistake in the validation"
             store.quarantine(connection, [_quarantined(entries[0], reason, None)])
@@ -60,7 +61,7 @@ def _accept(runtime: Runtime, entries: Sequence[Entry]) -> int:
             rejected.append(_quarantined(entry, bad.reason, bad.subject))
             continue
         except Exception:  # a mistake in the validation must not stop the intake
-            alert("validation_failed", "an intent could not be read: a mistake in the validation")
+            alert(Alert.VALIDATION_FAILED, "an intent could not be read: a mistake in the validation")
             rejected.append(_quarantined(entry, "it could not be read: a mistake in the validation", None))
             continue
         key = (intent.source, intent.intent_id)
@@ -109,7 +110,7 @@ def _doubt(connection: Connection, inserted: Mapping[Key, int]) -> None:
 
 def _read(runtime: Runtime, entry: Entry) -> Intent:
     if _ended_its_readers(entry):
-        alert("entry_ends_intake", "an entry was read again and again and whoever read it ended; it is in quarantine")
+        alert(Alert.ENTRY_ENDS_INTAKE, "an entry was read again and again, and each reader ended; it is in quarantine")
         raise BadIntent(f"it was read {MAX_DELIVERIES} times and whoever read it ended before it was done")
     if entry.raw is None:
         raise BadIntent("the entry must have exactly one field, `intent`")
@@ -132,7 +133,7 @@ def _build(
         except (psycopg.Error, SQLAlchemyError):  # the lists could not be read: that is no intent's fault
             raise
         except Exception:  # a mistake in an adapter must stop neither the intake nor lose the intent
-            alert("build_failed", "an intent's request could not be built", provider=intent.provider)
+            alert(Alert.BUILD_FAILED, "an intent's request could not be built", provider=intent.provider)
             subject = f"{intent.source}/{intent.intent_id}"
             rejected.append(_quarantined(entry, "its request could not be built: a mistake in the adapter", subject))
             continue

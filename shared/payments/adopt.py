@@ -12,6 +12,7 @@ from shared.payments.prepare import prepare, rule_of, unsent
 from shared.payments.store import lost_time as store
 from shared.payments.store.accept import NewPayment, column_values
 from shared.runtime import Runtime
+from shared.telemetry.alerts import Alert
 from shared.telemetry.logs import alert
 
 _COLUMNS = ("source", "intent_id", "target", "receipt", "notify", "metadata", "exclusive_key", "books_key")
@@ -43,5 +44,5 @@ def _built(runtime: Runtime, payment: Payment) -> Built:
     try:
         return prepare(runtime, payment)
     except Exception:  # it was sent long ago: nothing depends on it but later refunds, which wait
-        alert("build_failed", "an intent's request could not be built", provider=payment.provider)
+        alert(Alert.BUILD_FAILED, "an intent's request could not be built", provider=payment.provider)
         return Hold(HoldReason.SETTLE_PENDING, "it could not be built")

@@ -19,6 +19,7 @@ from shared.payments.store.dispatch import Dispatched
 from shared.providers.raw_answers import MAX_RETRY_AFTER_S
 from shared.runtime import Runtime
 from shared.settings.sections import ProviderSettings
+from shared.telemetry.alerts import Alert
 from shared.telemetry.logs import alert, get_logger
 
 log = get_logger(__name__)
@@ -58,7 +59,7 @@ def _housekeeping(runtime: Runtime, connection: Connection, provider: str) -> No
     retry, check = runtime.settings.retry, runtime.settings.check
     back = ahead.mend(connection, provider, _longest(runtime, provider))
     if back:
-        alert("clock_ran_ahead", "the database's clock ran ahead; what waits for that time goes on", provider=provider)
+        alert(Alert.CLOCK_RAN_AHEAD, "the database's clock ran ahead; what waits for it goes on", provider=provider)
     for row in store.recover(connection, provider, retry.base_s, check.ladder_s[0]):
         log.warning("a lease ran out", payment_id=row["id"], state=row["state"])
     for payment_id in store.park_overdue(connection, provider):

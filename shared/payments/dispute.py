@@ -18,6 +18,7 @@ from shared.payments.store import dispute as store
 from shared.payments.store import send as send_store
 from shared.payments.store.send import Claim
 from shared.runtime import Runtime, until_written
+from shared.telemetry.alerts import Alert
 from shared.telemetry.logs import alert, get_logger
 
 log = get_logger(__name__)
@@ -50,7 +51,7 @@ def dispute_evidence(
 
     category, _ = until_written(runtime, write)
     if category is not None:
-        alert(category, "late evidence contradicts a final payment", payment_id=payment_id)
+        alert(Alert[category.upper()], "late evidence contradicts a final payment", payment_id=payment_id)
 
 
 def _write(

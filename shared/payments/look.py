@@ -16,6 +16,7 @@ from shared.payments.store import resolve as resolve_store
 from shared.payments.store.check import CheckClaim
 from shared.providers.base import Doubt, LoginRefused, LoginUnavailable
 from shared.runtime import Runtime
+from shared.telemetry.alerts import Alert
 from shared.telemetry.logs import alert
 
 
@@ -83,7 +84,7 @@ def ask(runtime: Runtime, claim: CheckClaim) -> CheckResult:
         return CheckResult(Verdict.INCONCLUSIVE, str(error), provider_down=True, unread=True)
     except Exception:  # a mistake in the adapter proves nothing about the payment
         alert(
-            "adapter_failed",
+            Alert.ADAPTER_FAILED,
             "the adapter failed on an answer; its payment stays unknown",
             provider=claim.payment.provider,
         )

@@ -19,6 +19,7 @@ from shared.payments.store import lost_time
 from shared.payments.store import release as store
 from shared.payments.store.release import HeldRefund
 from shared.runtime import Runtime
+from shared.telemetry.alerts import Alert
 from shared.telemetry.logs import alert, get_logger
 
 log = get_logger(__name__)
@@ -124,7 +125,7 @@ def _build(runtime: Runtime, payment: Payment, otherwise: HoldReason) -> Built:
 def _rehold(connection: Connection, payment: Payment, hold: Hold) -> None:
     changed = store.rehold(connection, payment.id, HoldReason(hold.reason), hold.detail)
     if changed and hold.detail == _NOT_BUILT:  # told once, though it is tried again and again
-        alert("build_failed", "a held payment's request could not be built", provider=payment.provider)
+        alert(Alert.BUILD_FAILED, "a held payment's request could not be built", provider=payment.provider)
 
 
 def _with_settle(refund: Payment, settle: Payment, refunded_minor: int) -> Payment:

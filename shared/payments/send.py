@@ -25,6 +25,7 @@ from shared.payments.store.send import Claim, Outcome, Recorded
 from shared.providers.base import Auth, LoginBusy, LoginRefused, LoginUnavailable, Provider
 from shared.providers.credentials import waiting_at_most
 from shared.runtime import STALE_S, Runtime, boot_time_s, until_written
+from shared.telemetry.alerts import Alert
 from shared.telemetry.logs import alert, bound, get_logger
 from shared.unclaim import claimed
 
@@ -68,7 +69,7 @@ def must_be_named(runtime: Runtime, payment_id: int, reference: str) -> bool:
     with runtime.database.connection() as connection:
         another = store.is_another(connection, payment_id, reference)
     if another:
-        alert("another_payment", "what came names a payment that is not this one any more", payment_id=payment_id)
+        alert(Alert.ANOTHER_PAYMENT, "what came names a payment that is not this one any more", payment_id=payment_id)
     return not another
 
 
@@ -119,7 +120,7 @@ def _attempt(runtime: Runtime, claim: Claim, begun_s: float, looked_s: float | N
         answer = Answer("not_sent", Meaning.NOT_SENT, detail=str(error), provider_down=down)
         return _outcome(runtime, claim, answer, sent=False)
     except Exception:  # a mistake in the adapter before anything was sent: said, and tried again
-        alert("adapter_failed", "the adapter failed before it sent anything", provider=claim.payment.provider)
+        alert(Alert.ADAPTER_FAILED, "the adapter failed before it sent anything", provider=claim.payment.provider)
         answer = Answer("adapter_failed", Meaning.NOT_SENT, detail="the adapter failed before sending", listed=False)
         return _outcome(runtime, claim, answer, sent=False)
     answer = _call(runtime, claim, auth)
@@ -155,14 +156,14 @@ def _call(runtime: Runtime, claim: Claim, auth: Auth) -> Answer:
         answer = provider.send(claim.payment, auth)
     except Exception:  # a mistake in the adapter: what the provider did is unknown, and must stay so
         alert(
-            "adapter_failed",
+            Alert.ADAPTER_FAILED,
             "the adapter failed on an answer; its payment stays unknown",
             provider=claim.payment.provider,
         )
         return Answer(kind="adapter_failed", meaning=Meaning.CHECK, detail="the adapter failed", listed=False)
     if not answer.listed:
         alert(
-            "unlisted_answer",
+            Alert.UNLISTED_ANSWER,
             "an answer that the adapter's table does not list",
             provider=claim.payment.provider,
             kind=answer.kind,
@@ -184,7 +185,7 @@ def _forget(provider: Provider, auth: Auth) -> bool:
     except AWAY:
         log.warning("the refused token could not be marked as refused; PostgreSQL does not answer")
     except Exception as error:  # the answer is there, and must be recorded
-        alert("adapter_failed", "the refused token could not be marked as refused", reason=type(error).__name__)
+        alert(Alert.ADAPTER_FAILED, "the refused token could not be marked as refused", reason=type(error).__name__)
     return False
 
 
@@ -226,7 +227,7 @@ def halt(runtime: Runtime, provider: str, reason: str) -> None:
 def _alert_halt(provider: str, reason: str) -> None:
     """Tell people, once, that a lane stands still until its cause is mended."""
     text = "the lane is halted; mend the cause, then `settlepipe lanes resume`"
-    alert("lane_halted", text, provider=provider, reason=reason)
+    alert(Alert.LANE_HALTED, text, provider=provider, reason=reason)
 
 
 def _learn(runtime: Runtime, claim: Claim) -> None:
@@ -284,7 +285,7 @@ def _write(runtime: Runtime, claim: Claim, outcome: Outcome) -> Recorded:
 def _write_plainly(runtime: Runtime, claim: Claim, outcome: Outcome, error: Exception) -> Recorded:
     """An outcome that PostgreSQL refuses is written without the provider's own words. Where that is refused too, the
     attempt ends all the same: a payment whose sender seems to be on the wire is never sent again."""
-    alert("outcome_refused", "PostgreSQL refuses an outcome", reason=type(error).__name__, kind=outcome.answer.kind)
+    alert(Alert.OUTCOME_REFUSED, "PostgreSQL refuses an outcome", reason=type(error).__name__, kind=outcome.answer.kind)
     answer = dataclasses.replace(outcome.answer, detail=None, provider_reference=None, facts={})
     try:
         with runtime.database.connection() as connection:

@@ -7,6 +7,7 @@ from shared.domain.discrepancies import Reconciliation
 from shared.payments.look import Unresolvable
 from shared.reconciliation import views
 from shared.runtime import Runtime
+from shared.telemetry.alerts import Alert
 from shared.telemetry.logs import alert, get_logger
 
 log = get_logger(__name__)
@@ -23,7 +24,7 @@ def update(runtime: Runtime, run: Reconciliation) -> int:
         fresh = store.carry_on(connection, run)
     if fresh:
         text = "the provider's books differ from ours; see `settlepipe discrepancies`"
-        alert("new_discrepancies", text, provider=run.provider, count=fresh)
+        alert(Alert.NEW_DISCREPANCIES, text, provider=run.provider, count=fresh)
     return fresh
 
 

@@ -12,6 +12,7 @@ from shared.lanes import Allowance
 from shared.payments.send import halt
 from shared.providers.base import BooksUnread, LoginRefused, LoginUnavailable
 from shared.runtime import Runtime
+from shared.telemetry.alerts import Alert
 from shared.telemetry.logs import alert
 
 TRIES = 5  # of one read
@@ -62,7 +63,7 @@ class Reads:
             except AWAY:
                 raise
             except Exception:  # a mistake in the adapter must not cost the other accounts
-                alert("adapter_failed", "the adapter failed on the provider's books", provider=self._provider)
+                alert(Alert.ADAPTER_FAILED, "the adapter failed on the provider's books", provider=self._provider)
                 raise BooksUnread("the adapter failed on the answer") from None
             too_long = (unread.retry_after_s or 0) > LONGEST_WAIT_S
             if not unread.passing or too_long or attempt == TRIES:

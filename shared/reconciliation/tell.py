@@ -17,6 +17,7 @@ from shared.reconciliation.report.figures import Reader, reader_locale
 from shared.reconciliation.report.words import WORDS
 from shared.reconciliation.store import nights
 from shared.runtime import Runtime
+from shared.telemetry.alerts import Alert
 from shared.telemetry.logs import alert
 
 
@@ -62,10 +63,10 @@ def mail(runtime: Runtime, outcome: Outcome, locale: str | None) -> bool:
         raise
     except Exception as error:  # whatever it is: the comparison stands without a mail
         reason = str(error) if isinstance(error, mailing.Unsent) else type(error).__name__
-        alert("report_mail_failed", "a report could not be mailed; comparing that day again sends it", reason=reason)
+        alert(Alert.REPORT_MAIL_FAILED, "a report could not be mailed; comparing its day again does it", reason=reason)
         return False
     if refused:
-        alert("report_mail_refused", "the mail server refused some of a report's recipients", recipients_count=refused)
+        alert(Alert.REPORT_MAIL_REFUSED, "the mail server refused some of the recipients", recipients_count=refused)
     return True
 
 

@@ -13,6 +13,7 @@ from shared.domain.standing import Judgement, judged
 from shared.recovery.store import places
 from shared.recovery.window import open_window
 from shared.runtime import Runtime
+from shared.telemetry.alerts import Alert
 from shared.telemetry.logs import alert
 from shared.witness import Witnesses
 
@@ -56,12 +57,14 @@ def hold(connection: Connection, reason: str) -> None:
 def _go_on_elsewhere(runtime: Runtime, connection: Connection, found: Store) -> None:
     places.move(connection)
     open_window(runtime, connection, found.recorded.at, by=None, reason=_SWITCHED, unbroken=True)
-    alert("store_switched", f"{_SWITCHED}: what was open is looked up before it is sent", since=str(found.recorded.at))
+    alert(
+        Alert.STORE_SWITCHED, f"{_SWITCHED}: what was open is looked up before it is sent", since=str(found.recorded.at)
+    )
 
 
 def _tell(reason: str) -> None:
     alert(
-        "store_held",
+        Alert.STORE_HELD,
         "the database lost time, or is another one: nothing is accepted or sent until `settlepipe recover`",
         reason=reason,
     )

@@ -18,6 +18,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
 from shared.settings import Settings
+from shared.telemetry.alerts import Alert
 from shared.telemetry.masking import mask_event
 
 # A line for each message that Celery receives and finishes says nothing that our own events don't, and costs as
@@ -82,9 +83,9 @@ def bound(**ids: Any) -> Iterator[None]:
         yield
 
 
-def alert(name: str, event: str, **fields: Any) -> None:
-    """Log what people should be paged for: an error with `alert=<name>`, which the alert rules match on."""
-    _log.error(event, alert=name, **fields)
+def alert(which: Alert, event: str, **fields: Any) -> None:
+    """Log what people should be told: an error with the alert's name and severity, which alert rules match on."""
+    _log.error(event, alert=which.value, severity=which.severity.value, **fields)
 
 
 class _Line:

@@ -14,6 +14,7 @@ import pytest
 import structlog
 
 from shared.telemetry import logs
+from shared.telemetry.alerts import Alert
 from tests.support.quick import quick
 
 SECRETS = ("hunter2", "eyJhbGciOi", "4111111111111111", "99599000001", "some.body", "GB82WEST")
@@ -70,9 +71,10 @@ def test_ids_of_one_thread_are_not_seen_in_another(stream: io.StringIO) -> None:
 
 
 def test_an_alert_is_an_error_with_its_name(stream: io.StringIO) -> None:
-    logs.alert("lane_halted", "the provider refused our credentials", provider="billcenter")
+    logs.alert(Alert.LANE_HALTED, "the provider refused our credentials", provider="billcenter")
     (line,) = lines(stream)
     assert (line["level"], line["alert"], line["provider"]) == ("error", "lane_halted", "billcenter")
+    assert line["severity"] == "critical"
 
 
 def test_the_standard_library_goes_through_the_same_processors(stream: io.StringIO) -> None:
