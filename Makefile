@@ -32,7 +32,7 @@ test: $(STAMP) ## Run all tests (T=path: only these; ARGS='-x -k word'; AT='2028
 	@$(PYTEST) -n $(PROCESSES) --max-worker-restart 0 $(T)
 
 test-large: $(STAMP) ## Run the tests that can do more, at the size that proves it (T=path: only these)
-	@TEST_SIZE=large $(PYTEST) -n $(if $(T),0,2) --max-worker-restart 0 -m "large or only_large" $(or $(T),tests/acceptance)
+	@TEST_SIZE=large $(PYTEST) -n $(if $(T),0,2) --max-worker-restart 0 -m "large or only_large" $(or $(T),tests)
 
 test-system: $(STAMP) ## Run the tests that need real programs (tests/system/install installs them)
 	@$(PYTEST) $(or $(T),tests/system)

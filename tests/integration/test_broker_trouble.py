@@ -80,7 +80,14 @@ def intake_and_dispatcher(place: Place) -> Iterator[tuple[lone.Lone, lone.Lone]]
         yield intake, stack.enter_context(lone.running("scheduler.dispatcher", *place, **QUICK))
 
 
-TROUBLES = ["its queue is no list", "its statements fail", "the bell is no list", "the bell is forbidden"]
+TROUBLES = [
+    "its statements fail",
+    *(
+        pytest.param(trouble, marks=pytest.mark.only_large)
+        for trouble in ("its queue is no list", "the bell is no list")
+    ),
+    "the bell is forbidden",
+]
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
@@ -144,7 +151,7 @@ def test_a_full_broker_ends_no_process_and_what_was_accepted_goes_out_when_there
         assert dispatcher.alive
 
 
-@pytest.mark.parametrize("trouble", ["no stream", "forbidden"])
+@pytest.mark.parametrize("trouble", ["no stream", pytest.param("forbidden", marks=pytest.mark.only_large)])
 def test_an_intake_stream_that_is_refused_is_named_and_stops_no_other(
     trouble: str, place: Place, client: "redis.Redis", database: Any
 ) -> None:
@@ -170,6 +177,7 @@ def test_an_intake_stream_that_is_refused_is_named_and_stops_no_other(
         assert len(intake.alerts("intake_stream_refused")) == 1
 
 
+@pytest.mark.only_large
 def test_a_stream_that_somebody_gave_its_last_id_is_named_and_the_others_go_on(
     place: Place, client: "redis.Redis", database: Any
 ) -> None:
@@ -255,6 +263,7 @@ def test_a_frozen_relay_loses_its_turn_and_writes_nothing_when_it_wakes(
     assert told == sorted(told, key=lambda event: int(event.partition("-")[0]))
 
 
+@pytest.mark.only_large
 def test_a_broker_full_of_old_events_recovers_by_itself_and_is_told_of_before(
     place: Place, client: "redis.Redis", database: Any
 ) -> None:
@@ -289,6 +298,7 @@ def test_the_stream_is_bounded_in_entries_also_when_nothing_comes(place: Place, 
     assert events_of(client)[-1] == "4999"
 
 
+@pytest.mark.only_large
 def test_an_events_key_that_is_no_stream_is_told_once_and_the_events_wait(
     place: Place, client: "redis.Redis", database: Any
 ) -> None:

@@ -149,6 +149,7 @@ def test_an_advisory_fails(lock: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     assert not (lock.parent / ".audited").exists()
 
 
+@pytest.mark.only_large
 def test_a_clean_answer_is_good_for_a_day_and_for_the_same_lock(lock: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with raw_server(advisories("three")) as service:
         assert audited(lock, service.url, monkeypatch) == 0

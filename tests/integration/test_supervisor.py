@@ -70,6 +70,7 @@ def test_it_starts_everything_tells_the_truth_in_stack_json_and_stops_in_order(s
     assert log.index("flower stopped") < log.index("postgres stopped")
 
 
+@pytest.mark.only_large
 def test_data_and_ports_survive_up_sigint_up(start: Callable[..., Up]) -> None:
     first = start().wait_ready()
     before = first.stack
@@ -145,6 +146,7 @@ def test_killed_processes_and_servers_are_restarted_with_their_data_and_new_pids
     assert not processes_of(up.home)
 
 
+@pytest.mark.only_large
 def test_where_nothing_can_be_written_it_goes_on_and_restarts_what_died_when_it_can(start: Callable[..., Up]) -> None:
     """As on a full disk: neither the pid's file nor stack.json can be written."""
     up = start().wait_ready()
@@ -164,6 +166,7 @@ def test_where_nothing_can_be_written_it_goes_on_and_restarts_what_died_when_it_
     assert not processes_of(up.home)
 
 
+@pytest.mark.only_large
 def test_one_that_does_not_stop_in_time_is_killed(start: Callable[..., Up]) -> None:
     up = start(FAKE_STUBBORN="beat").wait_ready()
     assert up.stop() == 0
@@ -171,6 +174,7 @@ def test_one_that_does_not_stop_in_time_is_killed(start: Callable[..., Up]) -> N
     assert "beat did not stop in time" in up.stderr.read_text()
 
 
+@pytest.mark.only_large
 def test_a_second_signal_makes_it_quick(start: Callable[..., Up]) -> None:
     up = start(FAKE_STUBBORN="worker-billcenter-1", SETTLEPIPE_HTTP__TOTAL_TIMEOUT_S="300").wait_ready()
     up.process.send_signal(signal.SIGTERM)
@@ -197,6 +201,7 @@ def test_a_signal_while_it_starts_stops_it_with_status_0(start: Callable[..., Up
     assert not processes_of(up.home)
 
 
+@pytest.mark.only_large
 def test_others_find_the_running_stack_a_second_up_is_sent_away_and_later_there_is_none(
     start: Callable[..., Up],
 ) -> None:
@@ -224,6 +229,7 @@ def test_others_find_the_running_stack_a_second_up_is_sent_away_and_later_there_
         running.connected(settings)
 
 
+@pytest.mark.only_large
 def test_the_sandbox_runs_when_asked_for_and_the_processes_are_pointed_at_it(start: Callable[..., Up]) -> None:
     up = start(FAKE_SANDBOX="1", SETTLEPIPE_BILLCENTER__BANK_CODE="15").wait_ready()
     stack = up.stack
