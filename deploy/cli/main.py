@@ -10,6 +10,7 @@ from deploy.cli import (
     accounts,
     discrepancies,
     events,
+    inbox,
     jobs,
     lanes,
     lookup,
@@ -32,7 +33,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    *(up.up, demo, submit.submit, payments.payments, payments.payment, payments.export),
+    *(up.up, demo, submit.submit, inbox.inbox, payments.payments, payments.payment, payments.export),
     *(
         resolve.resolve,
         resolve.cancel,

@@ -1,0 +1,101 @@
+"""What waits for a person, and the command that ends it. Reads only.
+
+Nothing here ends by itself: a parked payment, receipt or message, a held payment whose account somebody has to choose
+or confirm, an account that changed, what is in quarantine, an open discrepancy, a lane that was halted or paused, a
+store that is held. What the machine still works on is not here.
+"""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from shared.database.engine import Connection, Row
+from shared.database.statements import statements
+from shared.domain.money import format_amount
+
+_SQL = statements(__file__)
+
+
+class Kind(StrEnum):
+    """What it is that waits."""
+
+    STORE = "store"
+    LANE = "lane"
+    PAYMENT = "payment"
+    HOLD = "hold"
+    RECEIPT = "receipt"
+    SMS = "sms"
+    ACCOUNT = "account"
+    QUARANTINE = "quarantine"
+    DISCREPANCY = "discrepancy"
+
+
+class Order(StrEnum):
+    """age: the oldest first. money: the largest sum of each currency first, what has no sum at the end."""
+
+    AGE = "age"
+    MONEY = "money"
+
+
+_WHY = "--reason TEXT --by NAME"
+# `{}` is how the entry is named; what a person has to choose stands in capitals, or between bars.
+_DECIDE: Mapping[Kind, str] = {
+    Kind.STORE: "settlepipe recover --by NAME",
+    Kind.LANE: "settlepipe lanes resume {}",
+    Kind.PAYMENT: f"settlepipe resolve {{}} --as succeeded|refused|resend {_WHY}",
+    Kind.HOLD: f"settlepipe cancel {{}} {_WHY}",
+    Kind.RECEIPT: f"settlepipe resolve {{}} --receipt --as succeeded|refused|resend {_WHY}",
+    Kind.SMS: f"settlepipe resolve {{}} --sms --as succeeded|refused|resend {_WHY}",
+    Kind.QUARANTINE: "settlepipe quarantine show {}",
+    Kind.DISCREPANCY: f"settlepipe discrepancies close {{}} {_WHY}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One thing that waits. since: RFC 3339, UTC. amount: as text, with all the currency's places, or None.
+
+    target: the account it would be paid to, as upstream or the provider's list gave it. It is for people's eyes, and
+    for no log. decide: the command that ends it; what a person has to choose stands in capitals or between bars.
+    """
+
+    kind: Kind
+    provider: str | None
+    subject: str | None
+    since: str
+    age_s: int
+    amount: str | None
+    currency: str | None
+    reason: str | None
+    decide: str
+    target: Mapping[str, Any] | None = field(default=None, repr=False)
+
+
+def waiting(
+    connection: Connection,
+    *,
+    kind: Kind | None = None,
+    provider: str | None = None,
+    order: Order = Order.AGE,
+    limit: int = 1000,
+) -> Sequence[Waiting]:
+    """At most `limit` of what waits, as of one moment; a held store is always the first."""
+    given = {"kind": kind, "provider": provider, "by_money": order is Order.MONEY, "limit": limit}
+    return [_waiting(row) for row in connection.execute(_SQL["waiting"], given).fetchall()]
+
+
+def _waiting(row: Row) -> Waiting:
+    kind, amount = Kind(row["kind"]), row["amount"]
+    if amount is None and row["amount_minor"] is not None:
+        amount = format_amount(int(row["amount_minor"]), row["currency"])
+    told = {name: row[name] for name in ("provider", "subject", "since", "age_s", "currency", "reason", "target")}
+    return Waiting(kind=kind, amount=amount, decide=_decide(kind, row), **told)
+
+
+def _decide(kind: Kind, row: Row) -> str:
+    if kind is Kind.ACCOUNT:
+        named = " ".join(shlex.quote(part) for part in (row["provider"], row["subject"], row["number"]))
+        return f"settlepipe accounts confirm {named} --by NAME"
+    return _DECIDE[kind].format(shlex.quote(row["number"] or ""))

@@ -1,0 +1,48 @@
+-- name: waiting
+-- Everything that only a person ends, in one snapshot. `number` is how the command names it; `places` are the
+-- currency's, or null where they were not kept with the sum.
+SELECT kind, provider, subject, number, utc_text(since) AS since, extract(epoch FROM clock() - since)::bigint AS age_s,
+    amount_minor, round(amount_minor / power(10::numeric, places), places)::text AS amount, currency, reason, target
+FROM (
+    SELECT 'store' AS kind, NULL AS provider, NULL AS subject, NULL::text AS number, s.held_at AS since,
+        NULL::numeric AS amount_minor, NULL AS currency, NULL::smallint AS places, s.held_reason AS reason,
+        NULL::jsonb AS target
+    FROM store s WHERE s.held_at IS NOT NULL
+    UNION ALL
+    SELECT 'lane', l.provider, l.provider, l.provider, coalesce(l.halted_at, l.paused_at), NULL, NULL, NULL,
+        CASE WHEN l.halted_at IS NOT NULL THEN 'halted: ' || coalesce(l.halted_reason, 'no reason was kept')
+             ELSE 'paused by ' || coalesce(l.paused_by, 'somebody') END, NULL
+    FROM lanes l WHERE l.halted_at IS NOT NULL OR l.paused_at IS NOT NULL
+    UNION ALL
+    SELECT 'payment', p.provider, p.source || '/' || p.intent_id, p.source || '/' || p.intent_id,
+        (SELECT max(e.created_at) FROM events e WHERE e.payment_id = p.id AND e.type = 'settlepipe.payment.parked'),
+        p.amount_minor, p.currency, p.places, p.detail, p.target
+    FROM payments p WHERE p.state = 'parked'
+    UNION ALL
+    SELECT 'hold', p.provider, p.source || '/' || p.intent_id, p.source || '/' || p.intent_id, p.created_at,
+        p.amount_minor, p.currency, p.places, p.hold_reason || coalesce(': ' || p.detail, ''), p.target
+    FROM payments p WHERE p.hold_reason IN ('ambiguous_account', 'account_unconfirmed')
+    UNION ALL
+    SELECT f.kind, f.provider, p.source || '/' || p.intent_id, p.source || '/' || p.intent_id, f.asked_at,
+        p.amount_minor, p.currency, p.places, f.detail, NULL
+    FROM follow_ups f JOIN payments p ON p.id = f.payment_id WHERE f.state = 'parked'
+    UNION ALL
+    SELECT 'account', a.provider, a.service, a.account, a.since, NULL, NULL, NULL,
+        'the account ' || CASE a.change WHEN 'added' THEN 'is new beside another' ELSE 'changed' END,
+        jsonb_strip_nulls(jsonb_build_object('account', a.account, 'bank_code', nullif(a.bank_code, ''),
+            'khut_type', nullif(a.khut_type, ''), 'bank_name', nullif(a.bank_name, '')))
+    FROM bank_accounts a WHERE a.to_confirm AND a.closed_at IS NULL
+    UNION ALL
+    SELECT 'quarantine', NULL, q.subject, q.id::text, q.first_seen, NULL, NULL, NULL, q.reason, NULL
+    FROM quarantine q WHERE q.replayed_at IS NULL
+    UNION ALL
+    SELECT 'discrepancy', d.provider, coalesce((SELECT p.source || '/' || p.intent_id FROM payments p
+                WHERE p.id = d.payment_id), (SELECT p.source || '/' || p.intent_id FROM archive.payments p
+                WHERE p.id = d.payment_id), d.account), d.id::text, d.first_seen,
+        abs(d.provider_minor - d.local_minor), d.currency, NULL, d.category, NULL
+    FROM discrepancies d WHERE d.resolved_at IS NULL
+) AS waiting
+WHERE (%(kind)s::text IS NULL OR kind = %(kind)s) AND (%(provider)s::text IS NULL OR provider = %(provider)s)
+ORDER BY kind <> 'store', CASE WHEN %(by_money)s THEN currency END,
+    CASE WHEN %(by_money)s THEN amount_minor END DESC NULLS LAST, waiting.since, kind, number
+LIMIT %(limit)s
