@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import threading
 import time
 
@@ -53,36 +54,74 @@ class Streams:
         self._intake.forget_consumers()
 
 
+class Unfinished:
+    """What this process has read and could not bring to its end, because a server went away: read again and accepted.
+
+    perhaps: something of it may be there. When taking it fails once more, what is left is taken one by one, and what
+    fails then waits for its next turn: an entry at which PostgreSQL fails each time keeps no other.
+    """
+
+    def __init__(self, intake: Intake, batch: int) -> None:
+        self._intake, self._batch = intake, batch
+        self._at_a_time, self._any = batch, False
+        self.perhaps = False
+
+    def take(self, runtime: Runtime) -> int:
+        """Accept and acknowledge the next of them, up to a batch; how many. Raises what `accept` does."""
+        taken = 0
+        while self.perhaps and taken < self._batch:
+            taken += self._next(runtime)
+        return taken
+
+    def _next(self, runtime: Runtime) -> int:
+        entries = self._intake.own(self._at_a_time)
+        if not entries:  # the end of a turn: in another one those that failed are tried again
+            self.perhaps, self._any = self._any, False
+            self._at_a_time = self._at_a_time if self.perhaps else self._batch
+            return 0
+        self._any = True
+        try:
+            return _take(runtime, self._intake, entries)
+        except AWAY:
+            self._at_a_time = 1
+            raise
+
+
 def main() -> None:
     """Run until SIGTERM or SIGINT: what was read is committed and acknowledged first."""
     settings = load_settings()
     stop = process.start("intake", settings)
     runtime = process.patiently(lambda: _started(settings), stop)
     client = broker.connect(process.broker_url(settings))
-    # The machine's name alone: restarts leave no consumer behind, and several intakes may share one.
-    consumer, batch = os.uname().nodename, settings.intake.batch
+    # New at each start, so that what is pending under it is this process's own; those that are gone are forgotten.
+    consumer, batch = f"{os.uname().nodename}-{os.getpid()}-{secrets.token_hex(4)}", settings.intake.batch
     sources = sorted(settings.intake.sources)
     intake = Intake(client, sources, consumer, settings.intake.reclaim_idle_s, settings.intake.batch_bytes)
-    streams = Streams(intake)
+    streams, unfinished = Streams(intake), Unfinished(intake, batch)
     announce_ready()
     reclaim_at = 0.0
     while not stop.is_set():
         try:
             _look(runtime)
-            if _take(runtime, intake, intake.read(batch, _BLOCK_MS)):  # nothing of it is held while more is read
+            block_ms = 1 if unfinished.perhaps else _BLOCK_MS
+            # What is new goes first: what fails again and again stops nobody. Nothing is held while more is read.
+            if _take(runtime, intake, intake.read(batch, block_ms)) + unfinished.take(runtime):
                 broker.ring(client)
             if time.monotonic() >= reclaim_at:
                 old = _take_over(runtime, intake, client, batch, stop)
                 reclaim_at = time.monotonic() + (0 if old else settings.intake.reclaim_idle_s / 4)
                 streams.look()
         except redis.RedisError as error:
+            unfinished.perhaps = True
             log.warning("the broker does not answer; trying again", reason=type(error).__name__)
             stop.wait(_AWAY_S)
         except HeldError as error:
+            unfinished.perhaps = True
             log.warning("nothing is accepted; the entries stay pending", reason=str(error))
             stop.wait(_AWAY_S)
         except AWAY as error:
-            # nothing was acknowledged: the entries stay pending and are reclaimed
+            # nothing was acknowledged: the entries stay pending, and are read again when it answers
+            unfinished.perhaps = True
             log.warning("PostgreSQL does not answer; the entries stay pending", reason=type(error).__name__)
             stop.wait(_AWAY_S)
 

@@ -9,27 +9,16 @@ from typing import Any
 import redis
 from redis.exceptions import NoPermissionError
 
+from shared.messaging.intake_scripts import FORGET, TAKE
 from shared.messaging.replies import pairs
 
 INTAKE_FIELD = b"intent"
 GROUP = "settlepipe"
+_BEGINNING = "0-0"
 _LAST_ID = b"18446744073709551615-18446744073709551615"
 _ASIDE_S = 5.0  # so long a stream that was refused is left alone
-_GONE = 2  # a consumer that did nothing for so many times the reclaiming's idle time is gone
+_GONE_MS = 2000  # a consumer that did nothing for so long is gone: a living one asks each second
 _MOST_GONE = 1000  # deleted at once
-_FORGET = """
-local gone = 0
-for _, told in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
-    local consumer = {}
-    for i = 1, #told, 2 do consumer[told[i]] = told[i + 1] end
-    if consumer.name ~= ARGV[2] and consumer.pending == 0 and consumer.idle >= tonumber(ARGV[3])
-        and gone < tonumber(ARGV[4]) then
-        redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], consumer.name)
-        gone = gone + 1
-    end
-end
-return gone
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,25 +35,6 @@ class Entry:
     deliveries: int = 1
 
 
-# An entry can have any size, and no command tells it before it is read. So they are counted where they are: entries are
-# taken until they have so many bytes together, and the last one is the only one that can be large. A stream that is
-# refused is told when nothing was taken before it: else what was taken would be lost to its reader.
-_TAKE = """
-local taken, bytes, any = {}, 0, false
-for place, stream in ipairs(KEYS) do
-    taken[place] = {}
-    while #taken[place] < tonumber(ARGV[3]) and bytes < tonumber(ARGV[4]) do
-        local answer = redis.pcall('XREADGROUP', 'GROUP', ARGV[1], ARGV[2], 'COUNT', 1, 'STREAMS', stream, '>')
-        if answer and answer.err and not any then return answer end
-        if not answer or answer.err then break end
-        any = true
-        local entry = answer[1][2][1]
-        for _, text in ipairs(entry[2]) do bytes = bytes + #text end
-        table.insert(taken[place], entry)
-    end
-end
-return taken
-"""
 BATCH_BYTES = 4 * 1024 * 1024
 
 
@@ -73,7 +43,7 @@ class Intake:
 
     Each stream stands by itself: one that the broker refuses (another kind of value, no right to the key) is put aside
     for a while, is named in `refused`, and stops no other.
-    consumer: may be shared by processes of a machine, and stays the same when they are restarted.
+    consumer: this process's alone, new at each start: what is pending under it, this process has read.
     max_bytes: what is read at a time has no more, but for the last entry of it.
     """
 
@@ -89,9 +59,10 @@ class Intake:
         self._idle_ms = int(reclaim_idle_s * 1000)
         self._max_bytes = max_bytes
         self._cursors = dict.fromkeys(self._streams, "-")
+        self._own_at = dict.fromkeys(self._streams, _BEGINNING)
         self._aside: dict[str, float] = {}
         self.refused: dict[str, str] = {}
-        self._script = client.register_script(_TAKE)
+        self._script = client.register_script(TAKE)
         self._scripts_allowed = True
         for command in ("XREADGROUP", "XCLAIM"):  # as a dict an entry would lose a field that stands twice
             client.set_response_callback(command, lambda answer, **_: answer)
@@ -110,6 +81,29 @@ class Intake:
             return self._waiting(streams, count) or self._next(streams, block_ms)
         except redis.ResponseError:
             return [entry for stream in streams for entry in self._read_alone(stream, count)]
+
+    def own(self, count: int) -> list[Entry]:
+        """What this process has read before and not acknowledged: up to `count` entries of each stream, going on where
+        the last call ended. None at all ends the turn, and the next call begins anew.
+
+        To be asked when nothing is in hand. What another one took over meanwhile is left to it.
+        Raises redis.RedisError.
+        """
+        entries: list[Entry] = []
+        size = 0
+        for stream in self._usable():
+            try:
+                for entry in self._own(stream, count):
+                    entries.append(entry)
+                    size += _size(entry)
+                    if size >= self._max_bytes:
+                        return entries
+            except redis.ResponseError as error:
+                if "NOGROUP" not in str(error):  # a group that is gone has nothing pending
+                    self._put_aside(stream, error)
+        if not entries:
+            self._own_at = dict.fromkeys(self._streams, _BEGINNING)
+        return entries
 
     def reclaim(self, count: int) -> Iterator[Entry]:
         """Entries that a consumer took and never acknowledged, up to `count` of a stream; each call goes on where the
@@ -148,16 +142,16 @@ class Intake:
                 self._put_aside(stream, error)
 
     def forget_consumers(self) -> int:
-        """Delete the group's consumers that are gone: idle for long, with nothing pending; how many.
+        """Delete the group's consumers that are gone: idle, with nothing pending; how many.
 
-        In one step on the broker, because a consumer's pending entries would be lost with it. Where the broker allows
-        no script they stay. Raises redis.RedisError.
+        In one step on the broker, because a consumer's pending entries would be lost with it. One that only stood still
+        is there again with its next read. Where the broker allows no script they stay. Raises redis.RedisError.
         """
         gone = 0
         for stream in self._usable():
-            given = (GROUP, self._consumer, str(_GONE * self._idle_ms), str(_MOST_GONE))
+            given = (GROUP, self._consumer, str(_GONE_MS), str(_MOST_GONE))
             with contextlib.suppress(redis.ResponseError):  # no group, no script: told by the next read, or no matter
-                gone += int(self._client.eval(_FORGET, 1, stream, *given))
+                gone += int(self._client.eval(FORGET, 1, stream, *given))
         return gone
 
     def exhausted(self) -> list[str]:
@@ -221,7 +215,7 @@ class Intake:
         size = 0
         while len(entries) < count and size < self._max_bytes and (found := self._next(streams, None)):
             entries += found
-            size += sum(len(value) for entry in found for value in entry.fields.values())
+            size += sum(map(_size, found))
         return entries
 
     def _next(self, streams: Sequence[str], block_ms: int | None) -> list[Entry]:
@@ -229,6 +223,21 @@ class Intake:
         given: Any = dict.fromkeys(streams, ">")
         answer = self._client.xreadgroup(GROUP, self._consumer, given, count=1, block=block_ms)
         return [entry for stream, rows in pairs(answer) for entry in _entries(stream.decode(), rows)]
+
+    def _own(self, stream: str, count: int) -> Iterator[Entry]:
+        page: Any = self._client.xpending_range(
+            stream, GROUP, min="(" + self._own_at[stream], max="+", count=count, consumername=self._consumer
+        )
+        deliveries = {row["message_id"]: row["times_delivered"] + 1 for row in page}
+        for _ in page:
+            given: Any = {stream: self._own_at[stream]}
+            answer = self._client.xreadgroup(GROUP, self._consumer, given, count=1)
+            for entry_id, flat in (row for _, rows in pairs(answer) for row in rows):
+                self._own_at[stream] = entry_id.decode()
+                if flat:
+                    yield from _entries(stream, [(entry_id, flat)], deliveries.get(entry_id, 1))
+                else:  # somebody deleted it from the stream
+                    self._client.xack(stream, GROUP, entry_id)
 
     def _reclaim(self, stream: str, count: int) -> Iterator[Entry]:
         page: Any = self._client.xpending_range(
@@ -251,12 +260,22 @@ def is_read(client: "redis.Redis", stream: str) -> bool:
     return any(group["name"] in (GROUP, GROUP.encode()) for group in groups)
 
 
+def pending(client: "redis.Redis", stream: str) -> int:
+    """Entries that an intake has read and not acknowledged. Raises redis.ResponseError where it is no stream."""
+    groups: Any = client.xinfo_groups(stream) if client.exists(stream) else []
+    return sum(int(group["pending"]) for group in groups if group["name"] in (GROUP, GROUP.encode()))
+
+
 def submit(client: "redis.Redis", stream: str, intents: Sequence[bytes]) -> None:
     """Put intents on an intake stream as they are."""
     pipeline = client.pipeline(transaction=False)
     for intent in intents:
         pipeline.xadd(stream, {INTAKE_FIELD: intent})
     pipeline.execute()
+
+
+def _size(entry: Entry) -> int:
+    return sum(map(len, entry.fields.values()))
 
 
 def _entries(stream: str, rows: Any, deliveries: int = 1) -> list[Entry]:

@@ -55,7 +55,7 @@ class IntakeSettings(Section):
     batch_bytes: int = Field(
         4 * 1024 * 1024, gt=0, description="bytes read at a time; only the last entry of them can be larger"
     )
-    reclaim_idle_s: Seconds = Field(60, description="entries a dead consumer held are taken over after this")
+    reclaim_idle_s: Seconds = Field(60, description="entries that an intake has read are taken over after this")
 
 
 class RecoverySettings(Section):

@@ -196,12 +196,21 @@ def test_a_stream_that_somebody_gave_its_last_id_is_named_and_the_others_go_on(
 
 
 def test_restarts_of_the_intake_leave_no_consumers_behind(place: Place, client: "redis.Redis", database: Any) -> None:
-    for number in range(4):
-        with lone.running("worker.intake", *place) as intake:
-            put(client, "mtn", f"m{number}")
-            wait_until(lambda: len(states(database)) == number + 1, "it is accepted")  # noqa: B023
-            intake.kill()
-    assert len(client.xinfo_consumers(STREAM, GROUP)) == 1
+    client.xgroup_create(STREAM, GROUP, id="0", mkstream=True)
+    for number in range(100):  # as many processes that ended: each a name
+        intake = Intake(client, [STREAM], f"before-{number}", 1)
+        put(client, "mtn", f"m{number}")
+        held = intake.read(10, 10)
+        if number % 10:  # else it was killed with an entry in hand
+            intake.acknowledge(held)
+    for number in range(3):
+        with lone.running("worker.intake", *place) as running:
+            put(client, "mtn", f"n{number}")
+            wait_until(lambda: f"mtn n{number}" in states(database), "it is accepted")  # noqa: B023
+            running.kill()
+    with lone.running("worker.intake", *place):
+        wait_until(lambda: len(states(database)) == 13, "what they held is taken over")
+        wait_until(lambda: len(client.xinfo_consumers(STREAM, GROUP)) == 1, "none is left but the one that lives", 10)
 
 
 def test_consumers_that_are_gone_are_forgotten_but_never_with_what_they_hold(client: "redis.Redis") -> None:
