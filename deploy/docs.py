@@ -1,4 +1,4 @@
-"""The parts of the documents that are generated: the README's settings table, the state diagram, the alerts' runbook.
+"""The parts of the documents that are generated: settings, states, the alerts' runbook, the metrics.
 
 `python -m deploy.docs` writes them between their markers; a test fails when they are behind the code.
 """
@@ -14,6 +14,8 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 
 from shared.domain.payment import FINAL, TRANSITIONS
+from shared.metrics.families import COUNTED, FAMILIES
+from shared.metrics.families import PREFIX as PREFIX_OF_METRICS
 from shared.settings import PREFIX, Settings
 from shared.settings.sections import ProviderSettings
 from shared.telemetry.alerts import Alert
@@ -65,6 +67,16 @@ def _default(value: Any) -> str:
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
 
 
+def metrics_table() -> str:
+    """Every family of metrics."""
+    rows = ["| metric | labels | a value says |", "|---|---|---|"]
+    for family in FAMILIES.values():
+        labels = ", ".join(f"`{label}`" for label in family.labels) or "-"
+        star = " *" if family.name in COUNTED else ""
+        rows.append(f"| `{PREFIX_OF_METRICS}{family.name}`{star} | {labels} | {family.help} |")
+    return "\n".join(rows)
+
+
 def state_diagram() -> str:
     """The legal transitions as a mermaid diagram."""
     lines = ["```mermaid", "stateDiagram-v2", "    [*] --> accepted"]
@@ -98,6 +110,7 @@ GENERATED: Mapping[tuple[str, str], Callable[[], str]] = {
     ("README.md", "settings"): settings_table,
     ("docs/payments.md", "states"): state_diagram,
     ("docs/alerts.md", "alerts"): runbook,
+    ("docs/metrics.md", "metrics"): metrics_table,
 }
 
 

@@ -111,6 +111,11 @@ def overview(connection: Connection, jobs: Sequence[str]) -> Mapping[str, Mappin
     return {row["job"]: row for row in connection.execute(_SQL["overview"], {"jobs": list(jobs)}).fetchall()}
 
 
+def unfinished(connection: Connection) -> Mapping[str, datetime]:
+    """The oldest slot of each job that was planned and has no end."""
+    return {row["job"]: row["slot"] for row in connection.execute(_SQL["unfinished"]).fetchall()}
+
+
 def prune(connection: Connection, days: int) -> int:
     """Forget runs older than this, but for the newest of each job; how many."""
     return connection.execute(_SQL["prune"], {"days": days}).rowcount

@@ -84,3 +84,6 @@ FROM unnest(%(jobs)s::text[]) AS j(job) CROSS JOIN LATERAL (
 -- name: prune
 DELETE FROM job_runs r WHERE state IN ('done', 'failed', 'skipped') AND slot < clock() - make_interval(days => %(days)s)
     AND EXISTS (SELECT FROM job_runs n WHERE n.job = r.job AND n.slot > r.slot)
+
+-- name: unfinished
+SELECT job, min(slot) AS slot FROM job_runs WHERE due_at IS NOT NULL GROUP BY job

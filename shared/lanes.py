@@ -41,6 +41,8 @@ class Allowance:
 _TOKENS = """least(greatest(%(rate)s::float8, 1),
     rate_tokens + greatest(extract(epoch FROM clock() - rate_at), 0) * %(rate)s::float8)"""
 
+_TOKENS_LEFT = f"SELECT {_TOKENS} AS tokens FROM lanes WHERE provider = %(provider)s"
+
 # NO KEY: an intake's inserts refer to the lane (a foreign key), and must neither wait for this lock nor hide the lane.
 # From here on the transaction waits a second for a lock at most: one that somebody keeps costs the other lanes no more.
 _LOCK = f"""
@@ -200,6 +202,12 @@ def resume(connection: Connection, provider: str) -> bool:
         open_until = CASE WHEN open_until IS NOT NULL THEN least(open_until, clock()) END  -- least() ignores nulls
         WHERE provider = %s"""
     return connection.execute(statement, (provider,)).rowcount == 1
+
+
+def tokens(connection: Connection, provider: str, rate_per_s: float) -> float:
+    """Payments that this lane's rate allows now. Reads without a lock."""
+    row = connection.execute(_TOKENS_LEFT, {"provider": provider, "rate": rate_per_s}).fetchone()
+    return float(row["tokens"]) if row else 0.0
 
 
 def overview(connection: Connection) -> list[Row]:

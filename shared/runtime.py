@@ -26,6 +26,7 @@ from shared.unclaim import LostClaims
 
 log = get_logger(__name__)
 
+LIFE = "settlepipe sign of life "  # what a sign of life's session is called, before the lanes that its process serves
 STALE_S = 5.0  # a claim older than this (a frozen process or database) is not used
 
 Written = TypeVar("Written")
@@ -42,10 +43,12 @@ class SignOfLife:
     connection; a claim that needs the lock is refused meanwhile (the claim's own statement looks).
 
     PostgreSQL keeps it for a process that stands still, however long: that one may be between two bytes of a request.
+    lanes: which ones it serves, for people and metrics.
     """
 
-    def __init__(self, database_url: str, seen: Seen, every_s: float = 1.0) -> None:
+    def __init__(self, database_url: str, seen: Seen, every_s: float = 1.0, lanes: Sequence[str] = ()) -> None:
         self.key = secrets.randbits(63)
+        self._application = LIFE + " ".join(lanes)
         self._url, self._seen, self._every_s = database_url, seen, every_s
         self._held, self._ended = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._hold, name="sign-of-life", daemon=True)
@@ -64,9 +67,7 @@ class SignOfLife:
         while not self._ended.is_set():
             with (
                 contextlib.suppress(psycopg.Error),
-                session.connect(
-                    self._url, "settlepipe sign of life", row_factory=dict_row, frozen_after_s=0
-                ) as connection,
+                session.connect(self._url, self._application, row_factory=dict_row, frozen_after_s=0) as connection,
             ):
                 connection.execute("SELECT pg_advisory_lock(%s)", (self.key,))
                 self._held.set()

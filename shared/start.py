@@ -1,5 +1,6 @@
 """start: puts a process's Runtime together. The one place that knows all concrete stores."""
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 
 import psycopg
@@ -19,11 +20,11 @@ from shared.settings import Settings, SettingsError
 from shared.witness import Witnesses
 
 
-def start(settings: Settings, *, sends: bool = False, pool_size: int = 8) -> Runtime:
+def start(settings: Settings, *, sends: bool = False, pool_size: int = 8, lanes_served: Sequence[str] = ()) -> Runtime:
     """Connect this process. Raises psycopg.OperationalError when PostgreSQL does not answer; SettingsError, in a
     sentence, for a database that can't be used as it is, and for another reference key than the installation's.
 
-    sends: the process will claim payments and holds a sign of life.
+    sends: the process will claim payments and holds a sign of life, which names the lanes that it serves.
     """
     url = process.database_url(settings)
     database = Database(url, pool_size, frozen_after_s=settings.frozen_after_s)
@@ -36,7 +37,7 @@ def start(settings: Settings, *, sends: bool = False, pool_size: int = 8) -> Run
         raise SettingsError(str(error)) from None
     tokens = StoredTokens(database, url, [key.get_secret_value() for key in settings.secret_keys])
     on = [name for name in registrations if settings.provider(name).base_url]
-    life = SignOfLife(url, seen) if sends else None
+    life = SignOfLife(url, seen, lanes=lanes_served) if sends else None
     if life and not life.wait(10):
         raise psycopg.OperationalError("no sign of life could be set within 10 s")
     return Runtime(

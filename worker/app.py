@@ -32,7 +32,12 @@ _POOL_SIZE = 8
 @once
 def runtime() -> Runtime:
     """This process's runtime, connected at first use."""
-    return start(settings, sends=True, pool_size=_POOL_SIZE)
+    return start(settings, sends=True, pool_size=_POOL_SIZE, lanes_served=_served())
+
+
+def _served() -> list[str]:
+    """The lanes whose queues this worker consumes."""
+    return sorted(lane_of(queue) for queue in app.amqp.queues.consume_from)
 
 
 @once

@@ -14,6 +14,7 @@ from deploy.cli import (
     jobs,
     lanes,
     lookup,
+    metrics,
     payments,
     quarantine,
     reconcile,
@@ -44,6 +45,7 @@ for command in (
         up.sandbox,
         up.doctor,
         jobs.jobs,
+        metrics.metrics,
     ),
 ):
     app.command(command.__name__)(command)

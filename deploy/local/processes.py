@@ -67,8 +67,8 @@ def sandbox(stack: Stack) -> Sequence[Child]:
 
 
 def product(stack: Stack) -> Sequence[Child]:
-    """Everything else: workers for each lane that is on, intake, dispatcher, relay, beat, Flower, and the receiver of
-    delivery callbacks where its key is set."""
+    """Everything else: workers for each lane that is on, intake, dispatcher, relay, beat, Flower, the receiver of
+    delivery callbacks where its key is set, and the metrics' exporter where its port is."""
     common = environment(stack)
     singles = {
         "intake": _python("worker.intake"),
@@ -78,6 +78,8 @@ def product(stack: Stack) -> Sequence[Child]:
     }
     if stack.settings.ubill.callback_key is not None:
         singles["sms-callback"] = _python("worker.callback")
+    if stack.settings.metrics_port is not None:
+        singles["metrics"] = _python("scheduler.exporter")
     return (
         *(_worker(stack, common, lane, number) for lane in stack.lanes for number in range(1, stack.workers + 1)),
         # Prefork: a job that hangs is ended by killing its process.

@@ -68,6 +68,10 @@ class Settings(BaseSettings):
         30, description="a process that says nothing for so long in a transaction, or holding a lock, loses it"
     )
     jobs_tick_s: Seconds = Field(10, description="how often periodic jobs that have come due are looked for")
+    metrics_port: int | None = Field(
+        None, ge=0, le=65535, description="port of the metrics' exporter; unset: `up` runs none"
+    )
+    metrics_address: str = Field("127.0.0.1", description="address that it listens on; it asks nobody who they are")
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR")
 
     http: HttpSettings = HttpSettings()

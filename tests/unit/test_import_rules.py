@@ -37,6 +37,7 @@ BREAKS = {
     "The statements of recovery are called by recovery": ("scheduler.relay", "shared.recovery.store.finals"),
     "The statements of follow_ups are called by follow_ups": ("shared.payments.send", "shared.follow_ups.store.ask"),
     "The statements of directory are called by directory": ("shared.start", "shared.directory.store.lists"),
+    "The statements of metrics are called by metrics": ("scheduler.gathered", "shared.metrics.store.counted"),
     "The statements of archive are called by archive": ("shared.payments.dispute", "shared.archive.store.retire"),
     "The domain does no I/O": ("shared.domain.money", "redis"),
     "Only the HTTP module uses requests and tenacity": ("worker.tasks", "requests"),

@@ -7,9 +7,14 @@ from typing import Any
 import psycopg
 import pytest
 
+from scheduler.late import late
+from scheduler.schedule import SCHEDULE
 from shared.archive.retire import retire
 from shared.events import outbox
 from shared.follow_ups.ask import end_unsendable
+from shared.metrics.store.counted import counted
+from shared.metrics.store.snapshot import snapshot
+from shared.metrics.store.standing import standing
 from shared.payments import release
 from shared.runtime import Runtime
 from tests.support.archived import many
@@ -100,6 +105,10 @@ def a_day(world: World) -> None:
         events = outbox.pending(connection, 50)
         outbox.carried(connection, [event["id"] for event in events], "1-1", turn.number)
         outbox.end_replay(connection, turn.number)
+    with snapshot(runtime.database, 60) as connection:
+        counted(connection)
+        standing(connection, dict.fromkeys(("safe", "careful"), 1.0))
+        late(connection, SCHEDULE)
     retire(runtime, 1)
     assert world.state(paid) == "succeeded"
 

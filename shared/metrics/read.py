@@ -1,0 +1,29 @@
+"""What PostgreSQL says, each answer of one moment."""
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from shared.database.engine import Connection, Database
+from shared.metrics.store.counted import Counted, counted
+from shared.metrics.store.snapshot import snapshot
+from shared.metrics.store.standing import Standing, standing
+
+__all__ = ["Counted", "Standing", "count", "stand"]
+
+T = TypeVar("T")
+
+
+def count(database: Database, statement_s: float) -> Counted:
+    """What has to be counted row by row: takes as long as there are rows, and each statement so long at most. Raises
+    what the database raises."""
+    with snapshot(database, statement_s) as connection:
+        return counted(connection)
+
+
+def stand(
+    database: Database, rates: Mapping[str, float | None], statement_s: float, also: Callable[[Connection], T]
+) -> tuple[Standing, T]:
+    """What stands in a row or a few, and what `also` reads at the same moment. rates: of each lane that is told of, in
+    payments a second; None: it has none. Raises what the database raises."""
+    with snapshot(database, statement_s) as connection:
+        return standing(connection, rates), also(connection)

@@ -1,0 +1,71 @@
+"""What has to be counted row by row: the payments that are not final, the outbox, the quarantine.
+
+With a million open payments that takes a second or more, so it is not done for each scrape.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from shared.database.engine import Connection
+from shared.database.statements import statements
+from shared.domain.payment import State
+
+_SQL = statements(__file__)
+
+# The provider may have been paid, and nobody knows yet.
+AT_RISK = frozenset({State.SENDING, State.UNKNOWN, State.PARKED})
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Payments of one kind that are not final. amount: of all of them, in the currency's units. due: the dispatcher may
+    take them now. oldest_s: since the oldest one was accepted."""
+
+    provider: str
+    state: State
+    hold_reason: str | None
+    currency: str
+    due: bool
+    payments: int
+    amount: Decimal
+    oldest_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """As of one moment. discrepancies: (provider, category, how many)."""
+
+    payments: Sequence[Open]
+    events_pending: int
+    discrepancies: Sequence[tuple[str, str, int]]
+    quarantined: int
+
+
+def counted(connection: Connection) -> Counted:
+    """Count. Belongs into a `snapshot`; takes as long as there are rows."""
+    now = connection.execute(_SQL["moment"]).fetchone()
+    assert now is not None  # noqa: S101 - it has no table
+    payments = [
+        Open(
+            provider=row["provider"],
+            state=State(row["state"]),
+            hold_reason=row["hold_reason"],
+            currency=row["currency"],
+            due=row["due"],
+            payments=row["payments"],
+            amount=row["amount_minor"].scaleb(-row["places"]),
+            oldest_s=max(0.0, row["oldest_s"]),
+        )
+        for row in connection.execute(_SQL["payments"], now).fetchall()
+    ]
+    events = connection.execute(_SQL["events"]).fetchone()
+    quarantined = connection.execute(_SQL["quarantine"]).fetchone()
+    assert events is not None and quarantined is not None  # noqa: S101, PT018 - counts
+    found = connection.execute(_SQL["discrepancies"]).fetchall()
+    return Counted(
+        payments=payments,
+        events_pending=events["pending"],
+        discrepancies=[(row["provider"], row["category"], row["open"]) for row in found],
+        quarantined=quarantined["entries"],
+    )

@@ -1,0 +1,205 @@
+"""The process `metrics`, and what a scrape costs when a server is in trouble: an answer, within ten seconds."""
+
+import contextlib
+import http.client
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+import redis
+from prometheus_client.parser import text_string_to_metric_families
+from psycopg import sql
+
+from deploy.cli.main import main
+from shared.messaging.intake_stream import GROUP, Intake
+from shared.metrics.families import FAMILIES, PREFIX
+from tests.support import lone
+from tests.support.intake_process import STREAM, put
+from tests.support.patience import PATIENCE
+from tests.support.stack import wait_until
+
+BOUND_S = 10.0
+Told = dict[tuple[str, ...], float]
+# Of these there is a value in any store: the others need something to be there.
+ALWAYS = set(FAMILIES) - {"lane_rate_tokens", "payments_held", "money_at_risk", "discrepancies_open"}
+
+
+def parsed(text: str) -> Told:
+    return {
+        (sample.name.removeprefix(PREFIX), *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+class Exporter:
+    """The process, and who scrapes it."""
+
+    def __init__(self, process: lone.Lone) -> None:
+        self.process = process
+        (said,) = wait_until(lambda: process.said("metrics are served"), "it says where")
+        self.port = int(said["port"])
+
+    def get(self, path: str = "/metrics", method: str = "GET") -> tuple[int, str, str]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection.request(method, path)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        return answer.status, text, answer.headers["Content-Type"]
+
+    def scrape(self) -> Told:
+        """Within the bound, whatever happens."""
+        began = time.monotonic()
+        status, text, _ = self.get()
+        assert time.monotonic() - began < BOUND_S
+        assert status == 200
+        return parsed(text)
+
+
+@contextlib.contextmanager
+def exporter(folder: Path, database_url: str, broker_url: str) -> Iterator[Exporter]:
+    with lone.running("scheduler.exporter", folder, database_url, broker_url, METRICS_PORT="0") as process:
+        yield Exporter(process)
+
+
+@contextlib.contextmanager
+def silent() -> Iterator[int]:
+    """A port that takes connections and never says anything."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        taken: list[socket.socket] = []
+        ended = threading.Event()
+
+        def take() -> None:
+            with contextlib.suppress(OSError):
+                while not ended.is_set():
+                    taken.append(listener.accept()[0])
+
+        thread = threading.Thread(target=take)
+        thread.start()
+        yield int(listener.getsockname()[1])
+        ended.set()
+        with socket.create_connection(listener.getsockname()):
+            thread.join()
+        for one in taken:
+            one.close()
+
+
+def at_port(url: str, port: int) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=f"{parts.username}:{parts.password}@127.0.0.1:{port}"))
+
+
+@pytest.fixture
+def client(broker_url: str) -> Iterator["redis.Redis"]:
+    with redis.Redis.from_url(broker_url) as client:
+        yield client
+
+
+def test_a_scrape_tells_of_all_families_and_of_the_intake(
+    tmp_path: Path, database_url: str, broker_url: str, client: "redis.Redis"
+) -> None:
+    client.xgroup_create(STREAM, GROUP, id="0", mkstream=True)
+    put(client, b"1", b"2", b"3")
+    Intake(client, [STREAM], "somebody", 60, max_bytes=1).read(1, 1)
+    with exporter(tmp_path, database_url, broker_url) as running:
+        wait_until(lambda: ("events_pending",) in running.scrape(), "it has counted")
+        found = running.scrape()
+        assert {key[0] for key in found} == ALWAYS
+        assert (found["up",], found["broker_up",]) == (1, 1)
+        assert (found["intake_stream_entries", STREAM], found["intake_pending_entries", STREAM]) == (3, 1)
+        assert {key[1] for key in found if key[0] == "lane_workers"} == {"ubill", "mtn"}, "those that are on"
+        assert {key[1] for key in found if key[0] == "scheduled_job_late_seconds"} >= {"retention"}
+        assert running.get("/")[0] == 404
+        assert running.get(method="POST")[0] == 405
+        assert running.get()[2].startswith("text/plain; version=")
+
+
+def test_without_postgresql_a_scrape_tells_what_the_broker_says_and_goes_on_when_it_is_back(
+    tmp_path: Path, database_url: str, broker_url: str
+) -> None:
+    name = urlsplit(database_url).path[1:]
+    allow = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+    administration = psycopg.connect(urlunsplit(urlsplit(database_url)._replace(path="/postgres")), autocommit=True)
+    with administration as administrator, exporter(tmp_path, database_url, broker_url) as running:
+        assert running.scrape()["up",] == 1
+        administrator.execute(allow.format(sql.Identifier(name), sql.SQL("false")))
+        administrator.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", (name,)
+        )
+        found = running.scrape()
+        assert (found["up",], found["broker_up",], found["intake_stream_entries", STREAM]) == (0, 1, 0)
+        assert not {key[0] for key in found} & {"store_held", "lane_failures"}
+        administrator.execute(allow.format(sql.Identifier(name), sql.SQL("true")))
+        assert running.scrape()["up",] == 1
+        assert running.process.alive
+
+
+def test_a_statement_that_waits_for_a_lock_makes_no_scrape_hang(
+    tmp_path: Path, database_url: str, broker_url: str
+) -> None:
+    with exporter(tmp_path, database_url, broker_url) as running, psycopg.connect(database_url) as holder:
+        holder.execute("LOCK TABLE store IN ACCESS EXCLUSIVE MODE")
+        found = running.scrape()
+        assert (found["up",], found["broker_up",]) == (0, 1)
+        holder.rollback()
+        wait_until(lambda: running.scrape()["up",] == 1, "it answers again")
+
+
+def test_servers_that_say_nothing_make_no_scrape_hang_and_are_not_asked_again_meanwhile(
+    tmp_path: Path, database_url: str, broker_url: str
+) -> None:
+    with silent() as port:
+        away = at_port(database_url, port), at_port(broker_url, port)
+        with exporter(tmp_path, *away) as running:
+            for _ in range(3):
+                found = running.scrape()
+                assert found == {("up",): 0, ("broker_up",): 0}
+            threads = Path(f"/proc/{running.process.process.pid}/task")
+            assert len(list(threads.iterdir())) < 20
+
+
+def test_scrapes_take_turns_and_have_few_sessions(tmp_path: Path, database_url: str, broker_url: str) -> None:
+    name = urlsplit(database_url).path[1:]
+    with exporter(tmp_path, database_url, broker_url) as running, psycopg.connect(database_url) as other:
+        with ThreadPoolExecutor(12) as threads:
+            found = list(threads.map(lambda _: running.get()[0], range(40)))
+        assert set(found) <= {200, 503}
+        assert 200 in found
+        row: Any = other.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND application_name = 'settlepipe metrics'",
+            (name,),
+        ).fetchone()
+        assert row[0] <= 2
+
+
+def test_without_a_port_it_says_what_to_set(tmp_path: Path, database_url: str, broker_url: str) -> None:
+    with (
+        pytest.raises(AssertionError, match="SETTLEPIPE_METRICS_PORT is not set"),
+        lone.running("scheduler.exporter", tmp_path, database_url, broker_url),
+    ):
+        pass
+
+
+def test_the_command_prints_them_once_also_without_postgresql(
+    database_url: str, broker_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SETTLEPIPE_DATABASE_URL", database_url)
+    monkeypatch.setenv("SETTLEPIPE_BROKER_URL", broker_url)
+    for name, value in lone.ON.items():
+        monkeypatch.setenv(f"SETTLEPIPE_{name}", value)
+    assert main(["metrics"]) == 0
+    assert {key[0] for key in parsed(capsys.readouterr().out)} == ALWAYS
+    monkeypatch.setenv("SETTLEPIPE_DATABASE_URL", at_port(database_url, 1))
+    began = time.monotonic()
+    assert main(["metrics"]) == 0
+    assert time.monotonic() - began < BOUND_S * PATIENCE
+    found = parsed(capsys.readouterr().out)
+    assert (found["up",], found["broker_up",]) == (0, 1)
