@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 from deploy.local.home import free_ports
 from tests.support import audit, intents, stack
@@ -16,8 +17,9 @@ CALLBACK_KEY, NUMBER = "made-up-callback-key", "995500000001"
 
 def test_ctrl_c_leaves_no_process_and_the_next_up_goes_on_with_what_was_accepted(tmp_path: Path, source: str) -> None:
     home = tmp_path / "home"
-    [port] = free_ports(1)
-    first = stack.start(home, workers=1, UBILL__CALLBACK_KEY=CALLBACK_KEY, UBILL__CALLBACK_PORT=str(port))
+    port, metrics_port = free_ports(2)
+    more = {"UBILL__CALLBACK_KEY": CALLBACK_KEY, "UBILL__CALLBACK_PORT": str(port), "METRICS_PORT": str(metrics_port)}
+    first = stack.start(home, workers=1, **more)
     try:
         done = [intents.settle(source, number) for number in range(1, DONE + 1)]
         first.submit(done)
@@ -32,12 +34,13 @@ def test_ctrl_c_leaves_no_process_and_the_next_up_goes_on_with_what_was_accepted
         first.submit(waiting)
         wait_until(lambda: _tried(first, source) == DONE + OPEN, "each was tried", 20)
         sent = {row["intent_id"]: (row["reference"], row["sha256"]) for row in audit.payments(first, source).values()}
+        _tells_metrics(metrics_port, waiting)
         told, pids = first.told, set(stack.descendants(first.process.pid))
         assert len(pids) > len(told["processes"])
     finally:
         status = first.stop(signal.SIGINT)
     assert status == 0
-    assert first.left() == {}, "the receiver of callbacks included"
+    assert first.left() == {}, "the receiver of callbacks and the exporter included"
     assert not [pid for pid in pids if stack.is_alive(pid)]
     assert not (home / "stack.json").exists()
 
@@ -58,6 +61,20 @@ def test_ctrl_c_leaves_no_process_and_the_next_up_goes_on_with_what_was_accepted
         status = second.stop(signal.SIGINT)
     assert status == 0
     assert second.left() == {}
+
+
+def _tells_metrics(port: int, waiting: list[dict[str, Any]]) -> None:
+    """The exporter sees the worker that sent them, the relay, and what is not final."""
+
+    def value(name: str) -> float:
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+            lines = dict(line.rpartition(" ")[::2] for line in answer.read().decode().splitlines() if line[0] != "#")
+        return float(lines.get(f"settlepipe_{name}", "nan"))
+
+    assert value('lane_workers{provider="billcenter"}') == 1
+    assert value("relay_active") == 1
+    states = [f'payments{{provider="billcenter",state="{state}"}}' for state in ("waiting", "dispatched", "sending")]
+    wait_until(lambda: sum(map(value, states)) == len(waiting), "it has counted them", 30)
 
 
 def _tells_deliveries(up: stack.Stack, source: str, port: int) -> None:
