@@ -16,7 +16,7 @@ import redis
 
 from scheduler.late import late
 from scheduler.schedule import jobs_of
-from shared.database.engine import AWAY, Database
+from shared.database.engine import Database
 from shared.metrics import families, read
 from shared.metrics.families import Sample
 from shared.metrics.read import Counted
@@ -58,7 +58,7 @@ class Asked(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What was counted, when (monotonic), and how long that took."""
+    """What was counted, when that began (monotonic), and how long it took."""
 
     what: Counted
     at_s: float
@@ -96,8 +96,7 @@ class Gathering:
         """Count once; seconds until it may be done again. Raises what the database raises."""
         began = time.monotonic()
         what = read.count(self._database, _COUNT_S)
-        ended = time.monotonic()
-        self._count = Count(what, ended, ended - began)
+        self._count = Count(what, began, time.monotonic() - began)
         return max(_EVERY_S, _SHARE * self._count.took_s)
 
     def keep_counting(self, stop: threading.Event) -> None:
@@ -106,7 +105,7 @@ class Gathering:
         while not stop.wait(wait_s):
             try:
                 wait_s = self.count()
-            except AWAY as error:
+            except Exception as error:  # PostgreSQL is away, or its schema is another's: a scrape tells how old all is
                 log.warning("the payments could not be counted", reason=type(error).__name__)
                 wait_s = _EVERY_S
 

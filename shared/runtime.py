@@ -26,10 +26,12 @@ from shared.unclaim import LostClaims
 
 log = get_logger(__name__)
 
-LIFE = "settlepipe sign of life "  # what a sign of life's session is called, before the lanes that its process serves
 STALE_S = 5.0  # a claim older than this (a frozen process or database) is not used
 
 Written = TypeVar("Written")
+
+# What a sign of life's session is called, before the lanes that its process serves.
+LIFE = "settlepipe sign of life "
 
 
 def boot_time_s() -> float:

@@ -168,9 +168,16 @@ def own(client: "redis.Redis", name: str = "mine", **given: Any) -> Intake:
     return Intake(client, [STREAM, OTHER], name, 60, **given)
 
 
-def test_a_process_reads_again_what_is_its_own_and_nobody_elses(client: "redis.Redis") -> None:
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_a_process_reads_again_what_is_its_own_and_nobody_elses(
+    broker_url: str, client: "redis.Redis", protocol: int
+) -> None:
     client.xgroup_create(OTHER, GROUP, id="0", mkstream=True)
-    mine, theirs = own(client), own(client, "theirs")
+    with redis.Redis.from_url(broker_url, protocol=protocol) as one:
+        _reads_again(client, own(one), own(client, "theirs"))
+
+
+def _reads_again(client: "redis.Redis", mine: Intake, theirs: Intake) -> None:
     put(client, b"1", b"2")
     client.xadd(OTHER, {"intent": b"3"})
     first = mine.read(10, 1)
