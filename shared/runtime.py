@@ -81,15 +81,25 @@ class SignOfLife:
 
 
 class ClaimGate:
-    """Closed while an outcome waits to be written: who can't write outcomes claims nothing new."""
+    """Closed while an outcome waits to be written: who can't write outcomes claims nothing new. Closed for ever once
+    the process was asked to stop: then what is claimed and not on the wire yet is not sent either."""
 
     def __init__(self) -> None:
-        self._lock, self._unwritten = threading.Lock(), 0
+        self._lock, self._unwritten, self._ended = threading.Lock(), 0, False
 
     @property
     def open(self) -> bool:
         """May this process claim?"""
-        return self._unwritten == 0
+        return self._unwritten == 0 and not self._ended
+
+    @property
+    def ended(self) -> bool:
+        """Was this process asked to stop?"""
+        return self._ended
+
+    def end(self) -> None:
+        """Close it for ever. May be called in a signal's handler: it takes no lock."""
+        self._ended = True
 
     @contextlib.contextmanager
     def closed(self) -> Iterator[None]:

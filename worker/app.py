@@ -1,21 +1,30 @@
-"""The Celery app of the lanes' workers, with one runtime and one set of sender threads in each process."""
+"""The Celery app of the lanes' workers. Each process has one runtime, and one set of sender threads for each lane."""
 
+import dataclasses
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
-from shared import process
+from shared import process, stopping
 from shared.messaging import broker, transport
 from shared.messaging.tasks import celery_app, lane_of
+from shared.payments import dispatch
 from shared.payments.recorder import Recorder
-from shared.runtime import Runtime
+from shared.runtime import ClaimGate, Runtime
 from shared.settings import load_settings
 from shared.start import start
 from shared.telemetry import celery_logs
+from shared.telemetry.logs import get_logger
 from shared.telemetry.ready import announce_when_celery_is_up
+from worker.celery_stop import stop_step
+from worker.held import Held, Message
 from worker.lots import Pace, Sending
 from worker.once import once
 from worker.senders import spread
+
+log = get_logger(__name__)
 
 settings = load_settings()
 celery_logs.connect(settings)
@@ -32,7 +41,8 @@ _POOL_SIZE = 8
 @once
 def runtime() -> Runtime:
     """This process's runtime, connected at first use."""
-    return start(settings, sends=True, pool_size=_POOL_SIZE, lanes_served=_served())
+    found = start(settings, sends=True, pool_size=_POOL_SIZE, lanes_served=_served())
+    return dataclasses.replace(found, gate=_gate)
 
 
 def _served() -> list[str]:
@@ -41,10 +51,22 @@ def _served() -> list[str]:
 
 
 @once
-def senders() -> ThreadPoolExecutor:
-    """This process's sender threads: as many as the largest CONCURRENCY of the lanes that are on."""
-    threads = max((settings.provider(name).concurrency for name in runtime().lanes), default=1)
-    return ThreadPoolExecutor(threads, thread_name_prefix="sender")
+def _senders() -> Mapping[str, ThreadPoolExecutor]:
+    # Their threads are made when they are needed, so a lane that this process doesn't serve has none.
+    return {
+        name: ThreadPoolExecutor(settings.provider(name).concurrency, thread_name_prefix=f"sender-{name}")
+        for name in runtime().lanes
+    }
+
+
+@once
+def _sender_of_no_lane() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, thread_name_prefix="sender")
+
+
+def senders(queue: str) -> ThreadPoolExecutor:
+    """This process's sender threads of the lane with this queue: CONCURRENCY, whatever Celery's `-c` is."""
+    return _senders().get(lane_of(queue)) or _sender_of_no_lane()
 
 
 @once
@@ -70,25 +92,28 @@ def _holds_lots(provider: str) -> bool:
 
 def send_each(queue: str, named: Sequence[list[Any] | int]) -> None:
     """Send the payments that a message of this lane's queue names, in lots; otherwise like `each`."""
-    names = [(name, None) if isinstance(name, int) else (name[0], name[1]) for name in named]
+    names = _payments(named)
     sending = Sending(runtime(), recorder().put, _paces().get(lane_of(queue)) or Pace(1))
-    failures = spread(senders(), sending.do, sending.items(names), len(names))
-    for written in sending.later:
-        try:
-            written()
-        except Exception as error:
-            failures.append(error)
+    with _held.message(Message(names)) as message:
+        failures = spread(senders(queue), sending.do, sending.items(names), len(names), message.helped.append)
+        for written in sending.later:
+            try:
+                written()
+            except Exception as error:
+                failures.append(error)
     broker.ring(_bell())
     if failures:
         raise failures[0]
 
 
-def each(verb: Callable[..., object], named: Sequence[list[Any] | int]) -> None:
-    """Run a verb for each of what a message names, in the sender threads; return when all have an outcome, then ring
-    for more work.
+def each(
+    verb: Callable[..., object], queue: str, named: Sequence[list[Any] | int], *, follow_ups: bool = False
+) -> None:
+    """Run a verb for each of what a message of this lane's queue names, in the sender threads; return when all have an
+    outcome, then ring for more work.
 
-    named: ids, or pairs of an id and a reference (as JSON gives them back). A defect in one's flow is raised after the
-    others are done (Celery logs it; the lease recovers the payment).
+    named: ids, or pairs of an id and a reference (as JSON gives them back). follow_ups: they are ids of follow-ups.
+    A defect in one's flow is raised after the others are done (Celery logs it; the lease recovers the payment).
     """
 
     def do(name: Any) -> Sequence[Any]:
@@ -96,7 +121,31 @@ def each(verb: Callable[..., object], named: Sequence[list[Any] | int]) -> None:
         return ()
 
     names = [(name,) if isinstance(name, int) else tuple(name) for name in named]
-    failures = spread(senders(), do, names, len(names))
+    ids = [name[0] for name in names]
+    with _held.message(Message(follow_ups=ids) if follow_ups else Message(_payments(named))) as message:
+        failures = spread(senders(queue), do, names, len(names), message.helped.append)
     broker.ring(_bell())
     if failures:
         raise failures[0]
+
+
+def _payments(named: Sequence[list[Any] | int]) -> list[tuple[int, str | None]]:
+    return [(name, None) if isinstance(name, int) else (name[0], name[1]) for name in named]
+
+
+def _give_back(payments: Sequence[tuple[int, str | None]], follow_ups: Sequence[int]) -> None:
+    back, following = dispatch.give_back(runtime(), payments, follow_ups)
+    log.info("this process stops; what it had not begun is given back", payments=back, follow_ups=following)
+
+
+_gate = ClaimGate()
+_held = Held(_gate, _give_back, lambda: broker.ring(_bell()))
+# SIGQUIT and SIGHUP end a Celery worker, too.
+_bounded = partial(
+    stopping.bounded,
+    settings.http.total_timeout_s + stopping.LANE_S,
+    at_once=_gate.end,
+    then=_held.end,
+    signals=(*stopping.STOPS, signal.SIGQUIT, signal.SIGHUP),
+)
+app.steps["worker"].add(stop_step(_bounded))

@@ -16,13 +16,22 @@ _START = 2
 _TICK_S, _LONGEST_TICK_S = 0.05, 1.0
 
 
+def _alone(_: Callable[[], None]) -> None:
+    """Nobody helps."""
+
+
 def spread(
-    threads: Executor, do: Callable[[Item], Sequence[Item]], items: Sequence[Item], most: int
+    threads: Executor,
+    do: Callable[[Item], Sequence[Item]],
+    items: Sequence[Item],
+    most: int,
+    helper: Callable[[Callable[[], None]], None] = _alone,
 ) -> list[BaseException]:
     """Call `do` for each item, and for those that it returns, which go first. Returns when all are done, with what was
     raised.
 
     It begins with two threads and doubles them, up to `most`, whenever they did not even do one item each in 50 ms.
+    helper: is given what does all that nobody has begun, and may call it in a thread of its own while senders hang.
     """
     pending, failures, done = deque(items), list[BaseException](), list[None]()
 
@@ -41,6 +50,7 @@ def spread(
     def begin(count: int) -> set["Future[None]"]:
         return {threads.submit(copy_context().run, run) for _ in range(count)}
 
+    helper(run)
     at_work, before, tick_s = begin(min(_START, most) if pending else 0), 0, _TICK_S
     while at_work:
         # With as many as there may be there is only to wait, and looking seldom is enough while nobody is needed: many

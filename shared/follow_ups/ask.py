@@ -35,6 +35,8 @@ def follow_up(runtime: Runtime, follow_up_id: int) -> None:
 
     def ask() -> FollowUpClaim | None:
         with runtime.database.connection() as connection:
+            if runtime.gate.ended:  # it was asked to stop while it waited for a connection
+                return None
             return store.claim(connection, follow_up_id, runtime.limits.lease_s, seen=runtime.seen)
 
     claim = once_more(ask)
@@ -83,6 +85,8 @@ def _ask(runtime: Runtime, claim: FollowUpClaim, offered: FollowUp, begun_s: flo
         return None
     if boot_time_s() - begun_s > STALE_S:
         return Answer(kind="stale", meaning=Meaning.NOT_SENT, detail="the claim was too old to be used")
+    if runtime.gate.ended:
+        return Answer(kind="stops", meaning=Meaning.NOT_SENT, detail="its process stops")
     request, auth = ready
     try:
         answer = offered.send(request, auth)

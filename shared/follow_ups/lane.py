@@ -1,5 +1,7 @@
 """What a look at a lane does with its follow-ups: those that are due are dispatched, lost leases are ended."""
 
+from collections.abc import Sequence
+
 from shared.database.engine import Connection
 from shared.database.statements import statements
 from shared.follow_ups.store.ask import EVENT
@@ -42,6 +44,11 @@ def claim_due(connection: Connection, provider: str, room: int, lease_s: float) 
     """Ids of follow-ups that are due in this lane, marked dispatched with a lease."""
     given = {"provider": provider, "room": room, "lease_s": lease_s}
     return [row["id"] for row in connection.execute(_SQL["due"], given).fetchall()]
+
+
+def give_back(connection: Connection, ids: Sequence[int]) -> int:
+    """Those of these that are dispatched and not claimed are due at once; how many."""
+    return connection.execute(_SQL["give_back"], {"ids": list(ids)}).rowcount
 
 
 def waiting(connection: Connection, provider: str) -> list[int]:

@@ -5,3 +5,6 @@ WITH due AS (
 )
 UPDATE follow_ups f SET state = 'dispatched', due_at = clock() + make_interval(secs => %(lease_s)s)
 FROM due WHERE f.id = due.id RETURNING f.id
+
+-- name: give_back
+UPDATE follow_ups SET due_at = clock() WHERE id = ANY(%(ids)s::bigint[]) AND state = 'dispatched' AND due_at > clock()

@@ -42,12 +42,14 @@ def check(runtime: Runtime, payment_id: int, reference: str | None = None) -> No
 
     def due() -> CheckClaim | None:
         with runtime.database.connection() as connection:
+            if runtime.gate.ended:  # it was asked to stop while it waited for a connection
+                return None
             window_s = _window_s(runtime, payment_id, connection)
             return store.claim(connection, payment_id, lease_s, window_s, seen=runtime.seen, reference=reference)
 
     claim = once_more(due)
     if claim is None:
-        if reference is not None:
+        if reference is not None and not runtime.gate.ended:
             must_be_named(runtime, payment_id, reference)
         return
     with bound(payment_id=payment_id, check=claim.number):
@@ -132,7 +134,11 @@ def _resend(runtime: Runtime, claim: CheckClaim, result: CheckResult, looked_s: 
         runtime.lost,
         runtime.database,
         [claim.payment.id],
-        lambda connection, token: store.resend(connection, claim, result, key, limits, seen=runtime.seen, token=token),
+        lambda connection, token: (
+            None  # it was asked to stop since it began to look
+            if runtime.gate.ended
+            else store.resend(connection, claim, result, key, limits, seen=runtime.seen, token=token)
+        ),
         partial(unclaim, limits=limits),
     )
     if resend is not None:
@@ -140,7 +146,7 @@ def _resend(runtime: Runtime, claim: CheckClaim, result: CheckResult, looked_s: 
     elif claim.sender_alive:  # it climbs: one that never ends is a person's
         detail = "not sent again: the process that sent it has not ended; stop that worker, or wait for it"
         _wait(runtime, claim, CheckResult(Verdict.INCONCLUSIVE, detail, result.evidence))
-    else:  # the lane stopped, or this process is losing its database
+    else:  # the lane or this process stops, or is losing its database
         _wait(runtime, claim, CheckResult(Verdict.INCONCLUSIVE, "it could not be sent again now", unread=True))
 
 

@@ -55,6 +55,15 @@ def dispatch(runtime: Runtime, provider: str, queue_length: Callable[[], int], *
     return _messages(due, following, section.concurrency - unclaimed)
 
 
+def give_back(runtime: Runtime, payments: Sequence[tuple[int, str | None]], messages: Sequence[int]) -> tuple[int, int]:
+    """What a message named (id, reference) and nobody will claim from it is due at once: how many payments, to be sent
+    or checked, and follow-ups that was. Safe to repeat: what is claimed, or locked by who claims it, stays as it is.
+    Raises one of AWAY."""
+    with runtime.database.connection() as connection:
+        back = store.give_back(connection, payments) if payments else 0
+        return back, follow_ups.give_back(connection, messages) if messages else 0
+
+
 def _housekeeping(runtime: Runtime, connection: Connection, provider: str) -> None:
     retry, check = runtime.settings.retry, runtime.settings.check
     back = ahead.mend(connection, provider, _longest(runtime, provider))

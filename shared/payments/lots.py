@@ -55,7 +55,11 @@ def _claims(runtime: Runtime, names: Sequence[Name]) -> Sequence[Claim]:
         runtime.lost,
         runtime.database,
         [payment_id for payment_id, _ in names],
-        lambda connection, token: store.claim(connection, names, key, limits, token=token, seen=runtime.seen),
+        lambda connection, token: (
+            []  # it was asked to stop while it waited for a connection
+            if runtime.gate.ended
+            else store.claim(connection, names, key, limits, token=token, seen=runtime.seen)
+        ),
         partial(send_store.unclaim, limits=limits),
     )
 
@@ -81,6 +85,8 @@ def send(runtime: Runtime, one: Claimed, put: Put) -> tuple[float, Later | None]
 
 
 def _unusable(runtime: Runtime, one: Claimed) -> str | None:
+    if runtime.gate.ended:
+        return "its process stops"
     if not runtime.gate.open:
         return "an outcome before it could not be written"
     if runtime.stops.since(one.claim.payment.provider, one.begun_s):

@@ -51,14 +51,16 @@ def send(runtime: Runtime, payment_id: int, reference: str | None = None, put: P
         runtime.lost,
         runtime.database,
         [payment_id],
-        lambda connection, token: store.claim(
-            connection, payment_id, key, limits, token, seen=runtime.seen, reference=reference
+        lambda connection, token: (
+            None  # it was asked to stop while it waited for a connection
+            if runtime.gate.ended
+            else store.claim(connection, payment_id, key, limits, token, seen=runtime.seen, reference=reference)
         ),
         partial(store.unclaim, limits=limits),
     )
     if claim is not None:
         return deliver(runtime, claim, begun_s, put=put)
-    if reference is not None:
+    if reference is not None and not runtime.gate.ended:
         must_be_named(runtime, payment_id, reference)
     return 0.0
 
@@ -98,6 +100,10 @@ class _NotSent(Exception):  # noqa: N818
     """Something before the first byte was in the way; the message says what."""
 
 
+class _Stops(_NotSent):
+    """The process was asked to stop: another one may send it at once."""
+
+
 def attempted(runtime: Runtime, claim: Claim, begun_s: float, looked_s: float | None = None) -> Outcome:
     """Make a claim's one call. What came of it, still to be recorded. Never raises for what the call does."""
     with bound(payment_id=claim.payment.id, attempt=claim.attempt):
@@ -112,13 +118,16 @@ def _attempt(runtime: Runtime, claim: Claim, begun_s: float, looked_s: float | N
             raise _NotSent(f"the claim was older than {STALE_S:.0f} s when it could be used")
         if looked_s is not None and now_s - looked_s > EVIDENCE_FRESH_S:
             raise _NotSent(f"the look into the books was older than {EVIDENCE_FRESH_S:.0f} s when it could be used")
+        if runtime.gate.ended:
+            raise _Stops("given back before it was sent: its process stops")
     except LoginRefused as error:  # the lane halts, and nothing was sent
         answer = Answer("login_refused", Meaning.NOT_SENT, detail=str(error))
         return _outcome(runtime, claim, answer, sent=False, halt=str(error))
     except (_NotSent, LoginUnavailable) as error:
         down = isinstance(error, LoginUnavailable) and not isinstance(error, LoginBusy)
         answer = Answer("not_sent", Meaning.NOT_SENT, detail=str(error), provider_down=down)
-        return _outcome(runtime, claim, answer, sent=False)
+        outcome = _outcome(runtime, claim, answer, sent=False)
+        return dataclasses.replace(outcome, wait_s=0.0) if isinstance(error, _Stops) else outcome
     except Exception:  # a mistake in the adapter before anything was sent: said, and tried again
         alert(Alert.ADAPTER_FAILED, "the adapter failed before it sent anything", provider=claim.payment.provider)
         answer = Answer("adapter_failed", Meaning.NOT_SENT, detail="the adapter failed before sending", listed=False)

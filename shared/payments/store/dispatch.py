@@ -1,5 +1,6 @@
 """A look at a lane: lost leases are taken back, what is overdue is parked, what is due is claimed for its senders."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.database.engine import Connection, Row
@@ -20,6 +21,12 @@ class Dispatched:
 def take_back(connection: Connection, provider: str) -> None:
     """The lane runs again: what was dispatched before it stood still is due at once."""
     connection.execute(_SQL["take_back"], {"provider": provider})
+
+
+def give_back(connection: Connection, names: Sequence[tuple[int, str | None]]) -> int:
+    """Those of these payments (id, reference) that are dispatched and not claimed are due at once; how many."""
+    given = {"ids": [payment_id for payment_id, _ in names], "references": [reference for _, reference in names]}
+    return connection.execute(_SQL["give_back"], given).rowcount
 
 
 def recover(connection: Connection, provider: str, base_s: float, check_s: float, limit: int = 500) -> list[Row]:

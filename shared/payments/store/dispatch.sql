@@ -12,6 +12,16 @@ WITH resumed AS (
 )
 UPDATE payments p SET due_at = clock() FROM dropped WHERE p.id = dropped.id
 
+-- name: give_back
+-- Of a process that stops. One that is being claimed at this moment (locked) has its sender.
+WITH held AS (
+    SELECT p.id FROM unnest(%(ids)s::bigint[], %(references)s::text[]) AS n(id, reference) JOIN payments p ON p.id = n.id
+    WHERE p.sent_reference = coalesce(n.reference, p.sent_reference) AND p.due_at > clock()
+        AND (coalesce(p.state, '') = 'dispatched' OR p.state = 'unknown' AND p.check_due)
+    ORDER BY p.id FOR NO KEY UPDATE OF p SKIP LOCKED
+)
+UPDATE payments p SET due_at = clock() FROM held WHERE p.id = held.id
+
 -- name: recover
 -- A lease that ran out is an ambiguous attempt like any other, but for one whose baseline was not kept: the send comes
 -- after that, so nothing was sent. That says nothing of an earlier attempt.

@@ -1,0 +1,41 @@
+"""How a Celery worker's stop begins for the product: with its signal, or with Celery's own step where none came."""
+
+import atexit
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from celery import bootsteps
+
+
+def stop_step(bounded: Callable[[], Callable[[], None]]) -> type:
+    """A step of Celery's worker. bounded: takes the signals once Celery has its handlers, and gives what begins the
+    stop; that is called when Celery closes, too (told to by a remote command, or after an error)."""
+
+    class Stop(bootsteps.StartStopStep):  # type: ignore[misc]
+        requires = ("celery.worker.components:Pool",)  # before the consumer, which is last and does not return
+        begin: Callable[[], None] | None = None
+
+        def start(self, worker: Any) -> None:
+            self.begin = bounded()
+            atexit.register(_leave, worker)
+
+        def close(self, _worker: Any) -> None:
+            if self.begin is not None:
+                self.begin()
+
+        def stop(self, _worker: Any) -> None:
+            """Nothing of Celery's is held."""
+
+        terminate = stop
+
+    return Stop
+
+
+def _leave(worker: Any) -> None:
+    """Celery has ended. The interpreter's taking itself apart is left out: it needs seconds on a loaded machine, and no
+    bound holds in it any more."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(worker.exitcode or 0)
