@@ -5,8 +5,11 @@ the same.
 """
 
 from datetime import timedelta
+from typing import Any
 
-from shared import process
+from celery.signals import beat_init
+
+from shared import process, stopping
 from shared.messaging import tasks
 from shared.messaging.tasks import celery_app
 from shared.settings import load_settings
@@ -17,6 +20,13 @@ settings = load_settings()
 celery_logs.connect(settings)
 announce_when_celery_is_up()
 app = celery_app(process.broker_url(settings), "settlepipe-beat")
+
+
+def _bound(**_: Any) -> None:
+    stopping.bounded(stopping.SINGLE_S)
+
+
+beat_init.connect(_bound, weak=False)  # Celery has its handlers by then
 app.conf.beat_schedule = {
     "tick": {
         "task": tasks.TICK,

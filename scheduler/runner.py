@@ -1,11 +1,18 @@
 """The Celery app of the jobs' worker. Prefork: a job that hangs is ended by killing its process at its deadline."""
 
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 from scheduler import runs
 from scheduler.schedule import Job, jobs_of
-from shared import process
+from shared import process, stopping
 from shared.messaging import tasks, transport
+from shared.messaging.celery_stop import stop_step
 from shared.messaging.tasks import celery_app
 from shared.runtime import Runtime
 from shared.settings import load_settings
@@ -22,6 +29,22 @@ announce_when_celery_is_up()
 app = celery_app(process.broker_url(settings), "settlepipe-jobs")
 app.conf.worker_max_tasks_per_child = 500
 app.conf.broker_transport = transport.NAME
+
+
+def _bounded(worker: Any) -> Callable[[], None]:
+    def end(within_s: float) -> bool:
+        """Celery waits for the jobs that run, which may take hours. What still runs by then is started again when its
+        lease ends, as after a crash."""
+        time.sleep(within_s)
+        for pid in worker.pool.info["processes"]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return False
+
+    return stopping.bounded(stopping.SINGLE_S, then=end, signals=(*stopping.STOPS, signal.SIGQUIT))
+
+
+app.steps["worker"].add(stop_step(_bounded))
 
 
 @lru_cache(maxsize=1)

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
+from shared import stopping
 from shared.settings import Settings, SettingsError
 from shared.telemetry.logs import bind, configure, get_logger
 
@@ -13,12 +14,14 @@ log = get_logger(__name__)
 
 
 def start(name: str, settings: Settings) -> threading.Event:
-    """Configure logging and return the event that SIGTERM and SIGINT set."""
+    """Configure logging and return the event that SIGTERM and SIGINT set. The process is gone `stopping.SINGLE_S` after
+    the first of them at the latest, whatever it waits for."""
     configure(settings)
     bind(process=name)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    stopping.bounded(stopping.SINGLE_S)
     return stop
 
 

@@ -4,11 +4,11 @@ import dataclasses
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 from shared import process, stopping
 from shared.messaging import broker, transport
+from shared.messaging.celery_stop import stop_step
 from shared.messaging.tasks import celery_app, lane_of
 from shared.payments import dispatch
 from shared.payments.recorder import Recorder
@@ -18,7 +18,6 @@ from shared.start import start
 from shared.telemetry import celery_logs
 from shared.telemetry.logs import get_logger
 from shared.telemetry.ready import announce_when_celery_is_up
-from worker.celery_stop import stop_step
 from worker.held import Held, Message
 from worker.lots import Pace, Sending
 from worker.once import once
@@ -140,12 +139,12 @@ def _give_back(payments: Sequence[tuple[int, str | None]], follow_ups: Sequence[
 
 _gate = ClaimGate()
 _held = Held(_gate, _give_back, lambda: broker.ring(_bell()))
-# SIGQUIT and SIGHUP end a Celery worker, too.
-_bounded = partial(
-    stopping.bounded,
-    settings.http.total_timeout_s + stopping.LANE_S,
-    at_once=_gate.end,
-    then=_held.end,
-    signals=(*stopping.STOPS, signal.SIGQUIT, signal.SIGHUP),
-)
-app.steps["worker"].add(stop_step(_bounded))
+
+
+def _bounded(_worker: Any) -> Callable[[], None]:
+    within_s = settings.http.total_timeout_s + stopping.LANE_S
+    signals = (*stopping.STOPS, signal.SIGQUIT, signal.SIGHUP)  # Celery stops for any of them
+    return stopping.bounded(within_s, at_once=_gate.end, then=_held.end, signals=signals)
+
+
+app.steps["worker"].add(stop_step(_bounded, leaves=True))

@@ -18,11 +18,12 @@ from pathlib import Path
 from deploy.local.children import Child
 from deploy.local.embedded import Servers
 from deploy.local.home import Kept
+from shared import stopping
 from shared.messaging.tasks import JOBS_QUEUE
 from shared.settings import PREFIX, Settings
 
-SINGLE_GRACE_S = 10
-WORKER_MARGIN_S = 15  # beside the HTTP deadline: recording the outcome
+SINGLE_GRACE_S = stopping.SINGLE_S + stopping.KILL_S
+WORKER_MARGIN_S = stopping.LANE_S + stopping.KILL_S  # beside the HTTP deadline
 JOBS_AT_ONCE = 5  # two of them free for ticks and tokens while the books of three providers are compared
 FLOWER_SAVE_INTERVAL_MS = 10_000
 FLOWER_MAX_TASKS = 10_000

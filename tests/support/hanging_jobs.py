@@ -10,6 +10,7 @@ from scheduler.slots import Every
 from shared.runtime import Runtime
 
 FIRST = os.environ["HANGING_JOB_FILE"]
+DEADLINE_S = float(os.environ.get("HANGING_JOB_DEADLINE_S", "1"))
 
 
 def hang_once(_runtime: Runtime, _slot: datetime) -> str:
@@ -23,5 +24,5 @@ def hang_once(_runtime: Runtime, _slot: datetime) -> str:
 
 
 app = runner.app
-TABLE = (Job("hangs", Every(86_400), "a test", CatchUp.LATEST, 1.0, hang_once),)
+TABLE = (Job("hangs", Every(86_400), "a test", CatchUp.LATEST, DEADLINE_S, hang_once),)
 runner.table = lambda: TABLE

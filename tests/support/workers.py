@@ -139,16 +139,31 @@ class Lane:
         """Stop PostgreSQL, all of it, for the length of the block."""
         with self.runtime.database.connection() as connection:
             backend = connection.info.backend_pid
-        with _frozen(int(Path(f"/proc/{backend}/stat").read_text().rpartition(")")[2].split()[1])):
+        with _frozen(_postmaster(backend)):
             yield
 
     @contextmanager
     def frozen_broker(self) -> Iterator[None]:
         """Stop Valkey for the length of the block."""
-        with broker.connect(self.broker_url) as client:
-            told: Any = client.info("server")
-        with _frozen(int(told["process_id"])):
+        with _frozen(_broker(self.broker_url)):
             yield
+
+
+@contextmanager
+def frozen_servers(backend: int, broker_url: str) -> Iterator[None]:
+    """Stop both servers for the length of the block. backend: the pid of any session of PostgreSQL's."""
+    with _frozen(_broker(broker_url)), _frozen(_postmaster(backend)):
+        yield
+
+
+def _postmaster(backend: int) -> int:
+    return int(Path(f"/proc/{backend}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def _broker(url: str) -> int:
+    with broker.connect(url) as client:
+        told: Any = client.info("server")
+    return int(told["process_id"])
 
 
 @contextmanager

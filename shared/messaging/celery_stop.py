@@ -9,17 +9,19 @@ from typing import Any
 from celery import bootsteps
 
 
-def stop_step(bounded: Callable[[], Callable[[], None]]) -> type:
-    """A step of Celery's worker. bounded: takes the signals once Celery has its handlers, and gives what begins the
-    stop; that is called when Celery closes, too (told to by a remote command, or after an error)."""
+def stop_step(bounded: Callable[[Any], Callable[[], None]], *, leaves: bool = False) -> type:
+    """A step of Celery's worker. bounded: is given the worker, takes the signals once Celery has its handlers, and
+    gives what begins the stop; that is called when Celery closes, too (told to by a remote command, or after an error).
+    leaves: the process has no children, and is gone as soon as Celery has ended."""
 
     class Stop(bootsteps.StartStopStep):  # type: ignore[misc]
         requires = ("celery.worker.components:Pool",)  # before the consumer, which is last and does not return
         begin: Callable[[], None] | None = None
 
         def start(self, worker: Any) -> None:
-            self.begin = bounded()
-            atexit.register(_leave, worker)
+            self.begin = bounded(worker)
+            if leaves:
+                atexit.register(_leave, worker)
 
         def close(self, _worker: Any) -> None:
             if self.begin is not None:
