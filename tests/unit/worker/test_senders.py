@@ -1,7 +1,7 @@
 """A message's ids over the sender threads."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
@@ -87,3 +87,25 @@ def test_while_every_id_hangs_nothing_is_looked_at(monkeypatch: pytest.MonkeyPat
         assert spread(threads, hang, range(16), 16) == []
     assert len(looks) < 10
     assert looks[-1] is None
+
+
+def test_a_helper_does_what_nobody_has_begun() -> None:
+    """A process that stops: its senders hang, and what is left of their messages is not to wait for them."""
+    hanging, done = threading.Event(), list[int]()
+    helps: list[Callable[[], None]] = []
+
+    def do(item: int) -> Sequence[int]:
+        if threading.current_thread().name.startswith("sender"):
+            helper.start()
+            hanging.wait(120)
+        done.append(item)
+        return ()
+
+    def help_out() -> None:
+        helps[0]()
+        hanging.set()
+
+    helper = threading.Thread(target=help_out, name="helper")
+    with ThreadPoolExecutor(1, thread_name_prefix="sender") as threads:
+        assert spread(threads, do, range(5), 5, helps.append) == []
+    assert done == [1, 2, 3, 4, 0]
