@@ -100,10 +100,6 @@ class _NotSent(Exception):  # noqa: N818
     """Something before the first byte was in the way; the message says what."""
 
 
-class _Stops(_NotSent):
-    """The process was asked to stop: another one may send it at once."""
-
-
 def attempted(runtime: Runtime, claim: Claim, begun_s: float, looked_s: float | None = None) -> Outcome:
     """Make a claim's one call. What came of it, still to be recorded. Never raises for what the call does."""
     with bound(payment_id=claim.payment.id, attempt=claim.attempt):
@@ -119,15 +115,14 @@ def _attempt(runtime: Runtime, claim: Claim, begun_s: float, looked_s: float | N
         if looked_s is not None and now_s - looked_s > EVIDENCE_FRESH_S:
             raise _NotSent(f"the look into the books was older than {EVIDENCE_FRESH_S:.0f} s when it could be used")
         if runtime.gate.ended:
-            raise _Stops("given back before it was sent: its process stops")
+            raise _NotSent("given back before it was sent: its process stops")
     except LoginRefused as error:  # the lane halts, and nothing was sent
         answer = Answer("login_refused", Meaning.NOT_SENT, detail=str(error))
         return _outcome(runtime, claim, answer, sent=False, halt=str(error))
     except (_NotSent, LoginUnavailable) as error:
         down = isinstance(error, LoginUnavailable) and not isinstance(error, LoginBusy)
         answer = Answer("not_sent", Meaning.NOT_SENT, detail=str(error), provider_down=down)
-        outcome = _outcome(runtime, claim, answer, sent=False)
-        return dataclasses.replace(outcome, wait_s=0.0) if isinstance(error, _Stops) else outcome
+        return _outcome(runtime, claim, answer, sent=False)
     except Exception:  # a mistake in the adapter before anything was sent: said, and tried again
         alert(Alert.ADAPTER_FAILED, "the adapter failed before it sent anything", provider=claim.payment.provider)
         answer = Answer("adapter_failed", Meaning.NOT_SENT, detail="the adapter failed before sending", listed=False)
@@ -164,11 +159,8 @@ def _call(runtime: Runtime, claim: Claim, auth: Auth) -> Answer:
     try:
         answer = provider.send(claim.payment, auth)
     except Exception:  # a mistake in the adapter: what the provider did is unknown, and must stay so
-        alert(
-            Alert.ADAPTER_FAILED,
-            "the adapter failed on an answer; its payment stays unknown",
-            provider=claim.payment.provider,
-        )
+        text = "the adapter failed on an answer; its payment stays unknown"
+        alert(Alert.ADAPTER_FAILED, text, provider=claim.payment.provider)
         return Answer(kind="adapter_failed", meaning=Meaning.CHECK, detail="the adapter failed", listed=False)
     if not answer.listed:
         alert(
@@ -207,7 +199,7 @@ def _outcome(runtime: Runtime, claim: Claim, answer: Answer, *, sent: bool, halt
         to = State.WAITING
     back_off_s = next_wait(claim.attempt, settings.retry.base_s, settings.retry.cap_s, answer.retry_after_s)
     wait_s = back_off_s if to is State.WAITING else settings.check.ladder_s[0]
-    if meaning is Meaning.REAUTH:
+    if meaning is Meaning.REAUTH or (runtime.gate.ended and not sent):  # another process may send it at once
         wait_s = 0.0
     if answer.provider_down:
         signal = "down"
