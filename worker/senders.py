@@ -4,6 +4,7 @@ With a provider that answers at once, many threads only fight for the interprete
 processor than 8, measured); with one that takes 100 ms, few would leave it idle.
 """
 
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, wait
@@ -34,6 +35,7 @@ def spread(
     helper: is given what does all that nobody has begun, and may call it in a thread of its own while senders hang.
     """
     pending, failures, done = deque(items), list[BaseException](), list[None]()
+    helping = threading.Lock()
 
     def run() -> None:
         while True:
@@ -50,7 +52,11 @@ def spread(
     def begin(count: int) -> set["Future[None]"]:
         return {threads.submit(copy_context().run, run) for _ in range(count)}
 
-    helper(run)
+    def help_out() -> None:
+        with helping:
+            run()
+
+    helper(help_out)
     at_work, before, tick_s = begin(min(_START, most) if pending else 0), 0, _TICK_S
     while at_work:
         # With as many as there may be there is only to wait, and looking seldom is enough while nobody is needed: many
@@ -60,4 +66,5 @@ def spread(
         if pending and len(done) - before < len(at_work):
             at_work |= begin(min(len(at_work), most - len(at_work)))
         before = len(done)
-    return failures
+    with helping:  # what a helper has begun is done, too
+        return failures

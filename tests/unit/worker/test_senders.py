@@ -109,3 +109,27 @@ def test_a_helper_does_what_nobody_has_begun() -> None:
     with ThreadPoolExecutor(1, thread_name_prefix="sender") as threads:
         assert spread(threads, do, range(5), 5, helps.append) == []
     assert done == [1, 2, 3, 4, 0]
+
+
+def test_what_a_helper_has_begun_is_waited_for() -> None:
+    helps: list[Callable[[], None]] = []
+    begun, goes_on, ended = threading.Event(), threading.Event(), list[int]()
+
+    def do(item: int) -> Sequence[int]:
+        if threading.current_thread() is helper:
+            begun.set()
+            goes_on.wait(120)
+            ended.append(item)
+        else:
+            helper.start()
+            begun.wait(120)
+            threading.Timer(0.2, goes_on.set).start()  # the sender is done long before
+        return ()
+
+    def help_out() -> None:
+        helps[0]()
+
+    helper = threading.Thread(target=help_out)
+    with ThreadPoolExecutor(1) as threads:
+        spread(threads, do, range(2), 1, helps.append)
+    assert ended == [1]
