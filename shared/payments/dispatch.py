@@ -47,6 +47,8 @@ def dispatch(runtime: Runtime, provider: str, queue_length: Callable[[], int], *
             _housekeeping(runtime, connection, provider)
         unclaimed = store.unclaimed(connection, provider)
         room = _room(lane, section, unclaimed)
+        if section.on_the_wire is not None and lane.running:  # a probe is one alone
+            room = min(room, section.on_the_wire - store.on_the_wire(connection, provider))
         if room <= 0 or queue_length() > section.in_flight:
             return []
         due = _due(runtime, connection, lane, room)

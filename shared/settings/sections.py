@@ -132,6 +132,9 @@ class ProviderSettings(Section):
         16, gt=0, le=64, description="payments claimed at once, at most, where a resend is promised to be safe"
     )
     in_flight: int = Field(200, gt=0, le=10_000, description="dispatched and not yet claimed, at most")
+    on_the_wire: int | None = Field(
+        None, gt=0, le=100_000, description="payments sent or looked up at once by the whole fleet; unset: no limit"
+    )
 
     @field_validator("base_url")
     @classmethod

@@ -48,6 +48,13 @@ def unclaimed(connection: Connection, provider: str) -> int:
     return int(row["n"])
 
 
+def on_the_wire(connection: Connection, provider: str) -> int:
+    """How many payments may be on the wire under a lease that is alive, or will be: dispatched, being sent, checked."""
+    row = connection.execute(_SQL["on_the_wire"], {"provider": provider}).fetchone()
+    assert row is not None  # noqa: S101 - count(*) always gives a row
+    return int(row["n"])
+
+
 def claim_due(
     connection: Connection, provider: str, room: int, lease_s: float, *, checks_only: bool = False
 ) -> list[Dispatched]:

@@ -56,6 +56,12 @@ FROM overdue WHERE p.id = overdue.id RETURNING p.id
 -- name: unclaimed
 SELECT count(*) AS n FROM payments WHERE provider = %(provider)s AND state = 'dispatched' AND due_at > clock()
 
+-- name: on_the_wire
+-- A check that is under way has a number and no verdict yet. What it sends is counted without a gap.
+SELECT count(*) AS n FROM payments p WHERE provider = %(provider)s AND due_at > clock()
+    AND (state IN ('dispatched', 'sending') OR state = 'unknown' AND (check_due OR checks > 0 AND NOT EXISTS (
+        SELECT FROM checks c WHERE c.payment_id = p.id AND c.number = p.checks)))
+
 -- name: claim_due
 -- What may have been applied is looked at before it is sent again, however it came to wait.
 WITH due AS (

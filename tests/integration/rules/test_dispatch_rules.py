@@ -1,5 +1,7 @@
 """dispatch: what goes out, how much of it, and when."""
 
+from collections.abc import Callable
+
 import pytest
 
 from shared import lanes
@@ -9,8 +11,9 @@ from shared.payments.check import check
 from shared.payments.dispatch import dispatch
 from shared.payments.send import send
 from shared.payments.store import release as release_store
+from shared.payments.store import send as send_store
 from shared.settings.sections import ProviderSettings
-from tests.support.flow import AGAIN, DOWN, HALT, LOOK, NO, OK, World, id_in, running_world, together
+from tests.support.flow import ABSENT, AGAIN, DOWN, HALT, LOOK, NO, OK, World, id_in, running_world, together
 
 ON = "http://127.0.0.1:1"
 
@@ -29,6 +32,64 @@ def test_what_is_dispatched_and_not_claimed_stays_within_in_flight_and_is_refill
         assert world.dispatched() == []
         send(world.runtime, ids[1])
         assert world.dispatched() == ids[4:6]
+
+
+def test_no_more_payments_are_on_the_wire_than_the_fleet_may_have(rules_url: str) -> None:
+    with running_world(rules_url, safe=ProviderSettings(base_url=ON, on_the_wire=3)) as world:
+        ids = many(world, 8)
+        assert world.dispatched() == ids[:3]
+        assert world.dispatched() == []
+        world.safe.answers.append(lambda: (world.dispatched(), AGAIN)[1])
+        send(world.runtime, ids[0])
+        assert world.state(ids[3]) == "accepted", "while one is on the wire nothing takes its place"
+        assert world.dispatched() == [ids[3]]
+        send(world.runtime, ids[1])
+        send(world.runtime, ids[2])
+        assert world.dispatched() == ids[4:6]
+
+
+def test_a_claim_whose_lease_is_over_is_on_no_wire(rules_url: str) -> None:
+    with running_world(rules_url, safe=ProviderSettings(base_url=ON, on_the_wire=1)) as world:
+        ids = many(world, 2)
+        assert world.dispatched() == ids[:1]
+        runtime = world.runtime
+        with runtime.database.connection() as connection:  # and its process dies
+            assert send_store.claim(connection, ids[0], runtime.worker_key, runtime.limits, seen=runtime.seen)
+        assert world.dispatched() == []
+        world.advance(world.runtime.limits.lease_s + 1)
+        assert world.dispatched() == [ids[1]]
+
+
+def test_a_check_is_on_the_wire_until_its_verdict_and_with_what_it_sends(rules_url: str) -> None:
+    with running_world(rules_url, careful=ProviderSettings(base_url=ON, on_the_wire=1)) as world:
+        first = world.settled("careful", LOOK)
+        world.advance(200)
+        assert world.dispatched("careful") == [first]
+        second = world.pay("careful")
+        seen = list[list[int]]()
+
+        def meanwhile(found: object) -> Callable[[], object]:
+            def step() -> object:
+                seen.append(world.dispatched("careful"))
+                return found
+
+            return step
+
+        world.careful.verdicts.append(meanwhile(ABSENT))
+        world.careful.answers.append(meanwhile(OK))
+        check(world.runtime, *world.named(first))  # type: ignore[misc]
+        assert world.state(first) == "succeeded"
+        assert seen == [[], []]
+        assert world.dispatched("careful") == [second]
+
+
+def test_a_check_that_waits_on_its_rung_is_on_no_wire(rules_url: str) -> None:
+    with running_world(rules_url, careful=ProviderSettings(base_url=ON, on_the_wire=1)) as world:
+        first = world.settled("careful", LOOK)
+        world.run("careful")  # inconclusive
+        assert world.state(first) == "unknown"
+        second = world.pay("careful")
+        assert world.dispatched("careful") == [second]
 
 
 def test_nothing_is_published_to_a_queue_longer_than_in_flight(rules_url: str) -> None:
