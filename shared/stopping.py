@@ -7,8 +7,10 @@ frozen it is ended: to the others that is the death of a process, which may happ
 import os
 import queue
 import signal
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from types import FrameType
 
@@ -58,6 +60,13 @@ def bounded(
     return begin
 
 
+def waits_at() -> str:
+    """Where the main thread stands: the last three calls."""
+    frame = sys._current_frames().get(threading.main_thread().ident or 0)
+    calls = traceback.extract_stack(frame)[-3:] if frame else []
+    return ", ".join(f"{os.path.basename(call.filename)}:{call.lineno} {call.name}" for call in calls)
+
+
 def _wait(seconds: float) -> bool:
     time.sleep(seconds)
     return False
@@ -74,8 +83,8 @@ def _also(begin: Callable[[], None], before: object) -> Callable[[int, FrameType
 
 def _end(done: bool) -> None:
     if not done:  # whoever reads the log may be frozen, too
-        words = "this process did not end in time by itself, and is ended"
-        teller = threading.Thread(target=log.warning, args=(words,), daemon=True)
+        words, told = "this process did not end in time by itself, and is ended", {"waits_at": waits_at()}
+        teller = threading.Thread(target=log.warning, args=(words,), kwargs=told, daemon=True)
         teller.start()
         teller.join(_TELL_S)
     os._exit(0 if done else 1)

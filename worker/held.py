@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from shared.database.engine import AWAY
 from shared.runtime import ClaimGate
+from shared.stopping import waits_at
 from shared.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -74,7 +75,8 @@ class Held:
             done = self._changed.wait_for(self._idle, max(0.0, within_s - _BROKER_S))
         time.sleep(max(0.0, min(_BROKER_S, until - time.monotonic())))
         if done:
-            log.warning("the broker does not let this process end; all is recorded, and it ends without")
+            text = "the broker does not let this process end; all is recorded, and it ends without"
+            log.warning(text, waits_at=waits_at())
         return done
 
     def _idle(self) -> bool:
