@@ -8,6 +8,7 @@ from kombu.exceptions import KombuError
 from psycopg import Error as DatabaseError
 from sqlalchemy.exc import SQLAlchemyError
 
+from shared import health
 from shared.telemetry.alerts import Alert
 from shared.telemetry.logs import alert, get_logger
 
@@ -40,6 +41,7 @@ class Apart:
         failing = self._failing.get(what)
         if failing is not None and began < failing.rests_until:
             return False
+        health.turned()  # each step may take as long as a statement may
         try:
             step()
         except Exception as error:

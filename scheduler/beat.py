@@ -7,26 +7,23 @@ the same.
 from datetime import timedelta
 from typing import Any
 
+from celery.beat import PersistentScheduler
 from celery.signals import beat_init
 
-from shared import process, stopping
+from shared import celery_process, health, process, stopping
 from shared.messaging import tasks
 from shared.messaging.tasks import celery_app
 from shared.settings import load_settings
 from shared.telemetry import celery_logs
-from shared.telemetry.ready import announce_when_celery_is_up
+
+_LONGEST_SLEEP_S = 10.0  # between two turns of its loop
 
 settings = load_settings()
 celery_logs.connect(settings)
-announce_when_celery_is_up()
 app = celery_app(process.broker_url(settings), "settlepipe-beat")
-
-
-def _bound(**_: Any) -> None:
-    stopping.bounded(stopping.SINGLE_S)
-
-
-beat_init.connect(_bound, weak=False)  # Celery has its handlers by then
+celery_process.prepare(app, "beat", settings, lambda: process.right_schema(settings))
+app.conf.beat_scheduler = "scheduler.beat:Scheduler"
+app.conf.beat_max_loop_interval = _LONGEST_SLEEP_S
 app.conf.beat_schedule = {
     "tick": {
         "task": tasks.TICK,
@@ -34,3 +31,21 @@ app.conf.beat_schedule = {
         "options": {"queue": tasks.JOBS_QUEUE, "expires": max(60.0, 2 * settings.jobs_tick_s)},
     }
 }
+
+
+def _bound(**_: Any) -> None:
+    stopping.bounded(stopping.SINGLE_S)
+
+
+beat_init.connect(_bound, weak=False)  # Celery has its handlers by then
+
+
+class Scheduler(PersistentScheduler):  # type: ignore[misc]
+    """Celery's own, which says that it turns."""
+
+    def tick(self, *arguments: Any, **more: Any) -> float:
+        """One turn of beat's loop: how long it may sleep, in seconds."""
+        health.turned()
+        pause_s: float = super().tick(*arguments, **more)
+        health.started()
+        return pause_s

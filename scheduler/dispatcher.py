@@ -12,7 +12,7 @@ import redis
 from celery import Celery
 
 from scheduler.apart import Apart, told
-from shared import process
+from shared import health, process
 from shared.directory import views
 from shared.follow_ups import ask
 from shared.messaging import broker, tasks
@@ -23,7 +23,6 @@ from shared.runtime import Runtime
 from shared.settings import load_settings
 from shared.start import start
 from shared.telemetry.logs import get_logger
-from shared.telemetry.ready import announce_ready
 from shared.witness import Witnesses
 
 log = get_logger(__name__)
@@ -168,9 +167,10 @@ def main() -> None:
     witnesses, heart = Witnesses(settings.home, client), Heart()
     apart = Apart()
     bell, releases, tidying = Bell(client, settings.dispatch_interval_s), Releases(apart), Tidying()
-    announce_ready()
+    health.started()
     looked_at = time.monotonic()
     while not stop.is_set():
+        health.turned()
         if bell.wait(stop):
             stop.wait(max(0.0, _PACE_S - (time.monotonic() - looked_at)))
         looked_at = time.monotonic()

@@ -15,12 +15,11 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from scheduler.gathered import Gathering
-from shared import process
+from shared import health, process
 from shared.messaging import broker
 from shared.metrics.families import Sample, families
 from shared.settings import SettingsError, load_settings
 from shared.telemetry.logs import get_logger
-from shared.telemetry.ready import announce_ready
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
@@ -96,8 +95,9 @@ def main() -> None:
     for thread in (serving, counting):
         thread.start()
     log.info("metrics are served", address=settings.metrics_address, port=server.bind_addr[1])
-    announce_ready()
+    health.started()
     while not stop.wait(1):
+        health.turned()
         if not (serving.is_alive() and counting.is_alive()):
             raise RuntimeError("a thread ended by itself")
     server.stop()

@@ -12,8 +12,8 @@ import redis
 from sqlalchemy.exc import SQLAlchemyError
 
 from scheduler.upkeep import Upkeep
-from shared import process
-from shared.database import locks, session, store
+from shared import health, process
+from shared.database import locks, session, store, version
 from shared.database.engine import Connection, Database, Row
 from shared.database.store import HeldError, Seen
 from shared.events import outbox
@@ -21,7 +21,6 @@ from shared.messaging import broker, events_stream
 from shared.recovery import beat, stream
 from shared.settings import Settings, load_settings
 from shared.telemetry.logs import get_logger
-from shared.telemetry.ready import announce_ready
 
 log = get_logger(__name__)
 
@@ -39,8 +38,11 @@ def main() -> None:
     client = broker.connect(process.broker_url(settings))
     database = Database(url, pool_size=1, application="settlepipe relay")
     upkeep, seen = Upkeep(client, settings), Seen()
-    announce_ready()
+    process.patiently(lambda: process.right_schema(settings), stop)
+    health.has_turn(False)
+    health.started()
     while not stop.is_set():
+        health.turned()
         try:
             # A relay that is frozen stops asking; PostgreSQL then ends its session, and the lock is the next one's.
             with session.connect(url, "settlepipe relay's turn", idle_s=_FROZEN_S) as lock:
@@ -50,10 +52,14 @@ def main() -> None:
             log.error("this database can't be used; trying again", reason=str(error))
         except HeldError as error:
             log.warning("nothing is relayed", reason=str(error))
+        except version.MISSING as error:
+            process.patiently(lambda: process.right_schema(settings), stop)  # ends it, where the schema went
+            log.error("the database lacks what its schema has; trying again", reason=type(error).__name__)
         except (psycopg.Error, SQLAlchemyError) as error:
             log.warning("PostgreSQL does not answer; trying again", reason=type(error).__name__)
         except redis.RedisError as error:
             upkeep.stands(error)
+        health.has_turn(False)
         stop.wait(_AWAY_S)
 
 
@@ -61,7 +67,9 @@ def _wait_for_turn(lock: "psycopg.Connection[tuple[bool]]", stop: threading.Even
     while not stop.is_set():
         row = lock.execute("SELECT pg_try_advisory_lock(%s)", (locks.RELAY,)).fetchone()
         if row and row[0]:
+            health.has_turn(True)
             return
+        health.turned()
         stop.wait(_AWAY_S)
 
 
@@ -83,6 +91,7 @@ def relay(
     upkeep, seen = upkeep or Upkeep(client, settings), seen or Seen()
     mine: _Mine | None = None
     while not stop.is_set():
+        health.turned()
         lock.execute("SELECT 1")  # still ours: else a successor may be writing
         upkeep.look()
         with database.connection() as connection:
@@ -117,9 +126,15 @@ def _begin(
         raise HeldError("the events stream is ahead of the database")
     if turn.entry_id is not None and turn.entry_id != last and not events_stream.holds(client, turn.entry_id):
         seconds = settings.events_replay_s
-        replayed = outbox.replay_wiped(connection, turn.number, seconds, lambda: lock.execute("SELECT 1"))
+        replayed = outbox.replay_wiped(connection, turn.number, seconds, lambda: _goes_on(lock))
         log.warning("the events stream lost its last entry; replaying", events=replayed)
     return _Mine(turn.number, last)
+
+
+def _goes_on(lock: "psycopg.Connection[tuple[bool]]") -> None:
+    """Between two parts of a long replay."""
+    health.turned()
+    lock.execute("SELECT 1")
 
 
 def _carry(

@@ -10,7 +10,7 @@ from typing import Any
 
 from scheduler import runs
 from scheduler.schedule import Job, jobs_of
-from shared import process, stopping
+from shared import celery_process, process, stopping
 from shared.messaging import tasks, transport
 from shared.messaging.celery_stop import stop_step
 from shared.messaging.tasks import celery_app
@@ -19,13 +19,11 @@ from shared.settings import load_settings
 from shared.start import start
 from shared.telemetry import celery_logs
 from shared.telemetry.logs import get_logger
-from shared.telemetry.ready import announce_when_celery_is_up
 
 log = get_logger(__name__)
 
 settings = load_settings()
 celery_logs.connect(settings)
-announce_when_celery_is_up()
 app = celery_app(process.broker_url(settings), "settlepipe-jobs")
 app.conf.worker_max_tasks_per_child = 500
 app.conf.broker_transport = transport.NAME
@@ -45,6 +43,14 @@ def _bounded(worker: Any) -> Callable[[], None]:
 
 
 app.steps["worker"].add(stop_step(_bounded))
+
+
+def _try() -> None:
+    """Can a runtime be made? Nothing of it is kept: a child that is forked has to make its own."""
+    start(settings, pool_size=1).close()
+
+
+celery_process.prepare(app, "jobs", settings, _try)
 
 
 @lru_cache(maxsize=1)

@@ -14,6 +14,7 @@ from typing import Any
 from shared.database.engine import Connection, Row
 from shared.database.statements import statements
 from shared.domain.money import format_amount
+from shared.events.types import EventType
 
 _SQL = statements(__file__)
 
@@ -83,6 +84,7 @@ def waiting(
 ) -> Sequence[Waiting]:
     """At most `limit` of what waits, as of one moment; a held store is always the first."""
     given = {"kind": kind, "provider": provider, "by_money": order is Order.MONEY, "limit": limit}
+    given |= {"parked": EventType.PAYMENT_PARKED}
     return [_waiting(row) for row in connection.execute(_SQL["waiting"], given).fetchall()]
 
 

@@ -15,7 +15,7 @@ FROM (
     FROM lanes l WHERE l.halted_at IS NOT NULL OR l.paused_at IS NOT NULL
     UNION ALL
     SELECT 'payment', p.provider, p.source || '/' || p.intent_id, p.source || '/' || p.intent_id,
-        (SELECT max(e.created_at) FROM events e WHERE e.payment_id = p.id AND e.type = 'settlepipe.payment.parked'),
+        (SELECT max(e.created_at) FROM events e WHERE e.payment_id = p.id AND e.type = %(parked)s),
         p.amount_minor, p.currency, p.places, p.detail, p.target
     FROM payments p WHERE p.state = 'parked'
     UNION ALL

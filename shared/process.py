@@ -1,43 +1,85 @@
-"""What every long-running process does the same way: logs, signals, patience at the start."""
+"""What every long-running process does the same way: logs, signals, probes, patience at the start.
+
+The exit statuses of a process that can't run: 2 for its settings, 3 for the database's schema.
+"""
 
 import signal
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
-from shared import stopping
+from shared import health, stopping
+from shared.database import session, version
+from shared.database.version import WrongSchema
+from shared.health.watch import Page
 from shared.settings import Settings, SettingsError
 from shared.telemetry.logs import bind, configure, get_logger
 
 T = TypeVar("T")
 log = get_logger(__name__)
 
+WRONG_SETTINGS, WRONG_SCHEMA = 2, 3
+SIGNALS = (signal.SIGTERM, signal.SIGINT)  # that say stop
+
 
 def start(name: str, settings: Settings) -> threading.Event:
-    """Configure logging and return the event that SIGTERM and SIGINT set. The process is gone `stopping.SINGLE_S` after
-    the first of them at the latest, whatever it waits for."""
+    """Configure logging, answer probes, and return the event that SIGTERM and SIGINT set. The process is gone
+    `stopping.SINGLE_S` after the first of them at the latest, whatever it waits for.
+
+    Raises SystemExit where probes can't be answered on the address that is set."""
     configure(settings)
     bind(process=name)
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in SIGNALS:
         signal.signal(number, lambda *_: stop.set())
     stopping.bounded(stopping.SINGLE_S)
+    probed(name, settings)
     return stop
 
 
+def probed(name: str, settings: Settings, page: Page | None = None) -> None:
+    """From now on this process answers probes, where a port is set for them, and announces when it is up.
+
+    page: of a process that serves pages, one of them. Raises SystemExit where it can't."""
+    try:
+        health.begin(name, settings, page)
+    except SettingsError as error:
+        cannot_run(error)
+
+
 def patiently(connect: Callable[[], T], stop: threading.Event) -> T:
-    """Call `connect` until it works. Raises SystemExit when told to stop meanwhile, or when the settings are wrong:
-    waiting would not mend them."""
+    """Call `connect` until it works. Raises SystemExit when told to stop meanwhile, or when the settings or the
+    database's schema are wrong: waiting would not mend them."""
     while not stop.is_set():
+        health.turned()
         try:
             return connect()
         except SettingsError as error:
-            log.critical("this process can't run", reason=str(error))
-            raise SystemExit(1) from None
+            cannot_run(error)
+        except WrongSchema as error:
+            cannot_run(error, WRONG_SCHEMA)
         except Exception as error:  # whatever a server that is still starting may do
             log.warning("not connected yet; trying again", reason=type(error).__name__)
             stop.wait(0.5)
     raise SystemExit(0)
+
+
+def cannot_run(error: Exception, status: int = WRONG_SETTINGS) -> NoReturn:
+    """End this process: the error's text says why. Raises SystemExit."""
+    log.critical("this process can't run", reason=str(error))
+    raise SystemExit(status) from None
+
+
+def right_schema(settings: Settings) -> None:
+    """Look whether the database has this code's schema, over a connection that is closed again.
+
+    Raises WrongSchema; SettingsError for a database that can't be used as it is; psycopg.Error when it can't be asked.
+    """
+    try:
+        with session.connect(database_url(settings), "settlepipe looks at the schema") as connection:
+            version.require(connection)
+    except session.Unusable as error:
+        raise SettingsError(str(error)) from None
 
 
 def database_url(settings: Settings) -> str:

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 import psycopg
 
 from shared import lanes, process
-from shared.database import session, store
+from shared.database import session, store, version
 from shared.database.engine import Connection, Database
 from shared.database.store import Seen, Store
 from shared.database.tokens import StoredTokens
@@ -22,7 +22,8 @@ from shared.witness import Witnesses
 
 def start(settings: Settings, *, sends: bool = False, pool_size: int = 8, lanes_served: Sequence[str] = ()) -> Runtime:
     """Connect this process. Raises psycopg.OperationalError when PostgreSQL does not answer; SettingsError, in a
-    sentence, for a database that can't be used as it is, and for another reference key than the installation's.
+    sentence, for a database that can't be used as it is, for keys that are none, and for another reference key than the
+    installation's; WrongSchema for another schema than this code's.
 
     sends: the process will claim payments and holds a sign of life, which names the lanes that it serves.
     """
@@ -31,11 +32,17 @@ def start(settings: Settings, *, sends: bool = False, pool_size: int = 8, lanes_
     registrations, seen = registry.REGISTRATIONS, Seen()
     try:
         with database.connection() as connection:
+            version.require(connection)
             lanes.ensure(connection, sorted(registrations))
             _remember(connection, settings, seen)
     except session.Unusable as error:
         raise SettingsError(str(error)) from None
-    tokens = StoredTokens(database, url, [key.get_secret_value() for key in settings.secret_keys])
+    try:
+        tokens = StoredTokens(database, url, [key.get_secret_value() for key in settings.secret_keys])
+    except ValueError:  # of the cipher
+        raise SettingsError(
+            "SETTLEPIPE_SECRET_KEYS has no key, or one that is none; set the same list of Fernet keys in every process"
+        ) from None
     on = [name for name in registrations if settings.provider(name).base_url]
     life = SignOfLife(url, seen, lanes=lanes_served) if sends else None
     if life and not life.wait(10):

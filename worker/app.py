@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from shared import process, stopping
+from shared import celery_process, process, stopping
 from shared.messaging import broker, transport
 from shared.messaging.celery_stop import stop_step
 from shared.messaging.tasks import celery_app, lane_of
@@ -17,7 +17,6 @@ from shared.settings import load_settings
 from shared.start import start
 from shared.telemetry import celery_logs
 from shared.telemetry.logs import get_logger
-from shared.telemetry.ready import announce_when_celery_is_up
 from worker.held import Held, Message
 from worker.lots import Pace, Sending
 from worker.once import once
@@ -27,7 +26,6 @@ log = get_logger(__name__)
 
 settings = load_settings()
 celery_logs.connect(settings)
-announce_when_celery_is_up()
 app = celery_app(process.broker_url(settings))
 app.conf.imports = ("worker.tasks",)
 app.conf.worker_consumer = "worker.consumer:Consumer"
@@ -39,7 +37,7 @@ _POOL_SIZE = 8
 
 @once
 def runtime() -> Runtime:
-    """This process's runtime, connected at first use."""
+    """This process's runtime, connected before it consumes."""
     found = start(settings, sends=True, pool_size=_POOL_SIZE, lanes_served=_served())
     return dataclasses.replace(found, gate=_gate)
 
@@ -47,6 +45,9 @@ def runtime() -> Runtime:
 def _served() -> list[str]:
     """The lanes whose queues this worker consumes."""
     return sorted(lane_of(queue) for queue in app.amqp.queues.consume_from)
+
+
+celery_process.prepare(app, "worker", settings, runtime)
 
 
 @once

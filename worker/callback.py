@@ -13,13 +13,12 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
-from shared import process
+from shared import health, process
 from shared.database.engine import AWAY, Database
 from shared.follow_ups import delivery
 from shared.settings import SettingsError, load_settings
 from shared.settings.sections import UbillSettings
 from shared.telemetry.logs import get_logger
-from shared.telemetry.ready import announce_ready
 from worker.callback_server import THREADS, callback_server
 
 if TYPE_CHECKING:
@@ -65,11 +64,15 @@ def main() -> None:
     serving = threading.Thread(target=server.serve, name="serve", daemon=True)
     serving.start()
     log.info("delivery callbacks are received", port=server.bind_addr[1], tls=server.ssl_adapter is not None)
-    announce_ready()
-    while not stop.wait(1):
-        if not serving.is_alive():
-            raise RuntimeError("the server ended by itself")
-    server.stop()
+    try:
+        process.patiently(lambda: process.right_schema(settings), stop)  # until then each report is answered with 503
+        health.started()
+        while not stop.wait(1):
+            health.turned()
+            if not serving.is_alive():
+                raise RuntimeError("the server ended by itself")
+    finally:
+        server.stop()
 
 
 def application(settings: UbillSettings, keep: Keep) -> "WSGIApplication":

@@ -8,7 +8,7 @@ import time
 
 import redis
 
-from shared import process
+from shared import health, process
 from shared.database import store
 from shared.database.engine import AWAY
 from shared.database.store import HeldError
@@ -20,7 +20,6 @@ from shared.settings import Settings, load_settings
 from shared.start import start
 from shared.telemetry.alerts import Alert
 from shared.telemetry.logs import alert, get_logger
-from shared.telemetry.ready import announce_ready
 
 log = get_logger(__name__)
 
@@ -98,9 +97,10 @@ def main() -> None:
     sources = sorted(settings.intake.sources)
     intake = Intake(client, sources, consumer, settings.intake.reclaim_idle_s, settings.intake.batch_bytes)
     streams, unfinished = Streams(intake), Unfinished(intake, batch)
-    announce_ready()
+    health.started()
     reclaim_at = 0.0
     while not stop.is_set():
+        health.turned()
         try:
             _look(runtime)
             block_ms = 1 if unfinished.perhaps else _BLOCK_MS
@@ -160,6 +160,7 @@ def _take_over(runtime: Runtime, intake: Intake, client: "redis.Redis", count: i
     taken = 0
     for entry in intake.reclaim(count):
         taken += _take(runtime, intake, [entry])
+        health.turned()
         broker.ring(client)
         if stop.is_set():
             break

@@ -47,6 +47,7 @@ def _of_machinery(error: Exception, name: str, origins: set[str]) -> str:
 
 _SENTENCES = (
     "BadDatabaseUrl",
+    "WrongSchema",
     "Unusable",
     "LocalError",
     "Unresolvable",

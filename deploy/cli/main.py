@@ -20,6 +20,7 @@ from deploy.cli import (
     reconcile,
     recover,
     resolve,
+    run,
     submit,
     up,
 )
@@ -46,6 +47,8 @@ for command in (
         up.doctor,
         jobs.jobs,
         metrics.metrics,
+        run.run,
+        run.health,
     ),
 ):
     app.command(command.__name__)(command)
@@ -58,7 +61,7 @@ for name, group in (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status: 0 done, 1 a failure, 2 wrong use, 130 interrupted.
+    """Run one command; the exit status: 0 done, 1 a failure, 2 wrong use, 130 interrupted. A command may have others.
 
     Whatever goes wrong is one sentence on stderr, never a traceback.
     """

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from deploy.cli.failures import WrongUse
-
 if TYPE_CHECKING:
     import redis
 
@@ -86,19 +84,14 @@ def _say_if_held(pool: "Database") -> None:
 
 @contextmanager
 def broker() -> Iterator["redis.Redis"]:
-    """A client of the broker. Raises WrongUse when its URL is none."""
+    """A client of the broker. Raises SettingsError when its URL is none."""
     from deploy.local.running import connected
     from shared.messaging.broker import connect
 
     found = settings()
     url = found.broker_url or connected(found).broker_url
     assert url is not None  # noqa: S101 - connected() raises instead
-    try:
-        client = connect(url.get_secret_value())
-    except ValueError:
-        raise WrongUse(
-            "SETTLEPIPE_BROKER_URL is not a broker's URL; write redis://default:password@host:port/0"
-        ) from None
+    client = connect(url.get_secret_value())
     try:
         yield client
     finally:
@@ -107,7 +100,7 @@ def broker() -> Iterator["redis.Redis"]:
 
 @contextmanager
 def runtime(pool_size: int = 2, *, told: bool = True) -> Iterator["Runtime"]:
-    """What the flow needs, with the providers that are on connected. Raises WrongUse without a key for the tokens.
+    """What the flow needs, with the providers that are on connected. Raises what `start` does.
 
     told: say so where the store is held.
     """
@@ -115,10 +108,7 @@ def runtime(pool_size: int = 2, *, told: bool = True) -> Iterator["Runtime"]:
     from shared.start import start
 
     settings = connected(settings_with_sandbox())
-    try:
-        found = start(settings, pool_size=pool_size)
-    except ValueError:  # of the cipher
-        raise WrongUse("SETTLEPIPE_SECRET_KEYS has no valid key; set it to what the stack's processes have") from None
+    found = start(settings, pool_size=pool_size)
     try:
         if told:
             _say_if_held(found.database)

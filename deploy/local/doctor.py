@@ -21,7 +21,7 @@ from redis.retry import Retry
 from deploy.local import postgres, server, valkey
 from deploy.local.home import LocalError, prepare
 from deploy.local.running import connected
-from shared.database import session, store
+from shared.database import session, store, version
 from shared.settings import PREFIX, Settings
 
 TIMEOUT_S = 5
@@ -207,13 +207,12 @@ def _held(url: str) -> Check:
 
 
 def _migrations(url: str) -> Check:
-    from shared.database import migrate  # noqa: PLC0415 - Alembic is slow to import
-
     try:
-        current = migrate.is_current(url)
-    except Exception as error:
+        with session.connect(url, "settlepipe doctor", statement_s=TIMEOUT_S) as connection:
+            sentence = version.wrong(version.look(connection))
+    except psycopg.Error as error:
         return Check("migrations", False, f"the schema's version can't be read ({type(error).__name__})")
-    return Check("migrations", current, "at head" if current else "some are missing; run `settlepipe db upgrade`")
+    return Check("migrations", sentence is None, sentence or "at head")
 
 
 def broker(url: str) -> Iterator[Check]:

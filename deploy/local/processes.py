@@ -1,9 +1,8 @@
-"""The product's processes as `settlepipe up` runs them: a table of names and command lines.
+"""The product's processes as `settlepipe up` runs them: which, with what environment, and in which order they stop.
 
-What is secret goes through the environment: `ps` shows everybody what is on a command line.
+Their command lines are in `commands`. What is secret goes through the environment.
 """
 
-import base64
 import http.client
 import importlib
 import importlib.util
@@ -11,22 +10,19 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from deploy.local import commands
 from deploy.local.children import Child
 from deploy.local.embedded import Servers
 from deploy.local.home import Kept
 from shared import stopping
-from shared.messaging.tasks import JOBS_QUEUE
 from shared.settings import PREFIX, Settings
 
 SINGLE_GRACE_S = stopping.SINGLE_S + stopping.KILL_S
 WORKER_MARGIN_S = stopping.LANE_S + stopping.KILL_S  # beside the HTTP deadline
-JOBS_AT_ONCE = 5  # two of them free for ticks and tokens while the books of three providers are compared
-FLOWER_SAVE_INTERVAL_MS = 10_000
-FLOWER_MAX_TASKS = 10_000
 # What the sandbox takes, for each provider in it; each may be overridden.
 SANDBOX_CREDENTIALS = {
     "billcenter": {"USERNAME": "sandbox", "PASSWORD": "sandbox", "BANK_CODE": "50004"},
@@ -62,8 +58,8 @@ def sandbox(stack: Stack) -> Sequence[Child]:
     """The sandbox, when it is asked for. It starts first: adapters may log in to it at once."""
     if not stack.sandbox:
         return ()
-    command = _python("deploy.sandbox", "--port", str(stack.kept.sandbox_port))
-    probe = partial(_http_answers, stack.kept.sandbox_port, "/control/ledger", {})
+    command = (sys.executable, "-m", "deploy.sandbox", "--port", str(stack.kept.sandbox_port))
+    probe = partial(_http_answers, stack.kept.sandbox_port, "/control/ledger")
     return (Child("sandbox", command, environment(stack), stack.home, probe=probe, stop_stage=2, grace_s=5),)
 
 
@@ -71,28 +67,28 @@ def product(stack: Stack) -> Sequence[Child]:
     """Everything else: workers for each lane that is on, intake, dispatcher, relay, beat, Flower, the receiver of
     delivery callbacks where its key is set, and the metrics' exporter where its port is."""
     common = environment(stack)
-    singles = {
-        "intake": _python("worker.intake"),
-        "dispatcher": _python("scheduler.dispatcher"),
-        "relay": _python("scheduler.relay"),
-        "beat": _python("celery", "-A", "scheduler.beat", "beat", "-s", str(stack.home / "beat-schedule")),
-    }
+    names = ["intake", "dispatcher", "relay", "beat"]
     if stack.settings.ubill.callback_key is not None:
-        singles["sms-callback"] = _python("worker.callback")
+        names.append("sms-callback")
     if stack.settings.metrics_port is not None:
-        singles["metrics"] = _python("scheduler.exporter")
+        names.append("metrics")
+
+    def child(name: str, shown: str | None = None, *, grace_s: float = SINGLE_GRACE_S, stop_stage: int = 0) -> Child:
+        command = commands.command(name, stack.settings, stack.home)
+        return Child(shown or name, command, common, stack.home, grace_s=grace_s, stop_stage=stop_stage)
+
     return (
         *(_worker(stack, common, lane, number) for lane in stack.lanes for number in range(1, stack.workers + 1)),
-        # Prefork: a job that hangs is ended by killing its process.
-        Child("worker-jobs", _jobs_worker(stack), common, stack.home, grace_s=SINGLE_GRACE_S, stop_stage=1),
-        *(Child(name, command, common, stack.home, grace_s=SINGLE_GRACE_S) for name, command in singles.items()),
-        _flower(stack, common),
+        child("jobs", "worker-jobs", stop_stage=1),
+        *map(child, names),
+        replace(child("flower", grace_s=5, stop_stage=2), environment={**common, **_flower(stack)}),
     )
 
 
 def environment(stack: Stack) -> dict[str, str]:
     """What the processes read their settings from: ours, with the embedded servers, keys and sandbox filled in."""
     found = dict(os.environ)
+    found.pop(f"{PREFIX}HEALTH_PORT", None)  # `up` watches them itself, and they can't share a port
     found[f"{PREFIX}HOME"] = str(stack.home)
     found[f"{PREFIX}DATABASE_URL"] = stack.servers.database_url
     found[f"{PREFIX}BROKER_URL"] = stack.servers.broker_url
@@ -121,50 +117,24 @@ def sandbox_settings(provider: str, url: str) -> Mapping[str, str]:
 
 
 def _worker(stack: Stack, common: Mapping[str, str], lane: str, number: int) -> Child:
-    # `-E`: the events that Flower shows.
-    command = _python("celery", "-A", "worker.app", "worker", "-Q", f"lane.{lane}", "-n", f"{lane}-{number}@%h")
-    # A message carries one id while senders are idle, so there are as many message threads as senders; they are
-    # made when they are needed, and with a backlog a few of them carry 25 ids each.
-    concurrency = stack.concurrency or stack.settings.provider(lane).concurrency
-    command += ("-P", "threads", "-c", str(concurrency), "-E", "--loglevel", stack.settings.log_level)
+    command = commands.lane_worker(lane, number, stack.settings, stack.concurrency)
     grace_s = stack.settings.http.total_timeout_s + WORKER_MARGIN_S
     return Child(f"worker-{lane}-{number}", command, common, stack.home, grace_s=grace_s, stop_stage=1)
 
 
-def _jobs_worker(stack: Stack) -> tuple[str, ...]:
-    command = _python("celery", "-A", "scheduler.runner", "worker", "-Q", JOBS_QUEUE, "-n", "jobs@%h")
-    return (*command, "-P", "prefork", "-c", str(JOBS_AT_ONCE), "-E", "--loglevel", stack.settings.log_level)
+def _flower(stack: Stack) -> Mapping[str, str]:
+    """Its address, port and password are HOME's own."""
+    return {
+        f"{PREFIX}FLOWER_ADDRESS": "127.0.0.1",
+        f"{PREFIX}FLOWER_PORT": str(stack.kept.flower_port),
+        f"{PREFIX}FLOWER_PASSWORD": stack.kept.flower_password,
+    }
 
 
-def _flower(stack: Stack, common: Mapping[str, str]) -> Child:
-    user = f"settlepipe:{stack.kept.flower_password}"
-    command = _python(
-        "celery",
-        *("-A", "worker.monitor", "flower", "--address=127.0.0.1", f"--port={stack.kept.flower_port}"),
-        *("--persistent=True", f"--db={stack.home / 'flower'}", f"--state_save_interval={FLOWER_SAVE_INTERVAL_MS}"),
-        # Operators act through the CLI, which keeps an audit record: Flower only shows.
-        *(f"--max_tasks={FLOWER_MAX_TASKS}", "--read_only=True"),
-    )
-    headers = {"Authorization": "Basic " + base64.b64encode(user.encode()).decode()}
-    return Child(
-        "flower",
-        command,
-        {**common, "FLOWER_BASIC_AUTH": user},
-        stack.home,
-        probe=partial(_http_answers, stack.kept.flower_port, "/healthcheck", headers),
-        stop_stage=2,
-        grace_s=5,
-    )
-
-
-def _python(module: str, *arguments: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", module, *arguments)
-
-
-def _http_answers(port: int, path: str, headers: Mapping[str, str]) -> bool:
+def _http_answers(port: int, path: str) -> bool:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
     try:
-        connection.request("GET", path, headers=dict(headers))
+        connection.request("GET", path)
         return connection.getresponse().status == http.HTTPStatus.OK
     except (OSError, http.client.HTTPException):
         return False

@@ -16,6 +16,7 @@ from deploy.local.home import Kept, LocalError, locked, prepare, with_free_port,
 from deploy.local.processes import Stack, Table
 from deploy.local.supervisor import StopRequestedError, Supervisor
 from shared.database import session
+from shared.database.version import WrongSchema
 from shared.settings import PREFIX, Settings
 from shared.telemetry.logs import configure
 from shared.telemetry.ready import announce_ready
@@ -97,6 +98,8 @@ def _migrate(stack: Stack, plan: Plan) -> None:
         if stack.settings.database_url is None:
             postgres.ensure_database(plan.kept)
         migrate.upgrade(plan.servers.database_url)
+    except WrongSchema as error:
+        raise LocalError(str(error)) from None
     except (psycopg.Error, sqlalchemy.exc.SQLAlchemyError) as error:
         reason = str(getattr(error, "orig", error)).strip().split("\n")[0]
         raise LocalError(f"the database could not be brought up to date: {reason}") from None

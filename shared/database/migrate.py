@@ -6,13 +6,11 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 from sqlalchemy.engine import Connection
 from sqlalchemy.pool import NullPool
 
-from shared.database import session
+from shared.database import session, version
 
 
 def _config() -> Config:
@@ -26,19 +24,15 @@ def upgrade(database_url: str, frozen_after_s: float = session.FROZEN_AFTER_S) -
     """Run the migrations that are missing. Safe to run at the same time from several processes: one does it, the others
     wait for it. One that stands still for `frozen_after_s` loses its turn, and what it did not commit.
 
-    Raises what psycopg and SQLAlchemy raise; session.Unusable is a database that can't be used as it is.
+    Raises WrongSchema for one that a newer settlepipe made; what psycopg and SQLAlchemy raise; session.Unusable is a
+    database that can't be used as it is.
     """
     config = _config()
+    with session.connect(database_url, "settlepipe migrations") as looked_at:
+        version.no_newer(looked_at)
     with connected(database_url, frozen_after_s) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-
-
-def is_current(database_url: str) -> bool:
-    """Has every migration been run?"""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    with connected(database_url) as connection:
-        return MigrationContext.configure(connection).get_current_revision() == head
 
 
 @contextmanager

@@ -7,6 +7,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from shared.settings import SettingsError
+
 SOCKET_TIMEOUT_S = 5
 CONNECT_TIMEOUT_S = 5
 _BELL = "settlepipe:bell"
@@ -14,15 +16,21 @@ _BELL_KEPT = 16  # rings that nobody heard yet; more say nothing new
 
 
 def connect(broker_url: str) -> "redis.Redis":
-    """A client that fails fast: what to do when the broker is away is the caller's decision."""
-    return redis.Redis.from_url(
-        broker_url,
-        socket_timeout=SOCKET_TIMEOUT_S,
-        socket_connect_timeout=CONNECT_TIMEOUT_S,
-        socket_keepalive=True,
-        health_check_interval=30,
-        retry=Retry(NoBackoff(), 0),
-    )
+    """A client that fails fast: what to do when the broker is away is the caller's decision. Raises SettingsError for
+    what is no broker's URL."""
+    try:
+        return redis.Redis.from_url(
+            broker_url,
+            socket_timeout=SOCKET_TIMEOUT_S,
+            socket_connect_timeout=CONNECT_TIMEOUT_S,
+            socket_keepalive=True,
+            health_check_interval=30,
+            retry=Retry(NoBackoff(), 0),
+        )
+    except ValueError:  # its text may show the password
+        raise SettingsError(
+            "SETTLEPIPE_BROKER_URL is not a broker's URL; write redis://default:password@host:port/0"
+        ) from None
 
 
 def ring(client: "redis.Redis") -> None:

@@ -72,6 +72,25 @@ class Settings(BaseSettings):
         None, ge=0, le=65535, description="port of the metrics' exporter; unset: `up` runs none"
     )
     metrics_address: str = Field("127.0.0.1", description="address that it listens on; it asks nobody who they are")
+    health_port: int | None = Field(
+        None,
+        ge=1,
+        le=65_535,
+        description="each process answers /livez and /readyz here; unset: none does. `up` watches its processes itself,"
+        " and takes it from them",
+    )
+    health_address: str = Field("127.0.0.1", description="address that probes are answered on")
+    health_stuck_after_s: Seconds = Field(
+        120, description="a process whose main loop did not turn for so long says that it is not alive"
+    )
+    flower_address: str = Field("127.0.0.1", description="address that `settlepipe run flower` listens on")
+    flower_port: int = Field(5555, ge=1, le=65_535, description="port that `settlepipe run flower` listens on")
+    flower_password: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="password of Flower's user `settlepipe`; unset: FLOWER_BASIC_AUTH (user:password) counts, and on a"
+        " loopback address it needs none",
+    )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR")
 
     http: HttpSettings = HttpSettings()

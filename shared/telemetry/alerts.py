@@ -150,8 +150,8 @@ class Alert(StrEnum):
     SMS_BALANCE_LOW = (
         "sms_balance_low",
         Severity.WARNING,
-        "Few text messages are left at ubill.",
-        "Buy more at ubill.",
+        "Few text messages are left with the provider that sends them.",
+        "Buy more: payments do not wait for it, messages do.",
     )
     # Intake and events.
     INTENT_NOT_STORABLE = (

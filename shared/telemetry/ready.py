@@ -6,7 +6,6 @@ Source: sd_notify(3), https://www.freedesktop.org/software/systemd/man/latest/sd
 import contextlib
 import os
 import socket
-from typing import Any
 
 
 def announce_ready() -> None:
@@ -17,14 +16,3 @@ def announce_ready() -> None:
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.settimeout(1)
         sender.sendto(b"READY=1", address.replace("@", "\0", 1) if address.startswith("@") else address)
-
-
-def announce_when_celery_is_up() -> None:
-    """Have this process announce itself when its Celery worker consumes or its beat ticks. Call it beside the app."""
-    from celery.signals import beat_init, worker_ready  # noqa: PLC0415 - only Celery's processes pay for the import
-
-    def announce(**_: Any) -> None:
-        announce_ready()
-
-    worker_ready.connect(announce, weak=False)
-    beat_init.connect(announce, weak=False)

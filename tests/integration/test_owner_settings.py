@@ -240,7 +240,7 @@ def test_a_database_that_cannot_hold_every_text_is_refused_in_a_sentence(
                 timeout=100,
                 check=False,
             )
-            assert done.returncode == 1
+            assert done.returncode == 2
             (line,) = done.stderr.splitlines()
             assert sentence in line
 

@@ -15,6 +15,7 @@ from typing import Any
 from cryptography.fernet import Fernet
 
 from shared.settings import PREFIX
+from tests.support.notified import notified
 from tests.support.stack import ROOT, STOP_TIMEOUT_S, wait_until
 
 KEY = Fernet.generate_key().decode()
@@ -78,26 +79,28 @@ def running(
     environment |= {PREFIX + name: value for name, value in settings.items()} | {"PYTHONPATH": str(ROOT)}
     log = folder / f"{module}-{len(list(folder.iterdir()))}.log"
     said = "".join(f"m.{name} = {value!r}; " for name, value in (changed or {}).items())
-    code = (
-        f"import {module} as m; {said}m.announce_ready = lambda: open({str(log) + '.ready'!r}, 'w').close(); m.main()"
-    )
-    with log.open("wb") as sink:
+    code = f"import {module} as m; {said}m.main()"
+    with notified() as heard, log.open("wb") as sink:
+        environment["NOTIFY_SOCKET"] = str(heard.address)
         process = subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=sink, cwd=ROOT)
-    try:
-        ready = log.with_name(log.name + ".ready")
-        wait_until(lambda: ready.exists() or process.poll() is not None, f"{module} is ready", 60)
-        assert process.poll() is None, log.read_text()
-        yield Lone(process, log)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.send_signal(signal.SIGCONT)
-            process.terminate()
         try:
-            process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        print(log.read_text()[-6000:])  # shown when the test fails
+            wait_until(lambda: heard.heard or process.poll() is not None, f"{module} is ready", 60)
+            assert process.poll() is None, log.read_text()
+            yield Lone(process, log)
+        finally:
+            _stop(process)
+            print(log.read_text()[-6000:])  # shown when the test fails
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.send_signal(signal.SIGCONT)
+        process.terminate()
+    try:
+        process.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def intent(provider: str, intent_id: str) -> bytes:

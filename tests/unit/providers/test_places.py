@@ -20,6 +20,7 @@ PLACES = {
 SPECIAL = {
     "ubill": {
         "deploy/local/doctor.py",  # text messages and their callback
+        "deploy/local/run.py",  # the callback's key
         "scheduler/jobs.py",  # its SMS credit
         "worker/callback.py",
         "worker/callback_server.py",

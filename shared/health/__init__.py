@@ -1,0 +1,45 @@
+"""Is this process alive, and can it do its work? One Health for each process, asked over HTTP where a port is set.
+
+The main loop says that it turns, whoever sets the process up says when it is done, and threads of their own ask the
+servers. None of it takes part in the flow. See docs/processes.md.
+"""
+
+import os
+
+from shared.health import server, watch
+from shared.health.state import BROKER, DATABASE, PAGES, Health
+from shared.health.watch import Page
+from shared.settings import Settings
+
+_MINE = Health()
+
+turned = _MINE.turned
+started = _MINE.started
+has_turn = _MINE.has_turn
+
+
+def begin(process: str, settings: Settings, page: Page | None = None) -> None:
+    """Answer probes, if there is a port for them, and watch the servers; without a port, until the process is up.
+
+    page: of this process's own HTTP server, where it has one: then that is what turns. Call it once, before anything
+    else is made. Raises SettingsError when the port can't be listened on, or a server's URL is none.
+    """
+    probed = settings.health_port is not None
+    asks = {
+        name: ask(_MINE, url.get_secret_value())
+        for name, url, ask in (
+            (DATABASE, settings.database_url, watch.database),
+            (BROKER, settings.broker_url, watch.queues),
+        )
+        if url is not None
+    }
+    if page is not None:
+        asks[PAGES] = watch.pages(_MINE, page)
+    _MINE.expect(process, settings.health_stuck_after_s, list(asks))
+    if settings.health_port is not None:
+        routes = {"/livez": _MINE.live, "/readyz": _MINE.ready}
+        listening = server.serve(settings.health_address, settings.health_port, routes)
+        os.register_at_fork(after_in_child=listening.close)
+    watch.quiet_while_forked()
+    for name, ask in asks.items():
+        watch.watch(_MINE, name, ask, on=lambda: probed or not _MINE.announced)
