@@ -20,6 +20,7 @@ from shared.messaging import broker
 from shared.metrics.families import Sample, families
 from shared.settings import SettingsError, load_settings
 from shared.telemetry.logs import get_logger
+from shared.telemetry.ready import announce_ready
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
@@ -95,6 +96,7 @@ def main() -> None:
     for thread in (serving, counting):
         thread.start()
     log.info("metrics are served", address=settings.metrics_address, port=server.bind_addr[1])
+    announce_ready()  # whether the servers answer is what it tells
     health.started()
     while not stop.wait(1):
         health.turned()

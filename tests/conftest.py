@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import hypothesis
 import psycopg
 import pytest
 import redis
@@ -27,6 +28,10 @@ from tests.support.sandbox import SandboxClient
 # These tests don't pull the plug: what they lose by this is only waiting.
 FAST_POSTGRES = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum_naptime=5")
 _numbers = itertools.count(1)
+
+# How fast examples are made and tried says something of the machine.
+hypothesis.settings.register_profile("tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("tests")
 
 # Tests start hundreds of processes: compiling all of it in each of them would take more than half of their time.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

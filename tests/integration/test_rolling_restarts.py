@@ -49,6 +49,7 @@ def load(lane: Lane) -> Iterator[None]:
         thread.join()
 
 
+@pytest.mark.only_large
 def test_each_payment_goes_out_once(database_url: str, broker_url: str, sandbox: SandboxClient, tmp_path: Path) -> None:
     sandbox.options(latency_s=LATENCY_S)
     with (

@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -23,9 +24,18 @@ from tests.support.by_itself import LANE, NEEDED, ByItself, environment
 from tests.support.patience import PATIENCE
 from tests.support.stack import ROOT, wait_until
 
-EVERY = [process.value for process in Process]
 SCHEMA_S = 5.0  # in which a process says that the schema is another one
 Place = Mapping[str, str]
+
+
+def every(*left_out: str) -> list[Any]:
+    """The processes' names; of each sort one is run by `make test`, too."""
+    small = (Process.RELAY, Process.JOBS)
+    return [
+        process.value if process in small else pytest.param(process.value, marks=pytest.mark.only_large)
+        for process in Process
+        if process.value not in left_out
+    ]
 
 
 def words(name: str) -> tuple[str, ...]:
@@ -66,7 +76,7 @@ def settlepipe(home: Path, *arguments: str, **settings: str) -> "subprocess.Comp
     return finished(by_itself.command(*arguments), home, **settings)
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", every())
 def test_each_process_comes_up_answers_its_probes_turns_and_ends_by_sigterm(
     name: str, tmp_path: Path, place: Place
 ) -> None:
@@ -115,7 +125,7 @@ def test_health_says_how_a_process_is_in_one_sentence(tmp_path: Path, place: Pla
     assert (gone.returncode, "relay does not answer" in gone.stderr) == (1, True)
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", every())
 def test_on_an_empty_schema_each_process_ends_with_3_and_says_what_to_do(
     name: str, tmp_path: Path, place: Place, empty_url: str
 ) -> None:
@@ -129,7 +139,7 @@ def test_on_an_empty_schema_each_process_ends_with_3_and_says_what_to_do(
     assert took_s < SCHEMA_S * PATIENCE  # on a machine that may be busy
 
 
-@pytest.mark.parametrize("name", ["intake", "relay", "sms-callback", "beat", "jobs", "worker"])
+@pytest.mark.parametrize("name", every("dispatcher", "metrics", "flower"))
 def test_a_process_that_is_started_by_hand_looks_itself(
     name: str, tmp_path: Path, place: Place, empty_url: str
 ) -> None:
