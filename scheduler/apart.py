@@ -28,11 +28,13 @@ class Apart:
     """Runs steps by name. One that fails rests a little and is tried again; the others never notice.
 
     It is said when a step begins to fail, every five minutes while it goes on, and when it works again. One that has
-    failed for a minute raises one alert, `step_failing`.
+    failed for a minute raises one alert, `step_failing`. turned: called before each; says that the loop turns.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, turned: Callable[[], object] = health.turned
+    ) -> None:
+        self._clock, self._turned = clock, turned
         self._failing: dict[str, _Failing] = {}
 
     def run(self, what: str, step: Callable[[], None], **fields: str) -> bool:
@@ -41,7 +43,7 @@ class Apart:
         failing = self._failing.get(what)
         if failing is not None and began < failing.rests_until:
             return False
-        health.turned()  # each step may take as long as a statement may
+        self._turned()  # each step may take as long as a statement may
         try:
             step()
         except Exception as error:

@@ -8,6 +8,7 @@ import typer
 
 from deploy.cli import (
     accounts,
+    alerts,
     discrepancies,
     events,
     inbox,
@@ -46,6 +47,7 @@ for command in (
         up.sandbox,
         up.doctor,
         jobs.jobs,
+        alerts.alerts,
         metrics.metrics,
         run.run,
         run.health,

@@ -10,6 +10,7 @@ RELAY = 7310587404  # of the one active relay
 LOGIN = 715_827  # with the provider: one log-in of the whole fleet at a time
 TICK = 715_828  # of the one process that plans jobs
 NIGHT = 715_829  # with the provider: one comparison of its books at a time
+ALERTS = 7310587405  # of the one process that writes what stands still
 
 
 def of_name(name: str) -> int:

@@ -17,7 +17,8 @@
 --   10 Jobs               a row for each slot
 --   11 Reconciliation     a night's lines and findings, the living list of discrepancies
 --   12 Quarantine         what could not be accepted
---   13 Archive            the twins of whatever belongs to a payment
+--   13 Alerts             what people are told stands still
+--   14 Archive            the twins of whatever belongs to a payment
 --
 -- This is the truth. What must never happen is refused here, whoever asks: an illegal transition, a changed request,
 -- an amount that is not above zero, two payments at the provider that its books can't tell apart.
@@ -796,7 +797,22 @@ CREATE TABLE quarantine (
 );
 
 
--- 13 Archive ----------------------------------------------------------------------------------------------------------
+-- 13 Alerts -----------------------------------------------------------------------------------------------------------
+
+-- What stands still, or is in question, and has to be told to people: once for each standing still, until it ends.
+CREATE TABLE alerts (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name       text NOT NULL,
+    subject    text NOT NULL,             -- the provider, job or currency that it is about; empty: none
+    raised_at  timestamptz NOT NULL DEFAULT clock(),
+    seen_at    timestamptz NOT NULL DEFAULT clock(), -- it was found to stand last
+    cleared_at timestamptz,
+    figures    jsonb NOT NULL             -- as it was found last
+);
+CREATE UNIQUE INDEX alerts_standing ON alerts (name, subject) WHERE cleared_at IS NULL;
+
+
+-- 14 Archive ----------------------------------------------------------------------------------------------------------
 --
 -- Where finished payments go with all that belongs to them; each row is in exactly one of the two places.
 --

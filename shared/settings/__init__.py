@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.domain.reference import MIN_KEY_CHARACTERS
 from shared.settings.sections import (
+    AlertSettings,
     BillcenterSettings,
     BmmsSettings,
     BreakerSettings,
@@ -102,6 +103,7 @@ class Settings(BaseSettings):
     recovery: RecoverySettings = RecoverySettings()
     retention: RetentionSettings = RetentionSettings()
     report: ReportSettings = ReportSettings()
+    alerts: AlertSettings = AlertSettings()
     billcenter: BillcenterSettings = BillcenterSettings()
     ubill: UbillSettings = UbillSettings()
     mtn: MtnSettings = MtnSettings()

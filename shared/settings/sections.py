@@ -1,5 +1,6 @@
 """The sections of the settings: one for each thing that can be set, one for each provider."""
 
+from decimal import Decimal
 from email.utils import getaddresses
 from pathlib import Path
 from string import Template
@@ -70,6 +71,20 @@ class RetentionSettings(Section):
         400, ge=30, le=36_500, description="age since it was last seen at which quarantine forgets an entry"
     )
     batch: int = Field(1000, gt=0, le=10_000, description="payments looked at, and moved, in one transaction")
+
+
+class AlertSettings(Section):
+    """From when on people are told of what stands still."""
+
+    unknown_s: Seconds = Field(3600, description="a payment is unknown, and was accepted longer ago than this")
+    held_s: Seconds = Field(86_400, description="a payment is held, and was accepted longer ago than this")
+    stopped_s: Seconds = Field(900, description="a lane is paused, halted or open for longer than this")
+    due_s: Seconds = Field(900, description="payments of a lane that runs are due for longer than this")
+    events_s: Seconds = Field(60, description="an event waits for longer than this to be told")
+    job_s: Seconds = Field(3600, description="a periodic job is late by more than this")
+    money: dict[str, Decimal] = Field(
+        {}, description="by currency (JSON), the sum of sending, unknown and parked payments above which it is told"
+    )
 
 
 class ReportSettings(Section):

@@ -85,6 +85,54 @@ class Alert(StrEnum):
         " goes on now.",
         "Correct the time service of PostgreSQL's machine.",
     )
+    PAYMENT_PARKED = (
+        "payment_parked",
+        Severity.WARNING,
+        "Payments of a provider wait for a person's decision: nobody else ends them, and no time does.",
+        "`settlepipe inbox --kind payment` shows each with its reason and the command that decides it.",
+    )
+    PAYMENT_UNKNOWN_LONG = (
+        "payment_unknown_long",
+        Severity.WARNING,
+        "Payments of a provider have been unknown for long: it may have applied them, and its books do not tell.",
+        "`settlepipe payments --state unknown` lists them, `settlepipe payment SOURCE/INTENT_ID` shows what each check"
+        " said. They are parked at their deadline; ask the provider before.",
+    )
+    PAYMENT_HELD_LONG = (
+        "payment_held_long",
+        Severity.WARNING,
+        "Payments have been held for long, and nothing of them was sent; the subject says where and why.",
+        "`settlepipe inbox --kind hold` shows those that a person ends; for `no_account` see that the provider's list"
+        " is fetched (`settlepipe jobs`), for `settle_pending` what became of the settle that the refund names.",
+    )
+    MONEY_AT_RISK = (
+        "money_at_risk",
+        Severity.CRITICAL,
+        "The sum of payments that may have been applied while nobody knows (sending, unknown, parked) is above what"
+        " `SETTLEPIPE_ALERTS__MONEY` allows in this currency.",
+        "`settlepipe inbox --order money` for those that wait for people, `settlepipe lanes` for what is ill.",
+    )
+    LANE_STANDS_STILL = (
+        "lane_stands_still",
+        Severity.CRITICAL,
+        "A lane has been paused, halted or open (its breaker) for long. Its payments wait; deadlines stand still.",
+        "`settlepipe lanes` says which and why. Halted: mend the cause, then `settlepipe lanes resume PROVIDER`. Open:"
+        " the provider does not answer; it goes on by itself when it does.",
+    )
+    PAYMENTS_DUE_LATE = (
+        "payments_due_late",
+        Severity.CRITICAL,
+        "A lane runs, and payments that are due are not taken: its workers or the dispatcher are gone, hang, or are too"
+        " few.",
+        "See that a worker of the lane is there (`workers` in the figures counts them) and what its log says.",
+    )
+    ACCOUNT_WAITS = (
+        "account_waits",
+        Severity.WARNING,
+        "Accounts that bills are paid to are new or changed, and nobody has confirmed them: payments to them are held.",
+        "Compare each with the biller's own word, then `settlepipe accounts confirm`; `settlepipe inbox --kind account`"
+        " lists them.",
+    )
     # Discrepancies found late.
     PAID_THERE_FAILED_HERE = (
         "paid_there_failed_here",
@@ -197,7 +245,19 @@ class Alert(StrEnum):
         "The broker is nearly full; when it is, nothing can be put on its queues and streams.",
         "Give it more memory, or have less kept: `SETTLEPIPE_EVENTS_KEEP_S` and `SETTLEPIPE_EVENTS_KEEP_ENTRIES`.",
     )
+    EVENTS_LATE = (
+        "events_late",
+        Severity.CRITICAL,
+        "Events wait in the database for long: upstreams are not told what became of their payments.",
+        "See that a relay runs, and its log; the broker may refuse the stream, or be away.",
+    )
     # Jobs and processes.
+    JOB_LATE = (
+        "job_late",
+        Severity.WARNING,
+        "A slot of a periodic job came long ago and is not done.",
+        "`settlepipe jobs` shows its last run. Where all jobs are late, beat or the jobs' worker is gone.",
+    )
     JOB_FAILING = (
         "job_failing",
         Severity.WARNING,

@@ -20,7 +20,7 @@ AT_RISK = frozenset({State.SENDING, State.UNKNOWN, State.PARKED})
 @dataclass(frozen=True, slots=True)
 class Open:
     """Payments of one kind that are not final. amount: of all of them, in the currency's units. due: the dispatcher may
-    take them now. oldest_s: since the oldest one was accepted."""
+    take them now. oldest_s: since the oldest one was accepted. due_s: since the first was due, where they are."""
 
     provider: str
     state: State
@@ -30,16 +30,19 @@ class Open:
     payments: int
     amount: Decimal
     oldest_s: float
+    due_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """As of one moment. discrepancies: (provider, category, how many)."""
+    """As of one moment. discrepancies: (provider, category, how many). accounts: (provider, how many are to be
+    confirmed)."""
 
     payments: Sequence[Open]
     events_pending: int
     discrepancies: Sequence[tuple[str, str, int]]
     quarantined: int
+    accounts: Sequence[tuple[str, int]]
 
 
 def counted(connection: Connection) -> Counted:
@@ -56,6 +59,7 @@ def counted(connection: Connection) -> Counted:
             payments=row["payments"],
             amount=row["amount_minor"].scaleb(-row["places"]),
             oldest_s=max(0.0, row["oldest_s"]),
+            due_s=max(0.0, row["due_s"]) if row["due"] else 0.0,
         )
         for row in connection.execute(_SQL["payments"], now).fetchall()
     ]
@@ -68,4 +72,5 @@ def counted(connection: Connection) -> Counted:
         events_pending=events["pending"],
         discrepancies=[(row["provider"], row["category"], row["open"]) for row in found],
         quarantined=quarantined["entries"],
+        accounts=[(row["provider"], row["accounts"]) for row in connection.execute(_SQL["accounts"]).fetchall()],
     )

@@ -6,7 +6,8 @@ SELECT clock() AS now
 SELECT provider, state, hold_reason, currency, places,
     coalesce(due_at <= %(now)s AND state <> 'sending', false) AS due,
     count(*) AS payments, sum(amount_minor) AS amount_minor,
-    extract(epoch FROM %(now)s - min(created_at))::float8 AS oldest_s
+    extract(epoch FROM %(now)s - min(created_at))::float8 AS oldest_s,
+    extract(epoch FROM %(now)s - min(due_at))::float8 AS due_s
 FROM payments WHERE due_at IS NOT NULL OR hold_reason IS NOT NULL OR state = 'parked'
 GROUP BY provider, state, hold_reason, currency, places, due
 
@@ -18,3 +19,6 @@ SELECT provider, category, count(*) AS open FROM discrepancies WHERE resolved_at
 
 -- name: quarantine
 SELECT count(*) AS entries FROM quarantine
+
+-- name: accounts
+SELECT provider, count(*) AS accounts FROM bank_accounts WHERE to_confirm AND closed_at IS NULL GROUP BY provider

@@ -30,7 +30,9 @@ COMPUTED = {
 
 @pytest.mark.parametrize("alert", Alert)
 def test_an_alert_is_raised_somewhere(alert: Alert) -> None:
-    assert COMPUTED.get(alert, f"alert(Alert.{alert.name},") in re.sub(r"\(\s+", "(", SOURCE)
+    """Directly, or by what is judged to stand."""
+    raises = re.escape(COMPUTED[alert]) if alert in COMPUTED else rf"[(\[]\s*Alert\.{alert.name},"
+    assert re.search(raises, SOURCE)
 
 
 @pytest.mark.parametrize("alert", Alert)

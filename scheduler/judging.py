@@ -1,0 +1,50 @@
+"""The dispatcher's thread that judges what stands still, and has people told. It holds up no payment: it has a session
+of its own, and where there is much to count it takes a twentieth of that at most."""
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from scheduler import job_runs
+from scheduler.apart import Apart
+from scheduler.late import late
+from scheduler.schedule import Job, jobs_of
+from shared.alerts.judge import judge
+from shared.alerts.keep import keep
+from shared.database.engine import Connection, Database
+from shared.metrics import read
+from shared.runtime import Runtime
+
+_EVERY_S, _SHARE = 10.0, 20
+_STATEMENT_S = 30.0
+
+
+def begin(runtime: Runtime, database_url: str, stop: threading.Event) -> None:
+    """Judge from now on, until `stop` is set."""
+    database = Database(database_url, pool_size=1, application="settlepipe alerts")
+    table = jobs_of(list(runtime.connected))
+    threading.Thread(target=_keep_judging, args=(runtime, database, table, stop), name="judges", daemon=True).start()
+
+
+def _keep_judging(runtime: Runtime, database: Database, table: Sequence[Job], stop: threading.Event) -> None:
+    apart, pause_s = Apart(turned=lambda: None), 0.0  # this is not the main loop
+    while not stop.wait(pause_s):
+        began = time.monotonic()
+        apart.run("judge what stands still", partial(once, runtime, database, table))
+        pause_s = max(_EVERY_S, _SHARE * (time.monotonic() - began))
+
+
+def once(runtime: Runtime, database: Database, table: Sequence[Job]) -> None:
+    """Look, judge and keep what was found. Raises what the database raises."""
+    settings = runtime.settings
+    counted = read.count(database, _STATEMENT_S)
+    rates = {lane: settings.provider(lane).rate_per_s for lane in runtime.lanes}
+    standing, late_s = read.stand(database, rates, _STATEMENT_S, partial(_late, table=table))
+    keep(database, runtime.seen, judge(counted, standing, late_s, settings.alerts), settings.retention.keep_days)
+
+
+def _late(connection: Connection, table: Sequence[Job]) -> Mapping[str, float]:
+    """Of a job that was never planned nobody knows since when it could have been: it is new, or the installation is."""
+    known = job_runs.newest_slots(connection, [job.name for job in table])
+    return {name: seconds for name, seconds in late(connection, table).items() if name in known}

@@ -1,0 +1,43 @@
+"""The table of what stands still."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shared.alerts.judge import About, Figures
+from shared.database import locks
+from shared.database.engine import Connection, Row
+from shared.database.statements import statements
+
+_SQL = statements(__file__)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What was not there before, and what is there no more."""
+
+    raised: list[Row]
+    cleared: list[Row]
+
+
+def try_lock(connection: Connection) -> bool:
+    """Is it this transaction's turn to write? One at a time has it."""
+    row = connection.execute("SELECT pg_try_advisory_xact_lock(%s) AS held", (locks.ALERTS,)).fetchone()
+    return bool(row and row["held"])
+
+
+def write(connection: Connection, found: Mapping[About, Figures]) -> Changes:
+    """Make the table what was found."""
+    given = {
+        "names": [which.value for which, _ in found],
+        "subjects": [subject for _, subject in found],
+        "figures": [json.dumps(figures) for figures in found.values()],
+    }
+    cleared = connection.execute(_SQL["clear"], given).fetchall()
+    rows = connection.execute(_SQL["raise"], given).fetchall() if found else []
+    return Changes([row for row in rows if row["fresh"]], cleared)
+
+
+def forget(connection: Connection, days: int) -> None:
+    """Delete what was cleared so many days ago."""
+    connection.execute(_SQL["forget"], {"days": days})
