@@ -64,7 +64,7 @@ def payment(name: Name, as_json: JsonFlag = False) -> None:
         output.json_lines([json.dumps(found, ensure_ascii=False)])
         return
     history = found.pop("history")
-    output.table(("field", "value"), ((key, value) for key, value in found.items() if value is not None))
+    output.table(("field", "value"), ((key, _text(value)) for key, value in found.items() if value is not None))
     output.table(("at (UTC)", "what", "says"), ((entry["at"], _what(entry), _says(entry)) for entry in history))
 
 
@@ -99,6 +99,10 @@ def _must_exist(state: str | None, provider: str | None) -> None:
         raise WrongUse(f"there is no state {output.safe(state)}; the states are {', '.join(State)}")
     if provider is not None and provider not in REGISTRATIONS:
         raise WrongUse(f"there is no provider {output.safe(provider)}; the providers are {', '.join(REGISTRATIONS)}")
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

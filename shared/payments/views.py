@@ -13,6 +13,8 @@ import psycopg
 
 from shared.archive.twins import FOLLOW_UPS, every
 from shared.database.engine import Connection, Row
+from shared.domain.next_step import next_step
+from shared.domain.payment import HoldReason, State
 
 EXPORT_COLUMNS = (
     *("source", "intent_id", "provider", "operation", "amount", "currency", "state", "hold_reason", "attempts"),
@@ -28,6 +30,13 @@ _PAYMENTS = f"""
 SELECT {_ROW}::text AS row {_FROM}
 WHERE (%(state)s::text IS NULL OR p.state = %(state)s) AND (%(provider)s::text IS NULL OR p.provider = %(provider)s)
     AND (%(source)s::text IS NULL OR p.source = %(source)s)
+"""
+
+# A deadline is kept in lane time.
+_STANDS = f"""
+SELECT {_ROW} AS row, p.target, p.metadata, p.possibly_sent, utc_text(p.due_at) AS due_at, l.running,
+    CASE WHEN p.finished_at IS NULL THEN utc_text(p.deadline + (clock() - lane_clock(l))) END AS deadline
+{_FROM} JOIN lanes l ON l.provider = p.provider WHERE p.id = %(id)s
 """
 
 _HISTORY = f"""
@@ -100,12 +109,20 @@ def payment_id(connection: Connection, source: str, intent_id: str) -> int | Non
 
 
 def payment(connection: Connection, number: int) -> dict[str, Any]:
-    """A payment's export row with `history`: everything that was done about it, in order of time."""
-    row = connection.execute(f"SELECT {_ROW} AS row {_FROM} WHERE p.id = %s", (number,)).fetchone()
+    """A payment's export row, what it was accepted with, where it stands, and `history`: everything that was done about
+    it, in order of time.
+
+    deadline: after which it is parked; its lane's clock stands still with the lane, so this is the earliest moment.
+    next: what happens then, in a sentence; None for a final one.
+    """
+    row = connection.execute(_STANDS, {"id": number}).fetchone()
     assert row is not None  # noqa: S101 - payments are never deleted
     history = connection.execute(_HISTORY, {"id": number}).fetchall()
     shown: dict[str, Any] = row["row"]
-    return shown | {"history": [entry["entry"] for entry in history]}
+    reason = HoldReason(shown["hold_reason"]) if shown["hold_reason"] else None
+    stands = {name: row[name] for name in ("target", "metadata", "possibly_sent", "due_at", "deadline")}
+    stands["next"] = next_step(State(shown["state"]), reason, row["due_at"], lane_runs=row["running"])
+    return shown | stands | {"history": [entry["entry"] for entry in history]}
 
 
 def quarantine(connection: Connection) -> Iterator[str]:

@@ -201,3 +201,23 @@ def test_wrong_use_is_said_in_a_sentence(wrong: tuple[str, ...], run: Run) -> No
     status, out, err = run("inbox", *wrong)
     assert (status, out) == (2, "")
     assert "settlepipe" in err
+
+
+def test_a_payment_says_what_it_was_accepted_with_where_it_stands_and_what_comes_next(
+    run: Run, connection: Connection
+) -> None:
+    number = add_payment(connection, "p1", State.WAITING, possibly_sent=True)
+    connection.execute("UPDATE payments SET deadline = clock() + interval '1 hour' WHERE id = %s", (number,))
+    [before] = [json.loads(line) for line in run("payment", "shop/p1", "--json")[1].splitlines()]
+    assert before["target"] == {"invoice_code": "p1", "bs_customer_code": "1", "biller_service_id": 140}
+    assert (before["metadata"], before["possibly_sent"]) == (None, True)
+    assert before["next"] == f"it is sent again from {before['due_at']} on"
+    connection.execute(
+        "UPDATE lanes SET paused_at = clock() - interval '1 day', stopped_at = clock() - interval '1 day'"
+    )
+    connection.execute("UPDATE lanes SET stopped_at = clock() - interval '1 day'")
+    [paused] = [json.loads(line) for line in run("payment", "shop/p1", "--json")[1].splitlines()]
+    assert paused["deadline"] > before["deadline"], "it stands still with its lane"
+    assert paused["next"].startswith("its lane stands still")
+    out = run("payment", "shop/p1")[1]
+    assert '"invoice_code": "p1"' in out
