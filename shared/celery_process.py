@@ -69,6 +69,8 @@ def prepare(app: Celery, name: str, settings: Settings, begin: Callable[[], obje
         process.probed(name, settings)
         with _told_to_stop() as stop:
             process.patiently(begin, stop)
+        if stop.is_set():  # it came while `begin` worked, and Celery has not heard it
+            raise SystemExit(0)
 
     def consumes(**_: Any) -> None:
         health.started()

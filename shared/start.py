@@ -46,6 +46,7 @@ def start(settings: Settings, *, sends: bool = False, pool_size: int = 8, lanes_
     on = [name for name in registrations if settings.provider(name).base_url]
     life = SignOfLife(url, seen, lanes=lanes_served) if sends else None
     if life and not life.wait(10):
+        life.end()
         raise psycopg.OperationalError("no sign of life could be set within 10 s")
     return Runtime(
         settings=settings,

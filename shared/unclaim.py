@@ -34,6 +34,12 @@ class LostClaims:
         self._claims: OrderedDict[tuple[int, UUID], tuple[End, float]] = OrderedDict()
         self._ending = False
 
+    @property
+    def empty(self) -> bool:
+        """Has each of them been ended?"""
+        with self._lock:
+            return not self._claims
+
     def remember(self, database: Database, payment_ids: Sequence[int], token: UUID, end: End) -> None:
         """Nothing was sent, and nothing will be, under the claims with this token. end: see `claimed`."""
         with self._lock:

@@ -139,7 +139,7 @@ def _give_back(payments: Sequence[tuple[int, str | None]], follow_ups: Sequence[
 
 
 _gate = ClaimGate()
-_held = Held(_gate, _give_back, lambda: broker.ring(_bell()))
+_held = Held(_gate, _give_back, lambda: broker.ring(_bell()), lambda: runtime().lost.empty)
 
 
 def _bounded(_worker: Any) -> Callable[[], None]:
@@ -148,4 +148,4 @@ def _bounded(_worker: Any) -> Callable[[], None]:
     return stopping.bounded(within_s, at_once=_gate.end, then=_held.end, signals=signals)
 
 
-app.steps["worker"].add(stop_step(_bounded, leaves=True))
+app.steps["worker"].add(stop_step(_bounded, leaves=_held.wait))

@@ -14,6 +14,7 @@ from shared.telemetry.logs import get_logger
 log = get_logger(__name__)
 
 _AGAIN_S = 0.5  # while PostgreSQL does not answer
+_LOOK_S = 0.1  # nobody tells when a lost claim was ended
 _BROKER_S = 3.0  # what Celery may take for its own end, once all is recorded and given back
 
 
@@ -35,11 +36,13 @@ class Held:
     """The messages that are being done. Thread-safe.
 
     give_back: has payments and follow-ups that nobody claimed dispatched again, by one statement. Raises one of AWAY.
-    ring: tells a dispatcher of it. Nobody waits for that.
+    ring: tells a dispatcher of it. ended: has each claim whose answer was lost been ended?
     """
 
-    def __init__(self, gate: ClaimGate, give_back: GiveBack, ring: Callable[[], object]) -> None:
-        self._gate, self._give_back, self._ring = gate, give_back, ring
+    def __init__(
+        self, gate: ClaimGate, give_back: GiveBack, ring: Callable[[], object], ended: Callable[[], bool] = lambda: True
+    ) -> None:
+        self._gate, self._give_back, self._ring, self._ended = gate, give_back, ring, ended
         self._changed = threading.Condition()
         self._messages: dict[int, Message] = {}
         self._left: list[Message] = []
@@ -72,15 +75,26 @@ class Held:
         for target, name in ((self._give, "gives-back"), (lambda: [help_() for help_ in helped], "helps")):
             threading.Thread(target=target, name=name, daemon=True).start()
         with self._changed:
-            done = self._changed.wait_for(self._idle, max(0.0, within_s - _BROKER_S))
+            done = self._until_idle(max(0.0, within_s - _BROKER_S))
         time.sleep(max(0.0, min(_BROKER_S, until - time.monotonic())))
         if done:
             text = "the broker does not let this process end; all is recorded, and it ends without"
             log.warning(text, waits_at=waits_at())
         return done
 
-    def _idle(self) -> bool:
-        return not (self._messages or self._left or self._giving)
+    def wait(self) -> None:
+        """Return when nothing is held. Celery has ended by then; `end` ends the process where that takes too long."""
+        with self._changed:
+            self._until_idle(threading.TIMEOUT_MAX)
+
+    def _until_idle(self, limit_s: float) -> bool:
+        """Holds the lock, but while it waits."""
+        until = time.monotonic() + limit_s
+        while self._messages or self._left or self._giving or not self._ended():
+            if time.monotonic() >= until:
+                return False
+            self._changed.wait(min(_LOOK_S, max(0.0, until - time.monotonic())))
+        return True
 
     def _give(self) -> None:
         while True:

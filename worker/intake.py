@@ -68,12 +68,16 @@ class Unfinished:
     def take(self, runtime: Runtime) -> int:
         """Accept and acknowledge the next of them, up to a batch; how many. Raises what `accept` does."""
         taken = 0
-        while self.perhaps and taken < self._batch:
-            taken += self._next(runtime)
+        while self.perhaps and taken < self._batch and (more := self._next(runtime)):
+            taken += more
         return taken
 
     def _next(self, runtime: Runtime) -> int:
-        entries = self._intake.own(self._at_a_time)
+        try:
+            entries = self._intake.own(self._at_a_time)
+        except redis.RedisError:
+            self._any = True  # some of them may have been read
+            raise
         if not entries:  # the end of a turn: in another one those that failed are tried again
             self.perhaps, self._any = self._any, False
             self._at_a_time = self._at_a_time if self.perhaps else self._batch
@@ -105,12 +109,14 @@ def main() -> None:
             _look(runtime)
             block_ms = 1 if unfinished.perhaps else _BLOCK_MS
             # What is new goes first: what fails again and again stops nobody. Nothing is held while more is read.
-            if _take(runtime, intake, intake.read(batch, block_ms)) + unfinished.take(runtime):
+            if _take(runtime, intake, intake.read(batch, block_ms)):
                 broker.ring(client)
             if time.monotonic() >= reclaim_at:
                 old = _take_over(runtime, intake, client, batch, stop)
                 reclaim_at = time.monotonic() + (0 if old else settings.intake.reclaim_idle_s / 4)
                 streams.look()
+            if unfinished.take(runtime):  # last: one that fails each time keeps nothing else from its turn
+                broker.ring(client)
         except redis.RedisError as error:
             unfinished.perhaps = True
             log.warning("the broker does not answer; trying again", reason=type(error).__name__)

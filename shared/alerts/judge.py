@@ -78,6 +78,10 @@ def _lanes(counted: Counted, standing: Standing, limits: AlertSettings) -> Mappi
         elif not stopped and due[lane.provider] > limits.due_s:
             figures = {"late_s": round(due[lane.provider]), "workers": lane.workers}
             found[Alert.PAYMENTS_DUE_LATE, lane.provider] = figures
+    on = {lane.provider for lane in standing.lanes}
+    for provider, seconds in due.items():
+        if provider not in on and seconds > limits.due_s:  # switched off with payments that nobody looks at
+            found[Alert.PAYMENTS_DUE_LATE, provider] = {"late_s": round(seconds), "workers": 0}
     return found
 
 

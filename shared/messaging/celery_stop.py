@@ -9,10 +9,10 @@ from typing import Any
 from celery import bootsteps
 
 
-def stop_step(bounded: Callable[[Any], Callable[[], None]], *, leaves: bool = False) -> type:
+def stop_step(bounded: Callable[[Any], Callable[[], None]], *, leaves: Callable[[], object] | None = None) -> type:
     """A step of Celery's worker. bounded: is given the worker, takes the signals once Celery has its handlers, and
     gives what begins the stop; that is called when Celery closes, too (told to by a remote command, or after an error).
-    leaves: the process has no children, and is gone as soon as Celery has ended."""
+    leaves: of a process without children, which is gone as soon as Celery has ended and this has returned."""
 
     class Stop(bootsteps.StartStopStep):  # type: ignore[misc]
         requires = ("celery.worker.components:Pool",)  # before the consumer, which is last and does not return
@@ -20,8 +20,8 @@ def stop_step(bounded: Callable[[Any], Callable[[], None]], *, leaves: bool = Fa
 
         def start(self, worker: Any) -> None:
             self.begin = bounded(worker)
-            if leaves:
-                atexit.register(_leave, worker)
+            if leaves is not None:
+                atexit.register(_leave, worker, leaves)
 
         def close(self, _worker: Any) -> None:
             if self.begin is not None:
@@ -35,9 +35,10 @@ def stop_step(bounded: Callable[[Any], Callable[[], None]], *, leaves: bool = Fa
     return Stop
 
 
-def _leave(worker: Any) -> None:
+def _leave(worker: Any, done: Callable[[], object]) -> None:
     """Celery has ended. The interpreter's taking itself apart is left out: it needs seconds on a loaded machine, and no
     bound holds in it any more."""
+    done()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(worker.exitcode or 0)

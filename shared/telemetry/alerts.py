@@ -122,9 +122,10 @@ class Alert(StrEnum):
     PAYMENTS_DUE_LATE = (
         "payments_due_late",
         Severity.CRITICAL,
-        "A lane runs, and payments that are due are not taken: its workers or the dispatcher are gone, hang, or are too"
-        " few.",
-        "See that a worker of the lane is there (`workers` in the figures counts them) and what its log says.",
+        "Payments are due and are not taken, though their lane is not stopped: its workers are gone, hang, are too few"
+        " or still busy with what waited, or the provider was switched off while payments of it were open.",
+        "See that a worker of the lane is there (`workers` in the figures counts them) and what its log says, and that"
+        " the provider's `BASE_URL` is set.",
     )
     ACCOUNT_WAITS = (
         "account_waits",

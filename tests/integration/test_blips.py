@@ -135,6 +135,22 @@ def test_an_intent_that_fails_again_and_again_stops_no_other_and_is_accepted_in_
         assert database.execute("SELECT FROM quarantine").fetchall() == []
 
 
+def test_an_intent_that_fails_again_and_again_keeps_nothing_from_the_take_over(
+    tmp_path: Path, database_url: str, broker_url: str, client: "redis.Redis"
+) -> None:
+    with psycopg.connect(database_url, autocommit=True) as database:
+        database.execute(FAILS)
+        client.xgroup_setid(STREAM, GROUP, "0")
+        put(client, *intents("ord-dead"))
+        Intake(client, [STREAM], "dead", 1).read(10, 10)
+        put(client, *intents("bad-1"))
+        given = {**PATIENT, "INTAKE__RECLAIM_IDLE_S": "1"}
+        with lone.running("worker.intake", tmp_path, database_url, broker_url, **given) as intake:
+            wait_until(lambda: len(intake.said("PostgreSQL does not answer")) > 3, "it is tried on", 30)
+            wait_until(lambda: "ord-dead" in accepted(database_url), "what another one held is taken over", 30)
+            assert "bad-1" not in accepted(database_url)
+
+
 def test_what_could_not_be_acknowledged_is_acknowledged_as_soon_as_the_broker_is_back(
     tmp_path: Path, database_url: str, broker_url: str, client: "redis.Redis", administrator: Any
 ) -> None:

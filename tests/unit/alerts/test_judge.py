@@ -84,6 +84,12 @@ def test_payments_that_nobody_takes_are_told_where_their_lane_runs() -> None:
     assert found == {(Alert.PAYMENTS_DUE_LATE, "mtn"): {"late_s": 901, "workers": 0}}
 
 
+def test_payments_of_a_provider_that_was_switched_off_are_told() -> None:
+    late = payments(State.WAITING, provider="ubill", due=True, due_s=LIMITS.due_s + 1)
+    found = judge(counted(late), NOTHING, {}, LIMITS)
+    assert found == {(Alert.PAYMENTS_DUE_LATE, "ubill"): {"late_s": 901, "workers": 0}}
+
+
 def test_money_at_risk_is_told_above_what_is_allowed_in_its_currency() -> None:
     at_risk = [payments(state) for state in (State.SENDING, State.UNKNOWN, State.PARKED)]
     safe = [payments(state, amount=Decimal(1_000)) for state in (State.ACCEPTED, State.DISPATCHED, State.WAITING)]

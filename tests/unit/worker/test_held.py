@@ -98,3 +98,20 @@ def test_while_nobody_asked_it_to_stop_nothing_goes_back() -> None:
     with giving.held.message(Message([(1, "a")])):
         pass
     assert giving.given == []
+
+
+def test_who_leaves_waits_for_what_goes_back_and_for_lost_claims() -> None:
+    giving, ended = Giving(away=3), threading.Event()
+    held_ = Held(giving.gate, giving.give_back, giving.rung.set, ended.is_set)
+    giving.held = held_
+    with held_.message(Message([(1, "a")])):
+        thread, done = giving.ending()
+    waiting = threading.Thread(target=held_.wait)
+    waiting.start()
+    assert giving.rung.wait(LIMIT_S)
+    assert giving.given == [([(1, "a")], [])], "PostgreSQL was away three times"
+    assert waiting.is_alive(), "a claim whose answer was lost is still to be ended"
+    ended.set()
+    waiting.join(LIMIT_S)
+    thread.join(LIMIT_S)
+    assert (waiting.is_alive(), done) == (False, [True])
