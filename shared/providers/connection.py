@@ -170,12 +170,12 @@ class _Timed:
     def _write(self: Any, view: memoryview, call: Call) -> None:
         self.sock.settimeout(call.left_s())
         self.used = call.written = True
-        view = view[self.sock.send(view) :]
+        view = view[self.sock.send(view[:_PIECE_BYTES]) :]
         while view:
             if not _quiet(self.sock):
                 raise framing.Malformed("the answer began before the whole request was written")
             self.sock.settimeout(call.left_s())
-            view = view[self.sock.send(view) :]
+            view = view[self.sock.send(view[:_PIECE_BYTES]) :]
 
     def send(self: Any, data: bytes) -> None:
         self.gathered.append(data)
