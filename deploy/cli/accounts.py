@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from deploy.cli import output, stack
 from deploy.cli.failures import WrongUse
+from deploy.cli.known import must_be_provider
 from deploy.cli.output import JsonFlag
 
 
@@ -39,7 +40,7 @@ def listed(
 ) -> None:
     """The account of each biller service, since when, and is it confirmed."""
     if provider is not None:
-        _must_be_known(provider)
+        must_be_provider(provider)
     from shared.directory import views
 
     with stack.connection() as connection:
@@ -68,7 +69,7 @@ def confirm(
     khut_type: Annotated[str | None, typer.Option("--khut-type", help="its branch, likewise")] = None,
 ) -> None:
     """Let payments go to an account that changed: what is held for it is sent."""
-    _must_be_known(provider)
+    must_be_provider(provider)
     from shared.directory.confirm import confirm as confirm_account
 
     with stack.database() as database:
@@ -101,10 +102,3 @@ def _which(row: dict[str, Any], asked_for: str | None) -> tuple[str, ...]:
     service = row["service"] if asked_for else f"{row['provider']} {row['service']}"
     bank = " ".join(part for part in (row["bank_code"], row["bank_name"]) if part)
     return service, row["khut_type"] or "-", row["account"], bank or "-"
-
-
-def _must_be_known(provider: str) -> None:
-    from shared.providers.registry import REGISTRATIONS
-
-    if provider not in REGISTRATIONS:
-        raise WrongUse(f"there is no provider {output.safe(provider)}; the providers are {', '.join(REGISTRATIONS)}")

@@ -1,7 +1,7 @@
 """alerts: what stands still now, and what people were told."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -22,11 +22,7 @@ def alerts(
         output.json_lines(json.dumps(row, ensure_ascii=False) for row in rows)
         return
     for row in rows:
-        print(output.safe(_head(row)))
-        for name in ("meaning", "action"):
-            if row[name]:
-                print(f"    {name:<7} {output.safe(row[name])}")
-        print()
+        output.entry(_head(row), ((name, row[name]) for name in ("meaning", "action")))
     if not rows:
         print("nothing stands still")
 
@@ -41,11 +37,10 @@ def _told(name: str) -> Mapping[str, str | None]:
     return {"severity": which.severity.value, "meaning": which.meaning, "action": which.action}
 
 
-def _head(row: Mapping[str, Any]) -> str:
+def _head(row: Mapping[str, Any]) -> Sequence[str | None]:
     figures = " ".join(f"{name}={_figure(value)}" for name, value in row["figures"].items())
     until = f"until {row['cleared_at'][:16]}Z" if row["cleared_at"] else ""
-    parts = (row["raised_at"][:16] + "Z", until, row["severity"], row["name"], row["subject"], figures)
-    return "  ".join(part for part in parts if part)
+    return row["raised_at"][:16] + "Z", until, row["severity"], row["name"], row["subject"], figures
 
 
 def _figure(value: Any) -> str:

@@ -7,6 +7,7 @@ import typer
 
 from deploy.cli import output, stack
 from deploy.cli.failures import Failed, WrongUse
+from deploy.cli.known import must_be_provider
 from deploy.cli.output import JsonFlag
 from deploy.cli.resolve import By, Reason
 
@@ -78,10 +79,9 @@ def close(number: Number, reason: Reason, by: By) -> None:
 
 def _must_exist(provider: str | None, category: str | None) -> None:
     from shared.domain.discrepancies import Category
-    from shared.providers.registry import REGISTRATIONS
 
-    if provider is not None and provider not in REGISTRATIONS:
-        raise WrongUse(f"there is no provider {output.safe(provider)}; the providers are {', '.join(REGISTRATIONS)}")
+    if provider is not None:
+        must_be_provider(provider)
     known = [one for one in Category if one is not Category.MATCHED]
     if category is not None and category not in known:
         raise WrongUse(f"there is no category {output.safe(category)}; the categories are {', '.join(known)}")

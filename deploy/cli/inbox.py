@@ -12,6 +12,7 @@ import typer
 
 from deploy.cli import output, stack
 from deploy.cli.failures import WrongUse
+from deploy.cli.known import must_be_provider
 from deploy.cli.output import JsonFlag
 
 if TYPE_CHECKING:
@@ -31,12 +32,11 @@ def inbox(  # noqa: PLR0917 - typer gives options by name
 ) -> None:
     """Everything that waits for a person, with the command that ends it."""
     from shared.inbox import Kind, Order, waiting
-    from shared.providers.registry import REGISTRATIONS
 
     if kind is not None and kind not in list(Kind):
         raise WrongUse(f"there is no kind {output.safe(kind)}; take one of {', '.join(Kind)}")
-    if provider is not None and provider not in REGISTRATIONS:
-        raise WrongUse(f"there is no provider {output.safe(provider)}; the providers are {', '.join(REGISTRATIONS)}")
+    if provider is not None:
+        must_be_provider(provider)
     if by not in list(Order):
         raise WrongUse(f"there is no order {output.safe(by)}; take --order age or --order money")
     if watch and as_json:
@@ -65,17 +65,12 @@ def inbox(  # noqa: PLR0917 - typer gives options by name
 
 
 def _show(found: "Sequence[Waiting]") -> None:
-    """A block an entry: lines are never folded, so that ids and commands can be copied."""
     for entry in found:
         money = f"{entry.amount} {entry.currency}" if entry.amount is not None else None
         whose = None if entry.provider == entry.subject else entry.provider
         head = (entry.since[:16] + "Z", entry.kind, entry.subject, whose, money)
-        print(output.safe("  ".join(part for part in head if part)))
-        target = entry.target and " ".join(f"{name}={value}" for name, value in entry.target.items())
-        for name, text in (("why", entry.reason), ("target", target), ("decide", entry.decide)):
-            if text:
-                print(f"    {name:<7} {output.safe(text)}")
-        print()
+        target = " ".join(f"{name}={value}" for name, value in (entry.target or {}).items())
+        output.entry(head, (("why", entry.reason), ("target", target), ("decide", entry.decide)))
     print(_summed(found))
 
 

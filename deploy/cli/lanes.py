@@ -8,6 +8,7 @@ import typer
 
 from deploy.cli import output, stack
 from deploy.cli.failures import Failed, WrongUse
+from deploy.cli.known import must_be_provider
 from deploy.cli.moments import utc_or_none
 from deploy.cli.output import JsonFlag
 
@@ -101,9 +102,6 @@ def _must_have_a_lane(provider: str) -> None:
         raise WrongUse(f"{provider} has look-ups only and no lane; see `settlepipe lookup {provider}`")
 
 
-def _unknown(provider: str) -> Failed | WrongUse:
-    from shared.providers.registry import REGISTRATIONS
-
-    if provider in REGISTRATIONS:
-        return Failed(f"{provider} has no lane yet; it gets one when a process starts, see `settlepipe up`")
-    return WrongUse(f"there is no provider {output.safe(provider)}; the providers are {', '.join(REGISTRATIONS)}")
+def _unknown(provider: str) -> Failed:
+    must_be_provider(provider)
+    return Failed(f"{provider} has no lane yet; it gets one when a process starts, see `settlepipe up`")

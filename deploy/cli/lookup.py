@@ -9,6 +9,7 @@ import typer
 
 from deploy.cli import output, stack
 from deploy.cli.failures import Failed, WrongUse
+from deploy.cli.known import must_be_provider
 from deploy.cli.output import JsonFlag
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def lookup(
     as_json: JsonFlag = False,
 ) -> None:
     """Look something up at a provider."""
-    _must_be_known(provider)
+    must_be_provider(provider)
     with stack.runtime() as runtime:
         lookups = _connected(runtime, provider).lookups
         if name is None:
@@ -57,7 +58,7 @@ def refresh(
     if what not in _LISTS:
         raise WrongUse(f"{output.safe(what)} can't be refreshed; name one of {', '.join(_LISTS)}")
     if provider is not None:
-        _must_be_known(provider)
+        must_be_provider(provider)
     with stack.runtime() as runtime:
         on = [provider] if provider else list(runtime.connected)
         wanted = [step for name in on for step in _steps(runtime, name, what)]
@@ -138,13 +139,6 @@ def _connected(runtime: "Runtime", provider: str) -> "Connected":
     if provider not in runtime.connected:
         raise Failed(f"provider {provider} is off; set SETTLEPIPE_{provider.upper()}__BASE_URL to turn it on")
     return runtime.connected[provider]
-
-
-def _must_be_known(provider: str) -> None:
-    from shared.providers.registry import REGISTRATIONS
-
-    if provider not in REGISTRATIONS:
-        raise WrongUse(f"there is no provider {output.safe(provider)}; the providers are {', '.join(REGISTRATIONS)}")
 
 
 def _unsupported(what: str, on: list[str]) -> str:

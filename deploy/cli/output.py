@@ -56,6 +56,16 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     console().print(shown)
 
 
+def entry(head: Iterable[str | None], lines: Iterable[tuple[str, str | None]]) -> None:
+    """A line and what belongs to it, named, below; what is None or empty is left out. Nothing is folded: ids and
+    commands can be copied."""
+    print(safe("  ".join(part for part in head if part)))
+    for name, text in lines:
+        if text:
+            print(f"    {name:<7} {safe(text)}")
+    print()
+
+
 def titled(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A dense table under a line of its own. Only texts of several words are wrapped; where that is not narrow enough
     for the screen, each row is a block of lines instead."""

@@ -11,6 +11,7 @@ import typer
 
 from deploy.cli import output, stack
 from deploy.cli.failures import Failed, WrongUse
+from deploy.cli.known import must_be_provider
 from deploy.cli.output import JsonFlag
 from shared.domain.cells import BYTE_ORDER_MARK, harmless
 
@@ -93,12 +94,11 @@ def export(
 
 def _must_exist(state: str | None, provider: str | None) -> None:
     from shared.domain.payment import State
-    from shared.providers.registry import REGISTRATIONS
 
     if state is not None and state not in list(State):
         raise WrongUse(f"there is no state {output.safe(state)}; the states are {', '.join(State)}")
-    if provider is not None and provider not in REGISTRATIONS:
-        raise WrongUse(f"there is no provider {output.safe(provider)}; the providers are {', '.join(REGISTRATIONS)}")
+    if provider is not None:
+        must_be_provider(provider)
 
 
 def _text(value: Any) -> str:

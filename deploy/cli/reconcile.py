@@ -11,6 +11,7 @@ import typer
 
 from deploy.cli import output, stack
 from deploy.cli.failures import Failed, WrongUse, explain
+from deploy.cli.known import must_be_provider
 from deploy.cli.output import JsonFlag
 from shared.domain.words import counted
 
@@ -93,7 +94,6 @@ def _reconcile(
 
 
 def _names(runtime: "Runtime", provider: str) -> list[str]:
-    from shared.providers.registry import REGISTRATIONS
     from shared.reconciliation.run import providers
 
     names = list(providers(runtime))
@@ -101,8 +101,7 @@ def _names(runtime: "Runtime", provider: str) -> list[str]:
         if not names:
             raise Failed("no provider with books is on; set SETTLEPIPE_<PROVIDER>__BASE_URL to turn one on")
         return names
-    if provider not in REGISTRATIONS:
-        raise WrongUse(f"there is no provider {output.safe(provider)}; the providers are {', '.join(REGISTRATIONS)}")
+    must_be_provider(provider)
     if provider not in runtime.connected:
         raise Failed(f"provider {provider} is off; set SETTLEPIPE_{provider.upper()}__BASE_URL to turn it on")
     if provider not in names:

@@ -6,8 +6,6 @@ from typing import Annotated
 
 import typer
 
-WRONG_SCHEMA = 3  # the status of a process that has it, too
-
 
 class Process(StrEnum):
     """The product's processes, as `settlepipe run` names them."""
@@ -33,6 +31,7 @@ def run(
     from deploy.local.home import LocalError
     from deploy.local.run import become
     from shared.database.version import WrongSchema
+    from shared.process import WRONG_SCHEMA
     from shared.settings import load_settings
 
     if lane is not None and process is not Process.WORKER:

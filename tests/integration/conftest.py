@@ -14,27 +14,27 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(
-    database_url: str,
-    broker_url: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Run:
-    """Run a command against this test's servers: (exit status, stdout, stderr)."""
-    monkeypatch.setenv("SETTLEPIPE_DATABASE_URL", database_url)
-    monkeypatch.setenv("SETTLEPIPE_BROKER_URL", broker_url)
-    monkeypatch.setenv("SETTLEPIPE_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("SETTLEPIPE_SECRET_KEYS", json.dumps([Fernet.generate_key().decode()]))
-    monkeypatch.setenv("SETTLEPIPE_REFERENCE_KEY", "a-made-up-key-of-references-for-tests")
+def command(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command with the settings that stand in the environment: (exit status, stdout, stderr)."""
 
-    def command(*given: str) -> tuple[int, str, str]:
+    def run(*given: str) -> tuple[int, str, str]:
         capsys.readouterr()
         status = main(given)
         out, err = capsys.readouterr()
         assert "Traceback" not in err
         return status, out, err
 
+    return run
+
+
+@pytest.fixture
+def run(database_url: str, broker_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Run) -> Run:
+    """Run a command against this test's servers: (exit status, stdout, stderr)."""
+    monkeypatch.setenv("SETTLEPIPE_DATABASE_URL", database_url)
+    monkeypatch.setenv("SETTLEPIPE_BROKER_URL", broker_url)
+    monkeypatch.setenv("SETTLEPIPE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SETTLEPIPE_SECRET_KEYS", json.dumps([Fernet.generate_key().decode()]))
+    monkeypatch.setenv("SETTLEPIPE_REFERENCE_KEY", "a-made-up-key-of-references-for-tests")
     return command
 
 

@@ -1,16 +1,14 @@
 """The dispatcher tells people of what stands still, and `settlepipe alerts` shows it."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 from shared.database.engine import Connection
 from shared.domain.payment import State
+from tests.integration.conftest import Run
 from tests.support import lone
 from tests.support.stack import wait_until
 from tests.support.stored import add_payment
-
-Run = Callable[..., tuple[int, str, str]]
 
 
 def test_two_dispatchers_tell_of_a_parked_payment_once_and_of_its_end(

@@ -77,14 +77,6 @@ def never(_: Report) -> None:
 
 
 @pytest.fixture
-def connection(database_url: str) -> Iterator[Connection]:
-    pool = Database(database_url, pool_size=1)
-    with pool.connection() as one:
-        yield one
-    pool.dispose()
-
-
-@pytest.fixture
 def receiver(database_url: str) -> Iterator[Receiver]:
     pool = Database(database_url, pool_size=2)
 

@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,8 @@ from shared.messaging.intake_stream import Intake
 from shared.payments.accept import accept
 from shared.settings import load_settings
 from shared.start import start
+from tests.integration.conftest import Run
 from tests.support.stored import add_payment, everything
-
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture

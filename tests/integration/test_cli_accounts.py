@@ -1,34 +1,25 @@
 """`settlepipe accounts`: what operators compare, and what they confirm."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deploy.cli.main import main
 from shared.database.engine import Database
 from shared.directory.store import lists
 from shared.domain.records import DirectoryRow
+from tests.integration.conftest import Run
 
-Run = Callable[..., tuple[int, str, str]]
 OLD, NEW, OTHER = "7000000001", "7000000002", "7000000003"
 
 
 @pytest.fixture
-def run(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Run) -> Run:
     """Run a command on this test's database: (exit status, stdout, stderr)."""
     monkeypatch.setenv("SETTLEPIPE_DATABASE_URL", database_url)
     monkeypatch.setenv("SETTLEPIPE_HOME", str(tmp_path / "home"))
-
-    def command(*given: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        status = main(given)
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return status, out, err
-
     return command
 
 

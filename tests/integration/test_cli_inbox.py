@@ -11,9 +11,9 @@ from shared import lanes
 from shared.database.engine import Connection
 from shared.domain.payment import State
 from shared.inbox import Kind
+from tests.integration.conftest import Run
 from tests.support.stored import add_payment
 
-Run = Callable[..., tuple[int, str, str]]
 CHOSEN = {"succeeded|refused|resend": "refused", "TEXT": "asked the biller", "NAME": "operator-1"}
 
 

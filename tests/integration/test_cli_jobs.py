@@ -1,21 +1,19 @@
 """`settlepipe jobs` and `settlepipe refresh tokens`, on a real database and the sandbox."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
 
-from deploy.cli.main import main
 from scheduler import runs
 from scheduler.schedule import jobs_of
 from shared.runtime import Runtime
 from shared.settings import load_settings
 from shared.start import start
+from tests.integration.conftest import Run
 from tests.support.sandbox import SandboxClient
-
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -37,16 +35,8 @@ def environment(
 
 
 @pytest.fixture
-def run(environment: None, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(environment: None, command: Run) -> Run:
     """Run a command with billcenter on: (exit status, stdout, stderr)."""
-
-    def command(*given: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        status = main(given)
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return status, out, err
-
     return command
 
 

@@ -2,8 +2,6 @@
 
 import contextlib
 import http.client
-import os
-import signal
 import socket
 import threading
 import time
@@ -24,7 +22,7 @@ from shared.metrics.families import FAMILIES, PREFIX
 from tests.support import lone
 from tests.support.intake_process import STREAM, put
 from tests.support.patience import PATIENCE
-from tests.support.stack import wait_until
+from tests.support.stack import standing_still, wait_until
 
 BOUND_S = 10.0
 SESSIONS = "SELECT pid FROM pg_stat_activity WHERE datname = %s AND application_name = 'settlepipe metrics'"
@@ -177,15 +175,10 @@ def test_a_frozen_server_makes_no_scrape_hang_and_answers_when_it_wakes(
         assert running.scrape()["up",] == 1
         frozen = [row[0] for row in other.execute(SESSIONS, (name,)).fetchall()]
         assert len(frozen) > 0
-        try:
-            for pid in frozen:
-                os.kill(pid, signal.SIGSTOP)
+        with standing_still(frozen):
             for _ in range(2):
                 found = running.scrape()
                 assert (found["up",], found["broker_up",]) == (0, 1)
-        finally:
-            for pid in frozen:
-                os.kill(pid, signal.SIGCONT)
         wait_until(lambda: running.scrape()["up",] == 1, "it answers again")
 
 

@@ -1,7 +1,6 @@
 """What probes say of real processes while PostgreSQL or the broker stands still, and afterwards."""
 
 import os
-import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -15,6 +14,7 @@ from shared.settings import Settings
 from tests.conftest import FAST_POSTGRES
 from tests.support import by_itself
 from tests.support.by_itself import LANE, NEEDED, ByItself
+from tests.support.stack import standing_still
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -49,13 +49,8 @@ def frozen(folder: Path) -> Iterator[None]:
                 continue
             pids += [int(process.name)] if inside else []
     assert pids
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    with standing_still(pids):
         yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
 
 
 @contextmanager

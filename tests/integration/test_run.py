@@ -12,11 +12,12 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from deploy.cli.run import WRONG_SCHEMA, Process
+from deploy.cli.run import Process
 from deploy.local import commands
 from deploy.local.embedded import Servers
 from deploy.local.home import free_ports
 from shared.database import version
+from shared.process import WRONG_SCHEMA
 from shared.settings import Settings
 from tests.conftest import url_of
 from tests.support import by_itself

@@ -252,6 +252,19 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+@contextlib.contextmanager
+def standing_still(pids: Sequence[int]) -> Iterator[None]:
+    """These processes are stopped (SIGSTOP) until the block ends."""
+    try:
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        yield
+    finally:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
 def is_alive(pid: int) -> bool:
     """Is it running? A zombie that nobody has reaped yet is not."""
     try:

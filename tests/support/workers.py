@@ -32,7 +32,7 @@ from tests.support.intents import settle
 from tests.support.lone import KEY
 from tests.support.patience import PATIENCE
 from tests.support.sandbox import SandboxClient
-from tests.support.stack import ROOT, SHORT, STREAM, descendants, tail, wait_until
+from tests.support.stack import ROOT, SHORT, STREAM, descendants, standing_still, tail, wait_until
 
 LANE = "billcenter"  # its resends are promised to be safe: payments are claimed in lots
 DEADLINE_S = float(SHORT["HTTP__TOTAL_TIMEOUT_S"])
@@ -139,20 +139,20 @@ class Lane:
         """Stop PostgreSQL, all of it, for the length of the block."""
         with self.runtime.database.connection() as connection:
             backend = connection.info.backend_pid
-        with _frozen(_postmaster(backend)):
+        with standing_still(descendants(_postmaster(backend))):
             yield
 
     @contextmanager
     def frozen_broker(self) -> Iterator[None]:
         """Stop Valkey for the length of the block."""
-        with _frozen(_broker(self.broker_url)):
+        with standing_still(descendants(_broker(self.broker_url))):
             yield
 
 
 @contextmanager
 def frozen_servers(backend: int, broker_url: str) -> Iterator[None]:
     """Stop both servers for the length of the block. backend: the pid of any session of PostgreSQL's."""
-    with _frozen(_broker(broker_url)), _frozen(_postmaster(backend)):
+    with standing_still(descendants(_broker(broker_url))), standing_still(descendants(_postmaster(backend))):
         yield
 
 
@@ -164,19 +164,6 @@ def _broker(url: str) -> int:
     with broker.connect(url) as client:
         told: Any = client.info("server")
     return int(told["process_id"])
-
-
-@contextmanager
-def _frozen(root: int) -> Iterator[None]:
-    tree = descendants(root)
-    for pid in tree:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in tree:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
 
 
 @contextmanager
