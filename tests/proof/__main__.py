@@ -35,6 +35,8 @@ def run(what: str, *arguments: str) -> bool:
 if __name__ == "__main__":
     results = [run(f"{at} UTC, {zone}", "test", f"AT={at}", f"ZONE={zone}") for at, zone in TIMES]
     results.append(run("the large ones", "test-large"))
+    moments = "tests/acceptance/test_recovery_moment.py"
+    results.append(run("restored to twenty moments", "test-large", "MOMENTS=20", f"T={moments}"))
     results.append(run("tests/proof", "test", "T=tests/proof"))
     results.append(run("odd inputs, at length", "test", "T=tests/unit/fuzz", "FUZZ=50"))
     results += [run(f"chaos, seed {seed}", "chaos", f"SEED={seed}", "MINUTES=30") for seed in CHAOS_SEEDS]

@@ -20,6 +20,8 @@ from deploy.local.home import free_ports
 from tests.support.stack import descendants, wait_until
 
 PASSWORD = "made-up"
+# A server that keeps its log, so that it can be restored to any moment since a base backup.
+ARCHIVED = {"archive_mode": "on", "archive_command": "cp %p ../archive/%f"}
 _LOCAL = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "shared_buffers": "32MB", "jit": "off"}
 
 
@@ -89,6 +91,20 @@ class Server:
         wait_until(lambda: self.asked("SELECT count(*) FROM pg_stat_replication"), f"{name} follows", 60)
         return made
 
+    def archived(self) -> None:
+        """All that was committed is in the archive."""
+        last = self.asked("SELECT pg_walfile_name(pg_switch_wal())")
+        there = self.cluster.folder / "archive" / last
+        wait_until(there.exists, "the log is archived", 60)
+
+    def restore(self, moment: str) -> None:
+        """Start this base backup with the archived log until a moment, taking writes."""
+        (self.data / "recovery.signal").touch()
+        self.cluster.own(self.data)
+        said = {"restore_command": "cp ../archive/%f %p", "recovery_target_action": "promote"}
+        self.start(**said, recovery_target_time=moment)
+        wait_until(lambda: self.asked("SELECT pg_is_in_recovery()") is False, "it is restored", 120)
+
     def deafen(self) -> None:
         """Have this standby receive nothing more: not even what is in a socket's buffer."""
         self.asked("ALTER SYSTEM SET primary_conninfo = ''")
@@ -139,7 +155,8 @@ def primary(**settings: str) -> Iterator[Server]:
     cluster.own(folder)
     password = folder / "password"
     password.write_text(PASSWORD)
-    cluster.own(password)
+    (folder / "archive").mkdir()
+    cluster.own(password, folder / "archive")
     server = Server(cluster, folder / "primary", free_ports(1)[0])
     try:
         cluster.run(

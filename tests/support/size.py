@@ -3,6 +3,7 @@
 import os
 
 LARGE = os.environ.get("TEST_SIZE") == "large"
+MOMENTS = int(os.environ.get("MOMENTS", "1"))  # to which a database is restored, each in a drill of its own
 
 
 def sized(small: int, large: int) -> int:
