@@ -23,7 +23,7 @@ class FollowUpClaim:
     """The right to ask for a follow-up once.
 
     kind: `receipt` or `sms`. provider: whose lane it goes through. age_s: since it was asked for.
-    request: None until it is built.
+    request: None until it is built. lost_times: see `shared.database.store.STILL`.
     """
 
     id: int
@@ -33,6 +33,7 @@ class FollowUpClaim:
     attempt: int
     age_s: float
     request: Request | None
+    lost_times: int = 0
 
 
 _TOLD = written(
@@ -82,7 +83,8 @@ WITH claimed AS (
     RETURNING f.*
 )
 SELECT {PAYMENT_COLUMNS}, c.id AS follow_up_id, c.kind, c.provider AS lane, c.attempts AS attempt,
-    c.path AS own_path, c.body AS own_body, extract(epoch FROM clock() - c.asked_at)::float8 AS age_s
+    c.path AS own_path, c.body AS own_body, extract(epoch FROM clock() - c.asked_at)::float8 AS age_s,
+    {whole.LOST_TIMES} AS lost_times
 FROM claimed c JOIN payments p ON p.id = c.payment_id
 """
 
@@ -97,7 +99,7 @@ WITH stands AS (
         reference = coalesce(%(reference)s, reference),
         due_at = clock() + make_interval(secs => %(wait_s)s::float8),
         finished_at = CASE WHEN %(to)s IN ('issued', 'refused') THEN clock() END
-    WHERE id = %(id)s AND attempts = %(attempt)s
+    WHERE id = %(id)s AND attempts = %(attempt)s AND {whole.STILL}
         AND (state = 'sending' OR state = 'parked' AND %(to)s IN ('issued', 'waiting'))
     RETURNING *
 ), {EVENT}, {lanes.probed("probe_follow_up_id")}
@@ -119,13 +121,21 @@ def claim(connection: Connection, follow_up_id: int, lease_s: float, *, seen: Se
     body = row["own_body"]
     request = None if body is None else Request(row["own_path"], bytes(body))
     return FollowUpClaim(
-        row["follow_up_id"], row["kind"], row["lane"], payment(row), row["attempt"], row["age_s"], request
+        row["follow_up_id"],
+        row["kind"],
+        row["lane"],
+        payment(row),
+        row["attempt"],
+        row["age_s"],
+        request,
+        row["lost_times"],
     )
 
 
 def begin(connection: Connection, claim: FollowUpClaim, request: Request) -> bool:
     """Keep the request, and that it is about to be asked for. False when the claim ran out: it must not be."""
-    given = {"id": claim.id, "attempt": claim.attempt, "path": request.path, "body": request.body}
+    given = {"id": claim.id, "attempt": claim.attempt, "lost_times": claim.lost_times}
+    given |= {"path": request.path, "body": request.body}
     return connection.execute(_SQL["begin"], given).fetchone() is not None
 
 
@@ -152,6 +162,7 @@ def record(connection: Connection, claim: FollowUpClaim, outcome: FollowUpOutcom
     given = {
         "id": claim.id,
         "attempt": claim.attempt,
+        "lost_times": claim.lost_times,
         "provider": claim.provider,
         "kind": claim.kind,
         "to": outcome.to,

@@ -1,3 +1,5 @@
 -- name: begin
 UPDATE follow_ups SET path = %(path)s, body = %(body)s, body_sha256 = sha256(%(body)s), unasked = false
-WHERE id = %(id)s AND state = 'sending' AND attempts = %(attempt)s AND due_at > clock() RETURNING id
+WHERE id = %(id)s AND state = 'sending' AND attempts = %(attempt)s AND due_at > clock()
+    AND (SELECT count(*) FROM lost_times) = %(lost_times)s
+RETURNING id

@@ -28,6 +28,7 @@ class CheckClaim:
     sender_alive: a process whose attempt has no recorded end still lives.
     resend_asked: a person decided to send again; the check looks first.
     covered: what that person was shown and said "although" to (`look.told`); None: nothing.
+    lost_times: see `store.STILL`.
     overdue: past its deadline, so it is parked rather than sent again.
     attempts: how often it was claimed for sending. resend_safe: the same request is promised to be safe.
     lost: of one that may have been sent in a lost time: `since` and `opened_at` (of the window), `frozen` (its request
@@ -50,6 +51,7 @@ class CheckClaim:
     lost: Mapping[str, Any] | None = None
     other_request: bool = False
     covered: Mapping[str, Any] | None = None
+    lost_times: int = 0
 
 
 # What a check has to know of its payment p, in the lane l.
@@ -67,7 +69,8 @@ SEEN = f"""{PAYMENT_COLUMNS}, p.checks, p.rung, p.resend_asked, p.exclusive_key,
     (SELECT a.body_sha256 <> p.body_sha256 FROM attempts a WHERE a.payment_id = p.id AND a.number = 0) IS TRUE
         AS other_request,
     (SELECT CASE WHEN r.although IS NOT NULL THEN r.look END FROM resolutions r
-     WHERE r.payment_id = p.id AND r.action = 'resend' ORDER BY r.id DESC LIMIT 1) AS covered"""
+     WHERE r.payment_id = p.id AND r.action = 'resend' ORDER BY r.id DESC LIMIT 1) AS covered,
+    {whole.LOST_TIMES} AS lost_times"""
 
 _CLAIM = f"""
 UPDATE payments p SET checks = p.checks + 1, check_due = false, due_at = clock() + make_interval(secs => %(lease_s)s)
@@ -83,7 +86,7 @@ _KEEP = f"""
 kept AS (
     INSERT INTO checks (payment_id, number, verdict, detail, evidence)
     SELECT id, %(number)s, %(verdict)s, %(detail)s, %(evidence)s::jsonb
-    FROM payments WHERE id = %(id)s AND sent_reference = %(reference)s
+    FROM payments WHERE id = %(id)s AND sent_reference = %(reference)s AND {whole.STILL}
     ON CONFLICT DO NOTHING  -- a check that slept for very long may find it archived
 ), {_LANE}
 """
@@ -116,14 +119,15 @@ UPDATE payments p SET rung = rung + %(climb)s,
         ELSE clock() + make_interval(secs => %(wait_s)s) END
 FROM lanes l
 WHERE p.id = %(id)s AND p.state = 'unknown' AND p.checks = %(number)s AND l.provider = p.provider
-    AND p.sent_reference = %(reference)s
+    AND p.sent_reference = %(reference)s AND {whole.STILL}
 RETURNING p.id
 """
 
 _REFUSED = f"""
 WITH {_KEEP}
 UPDATE payments SET state = 'refused', in_doubt = false, due_at = NULL, detail = %(refusal)s
-WHERE id = %(id)s AND state = 'unknown' AND checks = %(number)s AND sent_reference = %(reference)s RETURNING id
+WHERE id = %(id)s AND state = 'unknown' AND checks = %(number)s AND sent_reference = %(reference)s AND {whole.STILL}
+RETURNING id
 """
 
 # NOT_APPLIED and the claim of the resend are one statement: nobody can send in between. A sender that may still
@@ -136,7 +140,7 @@ WITH {_KEEP}, claimed AS (
         deadline = coalesce(p.deadline, lane_clock(l) + make_interval(secs => %(deadline_s)s))
     FROM lanes l
     WHERE p.id = %(id)s AND p.state = 'unknown' AND p.checks = %(number)s AND l.provider = p.provider
-        AND p.sent_reference = %(reference)s AND {whole.OPEN}
+        AND p.sent_reference = %(reference)s AND {whole.OPEN} AND {whole.STILL}
         AND (l.running OR l.paused_at IS NULL AND l.probe_payment_id = p.id)
         AND worker_alive(%(worker_key)s)
         AND NOT EXISTS (SELECT FROM attempts a WHERE a.payment_id = p.id AND a.ended_at IS NULL
@@ -181,6 +185,7 @@ def as_seen(row: Row) -> CheckClaim:
         lost=row["lost"],
         other_request=row["other_request"],
         covered=row["covered"],
+        lost_times=row["lost_times"],
     )
 
 
@@ -267,6 +272,7 @@ def _given(claim: CheckClaim, result: CheckResult, limits: Limits) -> dict[str, 
         "id": claim.payment.id,
         "reference": claim.payment.sent_reference,
         "number": claim.number,
+        "lost_times": claim.lost_times,
         "provider": claim.payment.provider,
         "verdict": result.verdict.value,
         "detail": foreign.text(result.detail),

@@ -10,7 +10,7 @@ import pytest
 
 from shared.database import store
 from shared.database.store import HeldError
-from shared.domain.answers import Verdict
+from shared.domain.answers import Answer, CheckResult, Verdict
 from shared.follow_ups import lane as follow_ups
 from shared.follow_ups.ask import follow_up
 from shared.payments import resolve as decide
@@ -21,8 +21,9 @@ from shared.payments.send import deliver, send
 from shared.payments.store import lost_time
 from shared.payments.store import send as send_store
 from shared.payments.store.lost_time import Window
+from shared.providers.base import Auth
 from tests.support.alerts import raised
-from tests.support.flow import ABSENT, AGAIN, APPLIED, LOOK, NO, OK, UNCLEAR, World
+from tests.support.flow import ABSENT, AGAIN, APPLIED, LOOK, NO, NOT_SENT, OK, UNCLEAR, UNDOCUMENTED_NO, World
 
 SENDING_S, WINDOW_S = 90.0, 604_800.0
 
@@ -180,6 +181,25 @@ def test_a_late_refusal_of_an_attempt_from_before_the_lost_time_proves_nothing(w
     assert (world.state(payment_id), world.payment(payment_id)["in_doubt"]) == ("sending", True)
     looks(world, "careful", APPLIED, times=3)
     assert world.state(payment_id) == "succeeded"
+
+
+@pytest.mark.parametrize("answer", [AGAIN, UNDOCUMENTED_NO])
+def test_the_verdict_of_a_check_from_before_the_lost_time_changes_nothing(world: World, answer: Answer) -> None:
+    """The database has forgotten that check, so another may have its number: whoever looks after the loss decides."""
+    derived(world)
+    payment_id = world.settled("careful", answer)
+    world.advance(10_000)  # the settle window is over
+
+    def frozen_in_the_look() -> CheckResult:
+        lose(world)
+        return ABSENT
+
+    world.careful.verdicts.append(frozen_in_the_look)
+    world.run("careful")
+    assert (world.state(payment_id), len(world.careful.sent)) == ("unknown", 1)
+    assert world.rows("SELECT FROM checks WHERE payment_id = %s", payment_id) == []
+    looks(world, "careful", APPLIED, times=3)
+    assert (world.state(payment_id), len(world.careful.sent)) == ("succeeded", 1)
 
 
 def test_the_books_are_believed_for_what_they_show_also_under_a_drawn_reference(world: World) -> None:
@@ -345,6 +365,31 @@ def test_receipts_park_and_messages_are_not_sent(world: World) -> None:
     world.run()
     world.run("ubill")
     assert (world.safe.receipts_sent, world.ubill.messages_sent) == ([], [])
+
+
+@pytest.mark.parametrize("slept", ["before", "after"])
+def test_a_receipt_that_was_being_asked_for_before_the_lost_time_is_not_touched(world: World, slept: str) -> None:
+    """The database has forgotten that claim, and another one, after a person's decision, got its number."""
+    derived(world)
+    receipt = {"register": "", "email": "a@example.com"}
+    payment_id = world.settled("safe", receipt=receipt)
+
+    def forgotten(then: Any) -> Any:
+        lose(world)
+        world.execute(
+            "UPDATE follow_ups SET state = 'sending', finished_at = NULL, due_at = clock() + interval '60 s'"
+            " WHERE payment_id = %s",
+            payment_id,
+        )
+        return then
+
+    if slept == "before":
+        world.safe.auths.append(lambda: forgotten(Auth()))
+    else:
+        world.safe.receipts.append(lambda: forgotten(NOT_SENT))
+    world.run()
+    assert len(world.safe.receipts_sent) == (1 if slept == "after" else 0)
+    assert world.value("SELECT state FROM follow_ups") == "sending"
 
 
 def test_after_the_window_all_is_as_before(world: World) -> None:
