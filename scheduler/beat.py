@@ -12,7 +12,6 @@ from celery.signals import beat_init
 
 from shared import celery_process, health, process, stopping
 from shared.messaging import tasks
-from shared.messaging.tasks import celery_app
 from shared.settings import load_settings
 from shared.telemetry import celery_logs
 
@@ -20,8 +19,8 @@ _LONGEST_SLEEP_S = 10.0  # between two turns of its loop
 
 settings = load_settings()
 celery_logs.connect(settings)
-app = celery_app(process.broker_url(settings), "settlepipe-beat")
-celery_process.prepare(app, "beat", settings, lambda: process.right_schema(settings))
+app = process.celery(settings, "settlepipe-beat")
+celery_process.prepare(app, "beat", settings, lambda: process.right_servers(settings))
 app.conf.beat_scheduler = "scheduler.beat:Scheduler"
 app.conf.beat_max_loop_interval = _LONGEST_SLEEP_S
 app.conf.beat_schedule = {

@@ -62,11 +62,11 @@ class Tidying:
     def __init__(self) -> None:
         self._due_at: dict[str, float] = {}
 
-    def look(self, runtime: Runtime, provider: str, client: "redis.Redis", app: Celery) -> None:
+    def look(self, runtime: Runtime, provider: str, app: Celery) -> None:
         """One look at one lane, which tidies when it is time to."""
         began = time.monotonic()
         tidy = began >= self._due_at.get(provider, began)
-        look(runtime, provider, client, app, tidy=tidy)
+        look(runtime, provider, app, tidy=tidy)
         if tidy:
             ended = time.monotonic()
             self._due_at[provider] = ended + max(_TIDY_S, _TIDY_SHARE * (ended - began))
@@ -162,9 +162,8 @@ def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = load_settings()
     stop = process.start("dispatcher", settings)
-    url = process.broker_url(settings)
+    client, app = process.broker(settings), process.celery(settings)
     runtime = process.patiently(lambda: start(settings, pool_size=2), stop)
-    client, app = broker.connect(url), tasks.celery_app(url)
     witnesses, heart = Witnesses(settings.home, client), Heart()
     apart = Apart()
     bell, releases, tidying = Bell(client, settings.dispatch_interval_s), Releases(apart), Tidying()
@@ -179,14 +178,14 @@ def main() -> None:
         if not heart.beats(runtime, witnesses, apart):
             continue
         for provider in runtime.lanes:
-            step = partial(tidying.look, runtime, provider, client, app)
+            step = partial(tidying.look, runtime, provider, app)
             apart.run(f"dispatch {provider}", step, provider=provider)
         releases.look(runtime, app)
 
 
-def look(runtime: Runtime, provider: str, client: "redis.Redis", app: Celery, *, tidy: bool = True) -> None:
+def look(runtime: Runtime, provider: str, app: Celery, *, tidy: bool = True) -> None:
     """One look at one lane: what is due is dispatched, committed, published."""
-    batches = dispatch(runtime, provider, lambda: tasks.queue_length(client, provider), tidy=tidy)
+    batches = dispatch(runtime, provider, lambda: tasks.queue_length(app, provider), tidy=tidy)
     if batches:
         tasks.publish(app, provider, batches)
         log.debug("dispatched", provider=provider, messages=len(batches))

@@ -16,7 +16,6 @@ from prometheus_client.registry import Collector
 
 from scheduler.gathered import Gathering
 from shared import health, process
-from shared.messaging import broker
 from shared.metrics.families import Sample, families
 from shared.settings import SettingsError, load_settings
 from shared.telemetry.logs import get_logger
@@ -77,7 +76,7 @@ def main() -> None:
     stop = process.start("metrics", settings)
     if settings.metrics_port is None:
         raise SettingsError("SETTLEPIPE_METRICS_PORT is not set; set it to the port that Prometheus scrapes")
-    gathering = Gathering(settings, process.database_url(settings), broker.connect(process.broker_url(settings)))
+    gathering = Gathering(settings, process.database_url(settings), process.broker(settings))
     server = Server(
         (settings.metrics_address, settings.metrics_port),
         application(gathering),

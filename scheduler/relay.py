@@ -17,7 +17,7 @@ from shared.database import locks, session, store, version
 from shared.database.engine import Connection, Database, Row
 from shared.database.store import HeldError, Seen
 from shared.events import outbox
-from shared.messaging import broker, events_stream
+from shared.messaging import events_stream
 from shared.recovery import beat, stream
 from shared.settings import Settings, load_settings
 from shared.telemetry.logs import get_logger
@@ -35,10 +35,10 @@ def main() -> None:
     settings = load_settings()
     stop = process.start("relay", settings)
     url = process.database_url(settings)
-    client = broker.connect(process.broker_url(settings))
+    client = process.broker(settings)
     database = Database(url, pool_size=1, application="settlepipe relay")
     upkeep, seen = Upkeep(client, settings), Seen()
-    process.patiently(lambda: process.right_schema(settings), stop)
+    process.patiently(lambda: process.right_servers(settings), stop)
     health.has_turn(False)
     health.started()
     while not stop.is_set():
@@ -53,7 +53,7 @@ def main() -> None:
         except HeldError as error:
             log.warning("nothing is relayed", reason=str(error))
         except version.MISSING as error:
-            process.patiently(lambda: process.right_schema(settings), stop)  # ends it, where the schema went
+            process.patiently(lambda: process.right_servers(settings), stop)  # ends it, where the schema went
             log.error("the database lacks what its schema has; trying again", reason=type(error).__name__)
         except (psycopg.Error, SQLAlchemyError) as error:
             log.warning("PostgreSQL does not answer; trying again", reason=type(error).__name__)

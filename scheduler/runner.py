@@ -11,9 +11,8 @@ from typing import Any
 from scheduler import runs
 from scheduler.schedule import Job, jobs_of
 from shared import celery_process, process, stopping
-from shared.messaging import tasks, transport
+from shared.messaging import tasks
 from shared.messaging.celery_stop import stop_step
-from shared.messaging.tasks import celery_app
 from shared.runtime import Runtime
 from shared.settings import load_settings
 from shared.start import start
@@ -24,9 +23,8 @@ log = get_logger(__name__)
 
 settings = load_settings()
 celery_logs.connect(settings)
-app = celery_app(process.broker_url(settings), "settlepipe-jobs")
+app = process.celery(settings, "settlepipe-jobs")
 app.conf.worker_max_tasks_per_child = 500
-app.conf.broker_transport = transport.NAME
 
 
 def _bounded(worker: Any) -> Callable[[], None]:

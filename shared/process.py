@@ -8,10 +8,15 @@ import threading
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
+import redis
+from celery import Celery
+
 from shared import health, stopping
 from shared.database import session, version
 from shared.database.version import WrongSchema
 from shared.health.watch import Page
+from shared.messaging import tasks
+from shared.messaging.broker import connect, must_be_usable
 from shared.settings import Settings, SettingsError
 from shared.telemetry.logs import bind, configure, get_logger
 
@@ -70,11 +75,13 @@ def cannot_run(error: Exception, status: int = WRONG_SETTINGS) -> NoReturn:
     raise SystemExit(status) from None
 
 
-def right_schema(settings: Settings) -> None:
-    """Look whether the database has this code's schema, over a connection that is closed again.
+def right_servers(settings: Settings) -> None:
+    """Look whether the database has this code's schema, and the broker is one that can be used, over connections that
+    are closed again.
 
     Raises WrongSchema; SettingsError for a database that can't be used as it is; psycopg.Error when it can't be asked.
     """
+    right_broker(settings)
     try:
         with session.connect(database_url(settings), "settlepipe looks at the schema") as connection:
             version.require(connection)
@@ -82,11 +89,34 @@ def right_schema(settings: Settings) -> None:
         raise SettingsError(str(error)) from None
 
 
+def right_broker(settings: Settings) -> None:
+    """Raises SettingsError where the broker's server can't be used. One that is away is not judged."""
+    if settings.broker_url is None:
+        return
+    with broker(settings) as client:
+        must_be_usable(client)
+
+
 def database_url(settings: Settings) -> str:
     """The database's URL. Raises SettingsError when there is none: `settlepipe up` sets it for its processes."""
     if settings.database_url is None:
         raise SettingsError("SETTLEPIPE_DATABASE_URL is not set; set it, or run the process with `settlepipe up`")
     return settings.database_url.get_secret_value()
+
+
+def broker(settings: Settings) -> "redis.Redis":
+    """A client of the broker that holds the streams and the bell. Raises SettingsError, also where there is none."""
+    return connect(broker_url(settings), settings.broker_tls)
+
+
+def celery_url(settings: Settings) -> str:
+    """Where Celery's queues are. Raises SettingsError when that is nowhere."""
+    return settings.celery_url.get_secret_value() if settings.celery_url else broker_url(settings)
+
+
+def celery(settings: Settings, name: str = "settlepipe") -> Celery:
+    """The Celery app, on the broker that holds its queues. Raises SettingsError."""
+    return tasks.celery_app(celery_url(settings), name, settings.broker_tls)
 
 
 def broker_url(settings: Settings) -> str:

@@ -12,7 +12,7 @@ from shared.database.store import Seen, Store
 from shared.database.tokens import StoredTokens
 from shared.directory.views import CachedDirectory
 from shared.domain.reference import fingerprint
-from shared.messaging import broker
+from shared.messaging.broker import must_be_usable
 from shared.payments.store.ours import StoredBooks
 from shared.providers import registry
 from shared.runtime import Runtime, SignOfLife, limits_of
@@ -66,8 +66,9 @@ def _remember(connection: Connection, settings: Settings, seen: Seen) -> None:
     though nobody has judged it yet."""
     store.adopt(connection)
     found = store.look(connection)
-    url = settings.broker_url
-    with broker.connect(url.get_secret_value()) if url else nullcontext() as client:
+    with process.broker(settings) if settings.broker_url else nullcontext() as client:
+        if client is not None:
+            must_be_usable(client)
         remembered = Witnesses(settings.home, client).read(found.installation or "")
     _must_be_its_key(settings, found, {one.fingerprint for one in remembered})
     for one in remembered:

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from shared import celery_process, process, stopping
-from shared.messaging import broker, transport
+from shared.messaging import broker
 from shared.messaging.celery_stop import stop_step
-from shared.messaging.tasks import celery_app, lane_of
+from shared.messaging.tasks import lane_of
 from shared.payments import dispatch
 from shared.payments.recorder import Recorder
 from shared.runtime import ClaimGate, Runtime
@@ -26,10 +26,9 @@ log = get_logger(__name__)
 
 settings = load_settings()
 celery_logs.connect(settings)
-app = celery_app(process.broker_url(settings))
+app = process.celery(settings)
 app.conf.imports = ("worker.tasks",)
 app.conf.worker_consumer = "worker.consumer:Consumer"
-app.conf.broker_transport = transport.NAME
 
 # Each sender thread borrows a connection for two short statements a payment; most of its time is the provider's.
 _POOL_SIZE = 8
@@ -71,7 +70,7 @@ def senders(queue: str) -> ThreadPoolExecutor:
 
 @once
 def _bell() -> Any:
-    return broker.connect(app.conf.broker_url)
+    return process.broker(settings)
 
 
 @once

@@ -65,7 +65,7 @@ def main() -> None:
     serving.start()
     log.info("delivery callbacks are received", port=server.bind_addr[1], tls=server.ssl_adapter is not None)
     try:
-        process.patiently(lambda: process.right_schema(settings), stop)  # until then each report is answered with 503
+        process.patiently(lambda: process.right_servers(settings), stop)  # until then each report is answered with 503
         health.started()
         while not stop.wait(1):
             health.turned()

@@ -95,7 +95,7 @@ def main() -> None:
     settings = load_settings()
     stop = process.start("intake", settings)
     runtime = process.patiently(lambda: _started(settings), stop)
-    client = broker.connect(process.broker_url(settings))
+    client = process.broker(settings)
     # New at each start, so that what is pending under it is this process's own; those that are gone are forgotten.
     consumer, batch = f"{os.uname().nodename}-{os.getpid()}-{secrets.token_hex(4)}", settings.intake.batch
     sources = sorted(settings.intake.sources)

@@ -86,12 +86,10 @@ def _say_if_held(pool: "Database") -> None:
 def broker() -> Iterator["redis.Redis"]:
     """A client of the broker. Raises SettingsError when its URL is none."""
     from deploy.local.running import connected
-    from shared.messaging.broker import connect
+    from shared import process
 
     found = settings()
-    url = found.broker_url or connected(found).broker_url
-    assert url is not None  # noqa: S101 - connected() raises instead
-    client = connect(url.get_secret_value())
+    client = process.broker(found if found.broker_url else connected(found))
     try:
         yield client
     finally:

@@ -9,16 +9,13 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
 
 import psycopg
-import redis
 from cryptography.fernet import Fernet
 from psycopg.rows import dict_row
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from deploy.local import postgres, server, valkey
+from deploy.local import brokers, postgres, server, valkey
+from deploy.local.brokers import Check
 from deploy.local.home import LocalError, prepare
 from deploy.local.running import connected
 from shared.database import session, store, version
@@ -27,17 +24,8 @@ from shared.settings import PREFIX, Settings
 TIMEOUT_S = 5
 OLDEST_PYTHON = (3, 11)
 OLDEST_POSTGRES = 15
-OLDEST_BROKER = (6, 2)  # XAUTOCLAIM, and XTRIM by MINID
 CLOCK_TOLERANCE_S = 2.0
 DISK_FREE_BYTES = 500 * 1024 * 1024
-
-
-class Check(NamedTuple):
-    """One finding: what was looked at, is it as it should be, and a sentence for people."""
-
-    name: str
-    ok: bool
-    sentence: str
 
 
 def examine(settings: Settings) -> Iterator[Check]:
@@ -61,7 +49,7 @@ def examine(settings: Settings) -> Iterator[Check]:
     if found.database_url is not None:
         yield from database(found.database_url.get_secret_value())
     if found.broker_url is not None:
-        yield from broker(found.broker_url.get_secret_value())
+        yield from brokers.examine(found)
 
 
 def python_version() -> Check:
@@ -213,37 +201,3 @@ def _migrations(url: str) -> Check:
     except psycopg.Error as error:
         return Check("migrations", False, f"the schema's version can't be read ({type(error).__name__})")
     return Check("migrations", sentence is None, sentence or "at head")
-
-
-def broker(url: str) -> Iterator[Check]:
-    """Does the broker answer, is it new enough, does it keep what it was given?"""
-    client = redis.Redis.from_url(
-        url,
-        socket_timeout=TIMEOUT_S,
-        socket_connect_timeout=TIMEOUT_S,
-        retry=Retry(NoBackoff(), 0),
-        decode_responses=True,
-    )
-    try:
-        server, persistence, memory = client.info("server"), client.info("persistence"), client.info("memory")
-    except (redis.RedisError, OSError) as error:
-        yield Check("broker", False, f"it does not answer: {error}")
-        return
-    finally:
-        client.close()
-    name, version = _broker_version(server)
-    new_enough = tuple(int(part) for part in version.split(".")[:2]) >= OLDEST_BROKER
-    yield Check("broker", new_enough, f"{name} {version} answers" + ("" if new_enough else "; 6.2 or newer is needed"))
-    append_only = bool(persistence.get("aof_enabled"))
-    kept = "what it was given survives a restart" if append_only else "a restart empties it; set appendonly yes"
-    yield Check("broker persistence", append_only, kept)
-    policy = memory.get("maxmemory_policy", "unknown")
-    refuses = policy == "noeviction"
-    sentence = f"maxmemory-policy is {policy}" + ("" if refuses else "; set noeviction, or messages are thrown away")
-    yield Check("broker eviction", refuses, sentence)
-
-
-def _broker_version(server: dict[str, str]) -> tuple[str, str]:
-    if "valkey_version" in server:
-        return "Valkey", str(server["valkey_version"])
-    return "Redis", str(server.get("redis_version", "0.0"))

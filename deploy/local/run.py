@@ -12,7 +12,6 @@ from deploy.local import commands
 from deploy.local.commands import Command
 from deploy.local.home import prepare
 from shared import process
-from shared.messaging import broker
 from shared.settings import PREFIX, Settings, SettingsError
 
 _WITH_TOKENS = ("intake", "dispatcher", "jobs", commands.WORKER)  # they read the providers' tokens
@@ -64,9 +63,8 @@ def _worker(settings: Settings, lane: str | None, number: int) -> Command:
 
 
 def _look(settings: Settings) -> None:
-    assert settings.broker_url is not None  # noqa: S101 - looked at before
-    broker.connect(settings.broker_url.get_secret_value()).close()  # says whether it is a URL at all
+    process.celery(settings)  # says whether its URL and the files of TLS can be used
     try:
-        process.right_schema(settings)
+        process.right_servers(settings)
     except psycopg.Error:
         return

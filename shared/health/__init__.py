@@ -5,9 +5,10 @@ servers. None of it takes part in the flow. See docs/processes.md.
 """
 
 import os
+from contextlib import AbstractContextManager
 
 from shared.health import server, watch
-from shared.health.state import BROKER, DATABASE, PAGES, Health
+from shared.health.state import BROKER, CELERY, DATABASE, PAGES, Health
 from shared.health.watch import Page
 from shared.settings import Settings
 
@@ -25,14 +26,13 @@ def begin(process: str, settings: Settings, page: Page | None = None) -> None:
     else is made. Raises SettingsError when the port can't be listened on, or a server's URL is none.
     """
     probed = settings.health_port is not None
-    asks = {
-        name: ask(_MINE, url.get_secret_value())
-        for name, url, ask in (
-            (DATABASE, settings.database_url, watch.database),
-            (BROKER, settings.broker_url, watch.queues),
-        )
-        if url is not None
-    }
+    asks: dict[str, AbstractContextManager[watch.Ask]] = {}
+    if settings.database_url is not None:
+        asks[DATABASE] = watch.database(_MINE, settings.database_url.get_secret_value())
+    if settings.broker_url is not None:
+        asks[BROKER] = watch.broker(_MINE, settings.broker_url.get_secret_value(), settings.broker_tls)
+    if settings.celery_url is not None:
+        asks[CELERY] = watch.queues(_MINE, settings.celery_url.get_secret_value(), settings.broker_tls)
     if page is not None:
         asks[PAGES] = watch.pages(_MINE, page)
     _MINE.expect(process, settings.health_stuck_after_s, list(asks))

@@ -12,7 +12,7 @@ from shared.database import version
 from shared.telemetry.ready import announce_ready
 
 STALE_S = 6.0  # a server that said nothing for so long counts as away; it is asked every two seconds
-DATABASE, BROKER, PAGES = "database", "broker", "pages"
+DATABASE, BROKER, CELERY, PAGES = "database", "broker", "celery", "pages"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,11 @@ import psycopg
 import redis
 
 from shared.database import session, version
-from shared.health.state import BROKER, DATABASE, PAGES, Health
-from shared.messaging import broker
+from shared.health.state import BROKER, CELERY, DATABASE, PAGES, Health
+from shared.messaging import links, tasks
+from shared.messaging.broker import connect
+from shared.settings import broker_address
+from shared.settings.sections import BrokerTlsSettings as Tls
 
 EVERY_S = 2.0
 AGAIN_S = 0.5  # after an error: a connection that was ended is made anew at once
@@ -27,7 +30,7 @@ Ask = Callable[[], None]
 
 # One for each server, held while a connection to it is made. A process that is forked meanwhile would have the C
 # library's locks of a thread that it does not have.
-_connecting = {DATABASE: threading.Lock(), BROKER: threading.Lock()}
+_connecting = {server: threading.Lock() for server in (DATABASE, BROKER, CELERY)}
 
 
 def watch(health: Health, server: str, asks: AbstractContextManager[Ask], *, on: Callable[[], bool]) -> None:
@@ -70,15 +73,41 @@ def database(health: Health, url: str) -> Iterator[Ask]:
             connection.close()
 
 
-def queues(health: Health, url: str) -> AbstractContextManager[Ask]:
+def broker(health: Health, url: str, tls: Tls) -> AbstractContextManager[Ask]:
     """Asks the broker for a sign of life. Raises SettingsError for what is no broker's URL."""
-    return _pings(health, broker.connect(url).connection_pool.make_connection())
+    return _pings(health, BROKER, connect(url, tls).connection_pool.make_connection())
+
+
+def queues(health: Health, url: str, tls: Tls) -> AbstractContextManager[Ask]:
+    """The same of the one that holds Celery's queues, where that is another one."""
+    address = broker_address.read(url, queues_only=True)
+    if address.family == broker_address.AMQP:
+        return _opens_channels(health, tasks.celery_app(url, "settlepipe-health", tls).connection_for_read(heartbeat=0))
+    return _pings(health, CELERY, links.client(address, tls).connection_pool.make_connection())
 
 
 @contextmanager
-def _pings(health: Health, connection: Any) -> Iterator[Ask]:
+def _opens_channels(health: Health, connection: Any) -> Iterator[Ask]:
     def ask() -> None:
-        with _connecting[BROKER]:
+        try:
+            with _connecting[CELERY]:
+                connection.connect()  # once: it stays
+            connection.channel().close()
+        except Exception:
+            connection.close()
+            raise
+        health.saw(CELERY)
+
+    try:
+        yield ask
+    finally:
+        connection.close()
+
+
+@contextmanager
+def _pings(health: Health, server: str, connection: Any) -> Iterator[Ask]:
+    def ask() -> None:
+        with _connecting[server]:
             connection.connect()  # once: it stays
         try:
             connection.send_command("PING", check_health=False)
@@ -86,7 +115,7 @@ def _pings(health: Health, connection: Any) -> Iterator[Ask]:
         except (redis.RedisError, OSError):
             connection.disconnect()
             raise
-        health.saw(BROKER)
+        health.saw(server)
 
     try:
         yield ask

@@ -4,33 +4,36 @@ import contextlib
 from dataclasses import dataclass
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from shared.settings import SettingsError
+from shared.messaging import links
+from shared.settings import SettingsError, broker_address
+from shared.settings.sections import BrokerTlsSettings as Tls
 
-SOCKET_TIMEOUT_S = 5
-CONNECT_TIMEOUT_S = 5
+SOCKET_TIMEOUT_S = links.SOCKET_TIMEOUT_S
 _BELL = "settlepipe:bell"
 _BELL_KEPT = 16  # rings that nobody heard yet; more say nothing new
+_VERIFIED = Tls()
 
 
-def connect(broker_url: str) -> "redis.Redis":
+def connect(broker_url: str, tls: Tls = _VERIFIED) -> "redis.Redis":
     """A client that fails fast: what to do when the broker is away is the caller's decision. Raises SettingsError for
-    what is no broker's URL."""
+    what is no broker's URL, and for files of TLS that can't be read."""
     try:
-        return redis.Redis.from_url(
-            broker_url,
-            socket_timeout=SOCKET_TIMEOUT_S,
-            socket_connect_timeout=CONNECT_TIMEOUT_S,
-            socket_keepalive=True,
-            health_check_interval=30,
-            retry=Retry(NoBackoff(), 0),
-        )
-    except ValueError:  # its text may show the password
-        raise SettingsError(
-            "SETTLEPIPE_BROKER_URL is not a broker's URL; write redis://default:password@host:port/0"
-        ) from None
+        return links.client(broker_address.read(broker_url), tls)
+    except broker_address.BadAddress as error:
+        raise SettingsError(f"SETTLEPIPE_BROKER_URL {error}") from None
+
+
+def must_be_usable(client: "redis.Redis") -> None:
+    """Raises SettingsError where the server is a node of a Cluster, whatever its URL says. One that does not answer, or
+    does not let us ask, is not judged."""
+    try:
+        told = client.info("cluster")
+    except redis.RedisError:
+        return
+    assert isinstance(told, dict)  # noqa: S101 - what redis-py makes of INFO
+    if int(told.get("cluster_enabled") or 0):
+        raise SettingsError(f"SETTLEPIPE_BROKER_URL {broker_address.CLUSTER}")
 
 
 def ring(client: "redis.Redis") -> None:

@@ -5,8 +5,15 @@ from typing import Any
 
 from celery import Celery
 
+from shared.messaging import links, transport
+from shared.settings import SettingsError, broker_address
+from shared.settings.sections import BrokerTlsSettings as Tls
+
 MAX_IDS = 25  # payments in one message: this is where the speed is (docs/measured.md, "Sending")
-VISIBILITY_TIMEOUT_S = 300
+VISIBILITY_TIMEOUT_S = links.VISIBILITY_TIMEOUT_S
+_VERIFIED = Tls()
+_ACQUIRE_S = 5
+_ONCE_MORE = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 
 SEND = "settlepipe.send"
 CHECK = "settlepipe.check"
@@ -32,10 +39,18 @@ def lane_of(queue: str) -> str:
     return queue.removeprefix("lane.")
 
 
-def celery_app(broker_url: str, name: str = "settlepipe") -> Celery:
-    """A Celery app as this product needs it: acknowledged late, no results, no broker waits, JSON only."""
-    app = Celery(name, broker=broker_url)
+def celery_app(celery_url: str, name: str = "settlepipe", tls: Tls = _VERIFIED) -> Celery:
+    """A Celery app as this product needs it: acknowledged late, no results, no broker waits, JSON only.
+
+    Raises SettingsError for what is no broker's URL, and for files of TLS that can't be read."""
+    transport.register()
+    try:
+        of_broker = links.celery(broker_address.read(celery_url, queues_only=True), tls)
+    except broker_address.BadAddress as error:
+        raise SettingsError(f"SETTLEPIPE_CELERY_URL {error}") from None
+    app = Celery(name)
     app.conf.update(
+        of_broker,
         task_acks_late=True,
         task_acks_on_failure_or_timeout=True,
         task_reject_on_worker_lost=False,  # the lease recovers; a redelivery would only repeat the loss
@@ -46,13 +61,6 @@ def celery_app(broker_url: str, name: str = "settlepipe") -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        broker_transport_options={
-            "visibility_timeout": VISIBILITY_TIMEOUT_S,
-            "socket_timeout": 10,
-            "socket_connect_timeout": 5,
-            "socket_keepalive": True,
-            "health_check_interval": 30,
-        },
         accept_content=["json"],
         task_serializer="json",
         task_default_queue="unrouted",
@@ -67,15 +75,23 @@ def celery_app(broker_url: str, name: str = "settlepipe") -> Celery:
 
 
 def publish(app: Celery, provider: str, batches: Sequence[tuple[str, Sequence[Name]]]) -> None:
-    """Put (task name, names) messages on a lane's queue in one round trip.
+    """Put (task name, names) messages on a lane's queue: in one round trip on Redis, each confirmed by RabbitMQ.
 
     Raises KombuError (OperationalError: the broker is away; BatchPublishError: it refused or was lost midway, and some
-    of the messages may be there all the same), redis.RedisError, OSError. What isn't there is dispatched again when
-    its lease ends.
+    of the messages may be there all the same), redis.RedisError, amqp.AMQPError, OSError. What isn't there is
+    dispatched again when its lease ends.
     """
-    with app.producer_pool.acquire(block=True, timeout=5) as producer, producer.batch():
-        for task, names in batches:
-            app.send_task(task, args=(list(names),), queue=lane_queue(provider), producer=producer, retry=False)
+    with app.producer_pool.acquire(block=True, timeout=_ACQUIRE_S) as producer:
+        # A connection that RabbitMQ ended is found dead when it is used. A message that is there twice does no harm.
+        again = {"retry": True, "retry_policy": _ONCE_MORE} if _is_rabbitmq(producer.connection) else {"retry": False}
+        try:
+            with producer.batch():
+                for task, names in batches:
+                    app.send_task(task, args=(list(names),), queue=lane_queue(provider), producer=producer, **again)
+        except Exception:
+            if _is_rabbitmq(producer.connection):
+                producer.connection.collapse()  # a confirmation that comes late must not be taken for the next one's
+            raise
 
 
 def split(names: Sequence[Name], idle_senders: int) -> list[Sequence[Name]]:
@@ -84,6 +100,19 @@ def split(names: Sequence[Name], idle_senders: int) -> list[Sequence[Name]]:
     return [names[start : start + size] for start in range(0, len(names), size)]
 
 
-def queue_length(client: Any, provider: str) -> int:
-    """Messages waiting in a lane's queue. Raises redis.RedisError."""
-    return int(client.llen(lane_queue(provider)))
+def queue_length(app: Celery, provider: str) -> int:
+    """Messages waiting in a lane's queue. Raises what `publish` does."""
+    queue = app.amqp.queues[lane_queue(provider)]
+
+    def ask(channel: Any) -> int:
+        return int(queue(channel).queue_declare().message_count)
+
+    with app.pool.acquire(block=True, timeout=_ACQUIRE_S) as connection:
+        if not _is_rabbitmq(connection):
+            return ask(connection.default_channel)
+        found: tuple[int, Any] = connection.autoretry(ask, **_ONCE_MORE)()
+        return found[0]
+
+
+def _is_rabbitmq(connection: Any) -> bool:
+    return bool(connection.transport.driver_type == "amqp")

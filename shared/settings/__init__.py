@@ -6,16 +6,20 @@ Units are last in the names. The README's table is generated from this module.
 
 import os
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.domain.reference import MIN_KEY_CHARACTERS
+from shared.settings import broker_address
+from shared.settings.broker_address import BadAddress
 from shared.settings.sections import (
     AlertSettings,
     BillcenterSettings,
     BmmsSettings,
     BreakerSettings,
+    BrokerTlsSettings,
     CheckSettings,
     HttpSettings,
     IntakeSettings,
@@ -47,7 +51,12 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path(".settlepipe"), description="where the embedded servers and generated secrets live")
     database_url: SecretStr | None = Field(None, description="PostgreSQL; unset: the embedded one")
-    broker_url: SecretStr | None = Field(None, description="Redis or Valkey; unset: the embedded one")
+    broker_url: SecretStr | None = Field(
+        None, description="Redis or Valkey, also behind Sentinel, for the streams and the bell; unset: the embedded one"
+    )
+    celery_url: SecretStr | None = Field(
+        None, description="where Celery's queues are: as BROKER_URL, or RabbitMQ (amqp, amqps); unset: BROKER_URL"
+    )
     secret_keys: tuple[SecretStr, ...] = Field(
         (), description="Fernet keys that encrypt provider tokens, newest first (JSON list); unset: one kept in HOME"
     )
@@ -94,6 +103,7 @@ class Settings(BaseSettings):
     )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR")
 
+    broker_tls: BrokerTlsSettings = BrokerTlsSettings()
     http: HttpSettings = HttpSettings()
     retry: RetrySettings = RetrySettings()
     check: CheckSettings = CheckSettings()
@@ -109,6 +119,20 @@ class Settings(BaseSettings):
     mtn: MtnSettings = MtnSettings()
     invoicepayment: InvoicepaymentSettings = InvoicepaymentSettings()
     bmms: BmmsSettings = BmmsSettings()
+
+    @field_validator("broker_url")
+    @classmethod
+    def _broker(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            broker_address.read(value.get_secret_value())
+        return value
+
+    @field_validator("celery_url")
+    @classmethod
+    def _queues(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            broker_address.read(value.get_secret_value(), queues_only=True)
+        return value
 
     def provider(self, name: str) -> ProviderSettings:
         """The section of provider `name`. Raises KeyError when there is none."""
@@ -134,12 +158,21 @@ def load_settings() -> Settings:
     try:
         settings = Settings()
     except ValidationError as error:
-        mistakes += [f"{_variable(e['loc'])}: {e['msg']}" for e in error.errors(include_url=False, include_input=False)]
+        mistakes += [
+            _told(e["loc"], e["msg"], e.get("ctx")) for e in error.errors(include_url=False, include_input=False)
+        ]
     except Exception as error:  # pydantic-settings wraps bad JSON in an error of its own
         mistakes.append(str(error))
+    if len(mistakes) == 1:
+        raise SettingsError(f"the environment has a mistake: {mistakes[0]}")
     if mistakes:
         raise SettingsError("the environment has mistakes; correct them and start again:\n  " + "\n  ".join(mistakes))
     return settings
+
+
+def _told(location: tuple[int | str, ...], message: str, context: dict[str, Any] | None) -> str:
+    wrong = (context or {}).get("error")
+    return f"{_variable(location)} {wrong}" if isinstance(wrong, BadAddress) else f"{_variable(location)}: {message}"
 
 
 def _variable(location: tuple[int | str, ...]) -> str:

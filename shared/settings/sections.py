@@ -25,6 +25,24 @@ class HttpSettings(Section):
     max_body_bytes: int = Field(4 * 1024 * 1024, gt=0, description="the largest answer that is read")
 
 
+class BrokerTlsSettings(Section):
+    """What every connection to a broker over TLS is made with. Nothing turns verification off."""
+
+    ca_file: Path | None = Field(
+        None,
+        description="PEM file of the authorities that a broker's certificate may be of (rediss, sentinels, amqps);"
+        " unset: those the system trusts",
+    )
+    cert_file: Path | None = Field(None, description="PEM file of the certificate that brokers are shown")
+    key_file: Path | None = Field(None, description="PEM file of its private key")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("of cert_file and key_file set both or neither")
+        return self
+
+
 class RetrySettings(Section):
     base_s: Seconds = Field(2, description="first back-off; doubles with each attempt, full jitter")
     cap_s: Seconds = Field(900, description="longest back-off")

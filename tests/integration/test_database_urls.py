@@ -47,7 +47,7 @@ def odd(servers: Servers) -> Iterator[str]:
 def works_everywhere(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Alembic, the doctor, a process of the product and a command, each by this URL."""
     migrate.upgrade(url)
-    process.right_schema(Settings(database_url=SecretStr(url)))
+    process.right_servers(Settings(database_url=SecretStr(url)))
     said = {check.name: check for check in doctor.database(url)}
     assert said["database"].ok
     assert said["migrations"].ok

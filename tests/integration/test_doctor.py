@@ -7,7 +7,7 @@ import redis
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
-from deploy.local import doctor
+from deploy.local import brokers, doctor
 from deploy.local.embedded import Servers
 from shared.settings import Settings
 
@@ -49,7 +49,7 @@ def test_a_database_without_the_schema_is_seen(servers: Servers) -> None:
 
 def test_servers_that_do_not_answer_are_seen_and_no_password_is_shown() -> None:
     (database,) = doctor.database("postgresql://app:hush-hush@127.0.0.1:9/x")
-    (broker,) = doctor.broker("redis://:hush-hush@127.0.0.1:9/0")
+    (broker,) = brokers.examine(Settings(broker_url=SecretStr("redis://:hush-hush@127.0.0.1:9/0")))
     assert (database.ok, broker.ok) == (False, False)
     assert "hush" not in database.sentence + broker.sentence
 
@@ -58,7 +58,9 @@ def test_a_broker_that_throws_messages_away_is_seen(servers: Servers) -> None:
     with redis.Redis.from_url(servers.broker_url) as client:
         client.config_set("maxmemory-policy", "allkeys-lru")
         try:
-            found = {check.name: check.ok for check in doctor.broker(servers.broker_url)}
+            found = {
+                check.name: check.ok for check in brokers.examine(Settings(broker_url=SecretStr(servers.broker_url)))
+            }
         finally:
             client.config_set("maxmemory-policy", "noeviction")
     assert found == {"broker": True, "broker persistence": True, "broker eviction": False}

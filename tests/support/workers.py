@@ -88,7 +88,7 @@ class Lane:
             try:
                 while not stop.is_set():
                     broker.wait_for_ring(client, 0.1)
-                    look(self.runtime, LANE, client, app)
+                    look(self.runtime, LANE, app)
             except BaseException as error:
                 self.failures.append(error)
 

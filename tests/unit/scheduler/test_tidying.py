@@ -30,10 +30,10 @@ def test_a_lane_is_tidied_at_first_and_then_after_a_pause_that_grows_with_what_i
     clock, tidying, none = Clock(takes_s), Tidying(), cast(Any, None)
     monkeypatch.setattr(dispatcher, "time", clock)
     monkeypatch.setattr(dispatcher, "look", clock.look)
-    tidying.look(none, "billcenter", none, none)
+    tidying.look(none, "billcenter", none)
     clock.now_s += pause_s - 0.01
-    tidying.look(none, "billcenter", none, none)
-    tidying.look(none, "ubill", none, none)  # each lane by itself
+    tidying.look(none, "billcenter", none)
+    tidying.look(none, "ubill", none)  # each lane by itself
     clock.now_s += 0.01
-    tidying.look(none, "billcenter", none, none)
+    tidying.look(none, "billcenter", none)
     assert clock.tidied == [True, False, True, True]
