@@ -24,7 +24,7 @@ class Authority:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._folder.mkdir(exist_ok=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name("made-up authority")
         builder = _begun(self._name, self._name, self._key).add_extension(x509.BasicConstraints(True, 0), True)

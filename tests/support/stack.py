@@ -18,9 +18,11 @@ import redis
 from psycopg.rows import dict_row
 
 from deploy.local.processes import sandbox_settings
+from shared.messaging.broker import connect
 from shared.messaging.events_stream import EVENTS
 from shared.messaging.intake_stream import INTAKE_FIELD
 from shared.settings import PREFIX
+from shared.settings.sections import BrokerTlsSettings as Tls
 from tests.support.patience import PATIENCE
 from tests.support.python_path import PYTHONPATH
 from tests.support.sandbox import SandboxClient
@@ -85,7 +87,8 @@ class Stack:
 
     def broker(self) -> "redis.Redis":
         """A client as an upstream would have."""
-        return redis.Redis.from_url(self.told["broker_url"], socket_timeout=5, socket_connect_timeout=5)
+        named = {name: self.environment.get(f"{PREFIX}BROKER_TLS__{name.upper()}") for name in Tls.model_fields}
+        return connect(self.told["broker_url"], Tls.model_validate(named))
 
     def submit(self, intents: Iterable[Mapping[str, Any] | bytes], timeout_s: float = 30) -> None:
         """Put intents on the intake queue; each is put again until the broker says that it has it."""

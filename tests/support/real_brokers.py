@@ -1,0 +1,182 @@
+"""Brokers as Debian has them, for tests: Redis with TLS and with Sentinel, RabbitMQ. Each ends with its block."""
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from deploy.local.home import free_ports
+from tests.support.authority import Authority
+from tests.support.programs import path_of
+from tests.support.stack import wait_until
+
+PASSWORD = "made-up-password"
+MASTER = "payments"
+_RABBITMQ = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # what Debian's own script runs as another user
+_UP_S = 60
+Trouble = Callable[[], object]
+
+
+@dataclass
+class Real:
+    """settings: without their prefix, what points the product at it. trouble: what befalls it, if anything."""
+
+    settings: Mapping[str, str]
+    trouble: Trouble | None = None
+
+
+@contextmanager
+def plain(folder: Path) -> Iterator[Real]:
+    """The embedded Valkey."""
+    yield Real({})
+
+
+@contextmanager
+def over_tls(folder: Path) -> Iterator[Real]:
+    """Redis that speaks TLS alone, and wants a certificate of its clients."""
+    authority, (port,) = Authority(folder / "authority"), free_ports(1)
+    mine, theirs = authority.signed("client", "client.invalid"), authority.signed("server")
+    lines = [
+        f"tls-port {port}",
+        f"tls-cert-file {theirs.cert}",
+        f"tls-key-file {theirs.key}",
+        f"tls-ca-cert-file {authority.ca}",
+        "tls-auth-clients yes",
+    ]
+    with _redis(folder / "redis", 0, lines):
+        tls = {"CA_FILE": authority.ca, "CERT_FILE": mine.cert, "KEY_FILE": mine.key}
+        settings = {f"BROKER_TLS__{name}": str(path) for name, path in tls.items()}
+        yield Real({"BROKER_URL": f"rediss://default:{PASSWORD}@127.0.0.1:{port}/0", **settings})
+
+
+@contextmanager
+def behind_sentinel(folder: Path) -> Iterator[Real]:
+    """A master, its replica and three Sentinels. The trouble: the master is killed."""
+    master, replica, *sentinels = free_ports(5)
+    with ExitStack() as stack:
+        first = stack.enter_context(_redis(folder / "master", master, [f"masterauth {PASSWORD}"]))
+        following = [f"masterauth {PASSWORD}", f"replicaof 127.0.0.1 {master}"]
+        stack.enter_context(_redis(folder / "replica", replica, following))
+        with _client(master) as client:
+            wait_until(lambda: client.info("replication")["connected_slaves"], "the replica follows", _UP_S)
+        for number, port in enumerate(sentinels):
+            stack.enter_context(_sentinel(folder / f"sentinel-{number}", port, master))
+        places = ",".join(f"127.0.0.1:{port}" for port in sentinels)
+        asked = "sentinel_username=default&sentinel_password=made-up-sentinel"
+        url = f"sentinel://default:{PASSWORD}@{places}/0?master={MASTER}&{asked}"
+        with _client(sentinels[0], "made-up-sentinel") as client:
+            wait_until(lambda: _knows_all(client), "the Sentinels know each other and the replica", _UP_S)
+        yield Real({"BROKER_URL": url}, first.kill)
+
+
+@contextmanager
+def on_rabbitmq(folder: Path) -> Iterator[Real]:
+    """RabbitMQ for Celery's queues, the embedded Valkey for the streams. The trouble: the node is killed, and runs
+    again."""
+    port, distribution, mapper = free_ports(3)
+    folder.mkdir(parents=True)
+    (folder / "rabbitmq.conf").write_text(
+        f"listeners.tcp.1 = 127.0.0.1:{port}\ndefault_user = app\ndefault_pass = {PASSWORD}\n"
+        "loopback_users = none\nlog.console = true\nlog.file = false\n"
+    )
+    (folder / "plugins").write_text("[].\n")
+    given = {
+        "HOME": folder,
+        "RABBITMQ_NODENAME": f"made-up-{port}@localhost",
+        "RABBITMQ_CONFIG_FILE": folder / "rabbitmq.conf",
+        "RABBITMQ_ENABLED_PLUGINS_FILE": folder / "plugins",
+        "RABBITMQ_MNESIA_BASE": folder / "data",
+        "RABBITMQ_LOG_BASE": folder / "log",
+        "RABBITMQ_DIST_PORT": distribution,
+        "ERL_EPMD_PORT": mapper,
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none",
+    }
+    environment = {**os.environ, **{name: str(value) for name, value in given.items()}}
+    if not _RABBITMQ.exists():
+        path_of("rabbitmq-server")
+    with _running([path_of("epmd"), "-port", str(mapper)], folder / "epmd.log", environment), ExitStack() as nodes:
+
+        def start() -> "subprocess.Popen[bytes]":
+            log = folder / "node.log"
+            node = nodes.enter_context(_running([str(_RABBITMQ)], log, environment))
+            size = log.stat().st_size
+            wait_until(lambda: b"completed with" in log.read_bytes()[size:], "RabbitMQ is up", _UP_S)
+            return node
+
+        first = start()
+
+        def restart() -> None:
+            os.killpg(first.pid, signal.SIGKILL)
+            first.wait()
+            start()
+
+        yield Real({"CELERY_URL": f"amqp://app:{PASSWORD}@127.0.0.1:{port}/%2F"}, restart)
+
+
+def _knows_all(client: "redis.Redis") -> bool:
+    told: Any = client.sentinel_master(MASTER)
+    return bool(told["num-slaves"] == 1 and told["num-other-sentinels"] == 2)
+
+
+def _client(port: int, password: str = PASSWORD) -> "redis.Redis":
+    return redis.Redis(port=port, password=password, socket_timeout=5)
+
+
+@contextmanager
+def _redis(folder: Path, port: int, lines: Sequence[str]) -> Iterator["subprocess.Popen[bytes]"]:
+    folder.mkdir(parents=True)
+    own = [f"port {port}", f"requirepass {PASSWORD}", "appendonly yes", "maxmemory-policy noeviction"]
+    with _configured(path_of("redis-server"), folder, [*own, *lines]) as process:
+        yield process
+
+
+@contextmanager
+def _sentinel(folder: Path, port: int, master: int) -> Iterator[None]:
+    folder.mkdir(parents=True)
+    lines = [
+        f"port {port}",
+        "requirepass made-up-sentinel",
+        "sentinel sentinel-user default",
+        "sentinel sentinel-pass made-up-sentinel",
+        f"sentinel monitor {MASTER} 127.0.0.1 {master} 2",
+        f"sentinel auth-pass {MASTER} {PASSWORD}",
+        f"sentinel down-after-milliseconds {MASTER} 2000",
+        f"sentinel failover-timeout {MASTER} 10000",
+    ]
+    with _configured(path_of("redis-sentinel"), folder, lines):
+        yield
+
+
+@contextmanager
+def _configured(program: str, folder: Path, lines: Sequence[str]) -> Iterator["subprocess.Popen[bytes]"]:
+    log = folder / "server.log"
+    own = ["bind 127.0.0.1", f"dir {folder}", "daemonize no", 'save ""' if "sentinel" not in program else ""]
+    configuration = folder / "server.conf"
+    configuration.write_text("\n".join([*own, *lines]) + "\n")
+    with _running([program, str(configuration)], log, os.environ) as process:
+        up = (b"Ready to accept connections", b"+monitor master", b"MASTER <-> REPLICA sync: Finished")
+        wait_until(lambda: any(word in log.read_bytes() for word in up), f"{folder.name} is up", _UP_S)
+        yield process
+
+
+@contextmanager
+def _running(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
+    """With a group of its own: what it starts ends with it."""
+    with log.open("ab") as sink:
+        process = subprocess.Popen(
+            command, stdout=sink, stderr=sink, env=dict(environment), cwd=log.parent, start_new_session=True
+        )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
