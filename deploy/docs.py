@@ -48,8 +48,12 @@ def _settings(model: type[BaseModel], path: str = PREFIX) -> Iterator[tuple[str,
 
 def _fields(model: type[BaseModel], path: str, only: set[str] | None = None) -> Iterator[tuple[str, str, str]]:
     for name, field in model.model_fields.items():
-        if only is None or name in only:
-            shown = (field.alias or name).upper()
+        if only is not None and name not in only:
+            continue
+        shown, section = (field.alias or name).upper(), field.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            yield from _fields(section, f"{path}{shown}__")
+        else:
             yield f"{path}{shown}", _default(field.get_default(call_default_factory=True)), _text(field)
 
 

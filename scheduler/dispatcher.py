@@ -11,7 +11,7 @@ from functools import partial
 import redis
 from celery import Celery
 
-from scheduler import judging
+from scheduler import judging, telling
 from scheduler.apart import Apart, told
 from shared import health, process
 from shared.directory import views
@@ -167,7 +167,8 @@ def main() -> None:
     witnesses, heart = Witnesses(settings.home, client), Heart()
     apart = Apart()
     bell, releases, tidying = Bell(client, settings.dispatch_interval_s), Releases(apart), Tidying()
-    judging.begin(runtime, process.database_url(settings), stop)
+    judging.begin(runtime, stop)
+    telling.begin(runtime, process.database_url(settings), stop)
     health.started()
     looked_at = time.monotonic()
     while not stop.is_set():

@@ -3,14 +3,16 @@ of its own, and where there is much to count it takes a twentieth of that at mos
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from scheduler import job_runs
 from scheduler.apart import Apart
+from scheduler.broker_state import Looking
 from scheduler.late import late
 from scheduler.schedule import Job, jobs_of
-from shared.alerts.judge import judge
+from shared import process
+from shared.alerts.judge import Broker, judge
 from shared.alerts.keep import keep
 from shared.database.engine import Connection, Database
 from shared.metrics import read
@@ -20,28 +22,40 @@ _EVERY_S, _SHARE = 10.0, 20
 _STATEMENT_S = 30.0
 
 
-def begin(runtime: Runtime, database_url: str, stop: threading.Event) -> None:
+def begin(runtime: Runtime, stop: threading.Event) -> None:
     """Judge from now on, until `stop` is set."""
-    database = Database(database_url, pool_size=1, application="settlepipe alerts")
+    database = Database(process.database_url(runtime.settings), pool_size=1, application="settlepipe alerts")
     table = jobs_of(list(runtime.connected))
-    threading.Thread(target=_keep_judging, args=(runtime, database, table, stop), name="judges", daemon=True).start()
+    looking = Looking(process.broker(runtime.settings), sorted(runtime.settings.intake.sources))
+    step = partial(_look, runtime, database, table, looking)
+    threading.Thread(target=_keep_judging, args=(step, stop), name="judges", daemon=True).start()
 
 
-def _keep_judging(runtime: Runtime, database: Database, table: Sequence[Job], stop: threading.Event) -> None:
+def _keep_judging(step: Callable[[], None], stop: threading.Event) -> None:
     apart, pause_s = Apart(turned=lambda: None), 0.0  # this is not the main loop
     while not stop.wait(pause_s):
         began = time.monotonic()
-        apart.run("judge what stands still", partial(once, runtime, database, table))
+        apart.run("judge what stands still", step)
         pause_s = max(_EVERY_S, _SHARE * (time.monotonic() - began))
 
 
-def once(runtime: Runtime, database: Database, table: Sequence[Job]) -> None:
+def _look(runtime: Runtime, database: Database, table: Sequence[Job], looking: Looking) -> None:
+    once(runtime, database, table, looking.look())
+
+
+def once(
+    runtime: Runtime,
+    database: Database,
+    table: Sequence[Job],
+    found: Broker = Broker(),  # noqa: B008 - frozen
+) -> None:
     """Look, judge and keep what was found. Raises what the database raises."""
     settings = runtime.settings
     counted = read.count(database, _STATEMENT_S)
     rates = {lane: settings.provider(lane).rate_per_s for lane in runtime.lanes}
     standing, late_s = read.stand(database, rates, _STATEMENT_S, partial(_late, table=table))
-    keep(database, runtime.seen, judge(counted, standing, late_s, settings.alerts), settings.retention.keep_days)
+    judged = judge(counted, standing, late_s, settings.alerts, found)
+    keep(database, runtime.seen, judged, settings.retention.keep_days)
 
 
 def _late(connection: Connection, table: Sequence[Job]) -> Mapping[str, float]:

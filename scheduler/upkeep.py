@@ -5,7 +5,7 @@ import time
 import redis
 
 from scheduler.apart import told
-from shared.messaging import broker, events_stream
+from shared.messaging import events_stream
 from shared.messaging.events_stream import EVENTS
 from shared.settings import Settings
 from shared.telemetry.alerts import Alert
@@ -14,7 +14,6 @@ from shared.telemetry.logs import alert, get_logger
 log = get_logger(__name__)
 
 _EVERY_S = 10.0
-_FULL, _ROOM = 0.8, 0.75  # shares of the broker's memory: the alert is raised above one, and cleared below the other
 
 
 class Upkeep:
@@ -23,16 +22,14 @@ class Upkeep:
     def __init__(self, client: "redis.Redis", settings: Settings) -> None:
         self._client, self._settings = client, settings
         self._due_at = 0.0
-        self._full = self._blind = False
         self._stands: bool | None = None  # for a refusal? None: it goes on
 
     def look(self) -> None:
-        """At a pace: trim, also when there is nothing to write, and look how full the broker is. Raises RedisError."""
+        """At a pace: trim, also when there is nothing to write. Raises RedisError."""
         now = time.monotonic()
         if now < self._due_at:
             return
         self._due_at = now + _EVERY_S
-        self._look_at_memory()
         events_stream.trim(self._client, self._settings.events_keep_s, self._settings.events_keep_entries)
 
     def stands(self, error: redis.RedisError) -> None:
@@ -52,25 +49,3 @@ class Upkeep:
         if self._stands is not None:
             log.info("events are written again")
         self._stands = None
-
-    def _look_at_memory(self) -> None:
-        try:
-            memory = broker.memory(self._client)
-        except redis.ResponseError as error:  # an account that may not ask
-            if not self._blind:
-                log.warning("it can't be seen how full the broker is", reason=told(error))
-            self._blind = True
-            return
-        if memory is None:
-            return
-        if not self._full and memory.share >= _FULL:
-            self._full = True
-            alert(
-                Alert.BROKER_NEARLY_FULL,
-                "the broker is nearly full; when it is, nothing can be put on its queues and streams",
-                used_mb=memory.used_bytes // 2**20,
-                limit_mb=memory.limit_bytes // 2**20,
-            )
-        elif self._full and memory.share < _ROOM:
-            self._full = False
-            log.info("the broker has room again")

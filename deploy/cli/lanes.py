@@ -26,17 +26,26 @@ def _default(context: typer.Context, as_json: JsonFlag = False) -> None:
 
 @app.command("list")
 def listed(as_json: JsonFlag = False) -> None:
-    """Each lane: does it run, why not, and how many payments are in each state that is not final."""
+    """Each lane: does it run, why not, how many payments are in each state that is not final, and the money at risk:
+    that of payments that may have been applied while nobody knows."""
     from shared import lanes
+    from shared.metrics.read import at_risk
+    from shared.metrics.risk import by_currency, in_words
 
     with stack.connection() as connection:
         rows = [shown(row) for row in lanes.overview(connection) if not _looks_up_only(row["provider"])]
+        found = at_risk(connection)
+    risk = {row["provider"]: [one for one in found if one.provider == row["provider"]] for row in rows}
     if as_json:
-        output.json_lines(json.dumps(row, ensure_ascii=False) for row in rows)
+        whole = (row | {"at_risk": by_currency(risk[row["provider"]])} for row in rows)
+        output.json_lines(json.dumps(row, ensure_ascii=False) for row in whole)
         return
     counted = ((r, ", ".join(f"{n} {state}" for state, n in sorted(r["payments"].items())) or "-") for r in rows)
-    columns = ("provider", "lane", "reason", "not final")
-    output.table(columns, ((r["provider"], r["state"], r["reason"] or "-", counts) for r, counts in counted))
+    columns = ("provider", "lane", "reason", "not final", "money at risk")
+    cells = (
+        (r["provider"], r["state"], r["reason"] or "-", counts, in_words(risk[r["provider"]])) for r, counts in counted
+    )
+    output.table(columns, cells)
 
 
 @app.command()

@@ -47,7 +47,6 @@ for command in (
         up.sandbox,
         up.doctor,
         jobs.jobs,
-        alerts.alerts,
         metrics.metrics,
         run.run,
         run.health,
@@ -56,7 +55,7 @@ for command in (
     app.command(command.__name__)(command)
 for name, group in (
     *(("quarantine", quarantine.app), ("lanes", lanes.app), ("accounts", accounts.app)),
-    ("discrepancies", discrepancies.app),
+    *(("discrepancies", discrepancies.app), ("alerts", alerts.app)),
     *(("events", events.app), ("db", up.db)),
 ):
     app.add_typer(group, name=name)

@@ -19,6 +19,8 @@ from deploy.local.brokers import Check
 from deploy.local.home import LocalError, prepare
 from deploy.local.running import connected
 from shared.database import session, store, version
+from shared.metrics.read import at_risk
+from shared.metrics.risk import in_words
 from shared.settings import PREFIX, Settings
 
 TIMEOUT_S = 5
@@ -38,6 +40,7 @@ def examine(settings: Settings) -> Iterator[Check]:
         yield valkey_binary()
     yield from providers(settings)
     yield text_messages(settings)
+    yield alerts(settings)
     if settings.ubill.callback_key is not None:
         yield callback(settings)
     try:
@@ -169,6 +172,7 @@ def database(url: str) -> Iterator[Check]:
     yield Check("database", new_enough, sentence)
     yield _migrations(url)
     yield _held(url)
+    yield _at_risk(url)
     yield from about
     skew_s = abs((now - row[0]).total_seconds()) - travelled_s
     agree = skew_s <= CLOCK_TOLERANCE_S
@@ -192,6 +196,25 @@ def _held(url: str) -> Check:
         since, until = (f"{window[name]:%Y-%m-%dT%H:%M:%SZ}" for name in ("since", "closes_at"))
         return Check("store", True, f"it lost the time since {since}: until {until} all is looked up before it is sent")
     return Check("store", True, f"it goes on (epoch {found.recorded.epoch})")
+
+
+def alerts(settings: Settings) -> Check:
+    """How are people told of what stands still? That nobody is told is no fault: the log is."""
+    set_ = settings.alerts
+    found = {"webhook": set_.webhook_url, "Alertmanager": set_.alertmanager_url, "mail": set_.mail.host}
+    names = [name for name, value in found.items() if value]
+    if not names:
+        return Check("alerts", True, f"sent to nobody; set {PREFIX}ALERTS__WEBHOOK_URL or another way (docs/alerts.md)")
+    return Check("alerts", True, f"sent by {', '.join(names)}; `settlepipe alerts test` tries that")
+
+
+def _at_risk(url: str) -> Check:
+    """How much may have been applied while nobody knows? That some is, is no fault: alerts tell when it is much."""
+    try:
+        with session.connect(url, "settlepipe doctor", row_factory=dict_row, statement_s=TIMEOUT_S) as connection:
+            return Check("money at risk", True, in_words(at_risk(connection)))
+    except psycopg.Error as error:
+        return Check("money at risk", False, f"it can't be read ({type(error).__name__})")
 
 
 def _migrations(url: str) -> Check:

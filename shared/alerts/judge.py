@@ -6,14 +6,18 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from shared.domain.discrepancies import Category
 from shared.domain.payment import State
 from shared.metrics.read import AT_RISK, Counted, Open, Standing
-from shared.settings.sections import AlertSettings
+from shared.settings.alerting import AlertSettings
 from shared.telemetry.alerts import Alert
 
 # What an alert is about: its name, and a provider, job or currency; its figures as JSON has them.
 About = tuple[Alert, str]
 Figures = Mapping[str, Any]
+
+# What a later night finds matched, or a check decides: it is told of as a payment that is unknown for long.
+_ENDS_BY_ITSELF = frozenset({Category.LATE, Category.STILL_UNKNOWN})
 
 
 @dataclass(slots=True)
@@ -33,8 +37,21 @@ class _Sum:
         return {"payments": self.payments, "oldest_s": round(self.oldest_s), "money": money}
 
 
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """How the broker stood when it answered last. full: how much of its memory is used and may be, in MB, while that is
+    nearly all. late_s: of each intake stream, since its oldest entry that is not accepted came; 0: there is none."""
+
+    full: tuple[int, int] | None = None
+    late_s: Mapping[str, float] = field(default_factory=dict)
+
+
 def judge(
-    counted: Counted, standing: Standing, late_s: Mapping[str, float], limits: AlertSettings
+    counted: Counted,
+    standing: Standing,
+    late_s: Mapping[str, float],
+    limits: AlertSettings,
+    broker: Broker = Broker(),
 ) -> Mapping[About, Figures]:
     """Everything that stands now. late_s: of each periodic job, seconds since its oldest slot that is not done."""
     found: dict[About, Figures] = {}
@@ -49,6 +66,29 @@ def judge(
             found[Alert.JOB_LATE, job] = {"late_s": round(seconds)}
     for provider, accounts in counted.accounts:
         found[Alert.ACCOUNT_WAITS, provider] = {"accounts": accounts}
+    if counted.quarantine_waits:
+        found[Alert.QUARANTINE_WAITS, ""] = {"entries": counted.quarantine_waits}
+    return found | _discrepancies(counted) | _broker(broker, limits)
+
+
+def _discrepancies(counted: Counted) -> Mapping[About, Figures]:
+    found: dict[str, dict[str, int]] = {}
+    for provider, category, number in counted.discrepancies:
+        if category not in _ENDS_BY_ITSELF:
+            figures = found.setdefault(provider, {"discrepancies": 0})
+            figures["discrepancies"] += number
+            figures[category] = number
+    return {(Alert.DISCREPANCIES_OPEN, provider): figures for provider, figures in found.items()}
+
+
+def _broker(broker: Broker, limits: AlertSettings) -> Mapping[About, Figures]:
+    found: dict[About, Figures] = {}
+    if broker.full is not None:
+        used_mb, limit_mb = broker.full
+        found[Alert.BROKER_NEARLY_FULL, ""] = {"used_mb": used_mb, "limit_mb": limit_mb}
+    for stream, seconds in broker.late_s.items():
+        if seconds > limits.intake_s:
+            found[Alert.INTAKE_LATE, stream] = {"oldest_s": round(seconds)}
     return found
 
 
@@ -71,7 +111,7 @@ def _lanes(counted: Counted, standing: Standing, limits: AlertSettings) -> Mappi
         due[one.provider] = max(due[one.provider], one.due_s)
     for lane in standing.lanes:
         stopped = lane.paused or lane.halted or lane.open
-        if stopped and lane.stopped_s > limits.stopped_s:
+        if lane.halted or (stopped and lane.stopped_s > limits.stopped_s):
             reasons = [name for name in ("paused", "halted", "open") if getattr(lane, name)]
             figures = {"stopped_s": round(lane.stopped_s), "because": " and ".join(reasons)}
             found[Alert.LANE_STANDS_STILL, lane.provider] = figures

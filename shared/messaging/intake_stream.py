@@ -266,6 +266,16 @@ def pending(client: "redis.Redis", stream: str) -> int:
     return sum(int(group["pending"]) for group in groups if group["name"] in (GROUP, GROUP.encode()))
 
 
+def oldest_s(client: "redis.Redis", stream: str) -> float:
+    """Seconds since the oldest entry that is not accepted came, by the broker's clock; 0 where there is none. Raises
+    redis.RedisError."""
+    rows: Any = client.xrange(stream, count=1)
+    if not rows:
+        return 0.0
+    seconds, micros = client.time()
+    return max(0.0, seconds + micros / 1e6 - int(rows[0][0].partition(b"-")[0]) / 1000)
+
+
 def submit(client: "redis.Redis", stream: str, intents: Sequence[bytes]) -> None:
     """Put intents on an intake stream as they are."""
     pipeline = client.pipeline(transaction=False)

@@ -43,6 +43,7 @@ _ALL = (
         ("provider", "currency"),
         "sum of the payments that are sending, unknown or parked, in the currency's units: they may have been applied",
     ),
+    Family("money_at_risk_oldest_seconds", ("provider", "currency"), "since the oldest of those payments was accepted"),
     Family("lane_due_payments", ("provider",), "payments that the dispatcher may take now: the lane's backlog"),
     Family("lane_due_follow_ups", ("provider",), "receipts and messages that the dispatcher may take now"),
     Family(
@@ -77,6 +78,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType({family.name: family for famil
 COUNTED = frozenset(
     {
         *("payments", "payments_oldest_seconds", "payments_held", "money_at_risk", "lane_due_payments"),
+        "money_at_risk_oldest_seconds",
         *("quarantine_entries", "events_pending", "discrepancies_open"),
     }
 )
@@ -89,6 +91,7 @@ def of_counted(counted: Counted, lanes: Sequence[str]) -> Iterator[Sample]:
     due: Values = {(lane,): 0.0 for lane in lanes}
     held: Values = {}
     risk: Values = {}
+    risk_oldest: Values = {}
     for one in counted.payments:
         kind, lane = (one.provider, one.state.value), (one.provider,)
         number[kind] = number.get(kind, 0) + one.payments
@@ -100,11 +103,13 @@ def of_counted(counted: Counted, lanes: Sequence[str]) -> Iterator[Sample]:
         if one.state in AT_RISK:
             money = (one.provider, one.currency)
             risk[money] = risk.get(money, 0) + float(one.amount)
+            risk_oldest[money] = max(risk_oldest.get(money, 0), one.oldest_s)
     told: Mapping[str, Values] = {
         "payments": number,
         "payments_oldest_seconds": oldest,
         "payments_held": held,
         "money_at_risk": risk,
+        "money_at_risk_oldest_seconds": risk_oldest,
         "lane_due_payments": due,
     }
     for name, values in told.items():

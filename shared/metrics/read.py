@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from shared.database.engine import Connection, Database
-from shared.metrics.store.counted import AT_RISK, Counted, Open, counted
+from shared.metrics.store.counted import AT_RISK, AtRisk, Counted, Open, at_risk, counted
 from shared.metrics.store.snapshot import snapshot
 from shared.metrics.store.standing import Standing, standing
 
-__all__ = ["AT_RISK", "Counted", "Open", "Standing", "count", "stand"]
+__all__ = ["AT_RISK", "AtRisk", "Counted", "Open", "Standing", "at_risk", "count", "stand"]
 
 T = TypeVar("T")
 

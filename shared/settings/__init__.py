@@ -13,9 +13,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.domain.reference import MIN_KEY_CHARACTERS
 from shared.settings import broker_address
+from shared.settings.alerting import AlertSettings
 from shared.settings.broker_address import BadAddress
 from shared.settings.sections import (
-    AlertSettings,
     BillcenterSettings,
     BmmsSettings,
     BreakerSettings,

@@ -1,6 +1,5 @@
 """The sections of the settings: one for each thing that can be set, one for each provider."""
 
-from decimal import Decimal
 from email.utils import getaddresses
 from pathlib import Path
 from string import Template
@@ -17,6 +16,13 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def mail_addresses(value: str) -> str:
+    """The value, where it holds mail addresses alone, with commas between them. Raises ValueError."""
+    if not value.isprintable() or any("@" not in address for _, address in getaddresses([value]) if value):
+        raise ValueError("must be mail addresses")
+    return value
 
 
 class HttpSettings(Section):
@@ -91,20 +97,6 @@ class RetentionSettings(Section):
     batch: int = Field(1000, gt=0, le=10_000, description="payments looked at, and moved, in one transaction")
 
 
-class AlertSettings(Section):
-    """From when on people are told of what stands still."""
-
-    unknown_s: Seconds = Field(3600, description="a payment is unknown, and was accepted longer ago than this")
-    held_s: Seconds = Field(86_400, description="a payment is held, and was accepted longer ago than this")
-    stopped_s: Seconds = Field(900, description="a lane is paused, halted or open for longer than this")
-    due_s: Seconds = Field(900, description="payments of a lane that runs are due for longer than this")
-    events_s: Seconds = Field(60, description="an event waits for longer than this to be told")
-    job_s: Seconds = Field(3600, description="a periodic job is late by more than this")
-    money: dict[str, Decimal] = Field(
-        {}, description="by currency (JSON), the sum of sending, unknown and parked payments above which it is told"
-    )
-
-
 class ReportSettings(Section):
     """The nightly comparison with the providers' books, and who is told of it."""
 
@@ -136,9 +128,7 @@ class ReportSettings(Section):
     @field_validator("sender", "to")
     @classmethod
     def _addresses(cls, value: str) -> str:
-        if not value.isprintable() or any("@" not in address for _, address in getaddresses([value]) if value):
-            raise ValueError("must be mail addresses")
-        return value
+        return mail_addresses(value)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -115,7 +115,8 @@ class Alert(StrEnum):
     LANE_STANDS_STILL = (
         "lane_stands_still",
         Severity.CRITICAL,
-        "A lane has been paused, halted or open (its breaker) for long. Its payments wait; deadlines stand still.",
+        "A lane is halted, or has been paused or open (its breaker) for long. Its payments wait; deadlines stand"
+        " still.",
         "`settlepipe lanes` says which and why. Halted: mend the cause, then `settlepipe lanes resume PROVIDER`. Open:"
         " the provider does not answer; it goes on by itself when it does.",
     )
@@ -133,6 +134,12 @@ class Alert(StrEnum):
         "Accounts that bills are paid to are new or changed, and nobody has confirmed them: payments to them are held.",
         "Compare each with the biller's own word, then `settlepipe accounts confirm`; `settlepipe inbox --kind account`"
         " lists them.",
+    )
+    DISCREPANCIES_OPEN = (
+        "discrepancies_open",
+        Severity.WARNING,
+        "Our books and a provider's differ, and nobody has closed it.",
+        "`settlepipe discrepancies` lists them with what each means; close one with `settlepipe discrepancies close`.",
     )
     # Discrepancies found late.
     PAID_THERE_FAILED_HERE = (
@@ -203,6 +210,20 @@ class Alert(StrEnum):
         "Buy more: payments do not wait for it, messages do.",
     )
     # Intake and events.
+    QUARANTINE_WAITS = (
+        "quarantine_waits",
+        Severity.WARNING,
+        "What upstreams sent could not be accepted, and nobody has replayed or dismissed it: it may be payments that"
+        " customers have made.",
+        "`settlepipe quarantine` shows each with its reason. Once it is mended: `settlepipe quarantine replay ID`. When"
+        " nothing is to come of it: `settlepipe quarantine dismiss ID --reason TEXT --by NAME`.",
+    )
+    INTAKE_LATE = (
+        "intake_late",
+        Severity.CRITICAL,
+        "Intents wait for long on an intake stream (the subject names it): nobody accepts them.",
+        "See that an intake runs, and its log; PostgreSQL may be away, or more comes than it can take.",
+    )
     INTENT_NOT_STORABLE = (
         "intent_not_storable",
         Severity.WARNING,

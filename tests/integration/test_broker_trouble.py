@@ -293,11 +293,13 @@ def test_a_broker_full_of_old_events_recovers_by_itself_and_is_told_of_before(
     client.config_set("maxmemory", str(used.used_bytes - 1_000_000))
     with pytest.raises(redis.OutOfMemoryError):
         client.xadd(EVENTS, {"event": "x"})
-    with lone.running("scheduler.relay", *place) as relay:
-        wait_until(lambda: client.xlen(EVENTS) < 1_000, "the old ones are gone")
-        wait_until(lambda: b'"1-1"' in b"".join(newest(client)), "the new one is there")
-        (told,) = relay.alerts("broker_nearly_full")
+    with lone.running("scheduler.dispatcher", *place, {"judging._EVERY_S": 0.5}) as dispatcher:
+        (told,) = wait_until(lambda: dispatcher.alerts("broker_nearly_full"), "it is told")
         assert told["used_mb"] >= told["limit_mb"] > 0
+        with lone.running("scheduler.relay", *place):
+            wait_until(lambda: client.xlen(EVENTS) < 1_000, "the old ones are gone")
+            wait_until(lambda: b'"1-1"' in b"".join(newest(client)), "the new one is there")
+            wait_until(lambda: dispatcher.said("an alert is cleared"), "there is room again")
 
 
 def test_the_stream_is_bounded_in_entries_also_when_nothing_comes(place: Place, client: "redis.Redis") -> None:

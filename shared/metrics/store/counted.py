@@ -36,13 +36,26 @@ class Open:
 @dataclass(frozen=True, slots=True)
 class Counted:
     """As of one moment. discrepancies: (provider, category, how many). accounts: (provider, how many are to be
-    confirmed)."""
+    confirmed). quarantine_waits: those in quarantine that a person has to look at."""
 
     payments: Sequence[Open]
     events_pending: int
     discrepancies: Sequence[tuple[str, str, int]]
     quarantined: int
     accounts: Sequence[tuple[str, int]]
+    quarantine_waits: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AtRisk:
+    """Payments of one provider and currency that may have been applied, and nobody knows. amount: as text, with all the
+    currency's places. oldest_s: since the oldest one was accepted."""
+
+    provider: str
+    currency: str
+    payments: int
+    amount: str
+    oldest_s: float
 
 
 def counted(connection: Connection) -> Counted:
@@ -73,4 +86,10 @@ def counted(connection: Connection) -> Counted:
         discrepancies=[(row["provider"], row["category"], row["open"]) for row in found],
         quarantined=quarantined["entries"],
         accounts=[(row["provider"], row["accounts"]) for row in connection.execute(_SQL["accounts"]).fetchall()],
+        quarantine_waits=quarantined["waits"],
     )
+
+
+def at_risk(connection: Connection) -> list[AtRisk]:
+    """What may have been applied and nobody knows, by provider and currency. Takes as long as there are such rows."""
+    return [AtRisk(**row) for row in connection.execute(_SQL["at_risk"], {"states": sorted(AT_RISK)}).fetchall()]

@@ -18,7 +18,14 @@ SELECT count(*) AS pending FROM events WHERE pending
 SELECT provider, category, count(*) AS open FROM discrepancies WHERE resolved_at IS NULL GROUP BY provider, category
 
 -- name: quarantine
-SELECT count(*) AS entries FROM quarantine
+SELECT count(*) AS entries, count(*) FILTER (WHERE replayed_at IS NULL) AS waits FROM quarantine
 
 -- name: accounts
 SELECT provider, count(*) AS accounts FROM bank_accounts WHERE to_confirm AND closed_at IS NULL GROUP BY provider
+
+-- name: at_risk
+SELECT provider, currency, count(*) AS payments,
+    round(sum(amount_minor) / power(10::numeric, places), places)::text AS amount,
+    greatest(0, extract(epoch FROM clock() - min(created_at)))::float8 AS oldest_s
+FROM payments WHERE (due_at IS NOT NULL OR state = 'parked') AND state = ANY(%(states)s)
+GROUP BY provider, currency, places ORDER BY provider, currency, places

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from shared.alerts.judge import judge
+from shared.alerts.judge import Broker, judge
 from shared.domain.payment import FINAL, HoldReason, State
 from shared.metrics.read import Counted, Open, Standing
 from shared.metrics.store.standing import LaneStanding
-from shared.settings.sections import AlertSettings
+from shared.settings.alerting import AlertSettings
 from shared.telemetry.alerts import Alert
 
 LANE = LaneStanding("mtn", False, False, False, 0, 0.0, None, 1, 0)
@@ -25,8 +25,14 @@ def payments(state: State, **changes: Any) -> Open:
     return Open(**{**given, **numbers, **changes})
 
 
-def counted(*found: Open, pending: int = 0, accounts: Sequence[tuple[str, int]] = ()) -> Counted:
-    return Counted(found, pending, (), 0, accounts)
+def counted(
+    *found: Open,
+    pending: int = 0,
+    accounts: Sequence[tuple[str, int]] = (),
+    discrepancies: Sequence[tuple[str, str, int]] = (),
+    quarantine: int = 0,
+) -> Counted:
+    return Counted(found, pending, discrepancies, 7, accounts, quarantine)
 
 
 def test_nothing_stands_where_all_is_well() -> None:
@@ -66,7 +72,7 @@ def test_what_is_normal_for_a_while_is_told_when_it_is_that_for_long(
     assert set(judge(counted(replace(one, oldest_s=limit_s + 1)), NOTHING, {}, LIMITS)) == {about}
 
 
-@pytest.mark.parametrize("why", ["paused", "halted", "open"])
+@pytest.mark.parametrize("why", ["paused", "open"])
 def test_a_lane_that_stands_still_for_long_is_told_with_its_reason(why: str) -> None:
     changes: Any = {why: True, "stopped_s": LIMITS.stopped_s}
     lane = replace(LANE, **changes)
@@ -109,3 +115,29 @@ def test_late_events_late_jobs_and_waiting_accounts_are_told() -> None:
         (Alert.JOB_LATE, "reconcile"): {"late_s": 3601},
         (Alert.ACCOUNT_WAITS, "billcenter"): {"accounts": 2},
     }
+
+
+def test_a_lane_that_is_halted_is_told_at_once() -> None:
+    lane = replace(LANE, halted=True, stopped_s=1.0)
+    found = judge(counted(), replace(NOTHING, lanes=[lane]), {}, LIMITS)
+    assert found == {(Alert.LANE_STANDS_STILL, "mtn"): {"stopped_s": 1, "because": "halted"}}
+
+
+def test_open_discrepancies_are_told_by_provider_but_for_those_that_end_by_themselves() -> None:
+    listed = [("mtn", "late", 5), ("mtn", "still_unknown", 2), ("ubill", "late", 1)]
+    assert judge(counted(discrepancies=listed), NOTHING, {}, LIMITS) == {}
+    more = [*listed, ("mtn", "missing_at_provider", 2), ("mtn", "paid_elsewhere", 1)]
+    assert judge(counted(discrepancies=more), NOTHING, {}, LIMITS) == {
+        (Alert.DISCREPANCIES_OPEN, "mtn"): {"discrepancies": 3, "missing_at_provider": 2, "paid_elsewhere": 1}
+    }
+
+
+def test_what_waits_in_quarantine_and_on_the_intake_and_a_full_broker_are_told() -> None:
+    broker = Broker(late_s={"in": LIMITS.intake_s, "other": LIMITS.intake_s + 1})
+    found = judge(counted(quarantine=3), NOTHING, {}, LIMITS, broker)
+    assert found == {
+        (Alert.QUARANTINE_WAITS, ""): {"entries": 3},
+        (Alert.INTAKE_LATE, "other"): {"oldest_s": 121},
+    }
+    full = judge(counted(), NOTHING, {}, LIMITS, Broker(full=(90, 100)))
+    assert full == {(Alert.BROKER_NEARLY_FULL, ""): {"used_mb": 90, "limit_mb": 100}}

@@ -1,0 +1,16 @@
+"""What stands still is sent to people; a code stands beside each text; quarantine can be dismissed."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0017"
+down_revision = "0016"
+
+
+def upgrade() -> None:
+    op.execute(Path(__file__).with_suffix(".sql").read_text("utf-8"))
+
+
+def downgrade() -> None:
+    op.execute("DROP TABLE alerts_told")

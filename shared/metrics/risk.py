@@ -1,0 +1,28 @@
+"""What stands in question, by currency and age, as people and programs are shown it. Pure."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from shared.domain.words import lasting
+from shared.metrics.read import AtRisk
+
+
+def by_currency(found: Sequence[AtRisk]) -> dict[str, dict[str, Any]]:
+    """Sum, number and age of the oldest, by currency."""
+    sums: dict[str, dict[str, Any]] = {}
+    for one in found:
+        entry = sums.setdefault(one.currency, {"amount": Decimal(0), "payments": 0, "oldest_s": 0})
+        entry["amount"] += Decimal(one.amount)
+        entry["payments"] += one.payments
+        entry["oldest_s"] = max(entry["oldest_s"], round(one.oldest_s))
+    return {currency: {**entry, "amount": str(entry["amount"])} for currency, entry in sorted(sums.items())}
+
+
+def in_words(found: Sequence[AtRisk]) -> str:
+    """`12.50 GEL (3, oldest 2 h)`; a hyphen where nothing is at risk."""
+    sums = by_currency(found).items()
+    words = (
+        f"{one['amount']} {currency} ({one['payments']}, oldest {lasting(one['oldest_s'])})" for currency, one in sums
+    )
+    return ", ".join(words) or "-"
