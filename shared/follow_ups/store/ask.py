@@ -134,7 +134,7 @@ def claim(connection: Connection, follow_up_id: int, lease_s: float, *, seen: Se
 
 def begin(connection: Connection, claim: FollowUpClaim, request: Request) -> bool:
     """Keep the request, and that it is about to be asked for. False when the claim ran out: it must not be."""
-    given = {"id": claim.id, "attempt": claim.attempt, "lost_times": claim.lost_times}
+    given: dict[str, object] = {"id": claim.id, "attempt": claim.attempt, "lost_times": claim.lost_times}
     given |= {"path": request.path, "body": request.body}
     return connection.execute(_SQL["begin"], given).fetchone() is not None
 
