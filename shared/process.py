@@ -6,19 +6,20 @@ The exit statuses of a process that can't run: 2 for its settings, 3 for the dat
 import signal
 import threading
 from collections.abc import Callable
-from typing import NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import redis
-from celery import Celery
 
 from shared import health, stopping
 from shared.database import session, version
 from shared.database.version import WrongSchema
 from shared.health.watch import Page
-from shared.messaging import tasks
 from shared.messaging.broker import connect, must_be_usable
 from shared.settings import Settings, SettingsError
 from shared.telemetry.logs import bind, configure, get_logger
+
+if TYPE_CHECKING:
+    from celery import Celery
 
 T = TypeVar("T")
 log = get_logger(__name__)
@@ -114,8 +115,10 @@ def celery_url(settings: Settings) -> str:
     return settings.celery_url.get_secret_value() if settings.celery_url else broker_url(settings)
 
 
-def celery(settings: Settings, name: str = "settlepipe") -> Celery:
+def celery(settings: Settings, name: str = "settlepipe") -> "Celery":
     """The Celery app, on the broker that holds its queues. Raises SettingsError."""
+    from shared.messaging import tasks  # noqa: PLC0415 - half of the processes never need Celery, which is slow to import
+
     return tasks.celery_app(celery_url(settings), name, settings.broker_tls)
 
 

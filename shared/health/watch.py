@@ -16,7 +16,7 @@ import redis
 
 from shared.database import session, version
 from shared.health.state import BROKER, CELERY, DATABASE, PAGES, Health
-from shared.messaging import links, tasks
+from shared.messaging import links
 from shared.messaging.broker import connect
 from shared.settings import broker_address
 from shared.settings.sections import BrokerTlsSettings as Tls
@@ -82,6 +82,8 @@ def queues(health: Health, url: str, tls: Tls) -> AbstractContextManager[Ask]:
     """The same of the one that holds Celery's queues, where that is another one."""
     address = broker_address.read(url, queues_only=True)
     if address.family == broker_address.AMQP:
+        from shared.messaging import tasks  # noqa: PLC0415 - Celery is slow to import, and most processes don't need it
+
         return _opens_channels(health, tasks.celery_app(url, "settlepipe-health", tls).connection_for_read(heartbeat=0))
     return _pings(health, CELERY, links.client(address, tls).connection_pool.make_connection())
 
