@@ -25,6 +25,7 @@ settings = load_settings()
 celery_logs.connect(settings)
 app = process.celery(settings, "settlepipe-jobs")
 app.conf.worker_max_tasks_per_child = 500
+app.conf.worker_consumer = "shared.messaging.celery_consumer:Consumer"
 
 
 def _bounded(worker: Any) -> Callable[[], None]:

@@ -28,7 +28,7 @@ settings = load_settings()
 celery_logs.connect(settings)
 app = process.celery(settings)
 app.conf.imports = ("worker.tasks",)
-app.conf.worker_consumer = "worker.consumer:Consumer"
+app.conf.worker_consumer = "shared.messaging.celery_consumer:Consumer"
 
 # Each sender thread borrows a connection for two short statements a payment; most of its time is the provider's.
 _POOL_SIZE = 8

@@ -1,11 +1,10 @@
 """The Celery app's settings and the publishing of dispatched ids. Redis and PostgreSQL stay the caller's."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from celery import Celery
 
-from shared.messaging import links, transport
+from shared.messaging import links, rabbitmq, transport
 from shared.settings import SettingsError, broker_address
 from shared.settings.sections import BrokerTlsSettings as Tls
 
@@ -13,7 +12,6 @@ MAX_IDS = 25  # payments in one message: this is where the speed is (docs/measur
 VISIBILITY_TIMEOUT_S = links.VISIBILITY_TIMEOUT_S
 _VERIFIED = Tls()
 _ACQUIRE_S = 5
-_ONCE_MORE = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 
 SEND = "settlepipe.send"
 CHECK = "settlepipe.check"
@@ -78,20 +76,16 @@ def publish(app: Celery, provider: str, batches: Sequence[tuple[str, Sequence[Na
     """Put (task name, names) messages on a lane's queue: in one round trip on Redis, each confirmed by RabbitMQ.
 
     Raises KombuError (OperationalError: the broker is away; BatchPublishError: it refused or was lost midway, and some
-    of the messages may be there all the same), redis.RedisError, amqp.AMQPError, OSError. What isn't there is
-    dispatched again when its lease ends.
+    of the messages may be there all the same), redis.RedisError, OSError. What isn't there is dispatched again when
+    its lease ends.
     """
-    with app.producer_pool.acquire(block=True, timeout=_ACQUIRE_S) as producer:
-        # A connection that RabbitMQ ended is found dead when it is used. A message that is there twice does no harm.
-        again = {"retry": True, "retry_policy": _ONCE_MORE} if _is_rabbitmq(producer.connection) else {"retry": False}
-        try:
-            with producer.batch():
-                for task, names in batches:
-                    app.send_task(task, args=(list(names),), queue=lane_queue(provider), producer=producer, **again)
-        except Exception:
-            if _is_rabbitmq(producer.connection):
-                producer.connection.collapse()  # a confirmation that comes late must not be taken for the next one's
-            raise
+    queue = lane_queue(provider)
+    if rabbitmq.holds_queues_of(app):
+        rabbitmq.publish(app, queue, [(task, list(names)) for task, names in batches])
+        return
+    with app.producer_pool.acquire(block=True, timeout=_ACQUIRE_S) as producer, producer.batch():
+        for task, names in batches:
+            app.send_task(task, args=(list(names),), queue=queue, producer=producer, retry=False)
 
 
 def split(names: Sequence[Name], idle_senders: int) -> list[Sequence[Name]]:
@@ -102,17 +96,8 @@ def split(names: Sequence[Name], idle_senders: int) -> list[Sequence[Name]]:
 
 def queue_length(app: Celery, provider: str) -> int:
     """Messages waiting in a lane's queue. Raises what `publish` does."""
-    queue = app.amqp.queues[lane_queue(provider)]
-
-    def ask(channel: Any) -> int:
-        return int(queue(channel).queue_declare().message_count)
-
+    queue = lane_queue(provider)
+    if rabbitmq.holds_queues_of(app):
+        return rabbitmq.queue_length(app, queue)
     with app.pool.acquire(block=True, timeout=_ACQUIRE_S) as connection:
-        if not _is_rabbitmq(connection):
-            return ask(connection.default_channel)
-        found: tuple[int, Any] = connection.autoretry(ask, **_ONCE_MORE)()
-        return found[0]
-
-
-def _is_rabbitmq(connection: Any) -> bool:
-    return bool(connection.transport.driver_type == "amqp")
+        return int(app.amqp.queues[queue](connection.default_channel).queue_declare().message_count)

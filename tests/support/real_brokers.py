@@ -13,6 +13,7 @@ from typing import Any
 import redis
 
 from deploy.local.home import free_ports
+from tests.support import accounts
 from tests.support.authority import Authority
 from tests.support.programs import path_of
 from tests.support.stack import wait_until
@@ -54,6 +55,16 @@ def over_tls(folder: Path) -> Iterator[Real]:
         tls = {"CA_FILE": authority.ca, "CERT_FILE": mine.cert, "KEY_FILE": mine.key}
         settings = {f"BROKER_TLS__{name}": str(path) for name, path in tls.items()}
         yield Real({"BROKER_URL": f"rediss://default:{PASSWORD}@127.0.0.1:{port}/0", **settings})
+
+
+@contextmanager
+def with_accounts(folder: Path) -> Iterator[Real]:
+    """Redis with the published accounts and no other; the product has the fleet's."""
+    folder.mkdir(parents=True)
+    (port,) = free_ports(1)
+    (folder / "users.acl").write_text("\n".join(accounts.lines()) + "\n")
+    with _redis(folder / "redis", port, [f"aclfile {folder}/users.acl"], requires=False):
+        yield Real({"BROKER_URL": f"redis://fleet:{accounts.password_of('fleet')}@127.0.0.1:{port}/0"})
 
 
 @contextmanager
@@ -131,10 +142,13 @@ def _client(port: int, password: str = PASSWORD) -> "redis.Redis":
 
 
 @contextmanager
-def _redis(folder: Path, port: int, lines: Sequence[str]) -> Iterator["subprocess.Popen[bytes]"]:
+def _redis(
+    folder: Path, port: int, lines: Sequence[str], *, requires: bool = True
+) -> Iterator["subprocess.Popen[bytes]"]:
     folder.mkdir(parents=True)
-    own = [f"port {port}", f"requirepass {PASSWORD}", "appendonly yes", "maxmemory-policy noeviction"]
-    with _configured(path_of("redis-server"), folder, [*own, *lines]) as process:
+    own = [f"port {port}", "appendonly yes", "maxmemory-policy noeviction"]
+    password = [f"requirepass {PASSWORD}"] if requires else []
+    with _configured(path_of("redis-server"), folder, [*own, *password, *lines]) as process:
         yield process
 
 

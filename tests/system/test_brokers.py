@@ -26,6 +26,7 @@ SURVIVE = ("intake", "dispatcher", "relay", "beat", "worker-jobs", "flower")
 KINDS = {
     "valkey": real_brokers.plain,
     "tls": real_brokers.over_tls,
+    "accounts": real_brokers.with_accounts,
     "sentinel": real_brokers.behind_sentinel,
     "rabbitmq": real_brokers.on_rabbitmq,
 }
@@ -80,6 +81,8 @@ def test_every_payment_is_settled_once_and_told(broker: Real, up: Stack) -> None
     _check_ledger(up)
     stack.wait_until(lambda: _told(up) == {intent["intent_id"] for intent in intents}, "each is told", 60)
     assert {name: up.pids[name] for name in SURVIVE} == {name: before[name] for name in SURVIVE}, "none was restarted"
+    logs = {log.name: log.read_text(errors="replace") for log in (up.home / "logs").iterdir()}
+    assert {name for name, text in logs.items() if "NOPERM" in text or "NoPermission" in text} == set()
     workers = {name: pid for name, pid in before.items() if name.startswith("worker-")}
     assert {name: up.pids[name] for name in workers} == workers
 

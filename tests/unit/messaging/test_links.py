@@ -74,10 +74,9 @@ def test_celery_is_told_of_sentinels_as_kombu_spells_them(tls: BrokerTlsSettings
     assert told["broker_use_ssl"]["ssl_cert_reqs"] == "required"
 
 
-def test_rabbitmq_confirms_what_is_written_and_keeps_it_in_quorum_queues(tls: BrokerTlsSettings) -> None:
+def test_rabbitmq_keeps_what_is_written_in_quorum_queues(tls: BrokerTlsSettings) -> None:
     told = links.celery(read("amqps://app:made-up@r1,r2/%2Fpay", queues_only=True), tls)
     assert told["broker_url"] == "amqps://app:made-up@r1:5671/%2Fpay;amqps://app:made-up@r2:5671/%2Fpay"
-    assert told["broker_transport_options"]["confirm_publish"] is True
     assert told["broker_use_ssl"]["cert_reqs"] is ssl.CERT_REQUIRED
     app = tasks.celery_app("amqp://app:made-up@r1/pay")
     assert app.amqp.queues["lane.mtn"].queue_arguments == {"x-queue-type": "quorum"}
