@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
+from shared.domain.codes import Code
 from shared.domain.payment import FINAL, TRANSITIONS
 from shared.metrics.families import COUNTED, FAMILIES
 from shared.metrics.families import PREFIX as PREFIX_OF_METRICS
@@ -96,6 +97,12 @@ def successors_in_order(successors: frozenset[Any]) -> list[Any]:
     return [state for state in TRANSITIONS if state in successors]
 
 
+def codes_table() -> str:
+    """Every code, what it means and what an upstream does."""
+    rows = ["| code | it means | what an upstream does |", "|---|---|---|"]
+    return "\n".join(rows + [f"| `{code}` | {code.meaning} | {code.action} |" for code in Code])
+
+
 def runbook() -> str:
     """A section for each alert: what it means, what to do."""
     return "\n" + "\n\n".join(_page(alert) for alert in Alert) + "\n"
@@ -115,6 +122,7 @@ GENERATED: Mapping[tuple[str, str], Callable[[], str]] = {
     ("docs/payments.md", "states"): state_diagram,
     ("docs/alerts.md", "alerts"): runbook,
     ("docs/metrics.md", "metrics"): metrics_table,
+    ("docs/codes.md", "codes"): codes_table,
 }
 
 

@@ -6,7 +6,8 @@ import redis
 
 from scheduler.apart import told
 from shared.alerts.judge import Broker
-from shared.messaging import broker, intake_stream
+from shared.messaging import broker
+from shared.metrics import streams
 from shared.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -32,7 +33,7 @@ class Looking:
 
     def _late_s(self, stream: str) -> float | None:
         try:
-            return intake_stream.oldest_s(self._client, stream)
+            return streams.oldest_s(self._client, stream)
         except redis.ResponseError:  # no stream, or no right to it: the intake tells of that
             return None
 

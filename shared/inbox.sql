@@ -34,7 +34,7 @@ FROM (
     FROM bank_accounts a WHERE a.to_confirm AND a.closed_at IS NULL
     UNION ALL
     SELECT 'quarantine', NULL, q.subject, q.id::text, q.first_seen, NULL, NULL, NULL, q.reason, NULL
-    FROM quarantine q WHERE q.replayed_at IS NULL
+    FROM quarantine_waiting q
     UNION ALL
     SELECT 'discrepancy', d.provider, coalesce((SELECT p.source || '/' || p.intent_id FROM payments p
                 WHERE p.id = d.payment_id), (SELECT p.source || '/' || p.intent_id FROM archive.payments p

@@ -22,6 +22,7 @@ from deploy.cli import (
     recover,
     resolve,
     run,
+    schema,
     submit,
     up,
 )
@@ -49,6 +50,7 @@ for command in (
         jobs.jobs,
         metrics.metrics,
         run.run,
+        schema.schema,
         run.health,
     ),
 ):

@@ -89,7 +89,12 @@ def export(
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(views.EXPORT_COLUMNS)
         for row in map(json.loads, rows):
-            writer.writerow(harmless(row[name]) for name in views.EXPORT_COLUMNS)
+            writer.writerow(harmless(_flat(row[name])) for name in views.EXPORT_COLUMNS)
+
+
+def _flat(value: object) -> object:
+    """A target, or metadata, as one cell."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
 
 
 def _must_exist(state: str | None, provider: str | None) -> None:

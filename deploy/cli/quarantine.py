@@ -11,29 +11,33 @@ from deploy.cli.failures import Failed, WrongUse
 from deploy.cli.output import JsonFlag
 from shared.domain.words import counted
 
-app = typer.Typer(help="What could not be accepted: list it, show one, put it on the queue again.")
+app = typer.Typer(help="What could not be accepted: list it, show one, put it on the queue again, or dismiss it.")
+MAX_REASON, MAX_NAME = 500, 100
 
 
 @app.callback(invoke_without_command=True)
 def _default(context: typer.Context, as_json: JsonFlag = False) -> None:
     if context.invoked_subcommand is None:
-        listed(as_json)
+        listed(as_json=as_json)
     elif as_json:
         raise WrongUse(f"--json belongs behind the command: quarantine {context.invoked_subcommand} --json")
 
 
 @app.command("list")
-def listed(as_json: JsonFlag = False) -> None:
+def listed(
+    everything: Annotated[bool, typer.Option("--all", help="what was dismissed, too")] = False,
+    as_json: JsonFlag = False,
+) -> None:
     """List what is in quarantine, the oldest first."""
     from shared.payments import views
 
     with stack.connection() as connection:
-        rows = views.quarantine(connection)
+        rows = views.quarantine(connection, everything=everything)
         if as_json:
             output.json_lines(rows)
             return
         shown = [json.loads(row) for row in rows]
-    cells = ((r["id"], r["subject"] or "-", r["reason"], r["last_seen"][:19] + "Z", _replayed(r)) for r in shown)
+    cells = ((r["id"], r["subject"] or "-", r["reason"], r["last_seen"][:19] + "Z", _became(r)) for r in shown)
     output.table((">id", "intent", "reason", "last seen (UTC)", "replayed"), cells)
 
 
@@ -100,7 +104,30 @@ def replay(
     print(f"{count} replayed{left}")
 
 
-def _replayed(row: dict[str, Any]) -> str:
+@app.command()
+def dismiss(
+    number: Annotated[int, typer.Argument(metavar="ID")],
+    reason: Annotated[str, typer.Option(help="why nothing is to come of it")],
+    by: Annotated[str, typer.Option(help="who dismisses it")],
+) -> None:
+    """Say that nothing is to come of one: it waits for nobody any more. What was said is kept for ever, and the entry
+    stays in `quarantine list --all`; when the same content comes again it waits again."""
+    from shared.payments import quarantine
+
+    reason, by = reason.strip(), by.strip()
+    if not reason or len(reason) > MAX_REASON or not by or len(by) > MAX_NAME:
+        raise WrongUse(f"--reason must have 1 to {MAX_REASON} characters, --by 1 to {MAX_NAME}")
+    if not (reason + by).isprintable():
+        raise WrongUse("--reason and --by must be one line of text")
+    with stack.connection() as connection:
+        if not quarantine.dismiss(connection, _in_range(number), reason, by):
+            raise Failed(f"nothing has the number {number} in quarantine; see `settlepipe quarantine`")
+    print(f"{number} is dismissed; `settlepipe quarantine list --all` still shows it")
+
+
+def _became(row: dict[str, Any]) -> str:
+    if row["dismissed_at"] is not None:
+        return f"dismissed by {row['dismissed_by']}: {row['dismissed_reason']}"
     if row["replayed_at"] is None:
         return ""
     return "came back" if row["last_seen"] > row["replayed_at"] else row["replayed_at"][:19] + "Z"

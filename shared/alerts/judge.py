@@ -58,6 +58,8 @@ def judge(
     for about, summed in _payments(counted, limits).items():
         found[about] = summed.figures
     found |= _lanes(counted, standing, limits)
+    found |= _discrepancies(counted)
+    found |= _broker(broker, limits)
     found |= _money(counted, limits)
     if standing.oldest_event_s > limits.events_s:
         found[Alert.EVENTS_LATE, ""] = {"oldest_s": round(standing.oldest_event_s), "events": counted.events_pending}
@@ -68,7 +70,7 @@ def judge(
         found[Alert.ACCOUNT_WAITS, provider] = {"accounts": accounts}
     if counted.quarantine_waits:
         found[Alert.QUARANTINE_WAITS, ""] = {"entries": counted.quarantine_waits}
-    return found | _discrepancies(counted) | _broker(broker, limits)
+    return found
 
 
 def _discrepancies(counted: Counted) -> Mapping[About, Figures]:

@@ -236,6 +236,8 @@ CREATE TABLE payments (
     books_key          text,
     -- The event on the stream from which a final state was read, after the database had lost it.
     stream_event       text,
+    code               text,                         -- that stands beside `detail`: shared/domain/codes.py
+    traceparent        text,                         -- W3C's, as it came with the intent; its events carry it
 
     CHECK ((operation = 'refund') = (refund_of IS NOT NULL)),
     CHECK ((body IS NULL) = (body_sha256 IS NULL)),
@@ -396,7 +398,8 @@ CREATE TABLE events (
     subject    text NOT NULL,
     data       json NOT NULL,         -- as it is told, to the byte
     created_at timestamptz NOT NULL DEFAULT clock(),
-    pending    boolean NOT NULL DEFAULT true
+    pending    boolean NOT NULL DEFAULT true,
+    duplicate  boolean NOT NULL DEFAULT false  -- it is told again because its intent came again; until it was
 );
 CREATE INDEX events_pending ON events (id) WHERE pending;
 CREATE INDEX events_payment ON events (payment_id, id) WHERE payment_id IS NOT NULL;
@@ -424,7 +427,8 @@ CREATE FUNCTION payment_row(p payments) RETURNS json LANGUAGE sql STABLE AS $$
         'currency', p.currency, 'state', p.state, 'hold_reason', p.hold_reason, 'attempts', p.attempts,
         'sent_reference', p.sent_reference, 'provider_reference', p.provider_reference, 'detail', p.detail,
         'request_sha256', encode(p.body_sha256, 'hex'), 'refund_of', p.refund_of,
-        'paid_at', utc_text(p.paid_at), 'created_at', utc_text(p.created_at), 'finished_at', utc_text(p.finished_at))
+        'paid_at', utc_text(p.paid_at), 'created_at', utc_text(p.created_at), 'finished_at', utc_text(p.finished_at),
+        'code', coalesce(p.hold_reason, p.code), 'target', p.target, 'metadata', p.metadata)
 $$;
 
 -- The number behind it is of one epoch alone; what was created before a recovery keeps its name.
@@ -459,17 +463,17 @@ BEGIN
         UNION ALL  -- whichever provider was paid, messages go through ubill
         SELECT 'sms', 'ubill', 'refused' WHERE p.notify ->> 'sms' IS NOT NULL
     LOOP
-        INSERT INTO follow_ups (payment_id, kind, provider, state, due_at, detail, finished_at)
+        INSERT INTO follow_ups (payment_id, kind, provider, state, due_at, detail, code, finished_at)
         VALUES (p.id, f.kind, f.provider, CASE WHEN lost THEN f.ended ELSE 'waiting' END,
                 CASE WHEN NOT lost THEN clock() END, CASE WHEN lost THEN reason END,
-                CASE WHEN lost AND f.ended = 'refused' THEN clock() END)
+                CASE WHEN lost THEN 'outcome_lost' END, CASE WHEN lost AND f.ended = 'refused' THEN clock() END)
         ON CONFLICT DO NOTHING;
         IF lost AND FOUND THEN
             n := n + 1;
             INSERT INTO events (payment_id, event_id, type, subject, data)
             VALUES (p.id, event_name(p.id || '-' || (told + n)), 'settlepipe.' || f.kind || '.' || f.ended,
                     p.source || '/' || p.intent_id, json_build_object('source', p.source, 'intent_id', p.intent_id,
-                    'state', f.ended, 'detail', reason, 'answer', NULL));
+                    'state', f.ended, 'detail', reason, 'answer', NULL, 'code', 'outcome_lost'));
         END IF;
     END LOOP;
     RETURN n;
@@ -533,6 +537,7 @@ CREATE TABLE follow_ups (
     delivery    text CHECK (delivery IN ('delivered', 'undelivered')),  -- of a message, once it has been told
     finished_at timestamptz,
     unasked     boolean NOT NULL DEFAULT false, -- it is claimed, and nothing was asked for yet
+    code        text,                          -- beside `detail`
     UNIQUE (payment_id, kind)
 );
 CREATE INDEX follow_ups_due ON follow_ups (provider, due_at) WHERE due_at IS NOT NULL;
@@ -793,8 +798,33 @@ CREATE TABLE quarantine (
     first_seen  timestamptz NOT NULL DEFAULT clock(),
     last_seen   timestamptz NOT NULL DEFAULT clock(),
     replayed_at timestamptz,
-    whole_bytes bigint                -- null: raw is all of it
+    whole_bytes bigint,               -- null: raw is all of it
+    code        text                  -- beside `reason`
 );
+
+-- That nothing is to come of an entry in quarantine, and why. Kept for ever, also when the entry is forgotten.
+CREATE TABLE dismissals (
+    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    quarantine_id bigint NOT NULL,
+    sha256        bytea NOT NULL,          -- of the entry, and what it said
+    subject       text,
+    why           text NOT NULL,           -- it was in quarantine
+    reason        text NOT NULL,           -- of the person
+    by_whom       text NOT NULL,
+    dismissed_at  timestamptz NOT NULL DEFAULT clock()
+);
+CREATE INDEX dismissals_entry ON dismissals (quarantine_id);
+CREATE FUNCTION refuse_rewriting() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'what was recorded in % is neither changed nor deleted', TG_TABLE_NAME
+        USING ERRCODE = 'check_violation';
+END $$;
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON dismissals FOR EACH ROW EXECUTE FUNCTION refuse_rewriting();
+
+-- What in quarantine a person has to look at: nobody replayed or dismissed it since it came last.
+CREATE VIEW quarantine_waiting AS
+SELECT q.* FROM quarantine q WHERE (q.replayed_at IS NULL OR q.last_seen > q.replayed_at)
+    AND NOT EXISTS (SELECT FROM dismissals d WHERE d.quarantine_id = q.id AND d.dismissed_at >= q.last_seen);
 
 
 -- 13 Alerts -----------------------------------------------------------------------------------------------------------
@@ -846,6 +876,7 @@ CREATE TABLE archive.attempts (LIKE attempts INCLUDING CONSTRAINTS INCLUDING IND
 CREATE TABLE archive.checks (LIKE checks INCLUDING CONSTRAINTS INCLUDING INDEXES);
 CREATE TABLE archive.events (LIKE events INCLUDING CONSTRAINTS INCLUDING INDEXES,
     CONSTRAINT relayed CHECK (NOT pending));  -- the relay doesn't look here
+ALTER TABLE archive.events ALTER duplicate SET DEFAULT false;  -- what was here when the column came
 CREATE TABLE archive.follow_ups (LIKE follow_ups INCLUDING CONSTRAINTS INCLUDING INDEXES);
 ALTER TABLE archive.follow_ups ALTER unasked SET DEFAULT false;  -- what was here when the column came
 CREATE TABLE archive.resolutions (LIKE resolutions INCLUDING CONSTRAINTS INCLUDING INDEXES);

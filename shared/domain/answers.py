@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from shared.domain.codes import Code
 from shared.domain.payment import State
 
 MAX_SHOWN = 100  # lines of one look; what is beyond that nobody has read, and no word of a person covers it
@@ -75,6 +76,7 @@ class Answer:
     provider_down: bool = False
     listed: bool = True
     refusal: bool = False
+    code: Code | None = None  # where the adapter knows more than its kind tells
     facts: Mapping[str, Any] = field(default_factory=dict)  # e.g. amount_paid, status: kept as evidence
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from shared.domain.cards import holds_card_data, names_card_data
+from shared.domain.codes import Code, CodedError
 from shared.domain.money import parse_amount
 from shared.domain.payment import Operation
 from shared.domain.spelling import mistake, mistakes
@@ -44,11 +45,12 @@ Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
 class BadIntent(Exception):  # noqa: N818 - what it is, not that it is an error
     """An intent that can't be accepted. The message says why and holds none of its values.
 
-    subject: `source/intent_id` when both could be read, else None.
+    code: of several mistakes the first one's. subject: `source/intent_id` when both could be read, else None.
     """
 
-    def __init__(self, reason: str, subject: str | None = None) -> None:
+    def __init__(self, code: Code, reason: str, subject: str | None = None) -> None:
         super().__init__(reason)
+        self.code = code
         self.reason = reason
         self.subject = subject
 
@@ -88,7 +90,9 @@ class _Notify(_Strict):
     sms: str = Field(pattern=r"^[1-9][0-9]{6,14}$")
 
 
-class _Wire(_Strict):
+class Wire(_Strict):
+    """An intent as it is written, before its target, amount and time are read."""
+
     intent_id: Id
     source: Id
     provider: str = Field(max_length=64)
@@ -111,19 +115,21 @@ def parse_intent(raw: bytes, targets: Mapping[str, type[BaseModel]]) -> Intent:
     document = _load(raw)
     subject = _subject(document)
     if names_card_data(raw) and holds_card_data(document):
-        raise BadIntent("card data is not accepted: leave cardNumber and cvv out, wherever they stand", subject)
+        raise BadIntent(
+            Code.CARD_DATA, "card data is not accepted: leave cardNumber and cvv out, wherever they stand", subject
+        )
     try:
-        wire = _Wire.model_validate(document)
+        wire = Wire.model_validate(document)
         return _normalise(wire, targets)
     except ValidationError as error:
-        raise BadIntent(_sentences(error), subject) from None
-    except ValueError as error:
-        raise BadIntent(str(error), subject) from None
+        raise BadIntent(_code(error), _sentences(error), subject) from None
+    except CodedError as error:
+        raise BadIntent(error.code, str(error), subject) from None
 
 
 def _load(raw: bytes) -> dict[str, Any]:
     if len(raw) > MAX_INTENT_BYTES:
-        raise BadIntent(f"the intent has {len(raw)} bytes, the limit is {MAX_INTENT_BYTES}")
+        raise BadIntent(Code.TOO_LARGE, f"the intent has {len(raw)} bytes, the limit is {MAX_INTENT_BYTES}")
     try:
         document = json.loads(
             raw.decode("utf-8"),
@@ -134,15 +140,15 @@ def _load(raw: bytes) -> dict[str, Any]:
         )
         _walk(document)
     except UnicodeDecodeError:
-        raise BadIntent("the intent is not UTF-8") from None
+        raise BadIntent(Code.NOT_JSON, "the intent is not UTF-8") from None
     except RecursionError:
-        raise BadIntent("the intent is nested too deeply") from None
+        raise BadIntent(Code.NOT_JSON, "the intent is nested too deeply") from None
     except json.JSONDecodeError as error:
-        raise BadIntent(f"the intent is not JSON: {error.msg} at character {error.pos}") from None
+        raise BadIntent(Code.NOT_JSON, f"the intent is not JSON: {error.msg} at character {error.pos}") from None
     except ValueError as error:
-        raise BadIntent(str(error)) from None
+        raise BadIntent(Code.NOT_JSON, str(error)) from None
     if not isinstance(document, dict):
-        raise BadIntent("the intent is not a JSON object")
+        raise BadIntent(Code.NOT_JSON, "the intent is not a JSON object")
     return document
 
 
@@ -203,21 +209,22 @@ def _subject(document: Mapping[str, Any]) -> str | None:
     return f"{source}/{intent_id}"
 
 
-def _normalise(wire: _Wire, targets: Mapping[str, type[BaseModel]]) -> Intent:
-    """Raises ValueError with every mistake that was found."""
-    wrong: list[str] = []
+def _normalise(wire: Wire, targets: Mapping[str, type[BaseModel]]) -> Intent:
+    """Raises CodedError with every mistake that was found."""
+    wrong: list[CodedError] = []
 
     def tried(read: Callable[[], T]) -> T | None:
         try:
             return read()
-        except ValueError as error:
-            wrong.append(str(error))
+        except CodedError as error:
+            wrong.append(error)
             return None
 
     operation = Operation(wire.operation)
     model = targets.get(wire.provider)
     if model is None:
-        wrong.append(f"provider is not one of {', '.join(sorted(targets))}")
+        said = f"provider is not one of {', '.join(sorted(targets))}"
+        wrong.append(CodedError(Code.UNKNOWN_PROVIDER, said))
     fields: dict[str, Any] = {
         "source": wire.source,
         "intent_id": wire.intent_id,
@@ -233,37 +240,40 @@ def _normalise(wire: _Wire, targets: Mapping[str, type[BaseModel]]) -> Intent:
         "metadata": wire.metadata,
     }
     if wrong:
-        raise ValueError("; ".join(wrong)[:MAX_REASON])
+        raise CodedError(wrong[0].code, "; ".join(map(str, wrong))[:MAX_REASON])
     return Intent(**fields, digest=_digest(fields))
 
 
-def _target(wire: _Wire, operation: Operation, model: type[BaseModel] | None) -> dict[str, Any]:
+def _target(wire: Wire, operation: Operation, model: type[BaseModel] | None) -> dict[str, Any]:
     if operation is Operation.REFUND:
         if wire.refund_of is None or wire.target is not None:
-            raise ValueError("a refund names its settle in refund_of and has no target")
+            raise CodedError(Code.BAD_FIELD, "a refund names its settle in refund_of and has no target")
         return {}
     if wire.target is None or wire.refund_of is not None:
-        raise ValueError("a settle has a target and no refund_of")
+        raise CodedError(Code.BAD_FIELD, "a settle has a target and no refund_of")
     if model is None:
         return {}
     spelt = dict(mistakes(wire.target, "target"))
-    wrong = [f"{where}: {why}" for where, why in spelt.items()]
+    wrong, code = [f"{where}: {why}" for where, why in spelt.items()], Code.BAD_FIELD
     try:
         target = model.model_validate(wire.target).model_dump(mode="json", exclude_none=True)
     except ValidationError as error:
+        code = code if wrong else _code(error)
         wrong += [told for told in [_sentences(error, "target.", spelt)] if told]
     if wrong:
-        raise ValueError("; ".join(wrong))
+        raise CodedError(code, "; ".join(wrong))
     return target
 
 
 def _instant(text: str) -> datetime:
     if _RFC3339.fullmatch(text) is None:
-        raise ValueError("paid_at must be RFC 3339 with an offset, like 2026-11-21T03:24:12Z, to the microsecond")
+        raise CodedError(
+            Code.BAD_TIME, "paid_at must be RFC 3339 with an offset, like 2026-11-21T03:24:12Z, to the microsecond"
+        )
     try:
         return datetime.fromisoformat(text.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise ValueError("paid_at is not a time that exists") from None
+        raise CodedError(Code.BAD_TIME, "paid_at is not a time that exists") from None
 
 
 def _digest(fields: Mapping[str, Any]) -> bytes:
@@ -271,6 +281,12 @@ def _digest(fields: Mapping[str, Any]) -> bytes:
         fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=lambda value: value.isoformat()
     )
     return hashlib.sha256(canonical.encode("ascii")).digest()
+
+
+def _code(error: ValidationError) -> Code:
+    """Of the first mistake."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]["type"]
+    return {"missing": Code.MISSING_FIELD, "extra_forbidden": Code.UNKNOWN_FIELD}.get(first, Code.BAD_FIELD)
 
 
 def _sentences(error: ValidationError, prefix: str = "", without: Collection[str] = ()) -> str:

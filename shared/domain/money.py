@@ -4,6 +4,8 @@ import re
 
 from iso4217 import Currency
 
+from shared.domain.codes import Code, CodedError
+
 _AMOUNT = re.compile(r"(0|[1-9][0-9]*)(?:\.([0-9]+))?", re.ASCII)
 _MAX_DIGITS = 15  # before the point
 _WRITTEN = re.compile(r"(-?)([0-9]{1,15})(?:\.([0-9]{1,400}))?", re.ASCII)
@@ -20,31 +22,34 @@ def places(currency: str) -> int:
     except ValueError:
         exponent = None
     if exponent is None:
-        raise ValueError(f"currency {currency!r} is not an ISO 4217 currency that money is counted in")
+        raise CodedError(
+            Code.UNKNOWN_CURRENCY, f"currency {currency!r} is not an ISO 4217 currency that money is counted in"
+        )
     return int(exponent)
 
 
 def parse_amount(text: str, currency: str) -> int:
     """Minor units of an amount written like `100`, `100.00` or `0.5`; always above zero.
 
-    Raises ValueError with a sentence that says what is wrong.
+    Raises CodedError, a ValueError, with a sentence that says what is wrong.
     """
     match = _AMOUNT.fullmatch(text)
     if match is None:
-        raise ValueError("amount must be digits with an optional point and decimals, like 100.00")
+        raise CodedError(Code.BAD_AMOUNT, "amount must be digits with an optional point and decimals, like 100.00")
     whole, decimals = match.group(1), match.group(2) or ""
     if len(whole) > _MAX_DIGITS:
-        raise ValueError(
-            f"amount is too large: it has {len(whole)} digits before the point, the limit is {_MAX_DIGITS}"
+        raise CodedError(
+            Code.BAD_AMOUNT,
+            f"amount is too large: it has {len(whole)} digits before the point, the limit is {_MAX_DIGITS}",
         )
     limit = places(currency)
     if len(decimals) > limit:
-        raise ValueError(f"amount has {len(decimals)} decimal places, {currency} has {limit}")
+        raise CodedError(Code.TOO_PRECISE, f"amount has {len(decimals)} decimal places, {currency} has {limit}")
     amount_minor = int(whole + decimals.ljust(limit, "0"))
     if amount_minor == 0:
-        raise ValueError("amount must be above zero")
+        raise CodedError(Code.BAD_AMOUNT, "amount must be above zero")
     if amount_minor > _MAX_MINOR:
-        raise ValueError(f"amount is too large: at most {_MAX_MINOR} minor units can be kept")
+        raise CodedError(Code.BAD_AMOUNT, f"amount is too large: at most {_MAX_MINOR} minor units can be kept")
     return amount_minor
 
 

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 
+from shared.domain.codes import Code
 from shared.domain.payment import HoldReason
 
 
@@ -39,6 +40,7 @@ class Refusal:
     """The request can never be built: the payment is refused with this reason, before anything is sent."""
 
     detail: str
+    code: Code
 
 
 Built = Request | Hold | Refusal

@@ -7,13 +7,17 @@ Where it can die, and what is true then:
 What is in the way before the first byte, a database that went away among it, is recorded as waiting.
 """
 
+import dataclasses
+
 from shared.database.engine import AWAY
 from shared.domain.answers import Answer, Meaning
 from shared.domain.backoff import next_wait
+from shared.domain.codes import Code
 from shared.domain.request import Hold, Refusal, Request
 from shared.follow_ups import delivery, lane
 from shared.follow_ups.store import ask as store
 from shared.follow_ups.store.ask import FollowUpClaim, FollowUpOutcome
+from shared.providers.answer_codes import code_of
 from shared.providers.base import Auth, FollowUp, LoginBusy, LoginRefused, LoginUnavailable
 from shared.providers.credentials import waiting_at_most
 from shared.runtime import STALE_S, Runtime, boot_time_s, until_written
@@ -46,13 +50,14 @@ def follow_up(runtime: Runtime, follow_up_id: int) -> None:
         connected = runtime.connected.get(claim.provider)
         if connected is None:  # switched off since it was dispatched
             detail = f"provider {claim.provider} is off"
-            _record(runtime, claim, FollowUpOutcome("waiting", detail, wait_s=_UNBUILT_WAIT_S))
+            _record(runtime, claim, FollowUpOutcome("waiting", detail, wait_s=_UNBUILT_WAIT_S, code=Code.PROVIDER_OFF))
             return
         offered = connected.follow_ups.get(claim.kind)
         if offered is None:
-            _record(runtime, claim, FollowUpOutcome("refused", f"{claim.provider} {_UNOFFERED[claim.kind]}"))
+            said = f"{claim.provider} {_UNOFFERED[claim.kind]}"
+            _record(runtime, claim, FollowUpOutcome("refused", said, code=Code.NOT_SUPPORTED))
         elif offered.max_age_s is not None and claim.age_s > offered.max_age_s:
-            _record(runtime, claim, FollowUpOutcome("refused", "it is too old to be sent"))
+            _record(runtime, claim, FollowUpOutcome("refused", "it is too old to be sent", code=Code.TOO_OLD))
         elif answer := _ask(runtime, claim, offered, begun_s):
             _follow(runtime, claim, answer)
 
@@ -102,10 +107,14 @@ def _ready(runtime: Runtime, claim: FollowUpClaim, offered: FollowUp) -> tuple[R
     """What it takes to ask; that it is about to be asked for is kept. None when it ended here, or its lease ran out."""
     built = claim.request or offered.build(claim.payment, runtime.directories[claim.provider])
     if isinstance(built, Refusal):
-        _record(runtime, claim, FollowUpOutcome("refused", built.detail))
+        _record(runtime, claim, FollowUpOutcome("refused", built.detail, code=built.code))
         return None
     if isinstance(built, Hold):
-        _record(runtime, claim, FollowUpOutcome("waiting", built.detail, wait_s=_UNBUILT_WAIT_S))
+        _record(
+            runtime,
+            claim,
+            FollowUpOutcome("waiting", built.detail, wait_s=_UNBUILT_WAIT_S, code=Code[built.reason.name]),
+        )
         return None
     with waiting_at_most(STALE_S):
         auth = runtime.provider(claim.provider).authorise()
@@ -137,7 +146,7 @@ def _forget(runtime: Runtime, claim: FollowUpClaim, auth: Auth) -> None:
 
 
 def _follow(runtime: Runtime, claim: FollowUpClaim, answer: Answer) -> None:
-    outcome = _outcome(runtime, claim, answer)
+    outcome = dataclasses.replace(_outcome(runtime, claim, answer), code=code_of(answer))
     begins = _record(runtime, claim, outcome)
     if outcome.to == "issued" and claim.kind == "sms" and outcome.reference is not None:
         _tell_early(runtime, outcome.reference)

@@ -14,6 +14,7 @@ _END_LOST = f"""
 WITH moved AS (
     UPDATE follow_ups SET state = CASE WHEN unasked THEN 'waiting' ELSE 'parked' END,
         due_at = CASE WHEN unasked THEN clock() END,
+        code = CASE WHEN NOT unasked THEN 'outcome_lost' END,
         detail = CASE kind WHEN 'sms' THEN 'the message' ELSE 'the receipt' END
             || CASE WHEN unasked THEN ' was not asked for before its lease ran out'
                     ELSE ' was asked for and no outcome was recorded' END
@@ -27,7 +28,7 @@ _END_IN_LOST_TIME = f"""
 WITH moved AS (
     UPDATE follow_ups SET state = CASE kind WHEN 'sms' THEN 'refused' ELSE 'parked' END, due_at = NULL,
         finished_at = CASE kind WHEN 'sms' THEN clock() END,
-        detail = 'it may have been asked for in the time that the database lost'
+        code = 'outcome_lost', detail = 'it may have been asked for in the time that the database lost'
     WHERE state IN ('waiting', 'dispatched', 'sending') RETURNING *
 ), {EVENT}
 SELECT id FROM moved

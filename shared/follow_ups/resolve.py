@@ -6,7 +6,7 @@ from shared.follow_ups.store.ask import EVENT
 # A person who asks again begins a new age: what they ask for now is not old.
 _RESOLVE = f"""
 WITH moved AS (
-    UPDATE follow_ups SET state = %(to)s, detail = %(reason)s,
+    UPDATE follow_ups SET state = %(to)s, detail = %(reason)s, code = 'decided',
         due_at = CASE WHEN %(to)s = 'waiting' THEN clock() END,
         asked_at = CASE WHEN %(to)s = 'waiting' THEN clock() ELSE asked_at END,
         finished_at = CASE WHEN %(to)s IN ('issued', 'refused') THEN clock() END

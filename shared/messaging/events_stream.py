@@ -11,6 +11,7 @@ from shared.messaging.replies import flat, pairs
 
 EVENTS = "settlepipe:events"
 EVENT_FIELD = "event"
+SCHEMA = "urn:settlepipe:schema:event:1"  # `settlepipe schema event` prints it
 BEFORE_DATA = ', "data": '  # the last field: it is told to the byte
 _TRIM_ROUNDS = 10  # at once; XTRIM takes about 10,000 entries at a time
 _TRIM_LEAST = 1000  # a round that takes fewer was the last
@@ -97,7 +98,7 @@ def holds(client: "redis.Redis", entry_id: str) -> bool:
 
 def cloud_event(event: Mapping[str, Any]) -> str:
     """A row of the outbox as CloudEvents 1.0 JSON; the same row gives the same text."""
-    envelope = {
+    envelope: dict[str, Any] = {
         "specversion": "1.0",
         "id": event["event_id"],
         "source": "/settlepipe",
@@ -105,7 +106,13 @@ def cloud_event(event: Mapping[str, Any]) -> str:
         "subject": event["subject"],
         "time": event["created_at"].astimezone(UTC).isoformat().replace("+00:00", "Z"),
         "datacontenttype": "application/json",
+        "dataschema": f"{SCHEMA}#/$defs/{event['type'].split('.')[1]}",
     }
+    # Extensions stand where they say something.
+    if event.get("traceparent"):
+        envelope["traceparent"] = event["traceparent"]
+    if event.get("duplicate"):
+        envelope["duplicate"] = True
     return f"{json.dumps(envelope, ensure_ascii=False)[:-1]}{BEFORE_DATA}{event['data']}}}"
 
 

@@ -1,4 +1,4 @@
-"""Intake on Redis Streams. The only module that knows its form; AMQP would stand beside it."""
+"""Intake on Redis Streams. AMQP would stand beside it."""
 
 import contextlib
 import time
@@ -9,10 +9,10 @@ from typing import Any
 import redis
 from redis.exceptions import NoPermissionError
 
+from shared.messaging.intake_entry import INTAKE_FIELD, known
 from shared.messaging.intake_scripts import FORGET, TAKE
 from shared.messaging.replies import pairs
 
-INTAKE_FIELD = b"intent"
 GROUP = "settlepipe"
 _BEGINNING = "0-0"
 _LAST_ID = b"18446744073709551615-18446744073709551615"
@@ -25,6 +25,7 @@ _MOST_GONE = 1000  # deleted at once
 class Entry:
     """One entry of an intake stream. raw is its `intent` field; None when the entry has another form.
 
+    traceparent: what came beside the intent, where it is valid; it is no part of the intent.
     deliveries: how often somebody read it, this time included.
     """
 
@@ -33,6 +34,7 @@ class Entry:
     raw: bytes | None
     fields: Mapping[bytes, bytes]
     deliveries: int = 1
+    traceparent: str | None = None
 
 
 BATCH_BYTES = 4 * 1024 * 1024
@@ -266,16 +268,6 @@ def pending(client: "redis.Redis", stream: str) -> int:
     return sum(int(group["pending"]) for group in groups if group["name"] in (GROUP, GROUP.encode()))
 
 
-def oldest_s(client: "redis.Redis", stream: str) -> float:
-    """Seconds since the oldest entry that is not accepted came, by the broker's clock; 0 where there is none. Raises
-    redis.RedisError."""
-    rows: Any = client.xrange(stream, count=1)
-    if not rows:
-        return 0.0
-    seconds, micros = client.time()
-    return max(0.0, seconds + micros / 1e6 - int(rows[0][0].partition(b"-")[0]) / 1000)
-
-
 def submit(client: "redis.Redis", stream: str, intents: Sequence[bytes]) -> None:
     """Put intents on an intake stream as they are."""
     pipeline = client.pipeline(transaction=False)
@@ -292,10 +284,10 @@ def _entries(stream: str, rows: Any, deliveries: int = 1) -> list[Entry]:
     entries = []
     for entry_id, flat in rows:
         names, values = flat[::2], flat[1::2]
-        raw = values[0] if names == [INTAKE_FIELD] else None
+        raw, trace = known(names, values)
         fields: dict[bytes, bytes] = {}
         for name, value in zip(names, values, strict=True):
             before = fields.get(name)  # of a field that stands twice both values are kept
             fields[name] = value if before is None else before + b"\n" + name + b"=" + value
-        entries.append(Entry(stream, entry_id, raw, fields, deliveries))
+        entries.append(Entry(stream, entry_id, raw, fields, deliveries, trace))
     return entries

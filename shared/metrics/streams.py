@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import redis
 
@@ -26,3 +27,13 @@ def lags(client: "redis.Redis", streams: Sequence[str]) -> list[Lag]:
         except redis.ResponseError:  # no stream, or no right to it: the intake tells of that
             continue
     return found
+
+
+def oldest_s(client: "redis.Redis", stream: str) -> float:
+    """Seconds since the oldest entry that is not accepted came, by the broker's clock; 0 where there is none. Raises
+    redis.RedisError."""
+    rows: Any = client.xrange(stream, count=1)
+    if not rows:
+        return 0.0
+    seconds, micros = client.time()
+    return max(0.0, seconds + micros / 1e6 - int(rows[0][0].partition(b"-")[0]) / 1000)

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from shared.database import clock
 from shared.database import store as whole
 from shared.database.engine import Connection
+from shared.domain.codes import Code
 from shared.domain.intent import AHEAD, MAX_AHEAD, BadIntent, Intent, parse_intent
 from shared.domain.kept import keep, keep_unread
 from shared.domain.reference import fingerprint, reference
@@ -46,7 +47,7 @@ def accept(runtime: Runtime, entries: Sequence[Entry]) -> int:
         alert(Alert.INTENT_NOT_STORABLE, "an intent passed validation and PostgreSQL refused it")
         with runtime.database.transaction() as connection:
             reason = "it could not be stored: a mistake in the validation"
-            store.quarantine(connection, [_quarantined(entries[0], reason, None)])
+            store.quarantine(connection, [_quarantined(entries[0], Code.INTERNAL_ERROR, reason, None)])
         return 0
 
 
@@ -58,11 +59,12 @@ def _accept(runtime: Runtime, entries: Sequence[Entry]) -> int:
         try:
             intent = _read(runtime, entry)
         except BadIntent as bad:
-            rejected.append(_quarantined(entry, bad.reason, bad.subject))
+            rejected.append(_quarantined(entry, bad.code, bad.reason, bad.subject))
             continue
         except Exception:  # a mistake in the validation must not stop the intake
             alert(Alert.VALIDATION_FAILED, "an intent could not be read: a mistake in the validation")
-            rejected.append(_quarantined(entry, "it could not be read: a mistake in the validation", None))
+            reason = "it could not be read: a mistake in the validation"
+            rejected.append(_quarantined(entry, Code.INTERNAL_ERROR, reason, None))
             continue
         key = (intent.source, intent.intent_id)
         if key in first:
@@ -83,8 +85,9 @@ def _accept(runtime: Runtime, entries: Sequence[Entry]) -> int:
         for intent, entry in repeats:
             before = known.get((intent.source, intent.intent_id))
             if before is None:  # it is ahead, or the first one of this id is in quarantine itself
-                reason = AHEAD if intent.paid_at > latest else _BEHIND
-                rejected.append(_quarantined(entry, reason, f"{intent.source}/{intent.intent_id}"))
+                ahead = intent.paid_at > latest
+                code, reason = (Code.PAID_AHEAD, AHEAD) if ahead else (Code.BEHIND_ANOTHER, _BEHIND)
+                rejected.append(_quarantined(entry, code, reason, f"{intent.source}/{intent.intent_id}"))
             elif before.digest == intent.digest or (
                 before.digest is None and adopt(connection, runtime, intent, before.payment_id)
             ):
@@ -92,7 +95,7 @@ def _accept(runtime: Runtime, entries: Sequence[Entry]) -> int:
             else:
                 reason = "this id was used before for an intent with other content"
                 subject = f"{intent.source}/{intent.intent_id}"
-                rejected.append(_quarantined(entry, reason, subject, before.payment_id))
+                rejected.append(_quarantined(entry, Code.ID_CONFLICT, reason, subject, before.payment_id))
         store.reemit(connection, again)
         store.quarantine(connection, rejected)
     if rejected:
@@ -111,14 +114,19 @@ def _doubt(connection: Connection, inserted: Mapping[Key, int]) -> None:
 def _read(runtime: Runtime, entry: Entry) -> Intent:
     if _ended_its_readers(entry):
         alert(Alert.ENTRY_ENDS_INTAKE, "an entry was read again and again, and each reader ended; it is in quarantine")
-        raise BadIntent(f"it was read {MAX_DELIVERIES} times and whoever read it ended before it was done")
+        raise BadIntent(
+            Code.ENDS_READERS, f"it was read {MAX_DELIVERIES} times and whoever read it ended before it was done"
+        )
     if entry.raw is None:
-        raise BadIntent("the entry must have exactly one field, `intent`")
+        raise BadIntent(
+            Code.BAD_ENTRY, "the entry must have exactly one field, `intent`, and may have `traceparent` beside it"
+        )
     targets = {name: registration.target for name, registration in runtime.registrations.items()}
     intent = parse_intent(entry.raw, targets)
     allowed = runtime.settings.intake.sources.get(entry.stream, [])
     if "*" not in allowed and intent.source not in allowed:
-        raise BadIntent("this source may not use this stream", f"{intent.source}/{intent.intent_id}")
+        subject = f"{intent.source}/{intent.intent_id}"
+        raise BadIntent(Code.SOURCE_NOT_ALLOWED, "this source may not use this stream", subject)
     return intent
 
 
@@ -135,14 +143,19 @@ def _build(
         except Exception:  # a mistake in an adapter must stop neither the intake nor lose the intent
             alert(Alert.BUILD_FAILED, "an intent's request could not be built", provider=intent.provider)
             subject = f"{intent.source}/{intent.intent_id}"
-            rejected.append(_quarantined(entry, "its request could not be built: a mistake in the adapter", subject))
+            reason = "its request could not be built: a mistake in the adapter"
+            rejected.append(_quarantined(entry, Code.INTERNAL_ERROR, reason, subject))
             continue
         rule = rule_of(runtime, payment)
-        rows.append(NewPayment(intent, payment.sent_reference, rule.resend_safe, built, rule.reads_first))
+        rows.append(
+            NewPayment(intent, payment.sent_reference, rule.resend_safe, built, rule.reads_first, entry.traceparent)
+        )
     return rows
 
 
-def _quarantined(entry: Entry, reason: str, subject: str | None, conflict_of: int | None = None) -> Quarantined:
+def _quarantined(
+    entry: Entry, code: Code, reason: str, subject: str | None, conflict_of: int | None = None
+) -> Quarantined:
     raw = entry.raw if entry.raw is not None else _flat(entry.fields)
     kept = keep_unread(raw) if _ended_its_readers(entry) else keep(raw, subject)
     return Quarantined(
@@ -150,6 +163,7 @@ def _quarantined(entry: Entry, reason: str, subject: str | None, conflict_of: in
         raw=kept.raw,
         whole_bytes=kept.whole_bytes,
         reason=reason,
+        code=code,
         subject=subject,
         stream=entry.stream,
         entry_id=entry.entry_id.decode("ascii", "replace"),

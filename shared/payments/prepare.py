@@ -1,5 +1,6 @@
 """prepare: the frozen request of a payment, or why there is none yet, or never."""
 
+from shared.domain.codes import Code
 from shared.domain.intent import Intent
 from shared.domain.payment import HoldReason, Operation, Payment
 from shared.domain.request import Built, Hold, Refusal
@@ -39,11 +40,13 @@ def unsupported(runtime: Runtime, payment: Payment) -> Refusal | None:
     """Why this payment can never be sent: its provider is off, or takes no such operation or currency."""
     registration = runtime.registrations[payment.provider]
     if payment.provider not in runtime.connected:
-        return Refusal(f"provider {payment.provider} is off: no base URL is set")
+        return Refusal(f"provider {payment.provider} is off: no base URL is set", Code.PROVIDER_OFF)
     if payment.operation not in registration.operations:
         return _undocumented(runtime, payment)
     if registration.currency and payment.currency != registration.currency:
-        return Refusal(f"{payment.provider} takes {registration.currency}, not {payment.currency}")
+        return Refusal(
+            f"{payment.provider} takes {registration.currency}, not {payment.currency}", Code.CURRENCY_MISMATCH
+        )
     return None
 
 
@@ -52,7 +55,7 @@ def _undocumented(runtime: Runtime, payment: Payment) -> Refusal:
     said = f"{payment.operation} is not documented for {payment.provider}, so it is not supported"
     examine = runtime.connected[payment.provider].examine
     mistakes = examine(payment, runtime.directories[payment.provider]) if examine else ()
-    return Refusal("; ".join((said, *mistakes)))
+    return Refusal("; ".join((said, *mistakes)), Code.NOT_SUPPORTED)
 
 
 def rule_of(runtime: Runtime, payment: Payment) -> OperationRule:

@@ -34,3 +34,10 @@ def forget(connection: Connection, days: int, limit: int) -> int:
     row = connection.execute(_SQL["forget"], {"days": days, "limit": limit}).fetchone()
     assert row is not None  # noqa: S101 - an aggregate always returns its row
     return int(row["count"])
+
+
+def dismiss(connection: Connection, number: int, reason: str, by: str) -> bool:
+    """Record that nothing is to come of an entry, and why; False where there is none of this number. It waits for
+    nobody then, until the same content comes again."""
+    given = {"id": number, "reason": reason, "by": by}
+    return connection.execute(_SQL["dismiss"], given).fetchone() is not None

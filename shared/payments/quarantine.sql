@@ -2,7 +2,7 @@
 -- Read before they are replayed: one that comes back is not taken again by the same run.
 SELECT id, stream, raw, whole_bytes FROM quarantine
 WHERE id > %(after)s AND id <= %(last)s
-    AND CASE WHEN %(ids)s::bigint[] IS NULL THEN replayed_at IS NULL OR last_seen > replayed_at
+    AND CASE WHEN %(ids)s::bigint[] IS NULL THEN id IN (SELECT id FROM quarantine_waiting)
              ELSE id = ANY(%(ids)s::bigint[]) END
 ORDER BY id LIMIT %(limit)s
 
@@ -19,3 +19,7 @@ WITH old AS (
     DELETE FROM events e USING gone WHERE e.event_id = ANY (event_names('q' || gone.id || '-1')) AND e.payment_id IS NULL
 )
 SELECT count(*) AS count FROM gone
+
+-- name: dismiss
+INSERT INTO dismissals (quarantine_id, sha256, subject, why, reason, by_whom)
+SELECT id, sha256, subject, reason, %(reason)s, %(by)s FROM quarantine WHERE id = %(id)s RETURNING id

@@ -9,6 +9,7 @@ import psycopg
 
 from shared.database.engine import AWAY, Connection
 from shared.directory import refresh
+from shared.domain.codes import Code
 from shared.domain.payment import HoldReason, Payment, State
 from shared.domain.request import Built, Hold, Refusal, Request
 from shared.follow_ups import lane as follow_ups
@@ -86,10 +87,13 @@ def _decide(runtime: Runtime, connection: Connection, held: HeldRefund) -> None:
     refund = held.refund
     if held.settle_id is None:
         waited_h = runtime.settings.refund_wait_s / 3600
-        accept_store.refuse(connection, [(refund.id, f"no settle {refund.refund_of} came within {waited_h:g} h")])
+        accept_store.refuse(
+            connection, [(refund.id, f"no settle {refund.refund_of} came within {waited_h:g} h", Code.SETTLE_NOT_FOUND)]
+        )
         return
     if held.settle_state in (State.REFUSED, State.CANCELLED):
-        accept_store.refuse(connection, [(refund.id, f"its settle {refund.refund_of} was {held.settle_state}")])
+        said = f"its settle {refund.refund_of} was {held.settle_state}"
+        accept_store.refuse(connection, [(refund.id, said, Code.SETTLE_NOT_PAID)])
         return
     found = store.settle(connection, held.settle_id)
     # One that may have been made in a lost time is a person's: what others hold by now proves nothing about it.
@@ -109,7 +113,7 @@ def _decide(runtime: Runtime, connection: Connection, held: HeldRefund) -> None:
             _rehold(connection, refund, built)
             return
         misfit = built
-    accept_store.refuse(connection, [(refund.id, misfit.detail)])
+    accept_store.refuse(connection, [(refund.id, misfit.detail, misfit.code)])
 
 
 def _build(runtime: Runtime, payment: Payment, otherwise: HoldReason) -> Built:
@@ -151,7 +155,7 @@ def _release(runtime: Runtime, connection: Connection, payment: Payment) -> None
         case Hold() as hold:
             _rehold(connection, payment, hold)
         case Refusal() as refusal:
-            accept_store.refuse(connection, [(payment.id, refusal.detail)])
+            accept_store.refuse(connection, [(payment.id, refusal.detail, refusal.code)])
 
 
 def refresh_wanted(runtime: Runtime, provider: str) -> list[int]:

@@ -19,7 +19,7 @@ from shared.domain.payment import HoldReason, State
 EXPORT_COLUMNS = (
     *("source", "intent_id", "provider", "operation", "amount", "currency", "state", "hold_reason", "attempts"),
     *("sent_reference", "provider_reference", "detail", "request_sha256", "refund_of"),
-    *("paid_at", "created_at", "finished_at"),
+    *("paid_at", "created_at", "finished_at", "code", "target", "metadata"),
 )
 _PAGE = 1000
 
@@ -34,7 +34,7 @@ WHERE (%(state)s::text IS NULL OR p.state = %(state)s) AND (%(provider)s::text I
 
 # A deadline is kept in lane time.
 _STANDS = f"""
-SELECT {_ROW} AS row, p.target, p.metadata, p.possibly_sent, utc_text(p.due_at) AS due_at, l.running,
+SELECT {_ROW} AS row, p.possibly_sent, utc_text(p.due_at) AS due_at, l.running,
     CASE WHEN p.finished_at IS NULL THEN utc_text(p.deadline + (clock() - lane_clock(l))) END AS deadline
 {_FROM} JOIN lanes l ON l.provider = p.provider WHERE p.id = %(id)s
 """
@@ -73,12 +73,15 @@ SELECT entry FROM (
 
 _QUARANTINE = f"""
 SELECT q.id, json_build_object(
-    'id', q.id, 'reason', q.reason, 'subject', q.subject, 'sha256', encode(q.sha256, 'hex'), 'bytes', length(q.raw),
-    'whole_bytes', q.whole_bytes,
+    'id', q.id, 'reason', q.reason, 'code', q.code, 'subject', q.subject, 'sha256', encode(q.sha256, 'hex'),
+    'bytes', length(q.raw), 'whole_bytes', q.whole_bytes,
     'stream', q.stream, 'entry_id', q.entry_id, 'seen', q.seen, 'first_seen', utc_text(q.first_seen),
     'last_seen', utc_text(q.last_seen), 'replayed_at', utc_text(q.replayed_at),
+    'dismissed_at', utc_text(d.dismissed_at), 'dismissed_by', d.by_whom, 'dismissed_reason', d.reason,
     'conflict_of', (SELECT p.source || '/' || p.intent_id {_FROM} WHERE p.id = q.conflict_of))::text AS row
-FROM quarantine q
+FROM quarantine q LEFT JOIN LATERAL (
+    SELECT * FROM dismissals d WHERE d.quarantine_id = q.id AND d.dismissed_at >= q.last_seen ORDER BY d.id DESC LIMIT 1
+) d ON true
 """
 
 
@@ -120,14 +123,16 @@ def payment(connection: Connection, number: int) -> dict[str, Any]:
     history = connection.execute(_HISTORY, {"id": number}).fetchall()
     shown: dict[str, Any] = row["row"]
     reason = HoldReason(shown["hold_reason"]) if shown["hold_reason"] else None
-    stands = {name: row[name] for name in ("target", "metadata", "possibly_sent", "due_at", "deadline")}
+    stands = {name: row[name] for name in ("possibly_sent", "due_at", "deadline")}
     stands["next"] = next_step(State(shown["state"]), reason, row["due_at"], lane_runs=row["running"])
     return shown | stands | {"history": [entry["entry"] for entry in history]}
 
 
-def quarantine(connection: Connection) -> Iterator[str]:
-    """What is in quarantine (JSON text, without the bytes), the oldest first, in constant memory."""
-    return _streamed(connection, _QUARANTINE + "ORDER BY q.id", {})
+def quarantine(connection: Connection, *, everything: bool = False) -> Iterator[str]:
+    """What is in quarantine (JSON text, without the bytes), the oldest first, in constant memory. everything: what was
+    dismissed, too."""
+    which = "WHERE %(everything)s OR d.id IS NULL ORDER BY q.id"
+    return _streamed(connection, _QUARANTINE + which, {"everything": everything})
 
 
 def quarantined(connection: Connection, number: int) -> Row | None:

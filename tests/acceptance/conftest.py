@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support import audit, intents, stack
+from tests.support.contract import assert_kept
 from tests.support.stack import Stack
 
 
@@ -16,10 +17,18 @@ def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     try:
         _teach(running)
         yield running
+        _contract(running)
     finally:
         status = running.stop(signal.SIGINT)
     assert status == 0
     assert running.left() == {}
+
+
+def _contract(running: Stack) -> None:
+    """Every event that any test brought about is as its schema says."""
+    events = running.events()
+    assert events != []
+    assert_kept(events)
 
 
 def _teach(running: Stack) -> None:

@@ -22,6 +22,7 @@ from tests.support.stack import wait_until
 from tests.support.stored import add_payment
 
 FAST = {"judging._EVERY_S": 0.3, "telling._EVERY_S": 0.3}
+LONG = "86400"  # there is no relay, so events wait
 
 
 @dataclass
@@ -80,8 +81,8 @@ def test_two_dispatchers_send_what_stands_and_its_end_once_without_whose_it_is(
         url = f"http://told:made-up@127.0.0.1:{heard.port}/hook?key=1"
         place = (tmp_path, database_url, broker_url, FAST)
         with (
-            lone.running("scheduler.dispatcher", *place, ALERTS__WEBHOOK_URL=url),
-            lone.running("scheduler.dispatcher", *place, ALERTS__WEBHOOK_URL=url),
+            lone.running("scheduler.dispatcher", *place, ALERTS__WEBHOOK_URL=url, ALERTS__EVENTS_S=LONG),
+            lone.running("scheduler.dispatcher", *place, ALERTS__WEBHOOK_URL=url, ALERTS__EVENTS_S=LONG),
         ):
             wait_until(lambda: heard.words, "it is told")
             connection.execute("UPDATE payments SET state = 'refused', finished_at = clock()")
@@ -103,6 +104,7 @@ def test_a_receiver_that_hangs_and_one_that_fails_hold_up_neither_judging_nor_th
             "ALERTS__WEBHOOK_URL": f"http://127.0.0.1:{hanging.port}",
             "ALERTS__ALERTMANAGER_URL": f"http://127.0.0.1:{failing.port}",
             "ALERTS__SEND_TIMEOUT_S": "60",
+            "ALERTS__EVENTS_S": LONG,
         }
         with lone.running("scheduler.dispatcher", tmp_path, database_url, broker_url, FAST, **settings) as dispatcher:
             wait_until(lambda: hanging.bodies and failing.bodies, "both were asked")
@@ -163,6 +165,7 @@ def test_a_mail_says_what_stands_and_what_to_do(
             "ALERTS__MAIL__TLS": "implicit",
             "ALERTS__MAIL__FROM": "settlepipe@example.com",
             "ALERTS__MAIL__TO": "night@example.com",
+            "ALERTS__EVENTS_S": LONG,
         }
         with lone.running("scheduler.dispatcher", tmp_path, database_url, broker_url, FAST, **settings):
             wait_until(lambda: box.mails, "it is mailed")

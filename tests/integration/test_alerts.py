@@ -10,6 +10,8 @@ from tests.support import lone
 from tests.support.stack import wait_until
 from tests.support.stored import add_payment
 
+LONG = "86400"  # there is no relay, so events wait
+
 
 def test_two_dispatchers_tell_of_a_parked_payment_once_and_of_its_end(
     run: Run, connection: Connection, tmp_path: Path, database_url: str, broker_url: str
@@ -17,8 +19,8 @@ def test_two_dispatchers_tell_of_a_parked_payment_once_and_of_its_end(
     add_payment(connection, "p1", State.PARKED)
     place = (tmp_path, database_url, broker_url, {"judging._EVERY_S": 0.5})
     with (
-        lone.running("scheduler.dispatcher", *place) as first,
-        lone.running("scheduler.dispatcher", *place) as second,
+        lone.running("scheduler.dispatcher", *place, ALERTS__EVENTS_S=LONG) as first,
+        lone.running("scheduler.dispatcher", *place, ALERTS__EVENTS_S=LONG) as second,
     ):
         told = wait_until(lambda: first.alerts("payment_parked") + second.alerts("payment_parked"), "people are told")
         (standing,) = [json.loads(line) for line in run("alerts", "--json")[1].splitlines()]

@@ -16,7 +16,8 @@ import redis
 
 from shared.messaging import broker, events_stream
 from shared.messaging.events_stream import EVENTS
-from shared.messaging.intake_stream import GROUP, INTAKE_FIELD, Intake
+from shared.messaging.intake_entry import INTAKE_FIELD
+from shared.messaging.intake_stream import GROUP, Intake
 from tests.support import lone
 from tests.support.stack import wait_until
 

@@ -10,7 +10,8 @@ import redis
 
 from shared.domain.kept import KEPT_BYTES
 from shared.messaging import broker
-from shared.messaging.intake_stream import GROUP, INTAKE_FIELD, Entry, Intake
+from shared.messaging.intake_entry import INTAKE_FIELD
+from shared.messaging.intake_stream import GROUP, Entry, Intake
 from shared.payments.accept import MAX_DELIVERIES
 from tests.support.intake_process import STREAM, Running, intake, left, put, rows, wait_until
 
@@ -116,6 +117,34 @@ def test_an_entry_that_ends_its_reader_ends_no_other_and_is_put_aside_in_the_end
     assert "whoever read it ended" in reason
     accepted = rows(database_url, "SELECT intent_id FROM payments ORDER BY 1")
     assert [row[0] for row in accepted] == [f"ord-{number}" for number in range(1, 7)]
+
+
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (["intent", "1", "traceparent", TRACE], (b"1", TRACE)),
+        (["traceparent", TRACE, "intent", "1"], (b"1", TRACE)),
+        (["intent", "1", "traceparent", "nonsense"], (b"1", None)),
+        (["intent", "1", "traceparent", TRACE.upper()], (b"1", None)),
+        (
+            ["intent", "1", "traceparent", TRACE.replace("00-0af7651916cd43dd8448eb211c80319c", "00-" + "0" * 32)],
+            (b"1", None),
+        ),
+        (["intent", "1", "traceparent", TRACE + "\n"], (b"1", None)),
+        (["intent", "1", "traceparent", TRACE, "traceparent", TRACE], (None, None)),
+        (["intent", "1", "traceparent", TRACE, "other", "x"], (None, None)),
+        (["traceparent", TRACE], (None, None)),
+    ],
+)
+def test_a_trace_may_stand_beside_an_intent(
+    client: "redis.Redis", fields: list[str], expected: tuple[bytes | None, str | None]
+) -> None:
+    client.execute_command("XADD", STREAM, "*", *fields)  # type: ignore[no-untyped-call]
+    (entry,) = _one(client).read(10, 1000)
+    assert (entry.raw, entry.traceparent) == expected
 
 
 def _one(client: "redis.Redis", **given: Any) -> Intake:

@@ -11,7 +11,7 @@ from redis.exceptions import NoPermissionError
 
 from shared.messaging import broker, events_stream, intake_stream, tasks
 from shared.messaging.events_stream import EVENTS
-from shared.messaging.intake_stream import INTAKE_FIELD
+from shared.messaging.intake_entry import INTAKE_FIELD
 from tests.support import accounts as published
 from tests.support.stack import ROOT
 

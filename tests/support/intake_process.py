@@ -13,7 +13,8 @@ import psycopg
 import redis
 
 from shared.database.engine import driver_url
-from shared.messaging.intake_stream import GROUP, INTAKE_FIELD
+from shared.messaging.intake_entry import INTAKE_FIELD
+from shared.messaging.intake_stream import GROUP
 from shared.settings import PREFIX
 
 ROOT = Path(__file__).parents[2]

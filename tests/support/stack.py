@@ -20,7 +20,7 @@ from psycopg.rows import dict_row
 from deploy.local.processes import sandbox_settings
 from shared.messaging.broker import connect
 from shared.messaging.events_stream import EVENTS
-from shared.messaging.intake_stream import INTAKE_FIELD
+from shared.messaging.intake_entry import INTAKE_FIELD
 from shared.settings import PREFIX
 from shared.settings.sections import BrokerTlsSettings as Tls
 from tests.support.patience import PATIENCE

@@ -11,6 +11,7 @@ from shared.database.engine import Connection
 from shared.database.rows import PAYMENT_COLUMNS, payment
 from shared.database.statements import statements
 from shared.database.store import Seen
+from shared.domain.codes import Code
 from shared.domain.payment import Payment
 from shared.domain.request import Request
 from shared.events.types import written
@@ -42,7 +43,7 @@ _TOLD = written(
     type="'settlepipe.' || e.kind || '.' || e.told",
     subject="p.source || '/' || p.intent_id",
     data="""json_build_object('source', p.source, 'intent_id', p.intent_id, 'state', e.told,
-        'detail', e.detail, 'answer', e.answer)""",
+        'detail', e.detail, 'answer', e.answer, 'code', e.code)""",
     rows="FROM numbered p JOIN ended e ON e.payment_id = p.id ORDER BY p.id, e.place",
 )
 
@@ -64,7 +65,7 @@ ended AS (
 _REFUSE_OLD = f"""
 WITH moved AS (
     UPDATE follow_ups SET state = 'refused', due_at = NULL, finished_at = clock(),
-        detail = 'it is too old to be sent: ' || provider || ' is off, or its lane stood still'
+        code = 'too_old', detail = 'it is too old to be sent: ' || provider || ' is off, or its lane stood still'
     WHERE kind = 'sms' AND state IN ('waiting', 'dispatched') AND due_at <= clock()
         AND asked_at <= clock() - make_interval(secs => %(older_s)s)
     RETURNING *
@@ -95,7 +96,7 @@ WITH stands AS (
         SELECT FROM follow_ups f WHERE f.provider = %(provider)s AND f.kind = %(kind)s AND f.due_at IS NOT NULL
         AND f.detail = %(detail)s) ELSE true END AS already
 ), moved AS (
-    UPDATE follow_ups SET state = %(to)s, detail = %(detail)s, answer = %(answer)s::jsonb,
+    UPDATE follow_ups SET state = %(to)s, detail = %(detail)s, code = %(code)s, answer = %(answer)s::jsonb,
         reference = coalesce(%(reference)s, reference),
         due_at = clock() + make_interval(secs => %(wait_s)s::float8),
         finished_at = CASE WHEN %(to)s IN ('issued', 'refused') THEN clock() END
@@ -155,6 +156,7 @@ class FollowUpOutcome:
     alive: bool = False
     down: bool = False
     refusal: bool = False
+    code: Code | None = None
 
 
 def record(connection: Connection, claim: FollowUpClaim, outcome: FollowUpOutcome, breaker_open_s: float) -> bool:
@@ -167,6 +169,7 @@ def record(connection: Connection, claim: FollowUpClaim, outcome: FollowUpOutcom
         "kind": claim.kind,
         "to": outcome.to,
         "detail": foreign.text(outcome.detail),
+        "code": outcome.code,
         "answer": foreign.json_text(outcome.answer) if outcome.answer else None,
         "reference": foreign.text(outcome.reference),
         "wait_s": outcome.wait_s,

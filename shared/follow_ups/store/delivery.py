@@ -19,6 +19,7 @@ _TOLD = written(
     subject="p.source || '/' || p.intent_id",
     data="""json_build_object('source', p.source, 'intent_id', p.intent_id, 'state', m.delivery,
         'detail', CASE m.status WHEN 4 THEN 'the provider reports an error' END,
+        'code', CASE m.status WHEN 4 THEN 'provider_error' END,
         'answer', json_build_object('sms_id', m.sms_id, 'status', m.status, 'reported_at', utc_text(m.reported_at)))""",
     rows="FROM numbered p JOIN moved m ON m.payment_id = p.id",
 )

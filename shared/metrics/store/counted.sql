@@ -18,7 +18,7 @@ SELECT count(*) AS pending FROM events WHERE pending
 SELECT provider, category, count(*) AS open FROM discrepancies WHERE resolved_at IS NULL GROUP BY provider, category
 
 -- name: quarantine
-SELECT count(*) AS entries, count(*) FILTER (WHERE replayed_at IS NULL) AS waits FROM quarantine
+SELECT count(*) AS entries, (SELECT count(*) FROM quarantine_waiting) AS waits FROM quarantine
 
 -- name: accounts
 SELECT provider, count(*) AS accounts FROM bank_accounts WHERE to_confirm AND closed_at IS NULL GROUP BY provider

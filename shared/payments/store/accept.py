@@ -8,6 +8,7 @@ from typing import Any
 from shared.archive.recall import recall
 from shared.database.engine import Connection
 from shared.database.statements import statements
+from shared.domain.codes import Code
 from shared.domain.intent import Intent
 from shared.domain.money import places
 from shared.domain.request import Built, Hold, Refusal, Request
@@ -28,6 +29,7 @@ class NewPayment:
     resend_safe: bool
     built: Built
     reads_first: bool = False
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Quarantined:
     raw: bytes
     whole_bytes: int | None
     reason: str
+    code: Code
     subject: str | None
     stream: str
     entry_id: str
@@ -59,19 +62,23 @@ _TOLD = written(
     type=literal(EventType.INTAKE_QUARANTINED),
     subject="coalesce(subject, '-')",
     data="""json_build_object('quarantine_id', id, 'reason', reason, 'sha256', encode(sha256, 'hex'),
-        'stream', stream, 'entry_id', entry_id)""",
+        'stream', stream, 'entry_id', entry_id, 'code', code,
+        'conflict_of', CASE WHEN conflict_of IS NOT NULL THEN subject END)""",
     rows="FROM kept WHERE seen = 1",
 )
 
 _QUARANTINE = f"""
 WITH kept AS (
-    INSERT INTO quarantine AS q (sha256, raw, whole_bytes, reason, subject, stream, entry_id, conflict_of)
-    VALUES (%(sha256)s, %(raw)s, %(whole_bytes)s, %(reason)s, %(subject)s, %(stream)s, %(entry_id)s, %(conflict_of)s)
+    INSERT INTO quarantine AS q (sha256, raw, whole_bytes, reason, code, subject, stream, entry_id,
+        conflict_of)
+    VALUES (%(sha256)s, %(raw)s, %(whole_bytes)s, %(reason)s, %(code)s, %(subject)s, %(stream)s, %(entry_id)s,
+        %(conflict_of)s)
     ON CONFLICT (sha256) DO UPDATE SET seen = q.seen + 1, last_seen = clock(), reason = excluded.reason,
+        code = excluded.code,
         entry_id = excluded.entry_id, stream = excluded.stream, conflict_of = excluded.conflict_of
-    RETURNING id, seen, reason, sha256, stream, entry_id, subject
+    RETURNING id, seen, reason, code, sha256, stream, entry_id, subject, conflict_of
 ), again AS (
-    UPDATE events e SET pending = true FROM kept WHERE kept.seen > 1 AND e.payment_id IS NULL
+    UPDATE events e SET pending = true, duplicate = true FROM kept WHERE kept.seen > 1 AND e.payment_id IS NULL
         AND e.event_id = ANY (event_names('q' || kept.id || '-1'))
     RETURNING e.id
 )
@@ -92,7 +99,7 @@ def insert(connection: Connection, rows: Sequence[NewPayment]) -> dict[Key, int]
         for r in (connection.execute(_SQL["insert"], columns).fetchall() if rows else ())
     }
     refused = [
-        (inserted[key], row.built.detail)
+        (inserted[key], row.built.detail, row.built.code)
         for row in rows
         if isinstance(row.built, Refusal) and (key := (row.intent.source, row.intent.intent_id)) in inserted
     ]
@@ -101,10 +108,12 @@ def insert(connection: Connection, rows: Sequence[NewPayment]) -> dict[Key, int]
     return inserted
 
 
-def refuse(connection: Connection, refused: Sequence[tuple[int, str]]) -> None:
+def refuse(connection: Connection, refused: Sequence[tuple[int, str, Code]]) -> None:
     """Accepted payments that can never be sent, with the reason."""
-    ids, details = zip(*refused, strict=True)
-    connection.execute(_SQL["refuse"], {"id": list(ids), "detail": list(details)})
+    ids, details, codes = zip(*refused, strict=True)
+    connection.execute(
+        _SQL["refuse"], {"id": list(ids), "detail": list(details), "code": [code.value for code in codes]}
+    )
 
 
 def known(connection: Connection, keys: Sequence[Key]) -> dict[Key, Known]:
@@ -117,7 +126,8 @@ def known(connection: Connection, keys: Sequence[Key]) -> dict[Key, Known]:
 
 
 def reemit(connection: Connection, payment_ids: Sequence[int]) -> None:
-    """Put each payment's last event on the stream again, verbatim. A payment in the archive comes back for it."""
+    """Put each payment's last event on the stream again, verbatim, as a duplicate. A payment in the archive comes
+    back for it."""
     if not payment_ids:
         return
     again = {row["payment_id"] for row in connection.execute(_SQL["reemit"], {"ids": list(payment_ids)}).fetchall()}
@@ -161,6 +171,7 @@ def column_values(row: NewPayment) -> dict[str, Any]:
         "body": request.body if request else None,
         "exclusive_key": request.exclusive_key if request else None,
         "books_key": request.books_key if request else None,
+        "traceparent": row.traceparent,
     }
 
 

@@ -6,10 +6,10 @@ WITH incoming AS (
         %(target)s::text[], %(refund_of)s::text[], %(receipt)s::text[], %(notify)s::text[], %(metadata)s::text[],
         %(hold_reason)s::text[], %(detail)s::text[], %(resend_safe)s::boolean[], %(reads_first)s::boolean[],
         %(sent_reference)s::text[], %(path)s::text[], %(body)s::bytea[], %(exclusive_key)s::text[],
-        %(books_key)s::text[])
+        %(books_key)s::text[], %(traceparent)s::text[])
     AS t(source, intent_id, digest, provider, operation, amount_minor, currency, places, paid_at, target, refund_of,
          receipt, notify, metadata, hold_reason, detail, resend_safe, reads_first, sent_reference, path, body,
-         exclusive_key, books_key)
+         exclusive_key, books_key, traceparent)
 ), keys AS (
     -- in one order, so that two intakes with the same keys wait for each other and don't deadlock
     INSERT INTO intent_keys (source, intent_id, digest, payment_id)
@@ -18,11 +18,11 @@ WITH incoming AS (
 )
 INSERT INTO payments (id, source, intent_id, provider, operation, amount_minor, currency, places, paid_at, target,
     refund_of, receipt, notify, metadata, hold_reason, detail, due_at, resend_safe, reads_first, sent_reference,
-    path, body, body_sha256, exclusive_key, books_key)
+    path, body, body_sha256, exclusive_key, books_key, traceparent)
 SELECT id, source, intent_id, provider, operation, amount_minor, currency, places, paid_at, target::jsonb,
     refund_of, receipt::jsonb, notify::jsonb, metadata::jsonb, hold_reason, detail,
     CASE WHEN hold_reason IS NULL THEN clock() END, resend_safe, reads_first, sent_reference, path, body,
-    sha256(body), exclusive_key, books_key
+    sha256(body), exclusive_key, books_key, traceparent
 FROM incoming JOIN keys ON payment_id = id ORDER BY id
 RETURNING id, source, intent_id
 
@@ -32,11 +32,11 @@ FROM unnest(%(source)s::text[], %(intent_id)s::text[]) AS t(source, intent_id)
     JOIN intent_keys k USING (source, intent_id)
 
 -- name: refuse
-UPDATE payments p SET state = 'refused', detail = t.detail, hold_reason = NULL
-FROM unnest(%(id)s::bigint[], %(detail)s::text[]) AS t(id, detail) WHERE p.id = t.id AND p.state = 'accepted'
+UPDATE payments p SET state = 'refused', detail = t.detail, code = t.code, hold_reason = NULL
+FROM unnest(%(id)s::bigint[], %(detail)s::text[], %(code)s::text[]) AS t(id, detail, code) WHERE p.id = t.id AND p.state = 'accepted'
 
 -- name: reemit
-UPDATE events SET pending = true WHERE id IN (
+UPDATE events SET pending = true, duplicate = true WHERE id IN (
     SELECT (SELECT max(id) FROM events WHERE payment_id = t.id AND type LIKE 'settlepipe.payment.%%')
     FROM unnest(%(ids)s::bigint[]) AS t(id))
 RETURNING payment_id

@@ -13,6 +13,7 @@ from shared.database.engine import Connection, Row
 from shared.database.rows import PAYMENT_COLUMNS, payment
 from shared.database.store import Seen
 from shared.domain.answers import MAX_SHOWN, CheckResult
+from shared.domain.codes import Code
 from shared.domain.payment import Payment
 from shared.payments.store.send import BEGUN, Claim
 from shared.runtime import Limits
@@ -95,7 +96,7 @@ kept AS (
 _APPLIED = f"""
 WITH moved AS (
     UPDATE payments SET state = 'succeeded', in_doubt = false, due_at = NULL, hold_reason = NULL,
-        detail = %(detail)s, provider_reference = coalesce(%(provider_reference)s, provider_reference)
+        detail = %(detail)s, code = NULL, provider_reference = coalesce(%(provider_reference)s, provider_reference)
     WHERE id = %(id)s AND sent_reference = %(reference)s AND state NOT IN ('succeeded', 'refused', 'cancelled')
     RETURNING id
 ), kept AS (
@@ -115,6 +116,8 @@ UPDATE payments p SET rung = rung + %(climb)s,
     resend_asked = resend_asked AND rung + %(climb)s < %(rungs)s AND coalesce(deadline > lane_clock(l), true),
     state = CASE WHEN rung + %(climb)s >= %(rungs)s OR deadline <= lane_clock(l) THEN 'parked' ELSE 'unknown' END,
     detail = %(detail)s,
+    code = CASE WHEN rung + %(climb)s >= %(rungs)s OR deadline <= lane_clock(l) THEN %(undecided)s
+        ELSE %(inconclusive)s END,
     due_at = CASE WHEN rung + %(climb)s >= %(rungs)s OR deadline <= lane_clock(l) THEN NULL
         ELSE clock() + make_interval(secs => %(wait_s)s) END
 FROM lanes l
@@ -125,7 +128,8 @@ RETURNING p.id
 
 _REFUSED = f"""
 WITH {_KEEP}
-UPDATE payments SET state = 'refused', in_doubt = false, due_at = NULL, detail = %(refusal)s
+UPDATE payments SET state = 'refused', in_doubt = false, due_at = NULL, detail = %(refusal)s,
+    code = %(refused)s
 WHERE id = %(id)s AND state = 'unknown' AND checks = %(number)s AND sent_reference = %(reference)s AND {whole.STILL}
 RETURNING id
 """
@@ -281,5 +285,8 @@ def _given(claim: CheckClaim, result: CheckResult, limits: Limits) -> dict[str, 
         "down": result.provider_down,
         "unread": result.unread,
         "sends": False,
+        "refused": Code.PROVIDER_REFUSED,
+        "inconclusive": Code.INCONCLUSIVE,
+        "undecided": Code.UNDECIDED,
         "breaker_open_s": limits.breaker_open_s,
     }

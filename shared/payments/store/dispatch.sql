@@ -37,7 +37,7 @@ WITH late AS (
 )
 UPDATE payments p SET state = CASE WHEN looks THEN 'unknown' ELSE 'waiting' END,
     in_doubt = in_doubt OR looks OR NOT unsent, possibly_sent = possibly_sent OR NOT unsent, rung = 0,
-    detail = 'no outcome was recorded before the lease ran out',
+    detail = 'no outcome was recorded before the lease ran out', code = 'outcome_lost',
     due_at = clock() + make_interval(
         secs => CASE WHEN looks THEN %(check_s)s ELSE random() * %(base_s)s END)
 FROM late WHERE p.id = late.id
@@ -49,7 +49,7 @@ WITH overdue AS (
     WHERE p.provider = %(provider)s AND p.due_at <= clock() AND p.state = 'waiting' AND p.deadline <= lane_clock(l)
     ORDER BY p.due_at LIMIT %(limit)s FOR UPDATE OF p SKIP LOCKED
 )
-UPDATE payments p SET state = 'parked', due_at = NULL,
+UPDATE payments p SET state = 'parked', due_at = NULL, code = 'past_deadline',
     detail = 'past its deadline: ' || coalesce(p.detail, 'no attempt went through')
 FROM overdue WHERE p.id = overdue.id RETURNING p.id
 

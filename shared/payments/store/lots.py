@@ -51,7 +51,7 @@ WITH ours AS (
     FROM ours WHERE a.payment_id = ours.id AND a.number = ours.attempt
 ), moved AS (
     UPDATE payments p SET state = 'succeeded', in_doubt = false, possibly_sent = true, check_due = false,
-        resend_asked = false, rung = 0, detail = ours.detail, due_at = NULL, hold_reason = NULL,
+        resend_asked = false, rung = 0, detail = ours.detail, code = NULL, due_at = NULL, hold_reason = NULL,
         provider_reference = coalesce(ours.provider_reference, p.provider_reference)
     FROM ours WHERE p.id = ours.id RETURNING ours.place
 ), lane AS (

@@ -6,7 +6,7 @@ FROM payments p WHERE p.source = %s AND p.intent_id = %s
 FOR UPDATE OF p
 
 -- name: finish
-UPDATE payments SET state = %(to)s, detail = %(detail)s, in_doubt = in_doubt AND %(to)s <> 'succeeded',
+UPDATE payments SET state = %(to)s, detail = %(detail)s, code = 'decided', in_doubt = in_doubt AND %(to)s <> 'succeeded',
     resend_asked = false, due_at = NULL, hold_reason = NULL,
     provider_reference = coalesce(%(line)s, provider_reference)
 WHERE id = %(id)s
@@ -14,7 +14,7 @@ WHERE id = %(id)s
 -- name: resend
 -- The old deadline would park it again at once; a new one ends the waiting for books that nobody can read.
 UPDATE payments p SET state = 'unknown', resend_asked = true, due_at = clock(), rung = 0,
-    deadline = lane_clock(l) + make_interval(secs => %(deadline_s)s), detail = %(detail)s
+    deadline = lane_clock(l) + make_interval(secs => %(deadline_s)s), detail = %(detail)s, code = 'decided'
 FROM lanes l WHERE p.id = %(id)s AND l.provider = p.provider
 
 -- name: shown
@@ -32,5 +32,5 @@ SELECT id, checks, %(verdict)s, %(detail)s, %(evidence)s::jsonb FROM numbered
 
 -- name: applied
 UPDATE payments SET state = 'succeeded', in_doubt = false, resend_asked = false, due_at = NULL, hold_reason = NULL,
-    detail = %(detail)s, provider_reference = coalesce(%(reference)s, provider_reference)
+    detail = %(detail)s, code = NULL, provider_reference = coalesce(%(reference)s, provider_reference)
 WHERE id = %(id)s

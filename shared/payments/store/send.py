@@ -14,6 +14,7 @@ from shared.database.statements import statements
 from shared.database.store import Seen
 from shared.domain.answers import Answer, Meaning
 from shared.domain.payment import Payment, State
+from shared.providers.answer_codes import code_of
 from shared.runtime import Limits
 
 _SQL = statements(__file__)
@@ -106,10 +107,9 @@ WITH judged AS (
                      WHEN %(to)s = 'waiting' AND doubtful AND NOT p.resend_safe THEN 'unknown' ELSE %(to)s END,
         -- the number fences a check that is under way: what it saw was before this
         checks = p.checks + CASE WHEN moves AND %(unsent)s AND p.state = 'unknown' THEN 1 ELSE 0 END,
-        check_due = p.check_due AND NOT moves,
+        check_due = p.check_due AND NOT moves, rung = CASE WHEN moves THEN 0 ELSE rung END,
         resend_asked = CASE WHEN moves THEN %(asked)s AND doubtful AND NOT p.resend_safe ELSE p.resend_asked END,
-        rung = CASE WHEN moves THEN 0 ELSE rung END,
-        detail = CASE WHEN moves THEN %(detail)s ELSE p.detail END,
+        detail = CASE WHEN moves THEN %(detail)s ELSE detail END, code = CASE WHEN moves THEN %(code)s ELSE code END,
         provider_reference = coalesce(%(provider_reference)s, p.provider_reference),
         hold_reason = CASE WHEN moves THEN NULL ELSE p.hold_reason END,
         due_at = CASE
@@ -217,6 +217,7 @@ def record(connection: Connection, claim: Claim, outcome: Outcome, limits: Limit
         "asked": claim.resend_asked and answer.meaning is Meaning.NOT_SENT,
         "provider_reference": foreign.text(answer.provider_reference),
         "to": outcome.to.value,
+        "code": code_of(answer),
         "wait_s": outcome.wait_s,
         "again_s": outcome.again_s,
         "in_doubt": outcome.in_doubt,

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.domain.answers import Answer, CheckResult, Verdict
+from shared.domain.codes import Code
 from shared.domain.money import format_amount
 from shared.domain.payment import HoldReason, Operation, Payment
 from shared.domain.request import Built, Hold, Refusal, Request
@@ -37,7 +38,10 @@ class Billcenter:
         target = bodies.Target.model_validate(dict(payment.target))
         bank_code = target.bank_code or self._settings.bank_code
         if not bank_code:
-            return Refusal("no bank code: name it in target.bank_code or set SETTLEPIPE_BILLCENTER__BANK_CODE")
+            return Refusal(
+                "no bank code: name it in target.bank_code or set SETTLEPIPE_BILLCENTER__BANK_CODE",
+                Code.BANK_CODE_MISSING,
+            )
         listed = directory.rows("bank_accounts", str(target.biller_service_id))
         account = account_choice(target, listed, confirm_changed=self._settings.confirm_changed_accounts)
         if isinstance(account, Hold):
@@ -97,12 +101,18 @@ class Billcenter:
 
     def build_receipt(self, payment: Payment, directory: Directory) -> Built:
         if payment.body is None:
-            return Refusal("the settle was never sent by us, so there is no request to make a receipt from")
+            return Refusal(
+                "the settle was never sent by us, so there is no request to make a receipt from",
+                Code.RECEIPT_NOT_POSSIBLE,
+            )
         services = directory.rows("services", str(payment.target["biller_service_id"]))
         if not services:
             return Hold(HoldReason.NO_ACCOUNT, "the list of services does not have this service (yet)")
         if services[0].get("with_noat") is not True:
-            return Refusal("this service gives no VAT receipts (with_noat is not true in the list of services)")
+            return Refusal(
+                "this service gives no VAT receipts (with_noat is not true in the list of services)",
+                Code.RECEIPT_NOT_POSSIBLE,
+            )
         receipt = payment.receipt or {}
         body = bodies.receipt_body(payment.body, receipt.get("register") or "", receipt.get("email") or "")
         return Request(bodies.PATHS[bodies.RECEIPT], body)
@@ -122,17 +132,21 @@ class Billcenter:
     def _build_refund(self, payment: Payment) -> Built:
         settle = payment.settled
         if settle is None or settle.body is None:
-            return Refusal("the settle that it names was never sent by us, so its account is not known")
+            return Refusal(
+                "the settle that it names was never sent by us, so its account is not known", Code.SETTLE_NOT_SENT
+            )
         if payment.amount_minor != settle.amount_minor and not self._settings.partial_refunds:
             return Refusal(
                 "billcenter does not state partial refunds; refund the whole amount"
-                " or set SETTLEPIPE_BILLCENTER__PARTIAL_REFUNDS=true"
+                " or set SETTLEPIPE_BILLCENTER__PARTIAL_REFUNDS=true",
+                Code.REFUND_NOT_WHOLE,
             )
         own = self._settings.refund_id == "own"
         if payment.refunded_minor and not own:
             return Refusal(
                 "its settle has a refund already, and a second one would carry the same payment_id;"
-                " set SETTLEPIPE_BILLCENTER__REFUND_ID=own if billcenter takes refunds under ids of their own"
+                " set SETTLEPIPE_BILLCENTER__REFUND_ID=own if billcenter takes refunds under ids of their own",
+                Code.REFUND_TOO_MUCH,
             )
         payment_id = payment.sent_reference if own else settle.sent_reference
         body = bodies.refund_body(settle.body, payment.amount_minor, payment_id)

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from shared.domain.answers import Answer, Meaning
+from shared.domain.codes import Code
 from shared.domain.payment import Operation
 from shared.providers import answer_meanings
 from shared.providers.answer_meanings import Kind
@@ -78,6 +79,8 @@ def read(operation: Operation | str, outcome: HttpAnswer | HttpFault, duplicate:
     detail = detail_of(document)
     kind = _kind(outcome, document, detail, duplicate)
     answer = answer_meanings.answer(ANSWERS, operation, kind, outcome, detail, refusals=_REFUSALS)
+    if kind == Said.DUPLICATE:
+        return replace(answer, code=Code.ALREADY_KNOWN)
     if outcome.status != 200 or not isinstance(document, dict):
         return answer
     facts = _facts(document)

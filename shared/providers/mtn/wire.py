@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from shared.domain.answers import Answer, Meaning
+from shared.domain.codes import Code
 from shared.domain.payment import Operation
 from shared.domain.reference import is_reference
 from shared.providers import answer_meanings
@@ -134,6 +135,8 @@ def read(outcome: HttpAnswer | HttpFault, *, key_alone: bool, reference: str | N
     kind = Kind.CONTRADICTION if contradicts else _kind(outcome, result, refusal, key_alone)
     detail = _KEY_REFUSED if kind == Said.KEY_REFUSED else result.reason if kind == Said.NO and result else refusal
     answer = answer_meanings.answer(ANSWERS, Operation.SETTLE, kind, outcome, detail, refusals=_REFUSALS)
+    if kind == Said.REFUSED and outcome.status == 404:  # our reading: what was not found is what was to be paid
+        answer = replace(answer, code=Code.INVOICE_NOT_FOUND)
     if result is None or outcome.status != 200 or contradicts:
         return answer
     return replace(answer, facts=_facts(result), provider_reference=result.transaction_id if result.ok else None)

@@ -5,6 +5,7 @@ from string import Template
 from urllib.parse import quote
 
 from shared.domain.answers import Answer
+from shared.domain.codes import Code
 from shared.domain.money import format_amount
 from shared.domain.payment import Payment
 from shared.domain.records import DeliveryReport
@@ -33,9 +34,12 @@ class Sms:
         """The message of a payment of any provider."""
         number = (payment.notify or {}).get("sms")
         if self._settings.brand_id is None:
-            return Refusal("no brand to send under; set SETTLEPIPE_UBILL__BRAND_ID")
+            return Refusal("no brand to send under; set SETTLEPIPE_UBILL__BRAND_ID", Code.MESSAGE_NOT_POSSIBLE)
         if not isinstance(number, str) or not sms_wire.is_number(number):
-            return Refusal("the number is not written as ubill takes it (international, without 00 or +)")
+            return Refusal(
+                "the number is not written as ubill takes it (international, without 00 or +)",
+                Code.MESSAGE_NOT_POSSIBLE,
+            )
         message = Message(number, text_of(self._settings.sms_text, payment))
         return Request(sms_wire.SEND, sms_wire.body(self._settings.brand_id, [message]))
 

@@ -5,7 +5,7 @@ SELECT payment_id FROM findings WHERE run_id = %(run)s AND evidence ->> 'says' =
 -- The check's number fences a check that is under way: its verdict moves nothing any more.
 WITH moved AS (
     UPDATE payments SET state = 'succeeded', checks = checks + 1, in_doubt = false, due_at = NULL, hold_reason = NULL,
-        resend_asked = false, detail = %(detail)s
+        resend_asked = false, detail = %(detail)s, code = NULL
     WHERE id = ANY(%(ids)s) AND state NOT IN ('succeeded', 'refused', 'cancelled') RETURNING id, checks
 )
 INSERT INTO checks (payment_id, number, verdict, detail, evidence)

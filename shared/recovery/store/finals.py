@@ -98,6 +98,7 @@ def _end(told: Told) -> dict[str, Any]:
         "event_id": told.event_id,
         "event_seq": told.number,
         "detail": row["detail"],
+        "code": row.get("code"),
         "provider_reference": row["provider_reference"],
         "finished_at": datetime.fromisoformat(finished_at) if finished_at else told.at,
     }

@@ -6,6 +6,7 @@ WHERE k.source = %(source)s AND k.intent_id = %(intent_id)s
 
 -- name: end
 UPDATE payments SET state = %(state)s, stream_event = %(event_id)s, finished_at = %(finished_at)s, detail = %(detail)s,
+    code = %(code)s,
     provider_reference = coalesce(%(provider_reference)s, provider_reference), in_doubt = false, resend_asked = false,
     event_seq = greatest(event_seq, %(event_seq)s)
 WHERE id = %(id)s AND state NOT IN ('succeeded', 'refused', 'cancelled') RETURNING id
@@ -21,10 +22,10 @@ WITH named AS (
     SELECT %(source)s, %(intent_id)s, NULL, id FROM named ON CONFLICT DO NOTHING RETURNING payment_id
 )
 INSERT INTO payments (id, source, intent_id, provider, operation, amount_minor, currency, places, paid_at, target,
-    refund_of, settle_id, exclusive_key, state, detail, attempts, possibly_sent, sent_reference, provider_reference,
+    refund_of, settle_id, exclusive_key, state, detail, code, attempts, possibly_sent, sent_reference, provider_reference,
     created_at, finished_at, event_seq, stream_event)
 SELECT key.payment_id, %(source)s, %(intent_id)s, %(provider)s, %(operation)s, %(amount_minor)s, %(currency)s,
-    %(places)s, %(paid_at)s, '{}', %(refund_of)s, s.id, s.exclusive_key, %(state)s, %(detail)s, %(attempts)s,
+    %(places)s, %(paid_at)s, '{}', %(refund_of)s, s.id, s.exclusive_key, %(state)s, %(detail)s, %(code)s, %(attempts)s,
     %(attempts)s > 0, %(sent_reference)s, %(provider_reference)s, %(created_at)s, %(finished_at)s, %(event_seq)s,
     %(event_id)s
 FROM key LEFT JOIN intent_keys k ON k.source = %(source)s AND k.intent_id = %(refund_of)s

@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -18,6 +18,7 @@ from shared.database.engine import Database, driver_url
 from shared.events import outbox
 from shared.messaging import broker, events_stream
 from tests.support.bank import until
+from tests.support.contract import assert_kept
 from tests.support.flow import APPLIED, LOOK, NO, NOT_SENT, OK, UNCLEAR, World
 
 
@@ -61,7 +62,9 @@ def carried(world: World, client: "redis.Redis") -> list[dict[str, Any]]:
 
 def on(client: "redis.Redis") -> list[dict[str, Any]]:
     rows: Any = client.xrange(events_stream.EVENTS)
-    return [json.loads(fields[b"event"]) for _, fields in rows]
+    found = [json.loads(fields[b"event"]) for _, fields in rows]
+    assert_kept(found)
+    return found
 
 
 def checked(world: World, *verdicts: object) -> int:
@@ -118,15 +121,19 @@ def test_the_stream_gets_cloud_events_in_order(world: World, client: "redis.Redi
     assert found[0]["data"] | {"state": "accepted", "amount": "100.00", "currency": "MNT"} == found[0]["data"]
 
 
-def test_a_repeat_is_the_same_to_the_byte(world: World, client: "redis.Redis") -> None:
+def test_a_repeat_is_the_same_to_the_byte_but_for_saying_that_it_is_one(world: World, client: "redis.Redis") -> None:
     document = world.document()
     world.accept(document)
     carried(world, client)
     world.accept(document)
     carried(world, client)
+    with world.runtime.database.connection() as connection:
+        outbox.replay(connection, datetime.fromtimestamp(0, UTC))
+    carried(world, client)
     rows: Any = client.xrange(events_stream.EVENTS)
-    first, second = (fields[b"event"] for _, fields in rows)
-    assert first == second
+    first, second, replayed = (fields[b"event"] for _, fields in rows)
+    assert second == first.replace(b', "data": ', b', "duplicate": true, "data": ', 1)
+    assert replayed == first
 
 
 def test_dying_between_the_stream_and_the_outbox_writes_the_batch_again(
@@ -368,3 +375,29 @@ def test_a_stream_that_was_trimmed_to_nothing_is_no_wiped_one(world: World, clie
     client.xtrim(events_stream.EVENTS, maxlen=0, approximate=False)
     world.settled("safe", OK)
     assert [event["id"] for event in carried(world, client)] == ["2-1", "2-2"]
+
+
+def test_events_bring_back_what_the_intent_brought_and_say_why_in_a_code(world: World, client: "redis.Redis") -> None:
+    document = world.document()
+    world.accept(document)
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    payment_id = world.settled("safe", NO)
+    world.execute("UPDATE payments SET traceparent = %s WHERE id = %s", trace, payment_id)
+    found = carried(world, client)
+    (refused,) = [event for event in found if event["type"].endswith(".refused")]
+    assert refused["data"]["code"] == "provider_refused"
+    assert refused["traceparent"] == trace
+    assert refused["dataschema"] == "urn:settlepipe:schema:event:1#/$defs/payment"
+    assert {"target", "metadata"} <= refused["data"].keys()
+    assert refused["data"]["target"] != {}
+    others = [event for event in found if event["id"].partition("-")[0] != str(payment_id)]
+    assert [("traceparent" in event, event["data"]["code"]) for event in others] == [(False, None)]
+
+
+def test_a_conflict_names_the_payment_whose_id_it_has(world: World, client: "redis.Redis") -> None:
+    document = world.document()
+    world.accept(document)
+    world.accept(document | {"amount": "7.00"})
+    event = carried(world, client)[-1]
+    assert event["type"] == "settlepipe.intake.quarantined"
+    assert (event["data"]["code"], event["data"]["conflict_of"]) == ("id_conflict", event["subject"])

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from shared.domain.answers import Answer
+from shared.domain.codes import Code
 from shared.domain.payment import HoldReason
 from shared.domain.request import Hold, Refusal
 from shared.follow_ups.ask import follow_up
@@ -107,7 +108,8 @@ def test_a_redelivered_message_asks_for_a_receipt_once(world: World) -> None:
 
 def test_a_receipt_that_can_not_be_built_waits_or_is_refused(world: World) -> None:
     world.settled("safe", OK, receipt=WANTED)
-    world.safe.builds.extend([Hold(HoldReason.NO_ACCOUNT, "no list"), Refusal("this service gives none")])
+    none = Refusal("this service gives none", Code.RECEIPT_NOT_POSSIBLE)
+    world.safe.builds.extend([Hold(HoldReason.NO_ACCOUNT, "no list"), none])
     world.run()
     assert (kept(world)["state"], kept(world)["detail"]) == ("waiting", "no list")
     world.advance(301)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from shared.domain.answers import Answer, Meaning
+from shared.domain.codes import Code
 from shared.domain.records import DeliveryReport
 from shared.domain.request import Refusal
 from shared.follow_ups import delivery
@@ -153,7 +154,7 @@ def test_a_message_that_waits_for_credit_is_given_up_when_it_is_too_old(world: W
 
 def test_no_brand_refuses_with_that_reason(world: World) -> None:
     world.settled("safe", OK, notify=WANTED)
-    world.ubill.builds.append(Refusal("no brand"))
+    world.ubill.builds.append(Refusal("no brand", Code.MESSAGE_NOT_POSSIBLE))
     world.run("ubill")
     assert (kept(world)["state"], kept(world)["detail"]) == ("refused", "no brand")
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from shared import lanes
+from shared.domain.codes import Code
 from shared.domain.payment import HoldReason
 from shared.domain.request import Hold, Refusal
 from shared.messaging import tasks
@@ -44,7 +45,7 @@ a_bill = st.sampled_from((None, None, "A", "B"))  # a letter: a bill on which pa
 a_refund = st.sampled_from((None, None, "60.00"))  # one that comes with its settle
 a_wait = st.sampled_from((0.0, 0.0, *WAITS_S))
 some_waits = st.lists(a_wait, max_size=2)
-NEVER = Refusal("made up")
+NEVER = Refusal("made up", Code.NOT_SUPPORTED)
 
 
 def by(data: st.DataObject) -> Choose:

@@ -9,8 +9,8 @@ down_revision = "0016"
 
 
 def upgrade() -> None:
-    op.execute(Path(__file__).with_suffix(".sql").read_text("utf-8"))
+    op.execute(Path(__file__).with_suffix(".sql").read_text("utf-8").replace(":", r"\:"))
 
 
 def downgrade() -> None:
-    op.execute("DROP TABLE alerts_told")
+    op.execute(Path(__file__).with_name("0017_back.sql").read_text("utf-8").replace(":", r"\:"))
