@@ -117,7 +117,7 @@ class Recovered(BaseModel):
 class Envelope(BaseModel):
     """A CloudEvent 1.0. type decides what `data` is; new types come.
 
-    traceparent: as it came with the intent. duplicate: it is told again because its intent, or entry, came again.
+    traceparent: as it came with the intent.
     """
 
     specversion: Literal["1.0"]
@@ -129,7 +129,6 @@ class Envelope(BaseModel):
     datacontenttype: Literal["application/json"]
     dataschema: str | None = None
     traceparent: str | None = Field(None, pattern="^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
-    duplicate: bool = False
     data: dict[str, Any]
 
 

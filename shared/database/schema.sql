@@ -398,8 +398,7 @@ CREATE TABLE events (
     subject    text NOT NULL,
     data       json NOT NULL,         -- as it is told, to the byte
     created_at timestamptz NOT NULL DEFAULT clock(),
-    pending    boolean NOT NULL DEFAULT true,
-    duplicate  boolean NOT NULL DEFAULT false  -- it is told again because its intent came again; until it was
+    pending    boolean NOT NULL DEFAULT true
 );
 CREATE INDEX events_pending ON events (id) WHERE pending;
 CREATE INDEX events_payment ON events (payment_id, id) WHERE payment_id IS NOT NULL;
@@ -876,7 +875,6 @@ CREATE TABLE archive.attempts (LIKE attempts INCLUDING CONSTRAINTS INCLUDING IND
 CREATE TABLE archive.checks (LIKE checks INCLUDING CONSTRAINTS INCLUDING INDEXES);
 CREATE TABLE archive.events (LIKE events INCLUDING CONSTRAINTS INCLUDING INDEXES,
     CONSTRAINT relayed CHECK (NOT pending));  -- the relay doesn't look here
-ALTER TABLE archive.events ALTER duplicate SET DEFAULT false;  -- what was here when the column came
 CREATE TABLE archive.follow_ups (LIKE follow_ups INCLUDING CONSTRAINTS INCLUDING INDEXES);
 ALTER TABLE archive.follow_ups ALTER unasked SET DEFAULT false;  -- what was here when the column came
 CREATE TABLE archive.resolutions (LIKE resolutions INCLUDING CONSTRAINTS INCLUDING INDEXES);

@@ -9,7 +9,7 @@ WITH chosen AS (
         SELECT id FROM events WHERE id >= r.replay_next ORDER BY id LIMIT %(limit)s) AS e WHERE e.id <= r.replay_last)
     ORDER BY id LIMIT %(limit)s
 )
-SELECT e.id, e.event_id, e.type, e.subject, e.data::text AS data, e.created_at, e.duplicate,
+SELECT e.id, e.event_id, e.type, e.subject, e.data::text AS data, e.created_at,
     (SELECT p.traceparent FROM payments p WHERE p.id = e.payment_id) AS traceparent,
     (SELECT replay FROM relay_position) AS replay
 FROM chosen JOIN events e USING (id) ORDER BY e.id
@@ -28,7 +28,7 @@ WITH noted AS (
     WHERE r.turn = coalesce(%(turn)s::bigint, r.turn)
     RETURNING 1 AS one
 ), told AS (
-    UPDATE events e SET pending = false, duplicate = false FROM noted WHERE e.id = ANY(%(ids)s) AND e.pending
+    UPDATE events e SET pending = false FROM noted WHERE e.id = ANY(%(ids)s) AND e.pending
 )
 SELECT one FROM noted
 

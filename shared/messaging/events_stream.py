@@ -108,11 +108,8 @@ def cloud_event(event: Mapping[str, Any]) -> str:
         "datacontenttype": "application/json",
         "dataschema": f"{SCHEMA}#/$defs/{event['type'].split('.')[1]}",
     }
-    # Extensions stand where they say something.
     if event.get("traceparent"):
         envelope["traceparent"] = event["traceparent"]
-    if event.get("duplicate"):
-        envelope["duplicate"] = True
     return f"{json.dumps(envelope, ensure_ascii=False)[:-1]}{BEFORE_DATA}{event['data']}}}"
 
 

@@ -78,7 +78,7 @@ WITH kept AS (
         entry_id = excluded.entry_id, stream = excluded.stream, conflict_of = excluded.conflict_of
     RETURNING id, seen, reason, code, sha256, stream, entry_id, subject, conflict_of
 ), again AS (
-    UPDATE events e SET pending = true, duplicate = true FROM kept WHERE kept.seen > 1 AND e.payment_id IS NULL
+    UPDATE events e SET pending = true FROM kept WHERE kept.seen > 1 AND e.payment_id IS NULL
         AND e.event_id = ANY (event_names('q' || kept.id || '-1'))
     RETURNING e.id
 )
@@ -126,7 +126,7 @@ def known(connection: Connection, keys: Sequence[Key]) -> dict[Key, Known]:
 
 
 def reemit(connection: Connection, payment_ids: Sequence[int]) -> None:
-    """Put each payment's last event on the stream again, verbatim, as a duplicate. A payment in the archive comes
+    """Put each payment's last event on the stream again, verbatim. A payment in the archive comes
     back for it."""
     if not payment_ids:
         return

@@ -36,7 +36,7 @@ UPDATE payments p SET state = 'refused', detail = t.detail, code = t.code, hold_
 FROM unnest(%(id)s::bigint[], %(detail)s::text[], %(code)s::text[]) AS t(id, detail, code) WHERE p.id = t.id AND p.state = 'accepted'
 
 -- name: reemit
-UPDATE events SET pending = true, duplicate = true WHERE id IN (
+UPDATE events SET pending = true WHERE id IN (
     SELECT (SELECT max(id) FROM events WHERE payment_id = t.id AND type LIKE 'settlepipe.payment.%%')
     FROM unnest(%(ids)s::bigint[]) AS t(id))
 RETURNING payment_id

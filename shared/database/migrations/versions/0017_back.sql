@@ -36,8 +36,6 @@ BEGIN
     END LOOP;
     RETURN n;
 END $$;
-ALTER TABLE archive.events DROP COLUMN duplicate;
-ALTER TABLE events DROP COLUMN duplicate;
 ALTER TABLE quarantine DROP COLUMN code;
 ALTER TABLE archive.follow_ups DROP COLUMN code;
 ALTER TABLE follow_ups DROP COLUMN code;

@@ -21,10 +21,6 @@ ALTER TABLE follow_ups ADD COLUMN code text;
 ALTER TABLE archive.follow_ups ADD COLUMN code text;
 ALTER TABLE quarantine ADD COLUMN code text;
 
--- It is told again because its intent, or entry, came again; until it was.
-ALTER TABLE events ADD COLUMN duplicate boolean NOT NULL DEFAULT false;
-ALTER TABLE archive.events ADD COLUMN duplicate boolean NOT NULL DEFAULT false;
-
 CREATE OR REPLACE FUNCTION payment_row(p payments) RETURNS json LANGUAGE sql STABLE AS $$
     SELECT json_build_object(
         'source', p.source, 'intent_id', p.intent_id, 'provider', p.provider, 'operation', p.operation,
