@@ -44,7 +44,7 @@ _WHY = "--reason TEXT --by NAME"
 # `{}` is how the entry is named; what a person has to choose stands in capitals, or between bars.
 _DECIDE: Mapping[Kind, str] = {
     Kind.STORE: "settlepipe recover --by NAME",
-    Kind.LANE: "settlepipe lanes resume {}",
+    Kind.LANE: f"settlepipe lanes resume {{}} {_WHY}",
     Kind.PAYMENT: f"settlepipe resolve {{}} --as succeeded|refused|resend {_WHY}",
     Kind.HOLD: f"settlepipe cancel {{}} {_WHY}",
     Kind.RECEIPT: f"settlepipe resolve {{}} --receipt --as succeeded|refused|resend {_WHY}",
@@ -99,5 +99,5 @@ def _waiting(row: Row) -> Waiting:
 def _decide(kind: Kind, row: Row) -> str:
     if kind is Kind.ACCOUNT:
         named = " ".join(shlex.quote(part) for part in (row["provider"], row["subject"], row["number"]))
-        return f"settlepipe accounts confirm {named} --by NAME"
+        return f"settlepipe accounts confirm {named} {_WHY}"
     return _DECIDE[kind].format(shlex.quote(row["number"] or ""))

@@ -10,10 +10,11 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from deploy.cli import output, stack
-from deploy.cli.failures import WrongUse
+from deploy.cli import output, person, stack
 from deploy.cli.known import must_be_provider
 from deploy.cli.output import JsonFlag
+from deploy.cli.person import By, Why, said_right
+from shared.domain.roles import Deed
 
 
 class _ListsByDefault(TyperGroup):
@@ -64,7 +65,8 @@ def confirm(
     service: Annotated[str, typer.Argument(metavar="SERVICE", help="the provider's id of the biller service")],
     account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="the number, as the biller itself says it is")],
     *,
-    by: Annotated[str, typer.Option(help="who confirms; kept for ever")],
+    by: By = None,
+    reason: Why = None,
     bank: Annotated[str | None, typer.Option(help="its bank code, where several have this number")] = None,
     khut_type: Annotated[str | None, typer.Option("--khut-type", help="its branch, likewise")] = None,
 ) -> None:
@@ -73,10 +75,9 @@ def confirm(
     from shared.directory.confirm import confirm as confirm_account
 
     with stack.database() as database:
-        try:
-            row = confirm_account(database, provider, service, account, by=by, bank_code=bank, khut_type=khut_type)
-        except ValueError as error:
-            raise WrongUse(str(error)) from None
+        given: dict[str, Any] = {"by": person.named(database, by, Deed.CONFIRM), "reason": reason}
+        given |= {"bank_code": bank, "khut_type": khut_type}
+        row = said_right(lambda: confirm_account(database, provider, service, account, **given))
     which = f"the account of {output.safe(provider)} service {output.safe(service)}"
     if row["to_confirm"]:
         print(f"{which} is confirmed; what was held for it goes")

@@ -5,11 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
-from deploy.cli import output, stack
+from deploy.cli import output, person, stack
 from deploy.cli.failures import Failed, WrongUse
 from deploy.cli.known import must_be_provider
 from deploy.cli.output import JsonFlag
-from deploy.cli.resolve import By, Reason
+from deploy.cli.person import By, said_right
+from deploy.cli.resolve import Reason
+from shared.domain.roles import Deed
 
 app = typer.Typer(help="Where a provider's books and ours differ: list it, show one, close one.")
 
@@ -65,15 +67,13 @@ def show(number: Number, as_json: JsonFlag = False) -> None:
 
 
 @app.command()
-def close(number: Number, reason: Reason, by: By) -> None:
+def close(number: Number, reason: Reason, by: By = None) -> None:
     """Close one that is explained. What the books show differently later opens it again."""
     from shared.reconciliation import discrepancies
 
     with stack.database() as database:
-        try:
-            discrepancies.close(database, _in_range(number), reason=reason, by=by)
-        except ValueError as error:
-            raise WrongUse(str(error)) from None
+        who = person.named(database, by, Deed.CLOSE)
+        said_right(lambda: discrepancies.close(database, _in_range(number), reason=reason, by=who))
     print(f"discrepancy {number} is closed")
 
 

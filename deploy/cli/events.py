@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-from deploy.cli import moments, output, stack
+from deploy.cli import moments, output, person, stack
+from deploy.cli.person import By, Why
+from shared.domain.roles import Deed
 from shared.domain.words import counted
 
 app = typer.Typer(help="The events that upstreams get: print them, replay them.", no_args_is_help=False)
@@ -17,13 +19,20 @@ _READ = 500
 @app.command()
 def replay(
     since: Annotated[str, typer.Option(metavar="T", help="a time with an offset: 2026-11-21T03:24:12Z")],
+    by: By = None,
+    reason: Why = None,
 ) -> None:
     """Put every event since T on the stream again, with the same ids."""
     moment = moments.given(since)
+    from shared import audit
     from shared.events import outbox
 
     with stack.connection() as connection:
-        count = outbox.replay(connection, moment)
+        name, why = person.named_on(connection, by, Deed.REPLAY, otherwise="somebody"), person.reason(reason)
+        with connection.transaction():
+            count = outbox.replay(connection, moment)
+            content = {"since": since, "events": count}
+            audit.write(connection, "events.replayed", "events", by=name, reason=why, content=content)
         archived = outbox.archived_since(connection, moment)
     print(counted(count, "event is replayed", "events are replayed"))
     if archived:

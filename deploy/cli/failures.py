@@ -62,6 +62,7 @@ _SENTENCES = (
     "Elsewhere",
     "HeldError",
     "NotRecovered",
+    "NotAllowed",
 )
 _POSTGRES_AWAY = "PostgreSQL does not answer; check SETTLEPIPE_DATABASE_URL, or start a stack with `settlepipe up`"
 

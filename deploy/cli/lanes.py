@@ -6,11 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from deploy.cli import output, stack
+from deploy.cli import output, person, stack
 from deploy.cli.failures import Failed, WrongUse
 from deploy.cli.known import must_be_provider
 from deploy.cli.moments import utc_or_none
 from deploy.cli.output import JsonFlag
+from deploy.cli.person import By, Why, said_right
+from shared.domain.roles import Deed
 
 app = typer.Typer(help="The providers' lanes: list them, pause one, resume one.")
 Provider = Annotated[str, typer.Argument(metavar="PROVIDER")]
@@ -49,33 +51,30 @@ def listed(as_json: JsonFlag = False) -> None:
 
 
 @app.command()
-def pause(provider: Provider, by: Annotated[str, typer.Option(help="who pauses it")]) -> None:
+def pause(provider: Provider, by: By = None, reason: Why = None) -> None:
     """Stop sending to a provider until the lane is resumed. What is on the wire ends as it ends."""
-    from shared import lanes
-    from shared.telemetry.logs import get_logger
+    from shared import brake
 
-    if not by.strip() or len(by) > 100:
-        raise WrongUse("--by must have 1 to 100 characters: who pauses it")
     _must_have_a_lane(provider)
-    with stack.connection() as connection:
-        if not lanes.pause(connection, provider, by.strip()):
+    with stack.database() as database:
+        name = person.named(database, by, Deed.BRAKE)
+        if not said_right(lambda: brake.pause(database, provider, by=name, reason=reason)):
             raise _unknown(provider)
-    get_logger(__name__).warning("a lane was paused", provider=provider)
     print(f"{provider} is paused; let it go on with `settlepipe lanes resume {provider}`")
 
 
 @app.command()
-def resume(provider: Provider) -> None:
+def resume(provider: Provider, by: By = None, reason: Why = None) -> None:
     """Let a paused lane go on; one that is halted or open tries one payment at once."""
-    from shared import lanes
-    from shared.telemetry.logs import get_logger
+    from shared import brake, lanes
 
     _must_have_a_lane(provider)
-    with stack.connection() as connection:
-        if not lanes.resume(connection, provider):
+    with stack.database() as database:
+        name = person.named(database, by, Deed.BRAKE, otherwise="somebody")
+        if not said_right(lambda: brake.resume(database, provider, by=name, reason=reason)):
             raise _unknown(provider)
-        row = next(shown(row) for row in lanes.overview(connection) if row["provider"] == provider)
-    get_logger(__name__).warning("a lane was resumed", provider=provider)
+        with database.connection() as connection:
+            row = next(shown(row) for row in lanes.overview(connection) if row["provider"] == provider)
     tries = "" if row["state"] == "running" else f"; it is {row['state']} and tries one payment now"
     print(f"{provider} is resumed{tries}")
 

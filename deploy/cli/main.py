@@ -9,6 +9,7 @@ import typer
 from deploy.cli import (
     accounts,
     alerts,
+    audit,
     discrepancies,
     events,
     inbox,
@@ -17,6 +18,7 @@ from deploy.cli import (
     lookup,
     metrics,
     payments,
+    people,
     quarantine,
     reconcile,
     recover,
@@ -58,6 +60,7 @@ for command in (
 for name, group in (
     *(("quarantine", quarantine.app), ("lanes", lanes.app), ("accounts", accounts.app)),
     *(("discrepancies", discrepancies.app), ("alerts", alerts.app)),
+    *(("discrepancies", discrepancies.app), ("audit", audit.app), ("people", people.app)),
     *(("events", events.app), ("db", up.db)),
 ):
     app.add_typer(group, name=name)

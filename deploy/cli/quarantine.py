@@ -6,13 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from deploy.cli import output, stack
+from deploy.cli import output, person, stack
 from deploy.cli.failures import Failed, WrongUse
 from deploy.cli.output import JsonFlag
+from deploy.cli.person import By, Why, said_right
+from shared.domain.roles import Deed
 from shared.domain.words import counted
 
 app = typer.Typer(help="What could not be accepted: list it, show one, put it on the queue again, or dismiss it.")
-MAX_REASON, MAX_NAME = 500, 100
 
 
 @app.callback(invoke_without_command=True)
@@ -67,6 +68,8 @@ def show(number: Annotated[int, typer.Argument(metavar="ID")], as_json: JsonFlag
 def replay(
     numbers: Annotated[list[int] | None, typer.Argument(metavar="ID…", help="which ones")] = None,
     everything: Annotated[bool, typer.Option("--all", help="all that did not leave quarantine since")] = False,
+    by: By = None,
+    reason: Why = None,
 ) -> None:
     """Put the kept bytes on the intake queue again, once what was wrong is mended.
 
@@ -80,13 +83,14 @@ def replay(
     from shared.payments import quarantine
 
     count, redacted, cut = 0, 0, 0
-    with stack.connection() as connection, stack.broker() as client:
+    with stack.database() as database, stack.broker() as client, database.connection() as connection:
+        name, why = person.named_on(connection, by, Deed.REPLAY, otherwise="somebody"), person.reason(reason)
         for batch in quarantine.kept(connection, None if everything else [_in_range(n) for n in numbers or ()]):
             whole = [entry for entry in batch if entry["whole_bytes"] is None]
             clean = [entry for entry in whole if not is_redacted(bytes(entry["raw"]))]
             for entry in clean:
                 intake_stream.submit(client, entry["stream"], [bytes(entry["raw"])])
-            quarantine.replayed(connection, [entry["id"] for entry in clean])
+            quarantine.replayed(connection, [entry["id"] for entry in clean], by=name, reason=why)
             count, redacted, cut = count + len(clean), redacted + len(whole) - len(clean), cut + len(batch) - len(whole)
     left = "".join(
         f"; {why}: their upstream has to send them anew, {how}"
@@ -107,20 +111,16 @@ def replay(
 @app.command()
 def dismiss(
     number: Annotated[int, typer.Argument(metavar="ID")],
-    reason: Annotated[str, typer.Option(help="why nothing is to come of it")],
-    by: Annotated[str, typer.Option(help="who dismisses it")],
+    reason: Annotated[str, typer.Option(help="why nothing is to come of it; kept for ever")],
+    by: By = None,
 ) -> None:
     """Say that nothing is to come of one: it waits for nobody any more. What was said is kept for ever, and the entry
     stays in `quarantine list --all`; when the same content comes again it waits again."""
     from shared.payments import quarantine
 
-    reason, by = reason.strip(), by.strip()
-    if not reason or len(reason) > MAX_REASON or not by or len(by) > MAX_NAME:
-        raise WrongUse(f"--reason must have 1 to {MAX_REASON} characters, --by 1 to {MAX_NAME}")
-    if not (reason + by).isprintable():
-        raise WrongUse("--reason and --by must be one line of text")
     with stack.connection() as connection:
-        if not quarantine.dismiss(connection, _in_range(number), reason, by):
+        name = person.named_on(connection, by, Deed.DISMISS)
+        if not said_right(lambda: quarantine.dismiss(connection, _in_range(number), reason=reason, by=name)):
             raise Failed(f"nothing has the number {number} in quarantine; see `settlepipe quarantine`")
     print(f"{number} is dismissed; `settlepipe quarantine list --all` still shows it")
 

@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploy.cli import moments, output, stack
+from deploy.cli import moments, output, person, stack
 from deploy.cli.failures import WrongUse
 from deploy.cli.moments import utc
 from deploy.cli.output import JsonFlag
+from deploy.cli.person import By
+from shared.domain.roles import Deed
 
 if TYPE_CHECKING:
     from shared.recovery.recover import Plan
@@ -17,7 +19,7 @@ _SHOWN = 20  # of each list; --json has all
 
 
 def recover(
-    by: Annotated[str, typer.Option(help="who decides it")],
+    by: By = None,
     since: Annotated[
         str | None, typer.Option(help="the last moment of which the database knows everything (RFC 3339)")
     ] = None,
@@ -29,18 +31,15 @@ def recover(
     Stop every process that ran before, and the old database, first. What was open then, and every intent that is
     accepted while the window is open, counts as possibly sent and is looked up before anything is sent.
     """
-    from shared.domain.decision import by as checked
     from shared.messaging import broker
     from shared.recovery import recover as verbs
     from shared.witness import Witnesses
 
     if close and since is not None:
         raise WrongUse("--close and --since don't go together")
-    try:
-        name, moment = checked(by), moments.given(since) if since is not None else None
-    except ValueError as error:
-        raise WrongUse(str(error)) from None
+    moment = moments.given(since) if since is not None else None
     with stack.runtime(told=False) as runtime, stack.broker() as client:
+        name = person.named(runtime.database, by, Deed.RECOVER)
         if close:
             _closed(verbs.close(runtime, name), as_json)
             return

@@ -1,29 +1,30 @@
 """resolve, cancel: what a person decides."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deploy.cli import output, stack
+from deploy.cli import output, person, stack
 from deploy.cli.failures import WrongUse
 from deploy.cli.output import JsonFlag
 from deploy.cli.payments import Name, parts
+from deploy.cli.person import By, said_right
+from shared.domain.roles import Deed
 
 if TYPE_CHECKING:
     from shared.payments.look import Look
     from shared.runtime import Runtime
 
 Reason = Annotated[str, typer.Option(help="why; kept for ever")]
-By = Annotated[str, typer.Option(help="who decides; kept for ever")]
 
 
 def resolve(
     name: Name,
     answer: Annotated[str, typer.Option("--as", metavar="succeeded|refused|resend", help="what it is")],
     reason: Reason,
-    by: By,
+    by: By = None,
     *,
     line: Annotated[
         str | None, typer.Option(metavar="ID", help="the provider's line that it is; for succeeded")
@@ -48,7 +49,8 @@ def resolve(
             raise WrongUse("nothing is looked up for a receipt or a text message: leave out --line and --although")
         kind = "receipt" if receipt else "sms"
         with stack.database() as database:
-            _right(lambda: flow.resolve_follow_up(database, source, intent_id, kind, answer, reason=reason, by=by))
+            given: dict[str, Any] = {"reason": reason, "by": person.named(database, by, Deed.RESOLVE)}
+            said_right(lambda: flow.resolve_follow_up(database, source, intent_id, kind, answer, **given))
         done = "will be asked for again" if answer == "resend" else f"is {answer}"
         _say(
             as_json,
@@ -57,7 +59,8 @@ def resolve(
         )
         return
     with stack.runtime() as runtime:
-        _decide(runtime, source, intent_id, answer, as_json, reason=reason, by=by, although=although, line=line)
+        who = person.named(runtime.database, by, Deed.RESOLVE)
+        _decide(runtime, source, intent_id, answer, as_json, reason=reason, by=who, although=although, line=line)
 
 
 def _decide(
@@ -76,7 +79,7 @@ def _decide(
     from shared.payments.look import look
 
     given: Mapping[str, Any] = {"reason": reason, "by": by, "although": although, "line": line}
-    _right(lambda: flow.must_be_right(answer, **given))  # before a provider is asked
+    said_right(lambda: flow.must_be_right(answer, **given))  # before a provider is asked
     found = look(runtime, source, intent_id)
     try:
         state = flow.resolve(runtime, found, answer, **given)
@@ -115,18 +118,12 @@ def _say(as_json: bool, document: Mapping[str, Any], sentence: str) -> None:
         print(sentence)
 
 
-def cancel(name: Name, reason: Reason, by: By) -> None:
+def cancel(name: Name, reason: Reason, by: By = None) -> None:
     """Cancel a payment of which nothing has reached its provider."""
     from shared.payments import resolve as flow
 
     source, intent_id = parts(name)
     with stack.database() as database:
-        _right(lambda: flow.cancel(database, source, intent_id, reason=reason, by=by))
+        who = person.named(database, by, Deed.CANCEL)
+        said_right(lambda: flow.cancel(database, source, intent_id, reason=reason, by=who))
     print(f"{name} is cancelled")
-
-
-def _right(decide: Callable[[], object]) -> None:
-    try:
-        decide()
-    except ValueError as error:
-        raise WrongUse(str(error)) from None

@@ -173,6 +173,7 @@ def database(url: str) -> Iterator[Check]:
     yield _migrations(url)
     yield _held(url)
     yield _at_risk(url)
+    yield _people(url)
     yield from about
     skew_s = abs((now - row[0]).total_seconds()) - travelled_s
     agree = skew_s <= CLOCK_TOLERANCE_S
@@ -224,3 +225,21 @@ def _migrations(url: str) -> Check:
     except psycopg.Error as error:
         return Check("migrations", False, f"the schema's version can't be read ({type(error).__name__})")
     return Check("migrations", sentence is None, sentence or "at head")
+
+
+def _people(url: str) -> Check:
+    """Does whoever decides have to say who they are, and can two agree?"""
+    from shared.people import prove  # noqa: PLC0415 - few of the checks need it
+
+    try:
+        with session.connect(url, "settlepipe doctor", row_factory=dict_row, statement_s=TIMEOUT_S) as connection:
+            is_set_up, approvers = prove.set_up(connection), prove.approvers(connection)
+    except psycopg.Error as error:
+        return Check("people", False, f"who is set up can't be read ({type(error).__name__})")
+    if not is_set_up:
+        return Check(
+            "people", True, "nobody is set up: any name counts, one person decides alone; see `settlepipe people add`"
+        )
+    enough = approvers > 1
+    sentence = f"{approvers} may approve" + ("" if enough else "; it takes two people, add an approver")
+    return Check("people", enough, sentence)

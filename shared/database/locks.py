@@ -11,6 +11,7 @@ LOGIN = 715_827  # with the provider: one log-in of the whole fleet at a time
 TICK = 715_828  # of the one process that plans jobs
 NIGHT = 715_829  # with the provider: one comparison of its books at a time
 ALERTS = 7310587405  # of the one process that writes what stands still
+AUDIT = 7310587406  # of the one transaction that adds to the audit
 
 
 def of_name(name: str) -> int:

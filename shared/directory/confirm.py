@@ -4,6 +4,7 @@ Dying before the commit changes nothing. After it, what is held for the account 
 version, and the dispatcher builds again what waits for it.
 """
 
+from shared import audit
 from shared.database.engine import Database, Row
 from shared.directory.store import accounts
 from shared.domain import decision
@@ -23,19 +24,23 @@ def confirm(
     account: str,
     *,
     by: str,
+    reason: str | None = None,
     bank_code: str | None = None,
     khut_type: str | None = None,
 ) -> Row:
     """Let payments go to a changed account: the row as it was found, with `to_confirm` and who confirmed it earlier.
 
-    Confirming again changes nothing: the first person stays. Raises Unconfirmable, ValueError for a bad name.
+    Confirming again changes nothing: the first person stays. Raises Unconfirmable, ValueError for a bad name or reason.
     """
     by = decision.by(by, "name of who confirms")
+    reason = None if reason is None else decision.reason(reason)
     with database.transaction() as connection:
         found = accounts.find(connection, provider, service, account, bank_code=bank_code, khut_type=khut_type)
         row = _one(found, provider, service)
         if row["to_confirm"]:
             accounts.confirm(connection, row["id"], by)
+            content = {"account": account, "row": row["id"], **{name: row[name] for name in ("bank_code", "khut_type")}}
+            audit.write(connection, "account.confirmed", f"{provider}/{service}", by=by, reason=reason, content=content)
     if row["to_confirm"]:
         log.info("an account was confirmed", provider=provider, biller_service=service, row=row["id"])
     return row

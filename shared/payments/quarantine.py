@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
+from shared import audit
 from shared.database.engine import Connection, Row
 from shared.database.statements import statements
+from shared.domain import decision
 
 _SQL = statements(__file__)
 
@@ -24,9 +26,12 @@ def kept(connection: Connection, ids: list[int] | None) -> Iterator[list[Row]]:
         after = page[-1]["id"]
 
 
-def replayed(connection: Connection, ids: list[int]) -> None:
-    """These were put on the intake queue again."""
-    connection.execute("UPDATE quarantine SET replayed_at = clock() WHERE id = ANY(%s)", (ids,))
+def replayed(connection: Connection, ids: list[int], *, by: str, reason: str | None = None) -> None:
+    """These were put on the intake queue again. One transaction, with an audit record."""
+    with connection.transaction():
+        connection.execute("UPDATE quarantine SET replayed_at = clock() WHERE id = ANY(%s)", (ids,))
+        if ids:
+            audit.write(connection, "quarantine.replayed", "quarantine", by=by, reason=reason, content={"ids": ids})
 
 
 def forget(connection: Connection, days: int, limit: int) -> int:
@@ -36,8 +41,13 @@ def forget(connection: Connection, days: int, limit: int) -> int:
     return int(row["count"])
 
 
-def dismiss(connection: Connection, number: int, reason: str, by: str) -> bool:
+def dismiss(connection: Connection, number: int, *, reason: str, by: str) -> bool:
     """Record that nothing is to come of an entry, and why; False where there is none of this number. It waits for
-    nobody then, until the same content comes again."""
-    given = {"id": number, "reason": reason, "by": by}
-    return connection.execute(_SQL["dismiss"], given).fetchone() is not None
+    nobody then, until the same content comes again. One transaction, with an audit record. Raises ValueError for a
+    bad reason or name."""
+    given = {"id": number, "reason": decision.reason(reason), "by": decision.by(by)}
+    with connection.transaction():
+        found = connection.execute(_SQL["dismiss"], given).fetchone()
+        if found is not None:
+            audit.write(connection, "quarantine.dismissed", str(number), by=given["by"], reason=given["reason"])
+    return found is not None

@@ -4,6 +4,7 @@ The provider's books are looked at before (`look`), and what they may show is ne
 person says why, knowing it. Dying before the commit changes nothing; after it there is nothing left to do.
 """
 
+from shared import audit
 from shared.database import store as whole
 from shared.database.engine import Connection, Database
 from shared.database.store import Seen
@@ -73,6 +74,7 @@ def resolve(
                 store.resend(connection, payment.id, detail, runtime.limits.deadline_s)
             else:
                 store.finish(connection, payment.id, answer, detail, decision.line)
+        _audit(connection, look, _LOOK if objection else answer, decision)
     if objection is not None:
         raise NotDecided(objection)
     log.info("resolved", payment_id=payment.id, action=answer, verdict=look.result.verdict.value)
@@ -99,6 +101,7 @@ def _succeed(runtime: Runtime, look: Look, decision: Decision) -> State:
             store.looked(connection, payment.id, look.result)
             _keep(connection, look, decision.action if wanted else _LOOK, decision, found.state)
             store.applied(connection, payment.id, look.result)
+            _audit(connection, look, decision.action if wanted else _LOOK, decision)
     if final:
         dispute_evidence(runtime, payment.id, look.result.evidence)
         must_be_parked(payment.source, payment.intent_id, found.state)
@@ -129,6 +132,12 @@ def _keep(
     store.keep(connection, look.claim.payment.id, from_state, kept, {**asked, **told(look.result)})
 
 
+def _audit(connection: Connection, look: Look, action: str, decision: Decision) -> None:
+    seen = {"verdict": look.result.verdict.value, "check": look.claim.number + 1}
+    content = {"asked": decision.action, "although": decision.although, "line": decision.line, **seen}
+    audit.write(connection, f"payment.{action}", look.name, by=decision.by, reason=decision.reason, content=content)
+
+
 def resolve_follow_up(
     database: Database, source: str, intent_id: str, kind: str, answer: str, *, reason: str, by: str
 ) -> None:
@@ -148,6 +157,7 @@ def resolve_follow_up(
             what = f"the {FOLLOW_UPS[kind]} of {source}/{intent_id}"
             raise Unresolvable(f"{what} {is_now}; only a parked one is resolved, nothing was changed")
         store.keep(connection, found.id, "parked", decision)
+        _audit_alone(connection, source, intent_id, decision)
     log.info("follow-up resolved", payment_id=found.id, action=decision.action)
 
 
@@ -168,7 +178,13 @@ def cancel(database: Database, source: str, intent_id: str, *, reason: str, by: 
             )
         store.keep(connection, found.id, found.state, decision)
         store.finish(connection, found.id, State.CANCELLED.value, f"cancelled: {decision.reason}")
+        _audit_alone(connection, source, intent_id, decision)
     log.info("cancelled", payment_id=found.id)
+
+
+def _audit_alone(connection: Connection, source: str, intent_id: str, decision: Decision) -> None:
+    subject = f"{source}/{intent_id}"
+    audit.write(connection, f"payment.{decision.action}", subject, by=decision.by, reason=decision.reason)
 
 
 def _existing(connection: Connection, source: str, intent_id: str) -> Found:

@@ -1,5 +1,6 @@
 """discrepancies: the living list of what is open, carried on by each run, and closed by the books or by a person."""
 
+from shared import audit
 from shared import discrepancies as store
 from shared.database.engine import Database
 from shared.domain import decision
@@ -33,8 +34,9 @@ def close(database: Database, number: int, *, reason: str, by: str) -> None:
     reason, by = decision.reason(reason), decision.by(by)
     if by == store.BOOKS:
         raise ValueError(f"the name of who decides must be a person's, not {store.BOOKS}")
-    with database.connection() as connection:
+    with database.transaction() as connection:
         if store.close(connection, number, reason, by):
+            audit.write(connection, "discrepancy.closed", str(number), by=by, reason=reason)
             log.info("discrepancy closed", discrepancy=number)
             return
         found = views.one(connection, number)

@@ -10,6 +10,7 @@ from datetime import datetime
 
 import redis
 
+from shared import audit
 from shared.archive.recall import recall
 from shared.database import store
 from shared.database.engine import Connection
@@ -100,6 +101,8 @@ def recover(runtime: Runtime, witnesses: Witnesses, plan: Plan, by: str) -> Reco
         places.tell(connection, epoch, plan.since)
         opened = lost_time.opened(connection)
         after = store.look(connection)
+        told = {"epoch": epoch, "since": plan.since.isoformat(), "finals": len(plan.finals), "opened": opened}
+        audit.write(connection, "store.recovered", "store", by=by, reason=plan.held or _REASON, content=told)
     runtime.seen.saw(after.here)
     witnesses.write(after)
     log.warning("the store was recovered", epoch=epoch, since=plan.since.isoformat(), by=by)
@@ -108,8 +111,10 @@ def recover(runtime: Runtime, witnesses: Witnesses, plan: Plan, by: str) -> Reco
 
 def close(runtime: Runtime, by: str) -> int:
     """Close what is open; how many windows that were. What was accepted in them stays in doubt until it is decided."""
-    with runtime.database.connection() as connection:
+    with runtime.database.transaction() as connection:
         closed = lost_time.close(connection, by)
+        if closed:
+            audit.write(connection, "window.closed", "store", by=by, content={"windows": closed})
     log.warning("the window after a lost time was closed", windows=closed, by=by)
     return closed
 

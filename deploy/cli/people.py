@@ -1,0 +1,87 @@
+"""people: who may decide."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from deploy.cli import output, person, stack
+from deploy.cli.failures import WrongUse
+from deploy.cli.output import JsonFlag
+from deploy.cli.person import By
+from shared.domain.roles import Deed, Role
+
+app = typer.Typer(help="Who may decide: list them, add one, revoke one, have a new token.")
+
+Named = Annotated[str, typer.Argument(metavar="NAME")]
+
+
+@app.callback(invoke_without_command=True)
+def _default(context: typer.Context, as_json: JsonFlag = False) -> None:
+    if context.invoked_subcommand is None:
+        listed(as_json)
+    elif as_json:
+        raise WrongUse(f"--json belongs behind the command: people {context.invoked_subcommand} --json")
+
+
+@app.command("list")
+def listed(as_json: JsonFlag = False) -> None:
+    """Everybody who was set up, with their role; the revoked ones at the end."""
+    from shared.people import change
+
+    with stack.connection() as connection:
+        rows = change.listed(connection)
+    if as_json:
+        output.json_lines(json.dumps(row, ensure_ascii=False) for row in rows)
+        return
+    if not rows:
+        print("nobody is set up: whatever name --by says counts, and one person decides alone")
+        return
+    cells = ((r["name"], r["role"], r["added_at"][:10], r["added_by"], (r["revoked_at"] or "")[:10]) for r in rows)
+    output.table(("name", "role", "since", "added by", "revoked"), cells)
+
+
+@app.command()
+def add(
+    name: Named,
+    role: Annotated[Role, typer.Option(help="what they are there for")],
+    by: By = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Set a person up. Their token is printed this once; let them have a new one made with `people rotate`."""
+    from shared.people import change
+
+    with stack.database() as database, database.transaction() as connection:
+        who = person.named_on(connection, by, Deed.PEOPLE, otherwise="somebody")
+        token = person.said_right(lambda: change.add(connection, name, role, by=who))
+    tell(name.strip(), role, token, as_json)
+
+
+@app.command()
+def revoke(name: Named, by: By = None) -> None:
+    """Take a person's token from them. What they did stays as it is."""
+    from shared.people import change
+
+    with stack.database() as database, database.transaction() as connection:
+        change.revoke(connection, name, by=person.named_on(connection, by, Deed.PEOPLE))
+    print(f"{output.safe(name)} is revoked")
+
+
+@app.command()
+def rotate(as_json: JsonFlag = False) -> None:
+    """Have a new token for yourself; you prove who you are by the old one."""
+    from shared.people import change
+
+    with stack.database() as database, database.transaction() as connection:
+        name = person.named_on(connection, None, Deed.PROVE)
+        token = change.rotate(connection, name)
+    tell(name, None, token, as_json)
+
+
+def tell(name: str, role: str | None, token: str, as_json: bool) -> None:
+    """The one time that a token is shown."""
+    if as_json:
+        output.json_lines([json.dumps({"name": name, "role": role, "token": token}, ensure_ascii=False)])
+        return
+    print(f"the token of {output.safe(name)}{f', {role}' if role else ''}; it is shown this once:")
+    print(token)

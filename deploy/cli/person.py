@@ -1,0 +1,68 @@
+"""Who does something, and why."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from deploy.cli.failures import Failed, WrongUse
+from shared.domain.roles import Deed
+
+if TYPE_CHECKING:
+    from shared.database.engine import Connection, Database
+
+By = Annotated[str | None, typer.Option(help="who does it; kept for ever. Left out: whose token it is")]
+Why = Annotated[str | None, typer.Option("--reason", help="why; kept for ever")]
+
+Done = TypeVar("Done")
+_MAX_BYTES = 4096
+
+
+def named(database: "Database", by: str | None, deed: Deed, *, otherwise: str | None = None) -> str:
+    """The name of the person who does it, proved where people are set up. Raises WrongUse, NotAllowed.
+
+    otherwise: the name while nobody is set up and none is said.
+    """
+    with database.connection() as connection:
+        return named_on(connection, by, deed, otherwise=otherwise)
+
+
+def named_on(connection: "Connection", by: str | None, deed: Deed, *, otherwise: str | None = None) -> str:
+    """The same, on a connection."""
+    from shared.people.prove import prove, set_up
+
+    if by is None and not set_up(connection):
+        by = otherwise
+    return said_right(lambda: prove(connection, _token(), by, deed))
+
+
+def _token() -> str | None:
+    from shared.settings import load_settings
+
+    settings = load_settings()
+    if settings.person_token is not None and settings.person_token_file is not None:
+        raise WrongUse("SETTLEPIPE_PERSON_TOKEN and SETTLEPIPE_PERSON_TOKEN_FILE are both set; set one of them")
+    if settings.person_token is not None:
+        return settings.person_token.get_secret_value().strip()
+    if settings.person_token_file is None:
+        return None
+    try:
+        with settings.person_token_file.open("rb") as file:
+            return file.read(_MAX_BYTES).decode("ascii", "replace").strip()
+    except OSError as error:
+        raise Failed(f"SETTLEPIPE_PERSON_TOKEN_FILE can't be read: {error.strerror}") from None
+
+
+def reason(given: str | None) -> str | None:
+    """A reason that may be left out, checked. Raises WrongUse."""
+    from shared.domain.decision import reason as checked
+
+    return None if given is None else said_right(lambda: checked(given))
+
+
+def said_right(decide: Callable[[], Done]) -> Done:
+    """What `decide` gives. Raises WrongUse where it says that a word is wrong."""
+    try:
+        return decide()
+    except ValueError as error:
+        raise WrongUse(str(error)) from None

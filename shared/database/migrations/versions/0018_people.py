@@ -1,0 +1,16 @@
+"""What people do is kept in a chain; who they are, and what two of them have to agree on."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0018"
+down_revision = "0017"
+
+
+def upgrade() -> None:
+    op.execute(Path(__file__).with_suffix(".sql").read_text("utf-8"))
+
+
+def downgrade() -> None:
+    op.execute("DROP TABLE people, audit; DROP FUNCTION refuse_audit_change()")

@@ -1,0 +1,49 @@
+"""Who may do what: the one table of deeds and roles. Pure.
+
+Reading is not in it: whoever has the database's URL reads the database.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a person is there for."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    APPROVER = "approver"
+    ACCOUNTANT = "accountant"
+
+
+class Deed(StrEnum):
+    """What a person does, or proposes where two have to agree."""
+
+    RESOLVE = "resolve"
+    CANCEL = "cancel"
+    CONFIRM = "confirm"  # an account: confirmed, or chosen
+    BRAKE = "brake"  # pause and resume a lane
+    REPLAY = "replay"  # quarantine, events
+    DISMISS = "dismiss"  # from quarantine
+    RECOVER = "recover"
+    CLOSE = "close"  # a discrepancy
+    PROVE = "prove"  # to say who one is, and no more: one's own token, one's own proposal
+    APPROVE = "approve"  # what somebody else proposed
+    PEOPLE = "people"  # add and revoke them
+
+
+_WORK = frozenset({Role.OPERATOR, Role.APPROVER})
+
+MAY: Mapping[Deed, frozenset[Role]] = {
+    Deed.RESOLVE: _WORK,
+    Deed.CANCEL: _WORK,
+    Deed.CONFIRM: _WORK,
+    Deed.BRAKE: _WORK,
+    Deed.REPLAY: _WORK,
+    Deed.DISMISS: _WORK,
+    Deed.RECOVER: _WORK,
+    Deed.CLOSE: frozenset({Role.APPROVER, Role.ACCOUNTANT}),
+    Deed.PROVE: frozenset(Role),
+    Deed.APPROVE: frozenset({Role.APPROVER}),
+    Deed.PEOPLE: frozenset({Role.APPROVER}),
+}
