@@ -31,6 +31,7 @@ class Kind(StrEnum):
     ACCOUNT = "account"
     QUARANTINE = "quarantine"
     DISCREPANCY = "discrepancy"
+    PROPOSAL = "proposal"
 
 
 class Order(StrEnum):
@@ -50,6 +51,7 @@ _DECIDE: Mapping[Kind, str] = {
     Kind.RECEIPT: f"settlepipe resolve {{}} --receipt --as succeeded|refused|resend {_WHY}",
     Kind.SMS: f"settlepipe resolve {{}} --sms --as succeeded|refused|resend {_WHY}",
     Kind.QUARANTINE: "settlepipe quarantine show {}",
+    Kind.PROPOSAL: "settlepipe approve {}",
     Kind.DISCREPANCY: f"settlepipe discrepancies close {{}} {_WHY}",
 }
 

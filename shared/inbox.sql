@@ -36,6 +36,10 @@ FROM (
     SELECT 'quarantine', NULL, q.subject, q.id::text, q.first_seen, NULL, NULL, NULL, q.reason, NULL
     FROM quarantine_waiting q
     UNION ALL
+    SELECT 'proposal', NULL, r.subject, r.id::text, r.proposed_at, NULL, NULL, NULL,
+        r.kind || ', proposed by ' || r.proposed_by || ': ' || r.reason, NULL
+    FROM proposals r WHERE r.state = 'open' AND r.ends_at > clock()
+    UNION ALL
     SELECT 'discrepancy', d.provider, coalesce((SELECT p.source || '/' || p.intent_id FROM payments p
                 WHERE p.id = d.payment_id), (SELECT p.source || '/' || p.intent_id FROM archive.payments p
                 WHERE p.id = d.payment_id), d.account), d.id::text, d.first_seen,

@@ -14,6 +14,7 @@ from deploy.cli import output, person, stack
 from deploy.cli.known import must_be_provider
 from deploy.cli.output import JsonFlag
 from deploy.cli.person import By, Why, said_right
+from deploy.cli.proposals import tell_proposal
 from shared.domain.roles import Deed
 
 
@@ -78,6 +79,9 @@ def confirm(
         given: dict[str, Any] = {"by": person.named(database, by, Deed.CONFIRM), "reason": reason}
         given |= {"bank_code": bank, "khut_type": khut_type}
         row = said_right(lambda: confirm_account(database, provider, service, account, **given))
+    if not isinstance(row, dict):
+        tell_proposal(row, False)
+        return
     which = f"the account of {output.safe(provider)} service {output.safe(service)}"
     if row["to_confirm"]:
         print(f"{which} is confirmed; what was held for it goes")

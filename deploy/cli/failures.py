@@ -63,6 +63,7 @@ _SENTENCES = (
     "HeldError",
     "NotRecovered",
     "NotAllowed",
+    "Void",
 )
 _POSTGRES_AWAY = "PostgreSQL does not answer; check SETTLEPIPE_DATABASE_URL, or start a stack with `settlepipe up`"
 

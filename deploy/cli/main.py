@@ -19,6 +19,7 @@ from deploy.cli import (
     metrics,
     payments,
     people,
+    proposals,
     quarantine,
     reconcile,
     recover,
@@ -43,6 +44,9 @@ for command in (
     *(
         resolve.resolve,
         resolve.cancel,
+        proposals.proposals,
+        proposals.approve,
+        proposals.reject,
         lookup.lookup,
         lookup.refresh,
         reconcile.reconcile,

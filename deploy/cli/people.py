@@ -9,6 +9,7 @@ from deploy.cli import output, person, stack
 from deploy.cli.failures import WrongUse
 from deploy.cli.output import JsonFlag
 from deploy.cli.person import By
+from deploy.cli.proposals import tell_proposal
 from shared.domain.roles import Deed, Role
 
 app = typer.Typer(help="Who may decide: list them, add one, revoke one, have a new token.")
@@ -48,12 +49,18 @@ def add(
     by: By = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Set a person up. Their token is printed this once; let them have a new one made with `people rotate`."""
+    """Set a person up. Their token is printed this once; let them have a new one made with `people rotate`.
+
+    Once there were two approvers, another one has to agree.
+    """
     from shared.people import change
 
     with stack.database() as database, database.transaction() as connection:
         who = person.named_on(connection, by, Deed.PEOPLE, otherwise="somebody")
-        token = person.said_right(lambda: change.add(connection, name, role, by=who))
+        token = person.said_right(lambda: change.ask(connection, name, role, by=who))
+    if not isinstance(token, str):
+        tell_proposal(token, as_json)
+        return
     tell(name.strip(), role, token, as_json)
 
 

@@ -1,7 +1,7 @@
 """recover: what people do when the database came back older than the world."""
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,10 +10,12 @@ from deploy.cli.failures import WrongUse
 from deploy.cli.moments import utc
 from deploy.cli.output import JsonFlag
 from deploy.cli.person import By
+from deploy.cli.proposals import tell_proposal
 from shared.domain.roles import Deed
 
 if TYPE_CHECKING:
     from shared.recovery.recover import Plan
+    from shared.runtime import Runtime
 
 _SHOWN = 20  # of each list; --json has all
 
@@ -32,6 +34,7 @@ def recover(
     accepted while the window is open, counts as possibly sent and is looked up before anything is sent.
     """
     from shared.messaging import broker
+    from shared.people import proposals
     from shared.recovery import recover as verbs
     from shared.witness import Witnesses
 
@@ -40,12 +43,24 @@ def recover(
     moment = moments.given(since) if since is not None else None
     with stack.runtime(told=False) as runtime, stack.broker() as client:
         name = person.named(runtime.database, by, Deed.RECOVER)
+        two = _takes_two(runtime)
+        if close and two:
+            with runtime.database.transaction() as connection:
+                given: dict[str, Any] = {"asked": {}, "seen": {}, "reason": "every upstream has resent", "by": name}
+                made = proposals.propose(connection, proposals.Kind.CLOSE_WINDOW, "store", **given)
+            tell_proposal(made, as_json)
+            return
         if close:
             _closed(verbs.close(runtime, name), as_json)
             return
         plan = verbs.plan(runtime, client, moment)
         if not as_json:
             _tell(plan)
+        if two:
+            with runtime.database.transaction() as connection:
+                made = verbs.propose(connection, plan, moment, name)
+            tell_proposal(made, as_json)
+            return
         done = verbs.recover(runtime, Witnesses(runtime.settings.home, client), plan, name)
         broker.ring(client)
     if as_json:
@@ -65,6 +80,13 @@ def recover(
         return
     print(f"recovered, epoch {done.epoch}: {done.opened} open payments count as possibly sent since {utc(done.since)}")
     print(f"now have every upstream resend its intents since {utc(done.since)}; it is told so by an event")
+
+
+def _takes_two(runtime: "Runtime") -> bool:
+    from shared.people.prove import set_up
+
+    with runtime.database.connection() as connection:
+        return set_up(connection)
 
 
 def _tell(plan: "Plan") -> None:

@@ -11,6 +11,7 @@ from deploy.cli.failures import WrongUse
 from deploy.cli.output import JsonFlag
 from deploy.cli.payments import Name, parts
 from deploy.cli.person import By, said_right
+from deploy.cli.proposals import tell_proposal
 from shared.domain.roles import Deed
 
 if TYPE_CHECKING:
@@ -50,7 +51,10 @@ def resolve(
         kind = "receipt" if receipt else "sms"
         with stack.database() as database:
             given: dict[str, Any] = {"reason": reason, "by": person.named(database, by, Deed.RESOLVE)}
-            said_right(lambda: flow.resolve_follow_up(database, source, intent_id, kind, answer, **given))
+            made = said_right(lambda: flow.resolve_follow_up(database, source, intent_id, kind, answer, **given))
+        if made is not None:
+            tell_proposal(made, as_json)
+            return
         done = "will be asked for again" if answer == "resend" else f"is {answer}"
         _say(
             as_json,
@@ -83,6 +87,11 @@ def _decide(
     found = look(runtime, source, intent_id)
     try:
         state = flow.resolve(runtime, found, answer, **given)
+        if not isinstance(state, str):
+            _show(as_json, found, answer, "parked", done=False, proposal=state.id)
+            if not as_json:
+                tell_proposal(state, False)
+            return
     except flow.NotDecided as error:
         _show(as_json, found, answer, error.state, done=False)
         raise
@@ -92,13 +101,14 @@ def _decide(
         print(f"{found.name} {sent if state == 'unknown' else f'is {state}'}")
 
 
-def _show(as_json: bool, found: "Look", asked: str, state: str, *, done: bool) -> None:
+def _show(as_json: bool, found: "Look", asked: str, state: str, *, done: bool, proposal: int | None = None) -> None:
     """What the look found: what was decided rests on it, or was not decided because of it."""
     from shared.payments.look import told
 
     payment, seen = found.claim.payment, told(found.result)
     if as_json:
         decided = {"payment": found.name, "provider": payment.provider, "asked": asked, "done": done, "state": state}
+        decided |= {} if proposal is None else {"proposal": proposal}
         _say(True, decided | dict(seen), "")
         return
     verdict = "nobody could look" if found.result.unread else seen["verdict"].replace("_", " ")

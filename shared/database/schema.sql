@@ -18,7 +18,7 @@
 --   11 Reconciliation     a night's lines and findings, the living list of discrepancies
 --   12 Quarantine         what could not be accepted
 --   13 Alerts             what people are told stands still
---   14 People             what they did, in a chain; who may decide
+--   14 People             what they did, in a chain; who may decide; what two have to agree on
 --   15 Archive            the twins of whatever belongs to a payment
 --
 -- This is the truth. What must never happen is refused here, whoever asks: an illegal transition, a changed request,
@@ -307,8 +307,10 @@ CREATE TABLE resolutions (
     resolved_at timestamptz NOT NULL DEFAULT clock(),
     although    text,
     line        text,                 -- the provider's own number of the line that the person means
-    look        jsonb                 -- the verdict, and what the look showed; null where nothing was looked at
+    look        jsonb,                -- the verdict, and what the look showed; null where nothing was looked at
                                       -- (cancel, a follow-up)
+    approved_by text,                 -- who agreed to it, where two had to
+    CONSTRAINT two_people CHECK (approved_by <> by_whom)
 );
 CREATE INDEX resolutions_payment ON resolutions (payment_id);
 
@@ -897,6 +899,42 @@ CREATE TABLE people (
     CHECK ((revoked_at IS NULL) = (revoked_by IS NULL))
 );
 CREATE UNIQUE INDEX people_name ON people (lower(name)); -- Ann and ann would be two people who are one
+
+-- What one person asked for and another one has to agree to. Nothing else changes until then; what is approved is done
+-- in the transaction that says so here.
+CREATE TABLE proposals (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    kind        text NOT NULL,
+    subject     text NOT NULL,
+    asked       json NOT NULL,                 -- the words of the command
+    seen        json NOT NULL,                 -- what it rests on; where that is other, it is void
+    reason      text NOT NULL,
+    proposed_by text NOT NULL REFERENCES people,
+    proposed_at timestamptz NOT NULL DEFAULT clock(),
+    ends_at     timestamptz NOT NULL,          -- void after that
+    state       text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'approved', 'rejected', 'void')),
+    ended_at    timestamptz,
+    ended_by    text REFERENCES people,        -- void: nobody
+    ended_why   text,
+    CHECK ((state = 'open') = (ended_at IS NULL)),
+    CHECK (state IN ('open', 'void') OR ended_by IS NOT NULL),
+    CONSTRAINT two_people CHECK (state <> 'approved' OR ended_by <> proposed_by)
+);
+CREATE INDEX proposals_open ON proposals (id) WHERE state = 'open';
+
+-- What was proposed never changes, and what has ended stays so.
+CREATE FUNCTION refuse_proposal_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'proposal % may not change like this', OLD.id USING ERRCODE = 'check_violation';
+END $$;
+CREATE TRIGGER proposal_kept BEFORE UPDATE ON proposals FOR EACH ROW
+    WHEN (OLD.state <> 'open'
+        OR (NEW.id, NEW.kind, NEW.subject, NEW.asked::text, NEW.seen::text, NEW.reason, NEW.proposed_by, NEW.proposed_at,
+            NEW.ends_at) IS DISTINCT FROM
+           (OLD.id, OLD.kind, OLD.subject, OLD.asked::text, OLD.seen::text, OLD.reason, OLD.proposed_by, OLD.proposed_at,
+            OLD.ends_at))
+    EXECUTE FUNCTION refuse_proposal_change();
+CREATE TRIGGER proposal_not_deleted BEFORE DELETE ON proposals FOR EACH ROW EXECUTE FUNCTION refuse_proposal_change();
 
 
 -- 15 Archive ----------------------------------------------------------------------------------------------------------

@@ -137,6 +137,12 @@ def vanished(shown: Mapping[str, Any] | None, now: Mapping[str, Any]) -> bool:
     return shown is not None and bool(_counted(shown) - _counted(now))
 
 
+def same_books(then: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Does a look show what an earlier one showed? The same verdict, the very same lines, and no other doubt."""
+    alike = all(then[name] == now[name] for name in ("verdict", "unread", "left_out"))
+    return alike and _counted(then) == _counted(now) and set(now["doubts"]) <= set(then["doubts"])
+
+
 def _counted(look: Mapping[str, Any]) -> Counter[tuple[tuple[str, str], ...]]:
     return Counter(_key(line) for line in look["lines"])
 

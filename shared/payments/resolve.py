@@ -12,11 +12,14 @@ from shared.domain import decision as words
 from shared.domain.answers import Verdict
 from shared.domain.payment import FINAL, State
 from shared.follow_ups import resolve as follow_ups
-from shared.payments import guard
+from shared.payments import agreed, guard
 from shared.payments.dispute import dispute_evidence
 from shared.payments.look import Look, Unresolvable, must_be_parked, told
 from shared.payments.store import resolve as store
 from shared.payments.store.resolve import Decision, Found
+from shared.people import proposals
+from shared.people.proposals import Approval, Kind, Proposal, Void
+from shared.people.prove import set_up
 from shared.runtime import Runtime
 from shared.telemetry.logs import get_logger
 
@@ -47,38 +50,73 @@ def resolve(
     by: str,
     although: str | None = None,
     line: str | None = None,
-) -> State:
+    approval: Approval | None = None,
+) -> State | Proposal:
     """Settle the parked payment that `look` looked at: `succeeded`, `refused`, or `resend` (a worker looks again just
-    before it sends). What the books show as applied is succeeded, whatever the answer. The payment's new state.
+    before it sends). What the books show as applied is succeeded, whatever the answer. The payment's new state; where
+    two people have to agree the proposal, and nothing else is changed.
 
     although: why it is done in spite of what the same person was shown when this was refused before.
     line: the provider's number of the line that is this payment; with `succeeded` alone.
-    Raises NotDecided, Unresolvable, and what `must_be_right` does.
+    approval: of the proposal that this is; it is done in the same transaction.
+    Raises NotDecided, Unresolvable, what `must_be_right` does; with an approval what `agreed` does, and Void.
     """
     decision = must_be_right(answer, reason=reason, by=by, although=although, line=line)
     if look.result.verdict is Verdict.APPLIED:
-        return _succeed(runtime, look, decision)
-    if look.off and answer == "resend":
-        raise Unresolvable(f"nobody could look for {look.name}, nor send it: {look.result.detail}")
-    payment = look.claim.payment
+        return _succeed(runtime, look, decision, approval)
+    must_be_on(look, answer)
     with runtime.database.transaction() as connection:
-        found = _locked(connection, look)
-        _must_be_as_seen(look, found)
-        objection = guard.objection(look, decision, store.shown(connection, payment.id, decision.by))
-        if not look.off:
-            store.looked(connection, payment.id, look.result)
-        _keep(connection, look, _LOOK if objection else answer, decision)
-        if objection is None:
-            detail = f"decided by a person: {decision.reason}"
-            if answer == "resend":
-                store.resend(connection, payment.id, detail, runtime.limits.deadline_s)
-            else:
-                store.finish(connection, payment.id, answer, detail, decision.line)
-        _audit(connection, look, _LOOK if objection else answer, decision)
+        agreement = None if approval is None else _agreed(connection, look, approval)
+        objection = decide(connection, runtime, look, decision, approval)
+        if isinstance(objection, Proposal):
+            return objection
+        _audit(connection, look, _LOOK if objection else answer, decision, approval)
+        if agreement is not None and approval is not None and objection is None:
+            proposals.done(connection, agreement, approval)
     if objection is not None:
         raise NotDecided(objection)
-    log.info("resolved", payment_id=payment.id, action=answer, verdict=look.result.verdict.value)
+    log.info("resolved", payment_id=look.claim.payment.id, action=answer, verdict=look.result.verdict.value)
     return State.UNKNOWN if answer == "resend" else State(answer)
+
+
+def decide(
+    connection: Connection, runtime: Runtime, look: Look, decision: Decision, approval: Approval | None
+) -> Proposal | str | None:
+    """Do it, in the caller's transaction, which ends with an audit record. None: it is done. A text: why it is not, and
+    only what was shown is kept. A proposal: two people have to agree. Not for books that show the payment as applied.
+
+    Raises as `resolve` does.
+    """
+    payment = look.claim.payment
+    found = _locked(connection, look)
+    _must_be_as_seen(look, found)
+    objection = guard.objection(look, decision, store.shown(connection, payment.id, decision.by))
+    if objection is not None and approval is not None:
+        raise Void(objection)
+    if objection is None and approval is None and agreed.needs_two(connection, runtime.settings, payment, decision):
+        return agreed.proposed(connection, look, decision)
+    if not look.off:
+        store.looked(connection, payment.id, look.result)
+    _keep(connection, look, _LOOK if objection else decision.action, decision, approval=approval)
+    if objection is None:
+        detail = f"decided by a person: {decision.reason}"
+        if decision.action == "resend":
+            store.resend(connection, payment.id, detail, runtime.limits.deadline_s)
+        else:
+            store.finish(connection, payment.id, decision.action, detail, decision.line)
+    return objection
+
+
+def must_be_on(look: Look, answer: str) -> None:
+    """Raises Unresolvable for a resend where nobody could look."""
+    if look.off and answer == "resend":
+        raise Unresolvable(f"nobody could look for {look.name}, nor send it: {look.result.detail}")
+
+
+def _agreed(connection: Connection, look: Look, approval: Approval) -> Proposal:
+    agreement = proposals.agreed(connection, approval)
+    agreed.must_be_so(look, agreement.seen)
+    return agreement
 
 
 def must_be_right(
@@ -91,17 +129,33 @@ def must_be_right(
     return _decision(answer, reason, by, although, line)
 
 
-def _succeed(runtime: Runtime, look: Look, decision: Decision) -> State:
+def _succeed(runtime: Runtime, look: Look, decision: Decision, approval: Approval | None) -> State | Proposal:
     """The books show it. That is believed in every state, as a check's evidence is."""
     payment, wanted = look.claim.payment, decision.action != State.REFUSED
     with runtime.database.transaction() as connection:
+        agreement = None if approval is None else _agreed(connection, look, approval)
         found = _locked(connection, look)
         final = found.state in FINAL
+        if agreement is not None:
+            agreed.must_be_parked_still(look.name, found.state)
+        elif (decision.action, found.state) == (State.SUCCEEDED, State.PARKED) and agreed.needs_two(
+            connection, runtime.settings, payment, decision
+        ):
+            return agreed.proposed(connection, look, decision)
         if not final:
             store.looked(connection, payment.id, look.result)
-            _keep(connection, look, decision.action if wanted else _LOOK, decision, found.state)
+            _keep(
+                connection,
+                look,
+                decision.action if wanted else _LOOK,
+                decision,
+                from_state=found.state,
+                approval=approval,
+            )
             store.applied(connection, payment.id, look.result)
-            _audit(connection, look, decision.action if wanted else _LOOK, decision)
+            _audit(connection, look, decision.action if wanted else _LOOK, decision, approval)
+        if agreement is not None and approval is not None:
+            proposals.done(connection, agreement, approval)
     if final:
         dispute_evidence(runtime, payment.id, look.result.evidence)
         must_be_parked(payment.source, payment.intent_id, found.state)
@@ -125,40 +179,70 @@ def _must_be_as_seen(look: Look, found: Found) -> None:
 
 
 def _keep(
-    connection: Connection, look: Look, action: str, decision: Decision, from_state: str = State.PARKED.value
+    connection: Connection,
+    look: Look,
+    action: str,
+    decision: Decision,
+    *,
+    from_state: str = State.PARKED.value,
+    approval: Approval | None = None,
 ) -> None:
     kept = Decision(action, decision.reason, decision.by, decision.although, decision.line)
     asked = {"asked": decision.action, "check": look.claim.number + 1}
-    store.keep(connection, look.claim.payment.id, from_state, kept, {**asked, **told(look.result)})
+    by = None if approval is None else approval.by
+    store.keep(connection, look.claim.payment.id, from_state, kept, {**asked, **told(look.result)}, approved_by=by)
 
 
-def _audit(connection: Connection, look: Look, action: str, decision: Decision) -> None:
+def _audit(
+    connection: Connection, look: Look, action: str, decision: Decision, approval: Approval | None = None
+) -> None:
     seen = {"verdict": look.result.verdict.value, "check": look.claim.number + 1}
     content = {"asked": decision.action, "although": decision.although, "line": decision.line, **seen}
+    if approval is not None:
+        content |= {"proposal": approval.number, "approved_by": approval.by}
     audit.write(connection, f"payment.{action}", look.name, by=decision.by, reason=decision.reason, content=content)
 
 
 def resolve_follow_up(
-    database: Database, source: str, intent_id: str, kind: str, answer: str, *, reason: str, by: str
-) -> None:
+    database: Database,
+    source: str,
+    intent_id: str,
+    kind: str,
+    answer: str,
+    *,
+    reason: str,
+    by: str,
+    approval: Approval | None = None,
+) -> Proposal | None:
     """Settle a parked receipt or text message; its payment stays as it is. `resend` asks the provider again, without
-    looking first: there is nothing to look into.
+    looking first: there is nothing to look into. A proposal, and nothing else, where two people have to agree.
 
     kind: one of FOLLOW_UPS. Raises as `resolve` does.
     """
     _must_be_answer(answer)
     to = _FOLLOW_UP_STATES[answer]
     decision = _decision(f"{kind}_{to}", reason, by)
+    subject = f"{source}/{intent_id}"
     with database.transaction() as connection:
+        agreement = None if approval is None else proposals.agreed(connection, approval)
         found = _existing(connection, source, intent_id)
+        if found.follow_ups.get(kind) == "parked" and answer != "resend" and agreement is None and set_up(connection):
+            asked = {"source": source, "intent_id": intent_id, "kind": kind, "answer": answer}
+            given = {"asked": asked, "seen": {"state": "parked"}}
+            return proposals.propose(
+                connection, Kind.FOLLOW_UP, subject, **given, reason=decision.reason, by=decision.by
+            )
         detail = f"decided by a person: {decision.reason}"
         if not follow_ups.resolve(connection, found.id, kind, to, detail):
             is_now = f"is {found.follow_ups[kind]}" if kind in found.follow_ups else "does not exist"
-            what = f"the {FOLLOW_UPS[kind]} of {source}/{intent_id}"
+            what = f"the {FOLLOW_UPS[kind]} of {subject}"
             raise Unresolvable(f"{what} {is_now}; only a parked one is resolved, nothing was changed")
-        store.keep(connection, found.id, "parked", decision)
+        store.keep(connection, found.id, "parked", decision, approved_by=approval.by if approval else None)
         _audit_alone(connection, source, intent_id, decision)
+        if agreement is not None and approval is not None:
+            proposals.done(connection, agreement, approval)
     log.info("follow-up resolved", payment_id=found.id, action=decision.action)
+    return None
 
 
 def cancel(database: Database, source: str, intent_id: str, *, reason: str, by: str) -> None:

@@ -54,7 +54,8 @@ SELECT entry FROM (
     UNION ALL
     SELECT r.resolved_at, 3, r.id, json_build_object(
         'at', utc_text(r.resolved_at), 'what', 'resolution', 'action', r.action, 'from_state', r.from_state,
-        'reason', r.reason, 'by', r.by_whom, 'although', r.although, 'line', r.line, 'look', r.look)
+        'reason', r.reason, 'by', r.by_whom, 'approved_by', r.approved_by,
+        'although', r.although, 'line', r.line, 'look', r.look)
     FROM {every("resolutions")} r WHERE r.payment_id = %(id)s
     UNION ALL
     SELECT e.created_at, 4, e.id, json_build_object(

@@ -4,6 +4,7 @@ What is kept of a token is its SHA-256; the token itself is returned once and no
 """
 
 import secrets
+from typing import Any
 
 import psycopg
 
@@ -11,6 +12,7 @@ from shared import audit
 from shared.database.engine import Connection, Row
 from shared.domain import decision
 from shared.domain.roles import Role
+from shared.people.proposals import Kind, Proposal, propose
 from shared.people.prove import NotAllowed, digest, set_up
 
 _BYTES = 32  # 256 random bits
@@ -35,6 +37,21 @@ def add(connection: Connection, name: str, role: Role, *, by: str) -> str:
         raise NotAllowed("somebody was set up under this name at the same moment; nothing was changed") from None
     audit.write(connection, "person.added", name, by=by, content={"role": role})
     return token
+
+
+def ask(connection: Connection, name: str, role: Role, *, by: str) -> str | Proposal:
+    """Set a person up, or, once there were two approvers, propose it: one alone could become two. Else as `add`."""
+    if _ever_approvers(connection) < 2:
+        return add(connection, name, role, by=by)
+    name = must_be_new(connection, name, role)
+    given: dict[str, Any] = {"asked": {"name": name, "role": role}, "seen": {}, "reason": f"{name} joins", "by": by}
+    return propose(connection, Kind.PERSON, name, **given)
+
+
+def _ever_approvers(connection: Connection) -> int:
+    """Revoked ones count: who revokes all others would be alone again."""
+    row = connection.execute("SELECT count(*) AS n FROM people WHERE role = 'approver'").fetchone()
+    return int(row["n"]) if row else 0
 
 
 def must_be_new(connection: Connection, name: str, role: Role) -> str:

@@ -5,8 +5,11 @@ counts as possibly sent. Dying before the commit changes nothing: the store stay
 remember an older epoch than the database's: the next beat tells them.
 """
 
+import hashlib
+import json
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import redis
 
@@ -15,6 +18,8 @@ from shared.archive.recall import recall
 from shared.database import store
 from shared.database.engine import Connection
 from shared.payments.store import lost_time
+from shared.people import proposals
+from shared.people.proposals import Approval, Kind, Proposal, Void
 from shared.recovery import stream
 from shared.recovery.store import finals, places
 from shared.recovery.stream import Lost, Shown
@@ -81,9 +86,28 @@ def plan(runtime: Runtime, client: "redis.Redis", since: datetime | None) -> Pla
     return Plan(since, found.held_reason, shown, tuple(finals_), tuple(missing))
 
 
-def recover(runtime: Runtime, witnesses: Witnesses, plan: Plan, by: str) -> Recovered:
-    """Carry out a plan."""
+def propose(connection: Connection, plan: Plan, since: datetime | None, by: str) -> Proposal:
+    """Keep it for another person to agree to. since: as it was asked for. In the caller's transaction."""
+    asked = {"since": None if since is None else since.isoformat()}
+    given: dict[str, Any] = {"asked": asked, "seen": seen(plan), "reason": plan.held or _REASON, "by": by}
+    return proposals.propose(connection, Kind.RECOVER, "store", **given)
+
+
+def seen(plan: Plan) -> dict[str, Any]:
+    """What a proposal to recover rests on."""
+    names = json.dumps([sorted(plan.finals), sorted(plan.missing)]).encode()
+    counts = {"finals": len(plan.finals), "missing": len(plan.missing), "unbroken": plan.shown.unbroken}
+    return {"since": plan.since.isoformat(), "held": plan.held, **counts, "names": hashlib.sha256(names).hexdigest()}
+
+
+def recover(
+    runtime: Runtime, witnesses: Witnesses, plan: Plan, by: str, *, approval: Approval | None = None
+) -> Recovered:
+    """Carry out a plan. approval: of the proposal that it is; raises what `agreed` does, and Void, with one."""
     with runtime.database.transaction() as connection:
+        agreement = None if approval is None else proposals.agreed(connection, approval)
+        if agreement is not None and agreement.seen != seen(plan):
+            raise Void("the store, or the events stream, shows something else now")
         found = store.look(connection, lock=True)
         remembered = [one.standing.epoch for one in witnesses.read(found.installation or "")]
         epoch = places.recovered(connection, max(remembered, default=0))
@@ -103,18 +127,23 @@ def recover(runtime: Runtime, witnesses: Witnesses, plan: Plan, by: str) -> Reco
         after = store.look(connection)
         told = {"epoch": epoch, "since": plan.since.isoformat(), "finals": len(plan.finals), "opened": opened}
         audit.write(connection, "store.recovered", "store", by=by, reason=plan.held or _REASON, content=told)
+        if agreement is not None and approval is not None:
+            proposals.done(connection, agreement, approval)
     runtime.seen.saw(after.here)
     witnesses.write(after)
     log.warning("the store was recovered", epoch=epoch, since=plan.since.isoformat(), by=by)
     return Recovered(epoch, plan.since, window.opened_at, len(plan.finals), opened)
 
 
-def close(runtime: Runtime, by: str) -> int:
+def close(runtime: Runtime, by: str, *, approval: Approval | None = None) -> int:
     """Close what is open; how many windows that were. What was accepted in them stays in doubt until it is decided."""
     with runtime.database.transaction() as connection:
+        agreement = None if approval is None else proposals.agreed(connection, approval)
         closed = lost_time.close(connection, by)
         if closed:
             audit.write(connection, "window.closed", "store", by=by, content={"windows": closed})
+        if agreement is not None and approval is not None:
+            proposals.done(connection, agreement, approval)
     log.warning("the window after a lost time was closed", windows=closed, by=by)
     return closed
 

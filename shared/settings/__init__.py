@@ -26,6 +26,7 @@ from shared.settings.sections import (
     InvoicepaymentSettings,
     LeaseSettings,
     MtnSettings,
+    PeopleSettings,
     ProviderSettings,
     RecoverySettings,
     ReportSettings,
@@ -116,6 +117,7 @@ class Settings(BaseSettings):
     retention: RetentionSettings = RetentionSettings()
     report: ReportSettings = ReportSettings()
     alerts: AlertSettings = AlertSettings()
+    people: PeopleSettings = PeopleSettings()
     billcenter: BillcenterSettings = BillcenterSettings()
     ubill: UbillSettings = UbillSettings()
     mtn: MtnSettings = MtnSettings()

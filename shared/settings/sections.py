@@ -1,5 +1,6 @@
 """The sections of the settings: one for each thing that can be set, one for each provider."""
 
+from decimal import Decimal
 from email.utils import getaddresses
 from pathlib import Path
 from string import Template
@@ -7,6 +8,8 @@ from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from shared.domain.money import parse_amount
 
 SMTP_PORTS = {"smtp": 587, "smtps": 465, "smtp+plain": 25}  # the default of each scheme
 SMS_NAMES = ("amount", "currency", "intent_id", "source")  # what a payment's text message may name
@@ -95,6 +98,21 @@ class RetentionSettings(Section):
         400, ge=30, le=36_500, description="age since it was last seen at which quarantine forgets an entry"
     )
     batch: int = Field(1000, gt=0, le=10_000, description="payments looked at, and moved, in one transaction")
+
+
+class PeopleSettings(Section):
+    """What one person may decide alone, once people are set up."""
+
+    resend_alone: dict[str, Decimal] = Field(
+        {}, description="by currency (JSON), the sum up to which one person may have a payment sent again; others: two"
+    )
+
+    @field_validator("resend_alone")
+    @classmethod
+    def _countable(cls, sums: dict[str, Decimal]) -> dict[str, Decimal]:
+        for currency, amount in sums.items():
+            parse_amount(f"{amount:f}", currency)
+        return sums
 
 
 class ReportSettings(Section):

@@ -23,7 +23,9 @@ def decide(
     payment = world.payment(payment_id)
     world.providers[payment["provider"]].verdicts.append(found)
     looked = look(world.runtime, payment["source"], payment["intent_id"])
-    return resolve(world.runtime, looked, answer, reason="asked at the biller", by=by, although=although, line=line)
+    state = resolve(world.runtime, looked, answer, reason="asked at the biller", by=by, although=although, line=line)
+    assert isinstance(state, State), "nobody is set up"
+    return state
 
 
 def kept(world: World, payment_id: int) -> list[dict[str, object]]:

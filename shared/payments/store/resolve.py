@@ -92,14 +92,17 @@ def keep(
     from_state: str,
     decision: Decision,
     look: Mapping[str, Any] | None = None,
+    *,
+    approved_by: str | None = None,
 ) -> None:
-    """Write down who decided what, why, and what they were shown."""
+    """Write down who decided what, why, what they were shown, and who agreed."""
     connection.execute(
-        """INSERT INTO resolutions (payment_id, action, from_state, reason, by_whom, although, line, look)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s::jsonb)""",
+        """INSERT INTO resolutions (payment_id, action, from_state, reason, by_whom, although, line, look, approved_by)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s)""",
         (
             *(payment_id, decision.action, from_state, decision.reason, decision.by, decision.although, decision.line),
             None if look is None else json.dumps(look),
+            approved_by,
         ),
     )
 

@@ -34,7 +34,9 @@ def listed(world: World, *rows: DirectoryRow, kind: str = "bank_accounts") -> li
 
 
 def confirmed(world: World, account: str, by: str = "operator-1", **more: Any) -> dict[str, Any]:
-    return confirm(world.runtime.database, "safe", "140", account, by=by, **more)
+    row = confirm(world.runtime.database, "safe", "140", account, by=by, **more)
+    assert isinstance(row, dict), "nobody is set up"
+    return row
 
 
 def waiting(world: World) -> list[str]:

@@ -150,7 +150,7 @@ def test_what_is_archived_is_final_for_those_who_decide(world: World) -> None:
     world.run()
     assert years_later(world) == 1
     database, intent_id = world.runtime.database, intent_of(world, payment_id)
-    decided = {"reason": "because", "by": "Ann"}
+    decided: dict[str, Any] = {"reason": "because", "by": "Ann"}
     with pytest.raises(Unresolvable, match="is succeeded; only a parked payment"):
         look(world.runtime, "shop", intent_id)
     with pytest.raises(Unresolvable, match="is succeeded; it can be cancelled only"):

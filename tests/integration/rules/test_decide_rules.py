@@ -489,7 +489,7 @@ def test_of_two_people_who_decide_at_once_one_does(world: World) -> None:
 
     def decided(answer: str, place: int) -> str:
         try:
-            return resolve(world.runtime, looks[place], answer, reason="r", by=f"person {place}")
+            return str(resolve(world.runtime, looks[place], answer, reason="r", by=f"person {place}"))
         except Unresolvable as error:
             return str(error)
 

@@ -13,4 +13,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("DROP TABLE people, audit; DROP FUNCTION refuse_audit_change()")
+    op.execute(
+        "ALTER TABLE resolutions DROP COLUMN approved_by; ALTER TABLE archive.resolutions DROP COLUMN approved_by"
+    )
+    op.execute("DROP TABLE proposals, people, audit")
+    op.execute("DROP FUNCTION refuse_audit_change(), refuse_proposal_change()")

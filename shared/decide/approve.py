@@ -1,0 +1,134 @@
+"""approve: another person agrees, and what was proposed is done, once.
+
+The books are looked at again before; the deed and the note that it was approved are one transaction. Dying before its
+commit changes nothing; after it there is nothing left to do, and a second approval finds it approved.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import redis
+
+from shared.database.engine import Database
+from shared.directory.confirm import Unconfirmable, confirm
+from shared.domain.roles import Role
+from shared.domain.words import counted
+from shared.messaging import broker
+from shared.payments.look import Look, Unresolvable, look
+from shared.payments.resolve import NotDecided, resolve, resolve_follow_up
+from shared.people import change, proposals
+from shared.people.proposals import Approval, Kind, Proposal, Void
+from shared.people.prove import NotAllowed
+from shared.recovery import recover as recovery
+from shared.runtime import Runtime
+from shared.witness import Witnesses
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What was approved, and what it came to, in a sentence. token: of a person who was added."""
+
+    proposal: Proposal
+    sentence: str
+    token: str | None = None
+
+
+def approve(runtime: Runtime, number: int, by: str, *, client: "redis.Redis | None" = None) -> Done:
+    """Do what was proposed under this number. client: of the broker, for a recovery.
+
+    Raises NotAllowed in a sentence (it ended, it is void, it is this person's own); what the deed itself raises, of
+    which nothing is done then.
+    """
+    with runtime.database.connection() as connection:
+        found = proposals.one(connection, number)
+    try:
+        proposals.must_be_open(found)
+        return _DO[found.kind](runtime, found, Approval(number, by), client)
+    except (Void, NotDecided, Unresolvable) as error:
+        _void(runtime.database, number, str(error))
+        raise NotAllowed(f"proposal {number} is void: {error}; nothing was done, propose anew") from None
+
+
+def reject(database: Database, number: int, *, by: str, reason: str) -> Proposal:
+    """Say no to it. Raises NotAllowed, ValueError."""
+    with database.transaction() as connection:
+        return proposals.reject(connection, number, by=by, reason=reason)
+
+
+def _void(database: Database, number: int, why: str) -> None:
+    with database.transaction() as connection:
+        proposals.void(connection, number, why)
+
+
+def _resolve(runtime: Runtime, found: Proposal, approval: Approval, _: object) -> Done:
+    asked = found.asked
+    looked = look(runtime, asked["source"], asked["intent_id"])
+    must_be_readable(looked, found.seen)
+    words = {"although": asked["although"], "line": asked["line"], "reason": found.reason, "by": found.proposed_by}
+    state = resolve(runtime, looked, asked["answer"], **words, approval=approval)
+    assert not isinstance(state, Proposal)  # noqa: S101 - it is approved
+    sent = "is looked up at its provider by a worker, then sent if it isn't there"
+    return Done(found, f"{found.subject} {sent if state == 'unknown' else f'is {state}'}")
+
+
+def must_be_readable(looked: Look, then: Mapping[str, Any]) -> None:
+    """What could be read then and can't now is no reason to give it up: the proposal stays open."""
+    if looked.result.unread and not then["books"]["unread"]:
+        raise NotAllowed(f"nobody could look for {looked.name}: {looked.result.detail}; it stays proposed, try later")
+
+
+def _follow_up(runtime: Runtime, found: Proposal, approval: Approval, _: object) -> Done:
+    asked, words = found.asked, {"reason": found.reason, "by": found.proposed_by}
+    named = (asked["source"], asked["intent_id"], asked["kind"], asked["answer"])
+    resolve_follow_up(runtime.database, *named, **words, approval=approval)
+    return Done(found, f"the {asked['kind']} of {found.subject} is {asked['answer']}")
+
+
+def _person(runtime: Runtime, found: Proposal, approval: Approval, _: object) -> Done:
+    asked = found.asked
+    with runtime.database.transaction() as connection:
+        proposals.agreed(connection, approval)
+        token = change.add(connection, asked["name"], Role(asked["role"]), by=found.proposed_by)
+        proposals.done(connection, found, approval)
+    return Done(found, f"{asked['name']} is set up, {asked['role']}", token)
+
+
+def _confirm(runtime: Runtime, found: Proposal, approval: Approval, _: object) -> Done:
+    asked = found.asked
+    named = (asked["provider"], asked["service"], asked["account"])
+    given = {"bank_code": asked["bank"], "khut_type": asked["khut_type"], "reason": found.reason}
+    try:
+        confirm(runtime.database, *named, by=found.proposed_by, **given, approval=approval)
+    except Unconfirmable as error:
+        raise Void(str(error)) from None
+    return Done(found, f"the account of {found.subject} is confirmed; what was held for it goes")
+
+
+def _recover(runtime: Runtime, found: Proposal, approval: Approval, client: "redis.Redis | None") -> Done:
+    if client is None:
+        raise NotAllowed("the broker has to be there for a recovery; nothing was changed")
+    since = found.asked["since"]
+    plan = recovery.plan(runtime, client, None if since is None else datetime.fromisoformat(since))
+    witnesses = Witnesses(runtime.settings.home, client)
+    done = recovery.recover(runtime, witnesses, plan, found.proposed_by, approval=approval)
+    broker.ring(client)
+    since = f"{done.since:%Y-%m-%dT%H:%M:%S.%fZ}"
+    return Done(found, f"recovered, epoch {done.epoch}; now have every upstream resend its intents since {since}")
+
+
+def _close_window(runtime: Runtime, found: Proposal, approval: Approval, _: object) -> Done:
+    closed = recovery.close(runtime, found.proposed_by, approval=approval)
+    return Done(found, f"{counted(closed, 'window is', 'windows are')} closed")
+
+
+_Do = Callable[[Runtime, Proposal, Approval, "redis.Redis | None"], Done]
+_DO: Mapping[Kind, _Do] = {
+    Kind.RESOLVE: _resolve,
+    Kind.FOLLOW_UP: _follow_up,
+    Kind.PERSON: _person,
+    Kind.CONFIRM: _confirm,
+    Kind.RECOVER: _recover,
+    Kind.CLOSE_WINDOW: _close_window,
+}

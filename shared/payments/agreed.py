@@ -1,0 +1,57 @@
+"""agreed: what takes two people, and what a second one finds as the first one did."""
+
+from typing import Any
+
+from shared.database.engine import Connection
+from shared.domain.money import parse_amount
+from shared.domain.payment import Payment, State
+from shared.payments.look import Look, same_books, told
+from shared.payments.store.resolve import Decision
+from shared.people.proposals import Kind, Proposal, Void, propose
+from shared.people.prove import set_up
+from shared.settings import Settings
+
+
+def needs_two(connection: Connection, settings: Settings, payment: Payment, decision: Decision) -> bool:
+    """Does this decision take two people? None does while nobody is set up.
+
+    A resend alone is one person's, up to a sum (`PEOPLE__RESEND_ALONE`): a worker looks before it sends.
+    """
+    if not set_up(connection):
+        return False
+    if decision.action != "resend" or decision.although is not None:
+        return True
+    alone = settings.people.resend_alone.get(payment.currency)
+    return alone is None or payment.amount_minor > parse_amount(f"{alone:f}", payment.currency)
+
+
+def proposed(connection: Connection, look: Look, decision: Decision) -> Proposal:
+    """Keep what a person asks for, with what the look showed."""
+    payment = look.claim.payment
+    asked = {"source": payment.source, "intent_id": payment.intent_id, **words(decision)}
+    given: dict[str, Any] = {"reason": decision.reason, "by": decision.by}
+    return propose(connection, Kind.RESOLVE, look.name, asked=asked, seen=seen(look), **given)
+
+
+def words(decision: Decision) -> dict[str, Any]:
+    """A decision's words, but for who and why."""
+    return {"answer": decision.action, "although": decision.although, "line": decision.line}
+
+
+def seen(look: Look) -> dict[str, Any]:
+    """What a proposal about a payment rests on."""
+    return {"attempts": look.attempts, "books": told(look.result)}
+
+
+def must_be_so(look: Look, then: Any) -> None:
+    """Raises Void where the payment, or its provider's books, are other than they were when it was proposed."""
+    if look.attempts != then["attempts"]:
+        raise Void(f"{look.name} was claimed for sending since")
+    if not same_books(then["books"], told(look.result)):
+        raise Void(f"{look.claim.payment.provider}'s books show something else for {look.name} now")
+
+
+def must_be_parked_still(name: str, state: str) -> None:
+    """Raises Void for any other state."""
+    if state != State.PARKED:
+        raise Void(f"{name} is {state} now")
