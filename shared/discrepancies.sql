@@ -16,3 +16,31 @@ ON CONFLICT (identity) DO UPDATE SET last_seen = clock(),
     resolved_by = nullif(d.resolved_by, 'books'),
     resolved_reason = CASE WHEN d.resolved_by <> 'books' THEN d.resolved_reason END
 RETURNING d.first_seen = d.last_seen AS fresh
+
+-- name: carried
+UPDATE reconciliations SET carried_at = clock() WHERE id = %(run)s AND carried_at IS NULL
+
+-- name: forget_told
+DELETE FROM told_discrepancies WHERE run_id = %(run)s
+
+-- name: changes
+-- What the run changed about the sums of earlier days.
+UPDATE reconciliations r SET carried = coalesce((
+    SELECT jsonb_agg(to_jsonb(k) ORDER BY k.currency) FROM (
+        SELECT c.currency, count(*) AS count,
+            sum(CASE WHEN c.of_day = r.day THEN 0 ELSE c.local_minor END - c.before_local) AS local_minor,
+            sum(CASE WHEN c.of_day = r.day THEN 0 ELSE c.provider_minor END - c.before_provider) AS provider_minor
+        FROM carried_entries c WHERE c.run_id = r.id AND (c.before_local, c.before_provider) <>
+            (CASE WHEN c.of_day = r.day THEN 0 ELSE c.local_minor END,
+             CASE WHEN c.of_day = r.day THEN 0 ELSE c.provider_minor END)
+        GROUP BY c.currency) k), '[]')
+WHERE id = %(run)s
+
+-- name: fresh
+SELECT count(*) AS fresh FROM told_discrepancies WHERE run_id = %(run)s AND fresh
+
+-- name: unalerted
+SELECT count(*) AS unalerted FROM discrepancies WHERE run_id = %(run)s AND resolved_at IS NULL AND NOT alerted
+
+-- name: alerted
+UPDATE discrepancies SET alerted = true WHERE run_id = %(run)s AND NOT alerted

@@ -241,6 +241,7 @@ class Registration:
     currency: the ISO 4217 code it takes; None where a request names its own.
     operations: the supported ones; all else is refused as not supported.
     answers: the total table from (operation, kind of answer) to what it means.
+    service: the field of its target that says which of the biller's services is paid, where there is one.
     rests_on: the list, and the key in it, of the rows that a settle's request is made from (an account), where it is.
     lists: what is refreshed once a day. renews_tokens, sends_messages, has_statement: `Connected.renew`, `.reports` and
     `.statement` are there, so that the jobs for them can be planned.
@@ -254,6 +255,7 @@ class Registration:
     operations: Mapping[Operation, OperationRule]
     answers: AnswerTable
     connect: Callable[[Settings, ProviderSettings, TokenStore], Connected]
+    service: str | None = None
     rests_on: Callable[[Payment], tuple[str, str]] | None = None
     lists: Sequence[DailyList] = ()
     renews_tokens: bool = False

@@ -2,7 +2,7 @@
 
 from shared.database.engine import Connection, Row
 from shared.domain.discrepancies import Reconciliation
-from shared.reconciliation.store import balance, compared, invoices, runs, strays
+from shared.reconciliation.store import balance, carried, compared, invoices, runs, strays
 from shared.reconciliation.store import compare as store
 from shared.runtime import Runtime
 from shared.telemetry.logs import get_logger
@@ -32,8 +32,11 @@ def compare(runtime: Runtime, run: Reconciliation) -> Reconciliation:
         store.find(connection, run)
         invoices.find(connection, run)
         strays.find(connection, run)
-        totals = balance.totals(connection, run)
-        _must_balance(connection, run, totals)
+        _must_balance(connection, run, balance.totals(connection, run))
+        registration = runtime.registrations[run.provider]
+        carried.divide(connection, run, registration.zone, registration.service)
+        totals = balance.own(connection, run)
+        _must_be_the_days(connection, run, totals)
         balance.keep(connection, run, totals, unread)
     log.info("compared with the books", provider=run.provider, day=str(run.day), lines=run.lines, unread=unread)
     with runtime.database.connection() as connection:
@@ -54,4 +57,18 @@ def _must_balance(connection: Connection, run: Reconciliation, totals: list[Row]
             raise Unbalanced(
                 f"the comparison with {run.provider} of {run.day} does not add up in {currency}:"
                 f" {parts.get(currency)} of {whole.get(currency)}; please report it"
+            )
+
+
+def _must_be_the_days(connection: Connection, run: Reconciliation, totals: list[Row]) -> None:
+    """Our sum of the run's own day is what of ours succeeded on it."""
+    sums: dict[str, int] = {}
+    for total in totals:
+        sums[total["currency"]] = sums.get(total["currency"], 0) + total["local_minor"]
+    ended = balance.ended(connection, run)
+    for currency in sums.keys() | ended.keys():
+        if sums.get(currency, 0) != ended.get(currency, 0):
+            raise Unbalanced(
+                f"our sum of {run.day} at {run.provider} is not what ended then, in {currency}:"
+                f" {sums.get(currency, 0)} of {ended.get(currency, 0)}; please report it"
             )

@@ -7,7 +7,8 @@ One process at a time does it for a provider. Each step is committed before the 
   before or in the comparison compares the same lines
   after the comparison        goes on with what was found: evidence, discrepancies, report, mail, event
   between mail and its mark   sends the mail again, with the same Message-ID
-  after it was done           writes the same report again; a part of the books that could not be read is read first
+  after it was done           writes the same report again from what it kept, whatever happened since; a part of the
+                              books that could not be read is read first
 
 A day that is not over may be looked at, too: that is begun anew each time, and once more when the day is over.
 
@@ -85,18 +86,20 @@ def reconcile(
         folder = index / day.isoformat() / provider
     url, frozen_after_s = process.database_url(runtime.settings), runtime.settings.frozen_after_s
     with turn(url, provider, frozen_after_s) as held, bound(provider=provider):
-        run = _compared(runtime, _opened(runtime, provider, day), held, again, progress)
-        held()
-        evidence.use(runtime, run)
-        held()
-        fresh = discrepancies.update(runtime, run)
+        run = _opened(runtime, provider, day, again)
+        if again or run.state != "done":
+            run = _compared(runtime, run, held, again, progress)
+            held()
+            evidence.use(runtime, run)
+            held()
+        fresh = discrepancies.update(runtime, run)  # once for a comparison: then what it kept is told again
         held()
         report.write(runtime, run, folder, locale)
         if index is not None:
             report.write_index(index, locale)
         held()
         with runtime.database.connection() as connection:
-            outcome = Outcome(run, fresh, nights.open_discrepancies(connection, provider), folder)
+            outcome = Outcome(run, fresh, nights.open_discrepancies(connection, run.id), folder)
         tell.mail(runtime, outcome, locale)
         held()
         with runtime.database.connection() as connection:
@@ -105,7 +108,7 @@ def reconcile(
     return outcome
 
 
-def _opened(runtime: Runtime, provider: str, day: date) -> Reconciliation:
+def _opened(runtime: Runtime, provider: str, day: date, again: bool = False) -> Reconciliation:
     when = period(runtime.registrations[provider].zone, day)
     with runtime.database.transaction() as connection:
         now = clock.now(connection)
@@ -115,11 +118,12 @@ def _opened(runtime: Runtime, provider: str, day: date) -> Reconciliation:
         if not run.over and (run.state == "done" or now >= when.end):
             nights.begin_anew(connection, run.id)
             return runs.get(connection, run.id)
-        if nights.forgotten(connection, run.id):
+        forgotten = nights.forgotten(connection, run.id)
+        if forgotten and again:
             raise NotCompared(
                 f"the lines of {provider} that were compared for {day} are no longer kept; its report tells what was"
             )
-        if run.state == "done" and not run.complete:
+        if run.state == "done" and not run.complete and not forgotten:
             nights.reopen(connection, run.id)
             run = runs.get(connection, run.id)
         return run

@@ -9,7 +9,8 @@ from shared.database.rows import whole
 _SUBJECT = f"(SELECT p.source || '/' || p.intent_id FROM {every('payments')} p WHERE p.id = d.payment_id)"
 _COLUMNS = f"""d.id, d.category, d.provider, {_SUBJECT} AS payment, d.account, d.currency, d.local_minor,
     d.provider_minor, d.identity, utc_text(d.first_seen) AS first_seen, utc_text(d.last_seen) AS last_seen,
-    utc_text(d.resolved_at) AS resolved_at, d.resolved_by, d.resolved_reason, d.evidence"""
+    utc_text(d.resolved_at) AS resolved_at, d.resolved_by, d.resolved_reason, d.evidence,
+    d.first_day::text AS first_day, d.continues_as"""
 
 _LIST = f"""
 SELECT {_COLUMNS} FROM discrepancies d

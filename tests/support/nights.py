@@ -4,7 +4,7 @@ Money is in whole units of 100 minor ones; times are hours of the night's day in
 database's clock.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +13,9 @@ from shared.domain.discrepancies import Compared, Finding, Reconciliation
 from shared.domain.records import BookLine, Period
 from shared.reconciliation import discrepancies, evidence
 from shared.reconciliation.compare import compare
+from shared.reconciliation.store import reports
 from shared.reconciliation.store import runs as reconciliation
+from shared.reconciliation.store.reports import Change
 from tests.support.flow import World
 from tests.support.references import new_reference
 
@@ -91,13 +93,16 @@ class Night:
         """An invoice and what it was paid in all."""
         return self.line(account, paid, **({"kind": "total", "at": None, "status": "PAID"} | fields))
 
-    def read(self, *lines: BookLine, accounts: Iterable[str] = (), missing: str | None = None) -> Reconciliation:
-        """Read the books: these lines, everything under their accounts and under `accounts`."""
+    def read(
+        self, *lines: BookLine, accounts: Iterable[str] = (), missing: str | None = None, back: int = 0
+    ) -> Reconciliation:
+        """Read the books: these lines, everything under their accounts and under `accounts`. back: of so many days
+        before the night's."""
         whole = {line.account for line in lines if line.touched} | set(accounts)
+        start = self.day - timedelta(days=back)
+        period = Period(start, start + timedelta(days=1), "UTC")
         with self.world.runtime.database.transaction() as connection:
-            run = reconciliation.open_run(
-                connection, self.provider, self.day.date(), Period(self.day, self.day + timedelta(days=1), "UTC")
-            )
+            run = reconciliation.open_run(connection, self.provider, start.date(), period)
             reconciliation.keep(connection, run.id, lines, accounts=whole, position=None)
         with self.world.runtime.database.connection() as connection:
             return reconciliation.fetched(connection, run.id, missing)
@@ -115,7 +120,9 @@ class Night:
             found = list(reconciliation.findings(connection, run.id))
             payments = list(reconciliation.payments(connection, run.id))
         used = evidence.use(runtime, run)
-        return Outcome(run, found, payments, used, discrepancies.update(runtime, run))
+        fresh = discrepancies.update(runtime, run)
+        with runtime.database.connection() as connection:
+            return Outcome(run, found, payments, used, fresh, reports.kept(connection, run.id).changes)
 
     def next(self) -> None:
         """A day passes."""
@@ -136,11 +143,17 @@ class Outcome:
     payments: list[Compared]
     used: int
     fresh: int
+    changes: Sequence[Change]
 
     @property
     def totals(self) -> Mapping[str, tuple[int, int, int]]:
         """Category to (count, ours, theirs), in whole units; of one currency."""
         return {t.category.value: (t.count, t.local_minor // 100, t.provider_minor // 100) for t in self.run.totals}
+
+    @property
+    def changed(self) -> tuple[int, int]:
+        """What it changed about the sums of earlier days, in whole units; of one currency."""
+        return sum(c.local_minor for c in self.changes) // 100, sum(c.provider_minor for c in self.changes) // 100
 
     @property
     def identities(self) -> list[str]:

@@ -7,9 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from shared import discrepancies
 from shared.database.engine import Connection
 from shared.domain.discrepancies import Category, Reconciliation
-from shared.reconciliation.store import runs
+from shared.reconciliation.store import reports, runs
 from tests.support.references import new_reference
 
 DAY = date(2026, 11, 21)
@@ -157,10 +158,10 @@ class ReportedNight:
         }
         self.connection.execute(
             """INSERT INTO findings (run_id, identity, category, payment_id, account, currency, local_minor,
-                provider_minor, evidence)
+                provider_minor, evidence, of_day)
             VALUES (%(run)s, %(identity)s, %(category)s, %(payment)s, %(account)s, %(currency)s, %(local)s, %(theirs)s,
-                %(evidence)s::jsonb)""",
-            given,
+                %(evidence)s::jsonb, %(day)s)""",
+            given | {"day": self.day},
         )
         self.discrepancy(given)
         self._add(category, self.currency, 1, local, theirs)
@@ -170,11 +171,13 @@ class ReportedNight:
         """A row of the living list, seen for the first time some days before this run (0: by it)."""
         self.connection.execute(
             """INSERT INTO discrepancies (category, provider, payment_id, identity, evidence, first_seen, last_seen,
-                currency, local_minor, provider_minor, account, run_id, resolved_at, resolved_by, resolved_reason)
+                currency, local_minor, provider_minor, account, run_id, resolved_at, resolved_by, resolved_reason,
+                first_day)
             SELECT %(category)s, %(provider)s, %(payment)s, %(identity)s, %(evidence)s::jsonb,
                 r.fetched_at - make_interval(days => %(days)s), r.fetched_at, %(currency)s, %(local)s, %(theirs)s,
                 %(account)s, CASE WHEN %(days)s = 0 THEN r.id ELSE 0 END,
-                CASE WHEN %(by)s::text IS NOT NULL THEN r.fetched_at END, %(by)s, %(why)s
+                CASE WHEN %(by)s::text IS NOT NULL THEN r.fetched_at END, %(by)s, %(why)s,
+                r.day - %(days)s::integer
             FROM reconciliations r WHERE r.id = %(run)s""",
             given,
         )
@@ -187,10 +190,14 @@ class ReportedNight:
         ]
         self.connection.execute(
             """UPDATE reconciliations SET state = 'compared', compared_at = fetched_at + interval '1 minute',
-                totals = %s::jsonb, complete = %s, missing = %s, unread = %s WHERE id = %s""",
+                totals = %s::jsonb, complete = %s, missing = %s, unread = %s,
+                carried_at = fetched_at + interval '2 minutes' WHERE id = %s""",
             (json.dumps(totals), missing is None, missing, unread, self.run_id),
         )
-        return runs.get(self.connection, self.run_id)
+        run = runs.get(self.connection, self.run_id)
+        discrepancies.tell(self.connection, run, self.zone)
+        reports.keep_hours(self.connection, run)
+        return run
 
     def _add(self, category: Category, currency: str, count: int, local: int, theirs: int) -> None:
         before = self.totals.setdefault((category, currency), [0, 0, 0])

@@ -1,10 +1,12 @@
-"""The report of one run, for accountants: report.html, discrepancies.csv, payments.csv, summary.json; and the index.
+"""The report of one run, for accountants: report.html, discrepancies.csv, carried.csv, payments.csv, summary.json; and
+the index.
 
-Written from what the run left in the database, so that writing it again gives the same bytes. What differs are times
-of writing and comparing: in report.html between two comments `times`, in summary.json under `times`.
+Written from what the run left in the database, so that writing it again gives the same bytes, whatever happened since.
+Of another comparison only the times differ: in report.html between two comments `times`, in summary.json under `times`.
 """
 
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from shared.domain.cells import BYTE_ORDER_MARK
@@ -17,34 +19,48 @@ from shared.reconciliation.report.page import page
 from shared.reconciliation.report.picture import gather
 from shared.reconciliation.report.summary import as_bytes, summary
 from shared.reconciliation.report.words import WORDS
-from shared.reconciliation.store import reports
+from shared.reconciliation.store import copies, reports
 from shared.runtime import Runtime
 
 _BYTE_ORDER_MARK = BYTE_ORDER_MARK.encode()
 
 
 def write(runtime: Runtime, run: Reconciliation, folder: Path, locale: str | None = None) -> None:
-    """Write the four files of a compared run into `folder`; each is there whole or not at all, summary.json last.
+    """Write the files of a run into `folder`; each is there whole or not at all, summary.json last.
 
     locale: how the reader writes numbers and dates (`de`, `ka_GE`); None: as the environment says. Memory does not
-    grow with the number of payments. Raises ValueError for an unknown locale, or a run that was not compared.
+    grow with the number of payments. Where the payments that were compared are no longer kept, payments.csv is left as
+    it is. Raises ValueError for an unknown locale, or a run that was not compared, or did not carry the list on.
     """
     reader = reader_locale(locale)
     if run.compared_at is None:
         raise ValueError(f"the run of {run.provider} for {run.day} was not compared yet: there is nothing to report")
     known = runtime.registrations[run.provider]
-    written_at = datetime.now(UTC)
-    digits = {total.currency: places(total.currency) for total in run.totals}
     titles = {str(category): words.title for category, words in WORDS.items()}
     with reports.snapshot(runtime.database) as connection:
-        picture = gather(connection, run, known.title, known.zone)
-        with whole(folder / "payments.csv") as file:
-            file.write(_BYTE_ORDER_MARK)
-            reports.copy_payments(connection, run.id, file.write)
-        with whole(folder / "discrepancies.csv") as file:
-            file.write(_BYTE_ORDER_MARK)
-            reports.copy_findings(connection, run.id, known.zone, places=digits, titles=titles, write=file.write)
+        kept = reports.kept(connection, run.id)
+        if kept.carried_at is None:
+            raise ValueError(f"the run of {run.provider} for {run.day} has not carried the list on yet")
+        picture = gather(connection, run, kept, known.title, known.zone)
+        digits = _digits(reports.currencies(connection, run.id))
+        if kept.payments:
+            with whole(folder / "payments.csv") as file:
+                file.write(_BYTE_ORDER_MARK)
+                copies.payments(connection, run, known.zone, file.write)
+        for name, copy in (("discrepancies.csv", copies.findings), ("carried.csv", copies.carried)):
+            with whole(folder / name) as file:
+                file.write(_BYTE_ORDER_MARK)
+                copy(connection, run, places=digits, titles=titles, write=file.write)
     with whole(folder / "report.html") as file:
-        file.write(page(picture, reader, written_at).encode())
+        file.write(page(picture, reader, kept.carried_at).encode())
     with whole(folder / "summary.json") as file:
-        file.write(as_bytes(summary(picture, written_at)))
+        file.write(as_bytes(summary(picture, kept.carried_at)))
+
+
+def _digits(currencies: list[str]) -> Mapping[str, int]:
+    """Decimal places; none of a currency that nobody knows: its minor units are shown."""
+    digits = dict.fromkeys(currencies, 0)
+    for currency in currencies:
+        with suppress(ValueError):
+            digits[currency] = places(currency)
+    return digits

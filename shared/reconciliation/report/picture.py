@@ -4,17 +4,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from shared import discrepancies
 from shared.database.engine import Connection
 from shared.domain.discrepancies import Category, Reconciliation, Total
 from shared.reconciliation.report.words import WORDS, Weight, words
 from shared.reconciliation.store import reports
-from shared.reconciliation.store.reports import Age, Hour, Shown
+from shared.reconciliation.store.reports import Age, Change, Hour, Kept, Shown
 
 ROWS = 200  # of a category, on the page; the file has all of them
 STATES = ("succeeded", "refused", "cancelled", "open")
 _FINAL = STATES[:3]
 
-# First seen so many days before the books were read, at least.
+# Arisen so many days before the run's day, at least.
 AGES: Sequence[tuple[int, str]] = (
     (0, "New today"),
     (1, "1 day"),
@@ -55,8 +56,10 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One run. provider_title: as people call it. fresh: open findings that nobody had seen before. settled: findings
-    that are closed already, by category.
+    """One run. provider_title: as people call it. fresh: open findings that nobody had seen before.
+
+    findings, settled (those that are closed already, by category): of the run's own day. carried: what was open of
+    earlier days, and closed since the night before. changes: what that changed about the sums of earlier days.
 
     hours: payments by state for each hour of the period; outside: those that came in, or ended, outside of it.
     """
@@ -66,7 +69,8 @@ class Picture:
     zone: str
     fresh: int
     findings: Sequence[Shown]
-    earlier: Sequence[Shown]
+    carried: Sequence[Shown]
+    changes: Sequence[Change]
     settled: Mapping[str, int]
     ages: Sequence[Age]
     hours: Sequence[Mapping[str, int]]
@@ -116,7 +120,7 @@ class Picture:
 
     @property
     def open(self) -> int:
-        """All discrepancies of the provider that are open now."""
+        """All discrepancies of the provider that the run left open."""
         return sum(age.count for age in self.ages)
 
     def starts(self) -> Iterator[datetime]:
@@ -125,20 +129,20 @@ class Picture:
             yield self.run.period_from + timedelta(hours=number)
 
 
-def gather(connection: Connection, run: Reconciliation, title: str, zone: str) -> Picture:
+def gather(connection: Connection, run: Reconciliation, kept: Kept, title: str, zone: str) -> Picture:
     """Read it, in the caller's transaction (`reports.snapshot`)."""
-    hours = reports.hours(connection, run)
     return Picture(
         run=run,
         provider_title=title,
         zone=zone,
-        fresh=reports.fresh(connection, run.id),
-        findings=reports.findings(connection, run.id, zone, ROWS),
-        earlier=reports.earlier(connection, run, zone, ROWS),
-        settled=reports.settled(connection, run.id),
-        ages=reports.ages(connection, run, zone),
-        hours=_by_hour(hours, run),
-        outside=sum(hour.count for hour in hours if hour.hour < 0),
+        fresh=discrepancies.fresh(connection, run.id),
+        findings=reports.findings(connection, run, ROWS),
+        carried=reports.carried(connection, run, ROWS),
+        changes=kept.changes,
+        settled=reports.settled(connection, run),
+        ages=reports.ages(connection, run),
+        hours=_by_hour(kept.hours, run),
+        outside=sum(hour.count for hour in kept.hours if hour.hour < 0),
     )
 
 

@@ -8,10 +8,11 @@ from typing import Any
 from shared.domain.money import format_amount
 from shared.reconciliation.report.picture import Picture, Sums
 from shared.reconciliation.report.words import WORDS, Weight
+from shared.reconciliation.store.reports import Change
 
 
 def summary(picture: Picture, written_at: datetime) -> dict[str, Any]:
-    """What the file holds. Only `times` differs between two reports of the same comparison.
+    """What the file holds: of the run's own day, and under `carried` what it changed about the sums of earlier days.
 
     verdict: `act`, `watch`, `settled`, `agrees` or `nothing` (to compare); `complete` says whether it is about all of
     the books; `unreadable` how many rows of others in them could not be read.
@@ -34,6 +35,7 @@ def summary(picture: Picture, written_at: datetime) -> dict[str, Any]:
         "new": picture.fresh,
         "open": picture.open,
         "sums": [_sums(one) for one in picture.sums],
+        "carried": [_change(change) for change in picture.changes],
         "open_by_age": [
             {"age": bucket.title, "entries": bucket.counts, "in_question": _amounts(bucket.minor)}
             for bucket in picture.buckets
@@ -75,6 +77,15 @@ def _sums(one: Sums) -> dict[str, Any]:
         "provider_books": format_amount(one.provider_minor, one.currency),
         "difference": format_amount(one.difference_minor, one.currency),
         "categories": categories,
+    }
+
+
+def _change(change: Change) -> dict[str, Any]:
+    return {
+        "currency": change.currency,
+        "entries": change.count,
+        "our_books": format_amount(change.local_minor, change.currency),
+        "provider_books": format_amount(change.provider_minor, change.currency),
     }
 
 

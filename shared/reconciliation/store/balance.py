@@ -15,8 +15,19 @@ _SQL = statements(__file__)
 
 
 def totals(connection: Connection, run: Reconciliation) -> list[Row]:
-    """Each category's count and shares, by currency."""
+    """Each category's count and shares of all that the run looked at, by currency."""
     return [whole(row) for row in connection.execute(_SQL["totals"], given(run)).fetchall()]
+
+
+def own(connection: Connection, run: Reconciliation) -> list[Row]:
+    """The same of the run's own day alone; what the run looked at again, of earlier days, is left out."""
+    return [whole(row) for row in connection.execute(_SQL["own"], given(run)).fetchall()]
+
+
+def ended(connection: Connection, run: Reconciliation) -> dict[str, int]:
+    """By currency: what of ours succeeded on the run's own day. While the comparison's temporary tables are there."""
+    rows = [whole(row) for row in connection.execute(_SQL["ended"], given(run)).fetchall()]
+    return {row["currency"]: row["local_minor"] for row in rows}
 
 
 def sums(connection: Connection, run: Reconciliation) -> dict[str, tuple[int, int]]:

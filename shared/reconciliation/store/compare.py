@@ -44,7 +44,7 @@ FROM ({_LINES}) l LEFT JOIN scope s ON s.marker = l.marker AND s.by_line
 
 # Payments of other nights about which the period's lines say something new: refused ones, ones that nobody knows
 # about, and ones that are there twice or were booked after they had long succeeded. What came after the period and is
-# under way is another night's.
+# under way, or succeeded after it, is another night's.
 _PULLED = f"""
 INSERT INTO scope
 SELECT {COLUMNS} FROM (
@@ -53,6 +53,7 @@ SELECT {COLUMNS} FROM (
 ) l JOIN {PAYMENTS} p ON p.sent_reference = l.marker
 WHERE p.provider = %(provider)s AND p.books_key IS NOT NULL AND coalesce(p.finished_at, p.created_at) < %(started_at)s
     AND (p.finished_at IS NOT NULL OR p.created_at < %(to)s)
+    AND (p.state <> 'succeeded' OR p.finished_at < %(to)s)
     AND (p.state <> 'succeeded' OR l.lines > 1 OR p.finished_at < l.at - {_CLOCKS})
 RETURNING id
 """

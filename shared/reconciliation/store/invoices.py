@@ -9,14 +9,16 @@ from shared.database.rows import SIGNED_MINOR
 from shared.database.statements import statements
 from shared.domain.discrepancies import Reconciliation
 from shared.reconciliation.store.compare import COLUMNS, INTO
-from shared.reconciliation.store.scope import ACCOUNT, PAYMENTS, SENT, given
+from shared.reconciliation.store.scope import ACCOUNT, ARISEN, PAYMENTS, SENT, given
 
 _SQL = statements(__file__)
 
 
-# net_minor: ours that had succeeded before anything was read. A total may hold more by then: what has succeeded since,
-# and what came after the period and is under way. These go one after another (the exclusive key), so that it holds the
-# first ones of them: `so_far`. Invoices of the listing that we never paid are nobody's business.
+# net_minor: ours that had succeeded before anything was read. A total may hold more than the period's by then, or
+# less: what has succeeded since the period, and what came after it and is under way. These go one after another (the
+# exclusive key), so that it holds the first ones of them: `so_far`. A total is one of the time of reading: a difference
+# that arose on a later day is not this night's, where it is made up for. Invoices of the listing that we never paid are
+# nobody's business.
 _INVOICES = f"""
 CREATE TEMP TABLE invoices ON COMMIT DROP AS
 WITH line AS (
@@ -29,19 +31,21 @@ WITH line AS (
         UNION ALL SELECT d.account, d.currency, false FROM discrepancies d
             JOIN provider_accounts a ON a.account = d.account
         WHERE a.run_id = %(run)s AND d.provider = %(provider)s AND d.payment_id IS NULL AND d.resolved_at IS NULL
+            AND {ARISEN}
     ) k GROUP BY account, currency
 ), ours AS (
     SELECT {ACCOUNT} AS account, p.currency, {SIGNED_MINOR} AS signed_minor, p.finished_at, p.id
     FROM {PAYMENTS} p WHERE p.provider = %(provider)s AND p.state = 'succeeded' AND p.books_key IS NULL
         AND p.exclusive_key IN (SELECT %(prefix)s || account FROM known)
 ), net AS (
-    SELECT account, currency, coalesce(sum(signed_minor) FILTER (WHERE finished_at < %(started_at)s), 0) AS net_minor
+    SELECT account, currency, coalesce(sum(signed_minor) FILTER (WHERE finished_at < %(started_at)s), 0) AS net_minor,
+        coalesce(sum(signed_minor) FILTER (WHERE finished_at < %(to)s), 0) AS days_minor
     FROM ours GROUP BY 1, 2
 ), later AS (
     SELECT account, currency,
         sum(signed_minor) OVER (PARTITION BY account, currency ORDER BY finished_at NULLS LAST, id) AS so_far_minor
     FROM (
-        SELECT * FROM ours WHERE finished_at >= %(started_at)s
+        SELECT * FROM ours WHERE finished_at >= %(to)s
         UNION ALL
         SELECT {ACCOUNT}, p.currency, {SIGNED_MINOR}, NULL, p.id
         FROM payments p WHERE p.provider = %(provider)s AND p.books_key IS NULL AND p.created_at >= %(to)s
@@ -50,12 +54,15 @@ WITH line AS (
     ) o
 ), compared AS (
     SELECT account, currency, coalesce(amount_minor, 0) AS amount_paid_minor, coalesce(net_minor, 0) AS net_minor,
-        coalesce(amount_minor, 0) - coalesce(net_minor, 0) AS difference_minor, status
+        coalesce(amount_minor, 0) - coalesce(net_minor, 0) AS difference_minor,
+        coalesce(amount_minor, 0) - coalesce(days_minor, 0) AS since_minor, status
     FROM known LEFT JOIN line USING (account, currency) LEFT JOIN net USING (account, currency)
     WHERE net.account IS NOT NULL OR known.paid
 )
-SELECT account, currency, amount_paid_minor, net_minor, CASE WHEN EXISTS (SELECT FROM later l
-        WHERE (l.account, l.currency, l.so_far_minor) = (c.account, c.currency, c.difference_minor))
+SELECT account, currency, amount_paid_minor, net_minor, CASE WHEN since_minor = 0 OR EXISTS (SELECT FROM later l
+        WHERE (l.account, l.currency, l.so_far_minor) = (c.account, c.currency, c.since_minor))
+    OR EXISTS (SELECT FROM discrepancies d WHERE d.provider = %(provider)s AND d.account = c.account
+        AND d.evidence ? 'invoice' AND NOT {ARISEN})
     THEN 0 ELSE difference_minor END AS difference_minor, status, NULL::bigint AS chosen
 FROM compared c
 """
@@ -70,7 +77,7 @@ _CHOOSE = f"""
 UPDATE invoices i SET chosen = coalesce(
     (SELECT p.id FROM {PAYMENTS} p WHERE i.difference_minor > 0 AND p.state = 'succeeded' AND p.operation = 'refund'
         AND p.provider = %(provider)s AND p.exclusive_key = %(prefix)s || i.account AND p.currency = i.currency
-        AND p.amount_minor = i.difference_minor AND p.finished_at < %(started_at)s
+        AND p.amount_minor = i.difference_minor AND p.finished_at < %(to)s
      ORDER BY EXISTS (SELECT FROM scope s WHERE s.id = p.id) DESC, p.finished_at DESC, p.id DESC LIMIT 1),
     (SELECT s.id FROM scope s WHERE i.difference_minor < 0 AND s.state = 'succeeded' AND NOT s.by_line
         AND s.account = i.account AND s.currency = i.currency AND s.signed_minor = -i.difference_minor

@@ -89,7 +89,7 @@ def begin_anew(connection: Connection, run_id: int) -> None:
     connection.execute(
         """UPDATE reconciliations SET state = 'fetching', position = NULL, complete = true, missing = NULL, lines = 0,
             unreadable = 0, unread = 0, totals = NULL, started_at = clock(), fetched_at = NULL, compared_at = NULL,
-            finished_at = NULL
+            finished_at = NULL, carried_at = NULL, carried = NULL, hours = NULL
         WHERE id = %s""",
         (run_id,),
     )
@@ -101,10 +101,10 @@ def forgotten(connection: Connection, run_id: int) -> bool:
     return bool(row and row["forgotten"])
 
 
-def open_discrepancies(connection: Connection, provider: str) -> int:
-    """How many discrepancies of this provider are open."""
-    statement = "SELECT count(*) AS n FROM discrepancies WHERE provider = %s AND resolved_at IS NULL"
-    row = connection.execute(statement, (provider,)).fetchone()
+def open_discrepancies(connection: Connection, run_id: int) -> int:
+    """How many discrepancies of its provider this run left open."""
+    statement = "SELECT count(*) AS n FROM told_discrepancies WHERE run_id = %s AND open"
+    row = connection.execute(statement, (run_id,)).fetchone()
     return int(row["n"]) if row else 0
 
 

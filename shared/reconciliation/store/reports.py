@@ -1,15 +1,16 @@
-"""What a run's report shows, read from what the run left behind. Nothing here changes anything.
+"""What a run's report shows, read from what the run left behind. Only `keep_hours` changes anything.
+
+Of the living list only what the run kept of it is read (`told_discrepancies`), never the list as it is now.
 
 Read in one transaction (`snapshot`), so that all parts of a report tell of the same moment. What is large is streamed
-with COPY; of what is shown on a page only so many rows are read. A payment that was not final when it was compared is
+(`copies`); of what is shown on a page only so many rows are read. A payment that was not final when it was compared is
 shown as it was then (`reconciled_payments`), whatever became of it since: a report that is written again says the same.
 """
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from shared.archive.twins import every
@@ -17,61 +18,62 @@ from shared.database import bulk
 from shared.database.engine import Connection, Database
 from shared.database.rows import whole
 from shared.database.statements import statements
-from shared.domain.cells import harmless_sql as _cell
 from shared.domain.discrepancies import Reconciliation
 
 _SQL = statements(__file__)
 
 
-Write = Callable[[bytes], object]
-
 # What is not known adds nothing to a sum: its own amount is what is in question.
 _AT_STAKE = """CASE {0}.category WHEN 'still_unknown'
     THEN abs(coalesce(({0}.evidence #>> '{{payment,amount_minor}}')::numeric, 0))
     ELSE abs(coalesce({0}.local_minor, 0) - coalesce({0}.provider_minor, 0)) END"""
-_STATE = "f.evidence #>> '{payment,state}'"  # of the payment, as it was then
-_DAY = "(d.{} AT TIME ZONE %(zone)s)::date"
-
-_CLOSED = "EXISTS (SELECT FROM discrepancies d WHERE d.identity = f.identity AND d.resolved_at IS NOT NULL)"
+STATE = "f.evidence #>> '{payment,state}'"  # of the payment, as it was then
+TOLD = "LEFT JOIN told_discrepancies t ON t.run_id = %(run)s AND t.identity = f.identity"
+_PAYMENT = """p.source || '/' || p.intent_id AS payment, p.operation, p.amount_minor, p.currency AS own_currency,
+    p.sent_reference"""
 
 # What is open first, and of that the largest: who reads only the first lines of a table reads those that matter most.
 _FINDINGS = f"""
 WITH f AS (
-    SELECT *, row_number() OVER (PARTITION BY category
-        ORDER BY {_CLOSED}, {_AT_STAKE.format("f")} DESC, abs(f.local_minor) DESC, f.identity COLLATE "C") AS place
-    FROM findings f WHERE run_id = %(run)s
+    SELECT f.*, t.number, t.first_day, t.fresh, t.resolved_by, t.resolved_reason, t.continues_as, row_number() OVER (
+        PARTITION BY f.category ORDER BY NOT coalesce(t.open, true), {_AT_STAKE.format("f")} DESC,
+            abs(f.local_minor) DESC, f.identity COLLATE "C") AS place
+    FROM findings f {TOLD} WHERE f.run_id = %(run)s AND coalesce(f.of_day, %(day)s) = %(day)s
 )
-SELECT f.identity, f.category, f.currency, f.local_minor, f.provider_minor, f.account, f.evidence,
-    p.source || '/' || p.intent_id AS payment, p.operation, p.amount_minor, p.currency AS own_currency,
-    {_STATE} AS state, p.sent_reference, {_DAY.format("first_seen")} AS first_seen,
-    d.run_id = %(run)s AS fresh, d.resolved_by, d.resolved_reason
-FROM f LEFT JOIN {every("payments")} p ON p.id = f.payment_id LEFT JOIN discrepancies d ON d.identity = f.identity
+SELECT f.number, f.identity, f.category, f.currency, f.local_minor, f.provider_minor, f.account, f.evidence, {_PAYMENT},
+    {STATE} AS state, f.first_day, f.fresh, f.resolved_by, f.resolved_reason, f.continues_as
+FROM f LEFT JOIN {every("payments")} p ON p.id = f.payment_id
 WHERE f.place <= %(limit)s ORDER BY f.category, f.place
 """
 
-_EARLIER = f"""
-SELECT d.identity, d.category, d.currency, coalesce(d.local_minor, 0) AS local_minor,
-    coalesce(d.provider_minor, 0) AS provider_minor, d.account, d.evidence,
-    p.source || '/' || p.intent_id AS payment, p.operation, p.amount_minor, p.currency AS own_currency, p.state,
-    p.sent_reference, {_DAY.format("first_seen")} AS first_seen,
-    false AS fresh, d.resolved_by, d.resolved_reason
-FROM discrepancies d LEFT JOIN {every("payments")} p ON p.id = d.payment_id
-WHERE d.provider = %(provider)s AND d.resolved_at IS NULL
-    AND NOT EXISTS (SELECT FROM findings f WHERE f.run_id = %(run)s AND f.identity = d.identity)
-ORDER BY d.first_seen, d.identity COLLATE "C" LIMIT %(limit)s
+# What is not of the run's own day: what is open first, the oldest of it first.
+NOT_OWN = """FROM told_discrepancies t LEFT JOIN findings f ON f.run_id = t.run_id AND f.identity = t.identity
+    WHERE t.run_id = %(run)s AND (f.identity IS NULL OR f.of_day < %(day)s)"""
+_CARRIED = f"""
+SELECT t.number, t.identity, t.category, t.currency, coalesce(t.local_minor, 0) AS local_minor,
+    coalesce(t.provider_minor, 0) AS provider_minor, t.account, coalesce(t.evidence, t.found_evidence) AS evidence,
+    {_PAYMENT}, t.state, t.first_day, t.fresh, t.resolved_by, t.resolved_reason, t.continues_as
+FROM (SELECT t.*, f.evidence AS found_evidence {NOT_OWN}
+    ORDER BY t.open DESC, t.first_day, t.number LIMIT %(limit)s) t
+LEFT JOIN {every("payments")} p ON p.id = t.payment_id ORDER BY t.open DESC, t.first_day, t.number
 """
 
 _AGES = f"""
-SELECT greatest((%(at)s AT TIME ZONE %(zone)s)::date - {_DAY.format("first_seen")}, 0) AS days, d.category,
-    d.currency, count(*) AS count, sum({_AT_STAKE.format("d")}) AS minor
-FROM discrepancies d WHERE d.provider = %(provider)s AND d.resolved_at IS NULL
+SELECT greatest(%(day)s - d.first_day, 0) AS days, d.category, d.currency, count(*) AS count,
+    sum({_AT_STAKE.format("d")}) AS minor
+FROM (SELECT t.first_day, t.category, t.currency, t.local_minor, t.provider_minor,
+        coalesce(t.evidence, f.evidence) AS evidence
+    FROM told_discrepancies t LEFT JOIN findings f ON f.run_id = t.run_id AND f.identity = t.identity
+    WHERE t.run_id = %(run)s AND t.open) d
 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
 """
 
-_SETTLED = f"SELECT f.category, count(*) AS count FROM findings f WHERE f.run_id = %(run)s AND {_CLOSED} GROUP BY 1"
+_SETTLED = f"""SELECT f.category, count(*) AS count FROM findings f {TOLD}
+WHERE f.run_id = %(run)s AND coalesce(f.of_day, %(day)s) = %(day)s AND NOT t.open GROUP BY 1"""
 
 # By the hour of their end; those without one by the hour they came in. What is outside of the period is hour -1.
-_HOURS = f"""
+_KEEP_HOURS = f"""
+UPDATE reconciliations SET hours = (SELECT coalesce(jsonb_agg(to_jsonb(k) ORDER BY k.hour, k.state), '[]') FROM (
 SELECT CASE WHEN at >= %(from)s AND at < %(to)s THEN floor(date_part('epoch', at - %(from)s) / 3600)::integer
     ELSE -1 END AS hour, state, count(*) AS count
 FROM (
@@ -80,7 +82,7 @@ FROM (
     UNION ALL
     SELECT c.state, p.created_at FROM reconciled_payments c JOIN {every("payments")} p ON p.id = c.payment_id
     WHERE c.run_id = %(run)s AND c.finished_at IS NULL
-) AS seen GROUP BY 1, 2 ORDER BY 1, 2
+) AS seen GROUP BY 1, 2) k) WHERE id = %(run)s
 """
 
 
@@ -89,9 +91,11 @@ class Shown:
     """One row of a table of findings. payment: source/intent_id, where it is about one of ours; amount_minor,
     own_currency: what was to be paid.
 
-    fresh: nobody has seen it before this run. first_seen: the day in the provider's zone, once it is on the list.
+    number: of the discrepancy, once it is on the list. fresh: nobody has seen it before this run. first_day: the day in
+    the provider's zone that it arose on. continues_as: the number of the discrepancy that it is now.
     """
 
+    number: int | None
     identity: str
     category: str
     currency: str | None
@@ -103,17 +107,18 @@ class Shown:
     operation: str | None
     amount_minor: int | None
     own_currency: str | None
-    state: str | None
     sent_reference: str | None
-    first_seen: date | None
+    state: str | None
+    first_day: date | None
     fresh: bool | None
     resolved_by: str | None
     resolved_reason: str | None
+    continues_as: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Age:
-    """Open discrepancies of one category and currency, first seen so many days before the books were read."""
+    """Open discrepancies of one category and currency that arose so many days before the run's day."""
 
     days: int
     category: str
@@ -131,6 +136,29 @@ class Hour:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a run changed about the sums of earlier days, in one currency. count: of how many entries."""
+
+    currency: str
+    count: int
+    local_minor: int
+    provider_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a run keeps of itself. carried_at: when it carried the list on; None: not yet, since it was compared.
+
+    payments: are the payments that it compared still kept?
+    """
+
+    hours: Sequence[Hour]
+    changes: Sequence[Change]
+    carried_at: datetime | None
+    payments: bool
+
+
 @contextmanager
 def snapshot(database: Database) -> Iterator[Connection]:
     """One moment of the database, read only, with time for large results."""
@@ -141,101 +169,51 @@ def snapshot(database: Database) -> Iterator[Connection]:
         yield connection
 
 
-def findings(connection: Connection, run_id: int, zone: str, limit: int) -> list[Shown]:
-    """The first `limit` of each category: what is open, then what is closed, the largest difference first."""
-    rows = connection.execute(_FINDINGS, {"run": run_id, "zone": zone, "limit": limit}).fetchall()
-    return [Shown(**whole(row)) for row in rows]
+def findings(connection: Connection, run: Reconciliation, limit: int) -> list[Shown]:
+    """Of the run's own day, the first `limit` of each category: what is open, then what is closed, the largest
+    difference first."""
+    given = {"run": run.id, "day": run.day, "limit": limit}
+    return [Shown(**whole(row)) for row in connection.execute(_FINDINGS, given).fetchall()]
 
 
-def earlier(connection: Connection, run: Reconciliation, zone: str, limit: int) -> list[Shown]:
-    """Open discrepancies of the provider that this run did not come across, the oldest first."""
-    given = {"run": run.id, "provider": run.provider, "zone": zone, "limit": limit}
-    return [Shown(**whole(row)) for row in connection.execute(_EARLIER, given).fetchall()]
+def carried(connection: Connection, run: Reconciliation, limit: int) -> list[Shown]:
+    """What was open of earlier days, the oldest first, then what of that was closed since the night before."""
+    given = {"run": run.id, "day": run.day, "limit": limit}
+    return [Shown(**whole(row)) for row in connection.execute(_CARRIED, given).fetchall()]
 
 
-def ages(connection: Connection, run: Reconciliation, zone: str) -> list[Age]:
-    """All open discrepancies of the provider by age in days, category and currency."""
-    given = {"at": run.fetched_at, "provider": run.provider, "zone": zone}
+def ages(connection: Connection, run: Reconciliation) -> list[Age]:
+    """All discrepancies of the provider that the run left open, by age in days, category and currency."""
+    given = {"day": run.day, "run": run.id}
     return [Age(**whole(row)) for row in connection.execute(_AGES, given).fetchall()]
 
 
-def fresh(connection: Connection, run_id: int) -> int:
-    """How many of the run's findings nobody had seen before it, and are open."""
-    row = connection.execute(_SQL["fresh"], {"run": run_id}).fetchone()
-    assert row is not None  # noqa: S101 - an aggregate always returns its row
-    return int(row["count"])
-
-
-def settled(connection: Connection, run_id: int) -> dict[str, int]:
-    """How many of the run's findings are closed already, by category: by the books' own evidence, or by a person."""
-    rows = connection.execute(_SETTLED, {"run": run_id}).fetchall()
+def settled(connection: Connection, run: Reconciliation) -> dict[str, int]:
+    """How many of the run's findings of its own day were closed, by category: by the books' own evidence, or by a
+    person."""
+    rows = connection.execute(_SETTLED, {"run": run.id, "day": run.day}).fetchall()
     return {row["category"]: row["count"] for row in rows}
 
 
-def hours(connection: Connection, run: Reconciliation) -> list[Hour]:
-    """The run's payments by hour and state."""
+def kept(connection: Connection, run_id: int) -> Kept:
+    """What the run keeps beside its totals."""
+    row = connection.execute(_SQL["kept"], (run_id,)).fetchone()
+    if row is None:
+        raise LookupError(f"there is no run {run_id}")
+    return Kept(
+        [Hour(**hour) for hour in row["hours"] or ()],
+        [Change(**change) for change in row["carried"] or ()],
+        carried_at=row["carried_at"],
+        payments=row["payments"],
+    )
+
+
+def keep_hours(connection: Connection, run: Reconciliation) -> None:
+    """Keep the run's payments by hour and state, in the transaction of its comparison."""
     given = {"run": run.id, "from": run.period_from, "to": run.period_to}
-    return [Hour(**row) for row in connection.execute(_HOURS, given).fetchall()]
+    connection.execute(_KEEP_HOURS, given)
 
 
-def copy_payments(connection: Connection, run_id: int, write: Write) -> None:
-    """Every payment that the run looked at, as CSV with a heading, in the order of acceptance, in constant memory."""
-    connection.execute("SET LOCAL max_parallel_workers_per_gather = 0")  # who reads the rows needs the other processor
-    statement = f"""
-    SELECT {_cell("p.source")} AS source, {_cell("p.intent_id")} AS intent_id, p.operation,
-        {_amount("p.amount_minor", "p.places")} AS amount, p.currency, c.state, c.category AS comparison,
-        {_amount("c.local_minor", "p.places")} AS our_books,
-        {_amount("c.provider_minor", "p.places")} AS provider_books,
-        {_cell("c.account")} AS account, p.sent_reference, p.paid_at::text AS paid_at,
-        p.created_at::text AS created_at, c.finished_at::text AS finished_at
-    FROM reconciled_payments c JOIN {every("payments")} p ON p.id = c.payment_id
-    WHERE c.run_id = %(run)s ORDER BY c.payment_id
-    """
-    _copy(connection, statement, {"run": run_id}, write)
-
-
-def copy_findings(
-    connection: Connection,
-    run_id: int,
-    zone: str,
-    *,
-    places: Mapping[str, int],
-    titles: Mapping[str, str],
-    write: Write,
-) -> None:
-    """Every finding of the run as CSV with a heading, by category, in constant memory.
-
-    places: decimal places of each currency that occurs. titles: of each category, in words.
-    """
-    digits, words = "(%(places)s::jsonb ->> f.currency)::smallint", "%(titles)s::jsonb ->> f.category"
-    statement = f"""
-    SELECT f.category, {words} AS meaning, {_cell("p.source")} AS source, {_cell("p.intent_id")} AS intent_id,
-        {_cell("f.account")} AS account, f.currency, {_amount("f.local_minor", digits)} AS our_books,
-        {_amount("f.provider_minor", digits)} AS provider_books,
-        {_amount("(f.local_minor - f.provider_minor)", digits)} AS difference,
-        p.operation, {_amount("p.amount_minor", "p.places")} AS payment_amount, {_STATE} AS payment_state,
-        p.sent_reference,
-        {_DAY.format("first_seen")} AS first_seen, {_cell("d.resolved_by")} AS resolved_by,
-        {_cell("d.resolved_reason")} AS resolved_reason, {_cell("f.identity")} AS identity,
-        {_cell("f.evidence::text")} AS evidence
-    FROM findings f LEFT JOIN {every("payments")} p ON p.id = f.payment_id
-        LEFT JOIN discrepancies d ON d.identity = f.identity
-    WHERE f.run_id = %(run)s ORDER BY f.category, f.identity COLLATE "C"
-    """
-    given = {"run": run_id, "zone": zone, "places": json.dumps(dict(places)), "titles": json.dumps(dict(titles))}
-    _copy(connection, statement, given, write)
-
-
-def _amount(minor: str, digits: str) -> str:
-    """Minor units as a plain decimal with all the currency's places."""
-    cases = " ".join(f"WHEN {n} THEN {minor} * 0.{'1'.rjust(n, '0')}" for n in range(1, 5))
-    return f"CASE {digits} {cases} ELSE {minor}::numeric END"
-
-
-def _copy(connection: Connection, statement: str, given: Mapping[str, object], write: Write) -> None:
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(f"COPY ({statement}) TO STDOUT (FORMAT csv, HEADER)", given) as rows,
-    ):
-        for block in rows:
-            write(bytes(block))
+def currencies(connection: Connection, run_id: int) -> list[str]:
+    """Of all that the report tells."""
+    return [row["currency"] for row in connection.execute(_SQL["currencies"], {"run": run_id}).fetchall()]

@@ -1,3 +1,8 @@
--- name: fresh
-SELECT count(*) AS count FROM findings f JOIN discrepancies d USING (identity)
-WHERE f.run_id = %(run)s AND d.run_id = %(run)s AND d.resolved_at IS NULL
+-- name: kept
+SELECT hours, carried, carried_at, NOT forgotten AS payments
+FROM reconciliations WHERE id = %s
+
+-- name: currencies
+SELECT currency FROM findings WHERE run_id = %(run)s
+UNION SELECT currency FROM told_discrepancies WHERE run_id = %(run)s AND currency IS NOT NULL
+ORDER BY 1

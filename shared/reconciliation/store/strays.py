@@ -8,15 +8,16 @@ of a payment at another provider it is nobody's here.
 from shared.database.engine import Connection
 from shared.domain.discrepancies import Reconciliation
 from shared.reconciliation.store.compare import IN_PERIOD, INTO, LINE
-from shared.reconciliation.store.scope import PAYMENTS, given
+from shared.reconciliation.store.scope import ARISEN, PAYMENTS, given
 
+# What arose on a later day is that night's, also where this one is made up for.
 # A line without a date counts only with a reference like ours: nobody could say on which night it was new. One that was
 # found on another night stays in sight as long as its discrepancy is open.
 _STRAYS = f"""
 CREATE TEMP TABLE strays ON COMMIT DROP AS
 WITH open AS (
-    SELECT identity, account FROM discrepancies
-    WHERE provider = %(provider)s AND resolved_at IS NULL AND payment_id IS NULL AND account IS NOT NULL
+    SELECT identity, account FROM discrepancies d
+    WHERE provider = %(provider)s AND resolved_at IS NULL AND payment_id IS NULL AND account IS NOT NULL AND {ARISEN}
 ), stray AS (
     SELECT l.number, l.account, l.at, coalesce({IN_PERIOD}, l.ours) AS new,
         CASE WHEN l.ours THEN 'missing_locally' ELSE 'paid_elsewhere' END AS category,
@@ -32,7 +33,8 @@ WITH open AS (
         CASE WHEN nth > 1 THEN ':' || nth ELSE '' END AS identity
     FROM (SELECT *, row_number() OVER (PARTITION BY category, account, key ORDER BY at, number) AS nth FROM stray) s
 )
-SELECT number, category, identity FROM named WHERE new OR identity IN (SELECT identity FROM open)
+SELECT number, category, identity FROM named n WHERE (new OR identity IN (SELECT identity FROM open))
+    AND NOT EXISTS (SELECT FROM discrepancies d WHERE d.identity = n.identity AND NOT {ARISEN})
 """
 
 _FOUND = f"""

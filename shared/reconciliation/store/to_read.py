@@ -21,8 +21,8 @@ INSERT INTO accounts_to_read (run_id, number, account)
 SELECT %(run)s, row_number() OVER (ORDER BY account), account FROM (
     SELECT {scope.ACCOUNT} COLLATE "C" AS account FROM {scope.PAYMENTS} p WHERE {scope.IN_SCOPE}
     UNION
-    SELECT account COLLATE "C" FROM discrepancies
-    WHERE provider = %(provider)s AND resolved_at IS NULL AND account IS NOT NULL
+    SELECT account COLLATE "C" FROM discrepancies d
+    WHERE provider = %(provider)s AND resolved_at IS NULL AND account IS NOT NULL AND {scope.ARISEN}
 ) t WHERE account <> ''
 """
 _PAID = f"""

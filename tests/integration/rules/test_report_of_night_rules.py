@@ -101,7 +101,11 @@ def test_what_is_found_again_is_older_and_no_longer_new(world: World, tmp_path: 
     page, summary = written(night, tmp_path)
     assert (summary["new"], summary["open"]) == (0, 1)
     assert {bucket["age"]: sum(bucket["entries"].values()) for bucket in summary["open_by_age"]}["1 day"] == 1
-    assert "New" not in section(page, "amount_mismatch")
+    assert 'id="amount_mismatch"' not in page, "it is of the day before"
+    carried = section(page, "carried")
+    assert f"shop/ord-{ours}" in carried
+    assert "New" not in carried
+    assert (summary["sums"], summary["carried"]) == ([], [])
     night.next()
     night.compare(night.line("7", 100, ours, at=night.at(-36)))
     assert written(night, tmp_path)[1]["open"] == 0

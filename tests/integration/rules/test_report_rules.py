@@ -16,11 +16,11 @@ from shared.archive.twins import TABLES
 from shared.domain.discrepancies import Category
 from shared.reconciliation import report
 from shared.reconciliation.report import picture
-from shared.reconciliation.store import runs
+from shared.reconciliation.store import reports, runs
 from tests.support.flow import World
 from tests.support.reconciled import HOSTILE, ReportedNight, eventful
 
-FILES = ("discrepancies.csv", "payments.csv", "report.html", "summary.json")
+FILES = ("carried.csv", "discrepancies.csv", "payments.csv", "report.html", "summary.json")
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -182,7 +182,8 @@ def test_the_day_is_the_providers_and_may_have_25_hours(world: World, tmp_path: 
     run = night.compared()
     longer = replace(run, period_to=run.period_to.replace(hour=run.period_to.hour + 1))
     with world.runtime.database.connection() as connection:
-        shown = picture.gather(connection, longer, "Acme", night.zone)
+        reports.keep_hours(connection, longer)
+        shown = picture.gather(connection, longer, reports.kept(connection, run.id), "Acme", night.zone)
     assert len(shown.hours) == 25
     assert shown.hours[0]["succeeded"] == 3
     assert shown.outside == 1
@@ -192,7 +193,7 @@ def test_the_day_is_the_providers_and_may_have_25_hours(world: World, tmp_path: 
 def test_open_discrepancies_are_counted_by_age_in_the_providers_days(world: World) -> None:
     run = eventful(world.connection)
     with world.runtime.database.connection() as connection:
-        shown = picture.gather(connection, run, "Acme", "UTC")
+        shown = picture.gather(connection, run, reports.kept(connection, run.id), "Acme", "UTC")
     assert {bucket.title: bucket.count for bucket in shown.buckets} == {
         "New today": 7,
         "1 day": 1,
@@ -201,7 +202,7 @@ def test_open_discrepancies_are_counted_by_age_in_the_providers_days(world: Worl
         "30 days or more": 1,
     }
     assert shown.buckets[-1].minor == {"MNT": 9_900}  # unknown: its own amount is in question
-    assert (shown.open, shown.fresh, len(shown.earlier)) == (12, 7, 1)
+    assert (shown.open, shown.fresh, len(shown.carried)) == (12, 7, 1)
 
 
 def test_a_page_shows_the_largest_and_the_file_has_all(world: World, tmp_path: Path) -> None:

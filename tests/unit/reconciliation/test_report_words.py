@@ -12,6 +12,7 @@ from shared.reconciliation.store.reports import Shown
 
 READER = Reader(reader_locale("en"), ZoneInfo("Asia/Tbilisi"))
 ROW = Shown(
+    number=12,
     identity="amount_mismatch:7",
     category="amount_mismatch",
     currency="GEL",
@@ -25,10 +26,11 @@ ROW = Shown(
     own_currency="GEL",
     state="succeeded",
     sent_reference="0123456789abcdefghjk",
-    first_seen=None,
+    first_day=None,
     fresh=True,
     resolved_by=None,
     resolved_reason=None,
+    continues_as=None,
 )
 
 
