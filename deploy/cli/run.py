@@ -1,6 +1,8 @@
 """run, health: one process by itself, and how it is."""
 
+import re
 import sys
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
@@ -21,8 +23,30 @@ class Process(StrEnum):
     WORKER = "worker"
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A process as one word says it: `relay`, or `worker-mtn-2`, as `settlepipe up` calls it and an instance of
+    systemd's unit is called. lane, number: what the word says, if it does."""
+
+    process: Process
+    lane: str | None = None
+    number: int | None = None
+
+
+def named(word: str) -> Named:
+    """The process that a word names. Raises typer.BadParameter for one that names none."""
+    if word in list(Process):
+        return Named(Process(word))
+    worker = re.fullmatch(r"worker-([a-z]+)(?:-([1-9][0-9]{0,3}))?", word)
+    if worker is None:
+        raise typer.BadParameter(f"there is no process {word}; say one of {', '.join(Process)}, worker-LANE-NUMBER")
+    return Named(Process.WORKER, worker[1], int(worker[2] or 1))
+
+
 def run(
-    process: Process,
+    process: Annotated[
+        Named, typer.Argument(parser=named, metavar="PROCESS", help=", ".join([*Process, "worker-LANE-NUMBER"]))
+    ],
     lane: Annotated[str | None, typer.Option(help="of a worker: the provider whose payments it sends")] = None,
     number: Annotated[int, typer.Option(min=1, help="of a worker: another one for each on a machine")] = 1,
 ) -> None:
@@ -34,10 +58,11 @@ def run(
     from shared.process import WRONG_SCHEMA
     from shared.settings import load_settings
 
-    if lane is not None and process is not Process.WORKER:
-        raise WrongUse(f"only a worker has a lane; run {process.value} without --lane")
+    if lane is not None and (process.process is not Process.WORKER or process.lane is not None):
+        why = "the name says the lane" if process.lane else "only a worker has a lane"
+        raise WrongUse(f"{why}; run {process.process.value} without --lane")
     try:
-        become(process.value, load_settings(), lane, number)
+        become(process.process.value, load_settings(), process.lane or lane, process.number or number)
     except LocalError as error:
         raise WrongUse(str(error)) from None
     except WrongSchema as error:

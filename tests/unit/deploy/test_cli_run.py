@@ -74,6 +74,9 @@ def test_the_servers_are_needed_by_each(
     [
         ("worker", {}, "a worker works on one lane; say --lane with one of"),
         ("worker --lane nobody", {}, "there is no lane nobody"),
+        ("worker-nobody-1", {}, "there is no lane nobody"),
+        ("worker-mtn-1 --lane mtn", {}, "the name says the lane"),
+        ("worker-mtn-0", {}, "there is no process worker-mtn-0; say one of intake, "),
         ("worker --lane bmms", {}, "there is no lane bmms"),
         ("worker --lane ubill", {}, "the lane ubill is off; set SETTLEPIPE_UBILL__BASE_URL"),
         ("intake --lane mtn", {}, "only a worker has a lane"),
@@ -112,6 +115,13 @@ def test_up_and_run_run_the_same_commands(tmp_path: Path, became: list[tuple[str
             main(["run", name, *(("--lane", "mtn") if name == "worker" else ())])
     assert {child.command for child in processes.product(_stack(tmp_path / "home"))} == set(became)
     assert len(became) == len(EVERY) == len(commands.singles()) + 1
+
+
+@pytest.mark.parametrize(("word", "number"), [("worker-mtn-3", 3), ("worker-mtn", 1)])
+def test_one_word_names_a_lanes_worker(word: str, number: int, tmp_path: Path, became: list[tuple[str, ...]]) -> None:
+    with pytest.raises(BecameIt):
+        main(["run", word])
+    assert became == [commands.lane_worker("mtn", number, _stack(tmp_path).settings)]
 
 
 def _stack(home: Path) -> Stack:
