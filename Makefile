@@ -77,12 +77,15 @@ bench-isolation: $(STAMP) ## Measure what a provider that hangs costs another on
 bench-reconciliation: $(STAMP) ## Measure a night's comparison of a million and of ten million payments (takes minutes)
 	@$(BIN)/python -m tests.bench.reconciliation
 
+COMPILE = env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL -u UV_FIND_LINKS -u UV_EXTRA_INDEX_URL \
+	$(BIN)/uv pip compile pyproject.toml --no-config --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+IMAGE_LOCK := deploy/container/requirements.lock
+
 lock: $(STAMP) ## Resolve pyproject.toml again into requirements.lock (LOCK=--upgrade: newest versions)
-	@env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL -u UV_FIND_LINKS -u UV_EXTRA_INDEX_URL \
-		$(BIN)/uv pip compile pyproject.toml --no-config --quiet --group dev --universal --python-version 3.11 \
-		--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(LOCK) \
-		--output-file requirements.lock
-	@! grep -nE '://|file:|@ ' requirements.lock || { echo "requirements.lock names a place: remove it" >&2; exit 1; }
+	@$(COMPILE) --group dev $(LOCK) --output-file requirements.lock
+	@$(COMPILE) --group image --constraint requirements.lock --output-file $(IMAGE_LOCK)
+	@! grep -nE '://|file:|@ ' requirements.lock $(IMAGE_LOCK) || { echo "it names a place: remove it" >&2; exit 1; }
 
 clean: ## Remove .venv and caches; keeps .settlepipe, where the data is
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .grimp_cache .hypothesis

@@ -16,9 +16,7 @@ INSTANCES = ["intake", "worker-mtn-1"]
 
 
 def _judged(*words: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [path_of("systemd-analyze"), *words], capture_output=True, text=True, timeout=60, check=False
-    )
+    return subprocess.run([path_of("systemd-analyze"), *words], capture_output=True, text=True, timeout=60, check=False)
 
 
 @pytest.fixture
