@@ -36,7 +36,7 @@ WITHIN_S = 240 * PATIENCE
 def settings(folder: Path) -> Path:
     """The example, filled in as its words say."""
     text = compose.EXAMPLE.read_text("utf-8")
-    for word, value in (("PASSWORD@", f"{PASSWORD}@"), ("FERNET-KEY", Fernet.generate_key().decode())):
+    for word, value in (("made-up-password@", f"{PASSWORD}@"), ("FERNET-KEY", Fernet.generate_key().decode())):
         assert word in text
         text = text.replace(word, value)
     text = text.replace("32-RANDOM-CHARACTERS-OR-MORE", "made-up-" * 4)

@@ -31,7 +31,7 @@ def test_composes_schema_has_nothing_to_say(file: Path, tmp_path: Path) -> None:
     done = _schema(file)
     assert done.returncode == 0, done.stdout
     broken = yaml.safe_load(file.read_text("utf-8"))
-    broken["services"]["migrate"]["comand"] = ["db"]
+    broken["services"]["migrate"]["no_such_word"] = ["db"]
     (tmp_path / "broken.yaml").write_text(yaml.safe_dump(broken))
     assert _schema(tmp_path / "broken.yaml").returncode == 1
 
