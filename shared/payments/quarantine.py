@@ -45,9 +45,9 @@ def dismiss(connection: Connection, number: int, *, reason: str, by: str) -> boo
     """Record that nothing is to come of an entry, and why; False where there is none of this number. It waits for
     nobody then, until the same content comes again. One transaction, with an audit record. Raises ValueError for a
     bad reason or name."""
-    given = {"id": number, "reason": decision.reason(reason), "by": decision.by(by)}
+    reason, by = decision.reason(reason), decision.by(by)
     with connection.transaction():
-        found = connection.execute(_SQL["dismiss"], given).fetchone()
+        found = connection.execute(_SQL["dismiss"], {"id": number, "reason": reason, "by": by}).fetchone()
         if found is not None:
-            audit.write(connection, "quarantine.dismissed", str(number), by=given["by"], reason=given["reason"])
+            audit.write(connection, "quarantine.dismissed", str(number), by=by, reason=reason)
     return found is not None
