@@ -68,7 +68,7 @@ def tick() -> None:
     """Have run what is due."""
     for run_id, job in runs.tick(runtime(), table()):
         try:
-            app.send_task(tasks.RUN_JOB, args=(run_id,), queue=tasks.JOBS_QUEUE, time_limit=job.deadline_s, retry=False)
+            tasks.send_job(app, run_id, job.deadline_s)
         except Exception as error:  # its lease ends, and it is sent again; the others go on
             log.warning("a job's message could not be sent", job=job.name, reason=type(error).__name__)
 

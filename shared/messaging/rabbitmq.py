@@ -1,4 +1,4 @@
-"""A lane's messages on RabbitMQ: each is confirmed, over connections that nothing else is written on.
+"""Messages of lanes and jobs on RabbitMQ: each is confirmed, over connections that nothing else is written on.
 
 Whoever waits for a confirmation reads what comes meanwhile: a connection that several threads write on would lose one.
 """
@@ -23,16 +23,16 @@ def holds_queues_of(app: Celery) -> bool:
     return str(app.conf.broker_url).startswith("amqp")
 
 
-def publish(app: Celery, queue: str, messages: Sequence[tuple[str, Any]]) -> None:
-    """Put (task name, its one argument) messages on a queue, one after the other. Raises OperationalError: those from
-    one on are not there, or one of them is and was not confirmed."""
+def publish(app: Celery, queue: str, messages: Sequence[tuple[str, Any]], **options: Any) -> None:
+    """Put (task name, its one argument) messages on a queue, one after the other. options: of `send_task`.
+
+    Raises OperationalError: those from one on are not there, or one of them is and was not confirmed."""
     confirming = app.connection_for_write(transport_options={"confirm_publish": True})
     with _told(), pools.producers[confirming].acquire(block=True, timeout=_ACQUIRE_S) as producer:
         try:
             for task, argument in messages:
-                app.send_task(
-                    task, args=(argument,), queue=queue, producer=producer, retry=True, retry_policy=_ONCE_MORE
-                )
+                how = {"queue": queue, "producer": producer, "retry": True, "retry_policy": _ONCE_MORE, **options}
+                app.send_task(task, args=(argument,), **how)
         except Exception:
             producer.connection.collapse()  # a confirmation that comes late must not be taken for the next one's
             raise

@@ -88,6 +88,14 @@ def publish(app: Celery, provider: str, batches: Sequence[tuple[str, Sequence[Na
             app.send_task(task, args=(list(names),), queue=queue, producer=producer, retry=False)
 
 
+def send_job(app: Celery, run_id: int, time_limit_s: float) -> None:
+    """Have a run of a job done, which is ended after so long. Raises what `publish` does."""
+    if rabbitmq.holds_queues_of(app):
+        rabbitmq.publish(app, JOBS_QUEUE, [(RUN_JOB, run_id)], time_limit=time_limit_s)
+    else:
+        app.send_task(RUN_JOB, args=(run_id,), queue=JOBS_QUEUE, time_limit=time_limit_s, retry=False)
+
+
 def split(names: Sequence[Name], idle_senders: int) -> list[Sequence[Name]]:
     """Names in messages: one a message while senders are idle, up to MAX_IDS as the backlog grows."""
     size = 1 if len(names) <= max(idle_senders, 4) else min(MAX_IDS, -(-len(names) // 4))

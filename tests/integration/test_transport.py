@@ -9,7 +9,7 @@ import kombu as untyped
 import pytest
 import redis
 
-from shared.messaging import broker, transport
+from shared.messaging import broker, tasks, transport
 
 PLACES = 3
 kombu: Any = untyped  # has no types
@@ -58,3 +58,18 @@ def test_what_can_not_be_acknowledged_takes_no_place_for_ever(connection: Any, b
             with contextlib.suppress(redis.ConnectionError):  # of the session that is found dead
                 connection.drain_events(timeout=5)
     assert [message.payload for message in got] == list(range(2 * PLACES))
+
+
+def test_two_installations_share_a_server_by_the_number_of_their_database(broker_url: str) -> None:
+    """Celery's control too, though publishing knows no databases: kombu puts the number into its channels' names."""
+    mine, other = (tasks.celery_app(broker_url.removesuffix("/0") + f"/{number}") for number in (0, 1))
+    with broker.connect(broker_url) as client, client.pubsub() as heard:
+        heard.psubscribe("*")
+        assert heard.get_message(timeout=5) is not None  # that it listens
+        tasks.publish(mine, "made-up", [(tasks.SEND, [1])])
+        assert [tasks.queue_length(app, "made-up") for app in (mine, other)] == [1, 0]
+        for app, channel in ((mine, b"/0.celery.pidbox"), (other, b"/1.celery.pidbox")):
+            app.control.broadcast("ping")
+            message = heard.get_message(timeout=5)
+            assert message is not None
+            assert message["channel"] == channel
