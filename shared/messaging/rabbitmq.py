@@ -34,7 +34,7 @@ def publish(app: Celery, queue: str, messages: Sequence[tuple[str, Any]], **opti
                 how = {"queue": queue, "producer": producer, "retry": True, "retry_policy": _ONCE_MORE, **options}
                 app.send_task(task, args=(argument,), **how)
         except Exception:
-            producer.connection.collapse()  # a confirmation that comes late must not be taken for the next one's
+            producer.connection.collect()  # a confirmation that comes late must not be taken for the next one's
             raise
 
 

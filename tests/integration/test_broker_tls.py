@@ -12,6 +12,7 @@ import kombu as untyped
 import pytest
 import redis
 from flower.utils.broker import Broker
+from kombu import pools
 from kombu.exceptions import KombuError
 from pydantic import SecretStr
 
@@ -153,6 +154,21 @@ def test_what_kombu_itself_makes_of_a_bare_url_is_verified_too(place: Place) -> 
     ):
         bare.default_channel  # noqa: B018 - connects
     assert place.link.let_in == 0
+    assert place.link.spoke_tls
+
+
+@pytest.mark.parametrize("place", ["127.0.0.1", "another.invalid"], indirect=True)
+def test_rabbitmqs_client_verifies_too(place: Place, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """Nobody speaks AMQP here: it is seen how far it comes. The first host of the two is away."""
+    url = SecretStr(f"amqps://made-up:made-up@127.0.0.1:1,127.0.0.1:{place.link.port}/%2F")
+    right = "another.invalid" not in request.node.callspec.params.values()
+    for ca_file, goes_on in ((place.authority.ca, right), (Authority(tmp_path / "another").ca, False), (None, False)):
+        before = place.link.let_in
+        pools.reset()  # they tell connections apart by their first host, and a process has one app
+        app = process.celery(place.but(ca_file=ca_file).model_copy(update={"celery_url": url}))
+        with pytest.raises(AWAY):
+            tasks.publish(app, LANE, [(tasks.SEND, [1])])
+        assert (place.link.let_in > before) is goes_on
     assert place.link.spoke_tls
 
 

@@ -14,7 +14,7 @@ import redis
 
 from deploy.local.home import free_ports
 from tests.support import accounts
-from tests.support.authority import Authority
+from tests.support.authority import Authority, Pair
 from tests.support.programs import path_of
 from tests.support.stack import wait_until
 
@@ -52,9 +52,7 @@ def over_tls(folder: Path) -> Iterator[Real]:
         "tls-auth-clients yes",
     ]
     with _redis(folder / "redis", 0, lines):
-        tls = {"CA_FILE": authority.ca, "CERT_FILE": mine.cert, "KEY_FILE": mine.key}
-        settings = {f"BROKER_TLS__{name}": str(path) for name, path in tls.items()}
-        yield Real({"BROKER_URL": f"rediss://default:{PASSWORD}@127.0.0.1:{port}/0", **settings})
+        yield Real({"BROKER_URL": f"rediss://default:{PASSWORD}@127.0.0.1:{port}/0", **_tls(authority, mine)})
 
 
 @contextmanager
@@ -89,14 +87,25 @@ def behind_sentinel(folder: Path) -> Iterator[Real]:
 
 @contextmanager
 def on_rabbitmq(folder: Path) -> Iterator[Real]:
-    """RabbitMQ for Celery's queues, the embedded Valkey for the streams. The trouble: the node is killed, and runs
-    again."""
-    port, distribution, mapper = free_ports(3)
-    folder.mkdir(parents=True)
-    (folder / "rabbitmq.conf").write_text(
-        f"listeners.tcp.1 = 127.0.0.1:{port}\ndefault_user = app\ndefault_pass = {PASSWORD}\n"
-        "loopback_users = none\nlog.console = true\nlog.file = false\n"
-    )
+    """RabbitMQ over TLS for Celery's queues, the second host of two of which the first is away; the embedded Valkey for
+    the streams. The trouble: the node is killed, and runs again."""
+    port, distribution, mapper, nobody = free_ports(4)
+    authority = Authority(folder / "authority")
+    mine, theirs = authority.signed("client", "client.invalid"), authority.signed("server")
+    lines = {
+        "listeners.tcp": "none",
+        "listeners.ssl.1": f"127.0.0.1:{port}",
+        "ssl_options.cacertfile": authority.ca,
+        "ssl_options.certfile": theirs.cert,
+        "ssl_options.keyfile": theirs.key,
+        "ssl_options.verify": "verify_peer",
+        "ssl_options.fail_if_no_peer_cert": "true",
+        "default_user": "app",
+        "default_pass": PASSWORD,
+        "log.console": "true",
+        "log.file": "false",
+    }
+    (folder / "rabbitmq.conf").write_text("".join(f"{name} = {value}\n" for name, value in lines.items()))
     (folder / "plugins").write_text("[].\n")
     given = {
         "HOME": folder,
@@ -129,7 +138,13 @@ def on_rabbitmq(folder: Path) -> Iterator[Real]:
             first.wait()
             start()
 
-        yield Real({"CELERY_URL": f"amqp://app:{PASSWORD}@127.0.0.1:{port}/%2F"}, restart)
+        url = f"amqps://app:{PASSWORD}@127.0.0.1:{nobody},127.0.0.1:{port}/%2F"
+        yield Real({"CELERY_URL": url, **_tls(authority, mine)}, restart)
+
+
+def _tls(authority: Authority, mine: Pair) -> dict[str, str]:
+    files = {"CA_FILE": authority.ca, "CERT_FILE": mine.cert, "KEY_FILE": mine.key}
+    return {f"BROKER_TLS__{name}": str(path) for name, path in files.items()}
 
 
 def _knows_all(client: "redis.Redis") -> bool:
