@@ -9,10 +9,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import kombu as untyped
+import kombu.pools as untyped_pools
 import pytest
 import redis
 from flower.utils.broker import Broker
-from kombu import pools
 from kombu.exceptions import KombuError
 from pydantic import SecretStr
 
@@ -28,6 +28,7 @@ from tests.support.tls_link import Link, tls_link
 
 LANE = "made-up"
 kombu: Any = untyped  # has no types
+reset: Any = untyped_pools.reset
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ def test_rabbitmqs_client_verifies_too(place: Place, tmp_path: Path, request: py
     right = "another.invalid" not in request.node.callspec.params.values()
     for ca_file, goes_on in ((place.authority.ca, right), (Authority(tmp_path / "another").ca, False), (None, False)):
         before = place.link.let_in
-        pools.reset()  # they tell connections apart by their first host, and a process has one app
+        reset()  # pools tell connections apart by their first host, and a process has one app
         app = process.celery(place.but(ca_file=ca_file).model_copy(update={"celery_url": url}))
         with pytest.raises(AWAY):
             tasks.publish(app, LANE, [(tasks.SEND, [1])])
