@@ -10,7 +10,8 @@ from pathlib import Path
 from deploy.local import children, postgres, valkey
 from deploy.local.children import Child, Started
 from deploy.local.home import Kept, LocalError, kept_or_chosen, locked, prepare, with_free_port
-from shared.settings import Settings
+from shared.messaging import links
+from shared.settings import Settings, broker_address
 
 START_TIMEOUT_S = 120
 LEFTOVER_WAIT_S = 45
@@ -37,8 +38,11 @@ class Plan:
 def planned(home: Path, settings: Settings, postgres_options: Sequence[str] = ()) -> Iterator[Plan]:
     """Prepare HOME and say which servers to start, holding their lock until the end. The caller holds HOME's lock.
 
-    The lock is inherited by the servers, so it can only be had when those of an earlier run are gone.
+    The lock is inherited by the servers, so it can only be had when those of an earlier run are gone. Raises LocalError,
+    and SettingsError for files of TLS that can't be used: each process that is started would end with it.
     """
+    for url in filter(None, (settings.broker_url, settings.celery_url)):
+        links.celery(broker_address.read(url.get_secret_value(), queues_only=True), settings.broker_tls)
     children.stop_leftovers(home)
     with locked(
         home / "servers.lock",

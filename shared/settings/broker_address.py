@@ -15,6 +15,7 @@ SCHEMES = {
     "amqps": (AMQP, True, 5671),
 }
 _SENTINELS_OWN = ("master", "sentinel_username", "sentinel_password")
+_ELSEWHERE = ("ssl_cert_reqs", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname")  # is set there
 _MAX_PORT = 65_535
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+-]{0,19}")
 CLUSTER = (
@@ -115,7 +116,7 @@ def _query(query: str, family: str) -> dict[str, str]:
         raise BadAddress("has something behind its ? that is no name=value") from None
     for name, _ in pairs:
         if name not in known:
-            said = name if name.isidentifier() else "something"
+            said = name if name in _ELSEWHERE else "something"  # it may be of a password that has a ? in it
             raise BadAddress(
                 f"has {said} behind its ?, which is not taken from a URL; TLS is set by SETTLEPIPE_BROKER_TLS__CA_FILE,"
                 " and a ? in a password is written %3F"

@@ -20,7 +20,8 @@ from deploy.local import postgres
 from deploy.local.children import Account
 from deploy.local.embedded import embedded_servers
 from deploy.local.home import LocalError, kept
-from shared.settings import Settings
+from shared.settings import Settings, SettingsError
+from shared.settings.sections import BrokerTlsSettings
 
 
 @pytest.fixture
@@ -42,6 +43,14 @@ def _processes_in(home: Path) -> dict[str, int]:
             if folder.startswith(str(home)):
                 found[process.name] = int(process.name)
     return found
+
+
+def test_files_of_tls_that_are_none_are_told_before_anything_is_started(home: Path) -> None:
+    tls = BrokerTlsSettings(ca_file=home / "none.pem")
+    for where in ({"broker_url": "rediss://made-up/0"}, {"celery_url": "amqps://made-up/0"}):
+        settings = Settings.model_validate({"home": home, "broker_tls": tls, **where})
+        with pytest.raises(SettingsError, match="SETTLEPIPE_BROKER_TLS__"), embedded_servers(home, settings):
+            pytest.fail("they were started")
 
 
 def test_data_and_addresses_survive_a_restart(home: Path) -> None:

@@ -66,6 +66,8 @@ def up(broker: Real, tmp_path: Path) -> Iterator[Stack]:
 
 def test_every_payment_is_settled_once_and_told(broker: Real, up: Stack) -> None:
     before, intents = up.pids, _intents()
+    examined = up.command("doctor")
+    assert examined.returncode == 0, examined.stdout + examined.stderr
     weather.set_faults(up.told["sandbox_url"], SEED)
     half = len(intents) // 2
     up.submit(intents[:half])
