@@ -38,8 +38,9 @@ class Plan:
 def planned(home: Path, settings: Settings, postgres_options: Sequence[str] = ()) -> Iterator[Plan]:
     """Prepare HOME and say which servers to start, holding their lock until the end. The caller holds HOME's lock.
 
-    The lock is inherited by the servers, so it can only be had when those of an earlier run are gone. Raises LocalError,
-    and SettingsError for files of TLS that can't be used: each process that is started would end with it.
+    The lock is inherited by the servers, so it can only be had when those of an earlier run are gone.
+
+    Raises LocalError; SettingsError for files of TLS that can't be used: each process would end with it.
     """
     for url in filter(None, (settings.broker_url, settings.celery_url)):
         links.celery(broker_address.read(url.get_secret_value(), queues_only=True), settings.broker_tls)
