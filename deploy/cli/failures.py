@@ -48,6 +48,7 @@ def _of_machinery(error: Exception, name: str, origins: set[str]) -> str:
 _SENTENCES = (
     "BadDatabaseUrl",
     "WrongSchema",
+    "Blocked",
     "Unusable",
     "LocalError",
     "Unresolvable",

@@ -10,6 +10,7 @@ from deploy.cli import (
     accounts,
     alerts,
     audit,
+    db,
     discrepancies,
     events,
     inbox,
@@ -64,8 +65,8 @@ for command in (
 for name, group in (
     *(("quarantine", quarantine.app), ("lanes", lanes.app), ("accounts", accounts.app)),
     *(("discrepancies", discrepancies.app), ("alerts", alerts.app)),
-    *(("discrepancies", discrepancies.app), ("audit", audit.app), ("people", people.app)),
-    *(("events", events.app), ("db", up.db)),
+    *(("audit", audit.app), ("people", people.app)),
+    *(("events", events.app), ("db", db.app)),
 ):
     app.add_typer(group, name=name)
 

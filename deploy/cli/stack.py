@@ -47,6 +47,11 @@ def database_url(found: "Settings") -> str:
     return url.get_secret_value()
 
 
+def owner_url(found: "Settings") -> str:
+    """Of whoever owns the tables, for migrations. Raises what `database_url` does."""
+    return found.database_owner_url.get_secret_value() if found.database_owner_url else database_url(found)
+
+
 @contextmanager
 def database() -> Iterator["Database"]:
     """A pool of one connection."""

@@ -1,4 +1,4 @@
-"""up, sandbox, doctor, db upgrade."""
+"""up, sandbox, doctor."""
 
 import json
 from typing import Annotated
@@ -7,13 +7,6 @@ import typer
 
 from deploy.cli import output, stack
 from deploy.cli.output import JsonFlag
-
-db = typer.Typer(help="The database's schema.")
-
-
-@db.callback()
-def _db() -> None:
-    """Keeps `upgrade` a command of its own: typer folds a group of one."""
 
 
 def up(
@@ -50,12 +43,3 @@ def doctor(as_json: JsonFlag = False) -> None:
     if not all(check.ok for check in checks):
         output.note("settlepipe doctor: something is wrong; do what the lines above say")
         raise typer.Exit(1)
-
-
-@db.command()
-def upgrade() -> None:
-    """Bring the database to this version's schema."""
-    from shared.database import migrate
-
-    migrate.upgrade(stack.database_url(stack.settings()))
-    print("the database is up to date")

@@ -221,10 +221,15 @@ def _at_risk(url: str) -> Check:
 def _migrations(url: str) -> Check:
     try:
         with session.connect(url, "settlepipe doctor", statement_s=TIMEOUT_S) as connection:
-            sentence = version.wrong(version.look(connection))
+            schema = version.look(connection)
+            sentence = version.wrong(schema)
     except psycopg.Error as error:
         return Check("migrations", False, f"the schema's version can't be read ({type(error).__name__})")
-    return Check("migrations", sentence is None, sentence or "at head")
+    if sentence is not None or schema is None:
+        return Check("migrations", False, sentence or "")
+    left = len(version.pending(schema.version))
+    later = f"; {left} to run when no older process runs: settlepipe db upgrade --post" if left else ""
+    return Check("migrations", True, f"at {schema.version}{later}" if left else "at head")
 
 
 def _people(url: str) -> Check:

@@ -97,8 +97,9 @@ def _migrate(stack: Stack, plan: Plan) -> None:
     try:
         if stack.settings.database_url is None:
             postgres.ensure_database(plan.kept)
-        migrate.upgrade(plan.servers.database_url)
-    except WrongSchema as error:
+        owner = stack.settings.database_owner_url
+        migrate.upgrade(owner.get_secret_value() if owner else plan.servers.database_url)
+    except (WrongSchema, migrate.Blocked) as error:
         raise LocalError(str(error)) from None
     except (psycopg.Error, sqlalchemy.exc.SQLAlchemyError) as error:
         reason = str(getattr(error, "orig", error)).strip().split("\n")[0]

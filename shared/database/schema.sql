@@ -6,7 +6,7 @@
 -- added is at its table's end: rows move to the archive by `SELECT *`.)
 --
 --    1 Time               one clock
---    2 Store              which database this is, whether it is held, the times that it lost
+--    2 Store              which database this is, whether it is held, the times that it lost; which code fits
 --    3 Lanes              a row for each provider: limits, breaker, halts; lane time and what a stop does
 --    4 Payments           intents' keys, payments, attempts, checks, decisions; who may still be sending
 --    5 Transitions        which state may follow which, and what nothing may change
@@ -81,6 +81,16 @@ BEGIN
         AND (s.epoch, s.beat) >= (seen_epoch, CASE WHEN s.epoch = seen_epoch THEN seen_beat ELSE 0 END)
         AND (seen_lives_at IS DISTINCT FROM s.lives_at OR written() >= seen_written);
 END $$;
+
+-- Which versions of the code can work with this schema: a version is the number of the last migration that the code
+-- knows. Migrations write it, processes read it (shared/database/version.py).
+CREATE TABLE code_range (
+    one   boolean PRIMARY KEY DEFAULT true CHECK (one),
+    least text NOT NULL,  -- older code would meet what is no longer there
+    most  text NOT NULL,  -- newer code would miss what is not yet there
+    CHECK (least <= most)
+);
+INSERT INTO code_range (least, most) VALUES ('0020', '0020');
 
 -- A time that the database lost, and the window after it: while it is open, what was not final then, and whatever is
 -- accepted, counts as possibly sent.
@@ -840,6 +850,53 @@ CREATE TABLE day_sums (
     provider_minor numeric NOT NULL,
     PRIMARY KEY (run_id, source, service, currency)
 );
+-- What a night needs beyond reading and writing rows, so that whoever runs it need not own anything. Each does one
+-- thing to one table of a run's, as the owner, whoever calls it; none takes a text that it would execute.
+CREATE FUNCTION begin_run_payments(run bigint) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE name text := 'reconciled_payments_' || run;
+BEGIN
+    IF NOT EXISTS (SELECT FROM public.reconciliations WHERE id = run AND NOT forgotten) THEN
+        RAISE EXCEPTION 'there is no run % that could be compared', run;
+    END IF;
+    -- Not dropped: no other provider's run could read its own payments until this one is done.
+    IF to_regclass('public.' || name) IS NOT NULL THEN
+        EXECUTE format('TRUNCATE public.%I', name);
+    ELSE
+        EXECUTE format('CREATE TABLE public.%I (LIKE public.reconciled_payments)', name);
+    END IF;
+END $$;
+CREATE FUNCTION attach_run_payments(run bigint) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE name text := 'reconciled_payments_' || run;
+BEGIN
+    IF NOT (SELECT relispartition FROM pg_class WHERE oid = ('public.' || name)::regclass) THEN
+        EXECUTE format('ALTER TABLE public.reconciled_payments ATTACH PARTITION public.%I FOR VALUES IN (%s)', name, run);
+    END IF;
+END $$;
+CREATE FUNCTION drop_run_payments(run bigint) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM public.reconciliations WHERE id = run AND forgotten) THEN
+        RAISE EXCEPTION 'the payments of run % are still kept', run;
+    END IF;
+    EXECUTE format('DROP TABLE IF EXISTS public.%I', 'reconciled_payments_' || run);
+END $$;
+-- Count for the planner what was just written: of what a night fills, and of a run's payments.
+CREATE FUNCTION analyze_night(run bigint) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF run IS NULL THEN
+        ANALYZE public.provider_lines, public.provider_accounts;
+    ELSE
+        ANALYZE public.findings;
+        EXECUTE format('ANALYZE public.%I', 'reconciled_payments_' || run);
+    END IF;
+END $$;
+CREATE FUNCTION analyze_checks() RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$ BEGIN ANALYZE public.checks; END $$;
+REVOKE ALL ON FUNCTION begin_run_payments(bigint), attach_run_payments(bigint), drop_run_payments(bigint),
+    analyze_night(bigint), analyze_checks() FROM PUBLIC;
 
 
 -- 12 Quarantine -------------------------------------------------------------------------------------------------------

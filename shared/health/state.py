@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from shared.database import version
+from shared.database.version import Schema
 from shared.telemetry.ready import announce_ready
 
 STALE_S = 6.0  # a server that said nothing for so long counts as away; it is asked every two seconds
@@ -33,7 +34,7 @@ class Health:
         self._turned_at = clock()
         self._started = self.announced = False
         self._seen: dict[str, Seen | None] = {}
-        self._schema: str | None = None
+        self._schema: Schema | None = None
         self._turn: str | None = None
 
     def expect(self, process: str, stuck_after_s: float, servers: list[str]) -> None:
@@ -54,8 +55,8 @@ class Health:
         """Of a process of which one is active at a time: is it this one?"""
         self._turn = "held" if held else "standing by"
 
-    def saw(self, server: str, schema: str | None = None) -> None:
-        """It answered; the database with its schema's version."""
+    def saw(self, server: str, schema: Schema | None = None) -> None:
+        """It answered; the database with its schema."""
         if server == DATABASE:
             self._schema = schema
         self._seen[server] = Seen(self._clock())
@@ -80,7 +81,8 @@ class Health:
         ready = self._started and all(one["ok"] for one in servers.values())
         if DATABASE in self._seen:
             right = version.wrong(self._schema) is None
-            told["schema"] = {"ok": right, "version": self._schema, "needed": version.known()[-1]}
+            found = self._schema.version if self._schema else None
+            told["schema"] = {"ok": right, "version": found, "code": version.known()[-1]}
             ready = ready and right
         if self._turn is not None:
             told["turn"] = self._turn

@@ -21,7 +21,7 @@ def compare(runtime: Runtime, run: Reconciliation) -> Reconciliation:
     the same lines; the caller decides whether to. Raises Unbalanced, RuntimeError while it is being fetched.
     """
     with runtime.database.connection() as connection:
-        connection.execute("ANALYZE provider_lines, provider_accounts")  # they were just filled
+        connection.execute("SELECT analyze_night(NULL)")  # the lines and accounts were just written
     with runtime.database.transaction() as connection:
         unread = store.prepare(connection, run)
         if runs.lock(connection, run.id).state == "fetching":
@@ -40,7 +40,6 @@ def compare(runtime: Runtime, run: Reconciliation) -> Reconciliation:
         balance.keep(connection, run, totals, unread)
     log.info("compared with the books", provider=run.provider, day=str(run.day), lines=run.lines, unread=unread)
     with runtime.database.connection() as connection:
-        connection.execute("ANALYZE findings")  # what follows reads them
         compared.analyze(connection, run.id)
         return runs.get(connection, run.id)
 

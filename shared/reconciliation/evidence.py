@@ -21,7 +21,7 @@ def use(runtime: Runtime, run: Reconciliation) -> int:
         for start in range(0, len(shown), _BATCH):
             store.applied(connection, run, shown[start : start + _BATCH])
         if shown:
-            connection.execute("ANALYZE checks")  # what was just written is looked for next
+            connection.execute("SELECT analyze_checks()")  # what was just written is looked for next
         count = store.used(connection, run)
     log.info("what the books show as applied has succeeded", provider=run.provider, payments=count)
     return count

@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     celery_url: SecretStr | None = Field(
         None, description="where Celery's queues are: as BROKER_URL, or RabbitMQ (amqp, amqps); unset: BROKER_URL"
     )
+    database_owner_url: SecretStr | None = Field(
+        None, description="the role that owns the tables, for `db upgrade` alone; unset: DATABASE_URL"
+    )
     secret_keys: tuple[SecretStr, ...] = Field(
         (), description="Fernet keys that encrypt provider tokens, newest first (JSON list); unset: one kept in HOME"
     )

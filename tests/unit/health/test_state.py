@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from shared.database import version
+from shared.database.version import Schema
 from shared.health.state import BROKER, DATABASE, STALE_S, Health
 
-HEAD = version.known()[-1]
+HEAD = Schema.alone(version.known()[-1])
 
 
 @dataclass
@@ -70,13 +71,17 @@ def test_a_server_that_refuses_is_away_at_once(health: Health) -> None:
     assert health.ready()[1][DATABASE] == {"ok": False, "age_s": 0.0, "reason": "OperationalError"}
 
 
-@pytest.mark.parametrize("found", [None, version.known()[0], "9999"])
-def test_another_schema_is_not_ready(found: str | None, health: Health, time: Time) -> None:
+@pytest.mark.parametrize("found", [None, Schema.alone(version.known()[0]), Schema.alone("9999")])
+def test_another_schema_is_not_ready(found: Schema | None, health: Health, time: Time) -> None:
     health.started()
     health.saw(BROKER)
     health.saw(DATABASE, found)
     ready, told = health.ready()
-    assert (ready, told["schema"], time.told) == (False, {"ok": False, "version": found, "needed": HEAD}, [])
+    assert (ready, told["schema"], time.told) == (
+        False,
+        {"ok": False, "version": found and found.version, "code": HEAD.version},
+        [],
+    )
 
 
 def test_its_loop_has_to_turn(health: Health, time: Time) -> None:
@@ -103,5 +108,5 @@ def test_what_this_code_knows_is_what_alembic_runs() -> None:
     from shared.database import migrate  # noqa: PLC0415
 
     scripts = ScriptDirectory.from_config(migrate._config())
-    assert scripts.get_current_head() == HEAD
+    assert scripts.get_current_head() == HEAD.version
     assert {script.revision for script in scripts.walk_revisions()} == set(version.known())
