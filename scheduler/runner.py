@@ -1,6 +1,7 @@
 """The Celery app of the jobs' worker. Prefork: a job that hangs is ended by killing its process at its deadline."""
 
 import contextlib
+import mmap
 import os
 import signal
 import time
@@ -10,7 +11,7 @@ from typing import Any
 
 from scheduler import runs
 from scheduler.schedule import Job, jobs_of
-from shared import celery_process, process, stopping
+from shared import celery_process, process, reload, stopping
 from shared.messaging import tasks
 from shared.messaging.celery_stop import stop_step
 from shared.runtime import Runtime
@@ -38,6 +39,7 @@ def _bounded(worker: Any) -> Callable[[], None]:
                 os.kill(pid, signal.SIGKILL)
         return False
 
+    reload.hears(_ask)  # in place of Celery, which would restart this process
     return stopping.bounded(stopping.SINGLE_S, then=end, signals=(*stopping.STOPS, signal.SIGQUIT))
 
 
@@ -52,10 +54,29 @@ def _try() -> None:
 celery_process.prepare(app, "jobs", settings, _try)
 
 
+# Shared with the children, who do the jobs: how often a reload was asked for, by 256. (A signal would end a child.)
+_asked = mmap.mmap(-1, 1)
+_heard: list[int] = []  # how often it was when this child looked last
+
+
+def _ask() -> None:
+    _asked[0] = (_asked[0] + 1) % 256
+
+
 @lru_cache(maxsize=1)
+def _made() -> tuple[Runtime, reload.Reload]:
+    found = start(settings, pool_size=3)
+    return found, reload.Reload(found)
+
+
 def runtime() -> Runtime:
-    """This process's runtime, connected at first use: never before the fork."""
-    return start(settings, pool_size=3)
+    """This process's runtime, connected at first use: never before the fork. Its credentials are as of the last reload:
+    `settings` are those of the parent's start."""
+    found, reloads = _made()
+    if [_asked[0]] != _heard:
+        _heard[:] = [_asked[0]]
+        reloads.now()
+    return found
 
 
 def table() -> tuple[Job, ...]:

@@ -196,6 +196,11 @@ def pause(connection: Connection, provider: str, by: str) -> bool:
     return connection.execute(statement, (by, provider)).rowcount == 1
 
 
+def probe_soon(connection: Connection, provider: str) -> None:
+    """A halted lane is probed at the next look: what halted it may have been mended."""
+    connection.execute("UPDATE lanes SET probe_at = clock() WHERE provider = %s AND halted_at IS NOT NULL", (provider,))
+
+
 def resume(connection: Connection, provider: str) -> bool:
     """Lift a pause; a halted or open lane probes with one payment at once. False when there is no such lane."""
     statement = """UPDATE lanes SET paused_at = NULL, paused_by = NULL, probe_at = clock(),

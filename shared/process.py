@@ -38,9 +38,15 @@ def start(name: str, settings: Settings) -> threading.Event:
     stop = threading.Event()
     for number in SIGNALS:
         signal.signal(number, lambda *_: stop.set())
+    not_reloaded()
     stopping.bounded(stopping.SINGLE_S)
     probed(name, settings)
     return stop
+
+
+def not_reloaded() -> None:
+    """SIGHUP changes nothing here, and ends nothing: what can be reloaded is used by those that call providers."""
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 def probed(name: str, settings: Settings, page: Page | None = None) -> None:

@@ -150,12 +150,13 @@ def limits_of(settings: Settings) -> Limits:
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """One process's share of the flow. registrations: every known provider; connected: those that are on."""
+    """One process's share of the flow. registrations: every known provider; connected: those that are on; connects:
+    makes one of these from settings, where they can be reloaded."""
 
     settings: Settings
     database: Database
     registrations: Mapping[str, Registration]
-    connected: Mapping[str, Connected]
+    connected: dict[str, Connected]
     directories: Mapping[str, Directory]
     books: Books
     limits: Limits
@@ -164,6 +165,13 @@ class Runtime:
     gate: ClaimGate = field(default_factory=ClaimGate)
     stops: Stops = field(default_factory=Stops)
     lost: LostClaims = field(default_factory=LostClaims)
+    connects: Callable[[str, Settings], Connected] | None = None
+
+    def connect_anew(self, name: str, settings: Settings) -> None:
+        """From now on calls to this provider use these settings; those under way end as they began."""
+        if self.connects is None:
+            raise RuntimeError("this process can't connect a provider anew")
+        self.connected[name] = self.connects(name, settings)
 
     @property
     def lanes(self) -> Sequence[str]:
@@ -176,6 +184,11 @@ class Runtime:
         if verbs is None:
             raise LookupError(f"{name} has look-ups only")
         return verbs
+
+    def is_current(self, name: str, verbs: Provider) -> bool:
+        """Are these verbs still those of this provider? If it was connected anew since, what their credentials were
+        refused says nothing of the new ones."""
+        return self.provider(name) is verbs
 
     def close(self) -> None:
         """End what this process holds: its sign of life, if it has one, and its idle connections."""

@@ -58,6 +58,7 @@ def start(settings: Settings, *, sends: bool = False, pool_size: int = 8, lanes_
         limits=limits_of(settings),
         seen=seen,
         life=life,
+        connects=lambda name, anew: registry.connect(name, anew, tokens),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from shared import celery_process, process, stopping
+from shared import celery_process, process, reload, stopping
 from shared.messaging import broker
 from shared.messaging.celery_stop import stop_step
 from shared.messaging.tasks import lane_of
@@ -39,6 +39,11 @@ def runtime() -> Runtime:
     """This process's runtime, connected before it consumes."""
     found = start(settings, sends=True, pool_size=_POOL_SIZE, lanes_served=_served())
     return dataclasses.replace(found, gate=_gate)
+
+
+@once
+def _reload() -> reload.Reload:
+    return reload.Reload(runtime())
 
 
 def _served() -> list[str]:
@@ -143,7 +148,8 @@ _held = Held(_gate, _give_back, lambda: broker.ring(_bell()), lambda: runtime().
 
 def _bounded(_worker: Any) -> Callable[[], None]:
     within_s = settings.http.total_timeout_s + stopping.LANE_S
-    signals = (*stopping.STOPS, signal.SIGQUIT, signal.SIGHUP)  # Celery stops for any of them
+    reload.hears(lambda: _reload().now())  # in place of Celery, which would restart this process
+    signals = (*stopping.STOPS, signal.SIGQUIT)
     return stopping.bounded(within_s, at_once=_gate.end, then=_held.end, signals=signals)
 
 

@@ -32,6 +32,7 @@ def main() -> None:
         process.cannot_run(error)
     if user:
         os.environ[BASIC_AUTH] = user
+    process.not_reloaded()
     process.probed("flower", settings, _page(settings, user))
     from celery.__main__ import main as celery  # noqa: PLC0415 - slow to import: it answers probes before
 

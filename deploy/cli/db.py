@@ -71,6 +71,14 @@ def check() -> None:
     print("this settlepipe can work with the database")
 
 
+@app.command()
+def grants() -> None:
+    """Print the statements that make the roles owner, runtime and reader, for psql as a superuser."""
+    from shared.database import roles
+
+    print(roles.grants(), end="")
+
+
 def _schema() -> "Schema | None":
     from shared.database import session, version
 

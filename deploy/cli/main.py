@@ -58,6 +58,7 @@ for command in (
         metrics.metrics,
         run.run,
         schema.schema,
+        run.reload,
         run.health,
     ),
 ):

@@ -1,4 +1,4 @@
-"""run, health: one process by itself, and how it is."""
+"""run, reload, health: one process by itself, what it reads anew, and how it is."""
 
 import re
 import sys
@@ -68,6 +68,24 @@ def run(
     except WrongSchema as error:
         print(f"settlepipe: {error}", file=sys.stderr)
         raise typer.Exit(WRONG_SCHEMA) from None
+
+
+def reload() -> None:
+    """Have the stack that runs on HOME read its providers' credentials anew; by itself a process does for SIGHUP."""
+    import os
+    import signal
+
+    from deploy.cli import stack
+    from deploy.cli.failures import Failed
+    from deploy.local.running import is_running, pids
+
+    home = stack.settings().home.expanduser().absolute()
+    found = {name: pid for name, pid in pids(home).items() if name.startswith("worker-")} if is_running(home) else {}
+    if not found:
+        raise Failed(f"no stack is running on {home}; send SIGHUP to each process that is to read its settings anew")
+    for pid in found.values():
+        os.kill(pid, signal.SIGHUP)
+    print(f"asked {', '.join(sorted(found))}; each says in its log what it read anew, and what needs a restart")
 
 
 def health(

@@ -124,6 +124,7 @@ def _of_sandbox(found: "Settings") -> dict[str, str]:
     from deploy.local.processes import sandbox_settings
     from deploy.local.running import stack_file
     from shared.providers.registry import REGISTRATIONS
+    from shared.settings import in_files
 
     if any(found.provider(name).base_url for name in REGISTRATIONS):
         return {}
@@ -134,4 +135,5 @@ def _of_sandbox(found: "Settings") -> dict[str, str]:
     if url is None:
         return {}
     values = {key: value for name in REGISTRATIONS for key, value in sandbox_settings(name, url).items()}
-    return {key: value for key, value in values.items() if not os.environ.get(key)}
+    given = in_files()
+    return {key: value for key, value in values.items() if not os.environ.get(key) and key not in given}

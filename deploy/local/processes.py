@@ -19,7 +19,7 @@ from deploy.local.children import Child
 from deploy.local.embedded import Servers
 from deploy.local.home import Kept
 from shared import stopping
-from shared.settings import PREFIX, Settings
+from shared.settings import PREFIX, Settings, in_files
 
 SINGLE_GRACE_S = stopping.SINGLE_S + stopping.KILL_S
 WORKER_MARGIN_S = stopping.LANE_S + stopping.KILL_S  # beside the HTTP deadline
@@ -89,19 +89,30 @@ def environment(stack: Stack) -> dict[str, str]:
     """What the processes read their settings from: ours, with the embedded servers, keys and sandbox filled in."""
     found = dict(os.environ)
     found.pop(f"{PREFIX}HEALTH_PORT", None)  # `up` watches them itself, and they can't share a port
-    found[f"{PREFIX}HOME"] = str(stack.home)
-    found[f"{PREFIX}DATABASE_URL"] = stack.servers.database_url
-    found[f"{PREFIX}BROKER_URL"] = stack.servers.broker_url
+    filled = {
+        "HOME": str(stack.home),
+        "DATABASE_URL": stack.servers.database_url,
+        "BROKER_URL": stack.servers.broker_url,
+    }
     if not stack.settings.secret_keys:
-        found[f"{PREFIX}SECRET_KEYS"] = json.dumps([stack.kept.secret_key])
+        filled["SECRET_KEYS"] = json.dumps([stack.kept.secret_key])
     if stack.settings.reference_key is None and stack.kept.reference_key is not None:
-        found[f"{PREFIX}REFERENCE_KEY"] = stack.kept.reference_key
-    for provider in stack.providers if stack.sandbox else ():
-        for name, value in sandbox_settings(provider, stack.kept.sandbox_url).items():
-            found[name] = found.get(name) or value
+        filled["REFERENCE_KEY"] = stack.kept.reference_key
     for lane in stack.lanes if stack.concurrency is not None else ():
-        found[f"{PREFIX}{lane.upper()}__CONCURRENCY"] = str(stack.concurrency)
+        filled[f"{lane.upper()}__CONCURRENCY"] = str(stack.concurrency)
+    found |= _not_in_files({f"{PREFIX}{name}": value for name, value in filled.items()})
+    for provider in stack.providers if stack.sandbox else ():
+        for name, value in _not_in_files(sandbox_settings(provider, stack.kept.sandbox_url)).items():
+            found[name] = found.get(name) or value
+    found.pop(f"{PREFIX}DATABASE_OWNER_URL", None)  # the migrations' alone
+    found.pop(f"{PREFIX}DATABASE_OWNER_URL_FILE", None)
     return found
+
+
+def _not_in_files(values: Mapping[str, str]) -> dict[str, str]:
+    """Those that stand in no file: the processes read that themselves, and given twice it would be a mistake."""
+    files = in_files()
+    return {name: value for name, value in values.items() if name not in files}
 
 
 def sandbox_settings(provider: str, url: str) -> Mapping[str, str]:
@@ -124,11 +135,13 @@ def _worker(stack: Stack, common: Mapping[str, str], lane: str, number: int) -> 
 
 def _flower(stack: Stack) -> Mapping[str, str]:
     """Its address, port and password are HOME's own."""
-    return {
-        f"{PREFIX}FLOWER_ADDRESS": "127.0.0.1",
-        f"{PREFIX}FLOWER_PORT": str(stack.kept.flower_port),
-        f"{PREFIX}FLOWER_PASSWORD": stack.kept.flower_password,
-    }
+    return _not_in_files(
+        {
+            f"{PREFIX}FLOWER_ADDRESS": "127.0.0.1",
+            f"{PREFIX}FLOWER_PORT": str(stack.kept.flower_port),
+            f"{PREFIX}FLOWER_PASSWORD": stack.kept.flower_password,
+        }
+    )
 
 
 def _http_answers(port: int, path: str) -> bool:

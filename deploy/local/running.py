@@ -46,6 +46,14 @@ def is_running(home: Path) -> bool:
     return False
 
 
+def pids(home: Path) -> dict[str, int]:
+    """The stack's processes by name; none before all of it is up."""
+    try:
+        return dict(json.loads(stack_file(home).read_text())["processes"])
+    except FileNotFoundError:
+        return {}
+
+
 def _urls(home: Path, known: Kept) -> dict[str, str]:
     """From stack.json: `up` may have been given a server of somebody else's. Before it is there: the embedded ones."""
     try:

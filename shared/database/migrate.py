@@ -64,8 +64,9 @@ def upgrade(
         target = to_run(version.look(looked_at), half)
     with connected(database_url, frozen_after_s) as connection:
         config.attributes["connection"] = connection
-        if target:
-            _patiently(connection, lambda: command.upgrade(config, target[-1].version), keep_trying_s)
+        if half is None or target:
+            upto = "head" if half is None else target[-1].version
+            _patiently(connection, lambda: command.upgrade(config, upto), keep_trying_s)
         _patiently(connection, lambda: _works_now(connection), keep_trying_s)
 
 
@@ -113,9 +114,9 @@ def _patiently(connection: Connection, step: Callable[[], None], keep_trying_s: 
         try:
             return step()
         except DBAPIError as error:
-            connection.rollback()
             if not isinstance(error.orig, _IN_THE_WAY):
                 raise
+            connection.rollback()
             number += 1
             if time.monotonic() > end:
                 raise Blocked(

@@ -101,7 +101,7 @@ def wrong(schema: Schema | None) -> str | None:
             f"the database's schema is {schema.version}, and this settlepipe knows none after {mine}; run the newer"
             " settlepipe that upgraded it"
         )
-    if schema.most < mine:
+    if schema.most < mine or any(one.half == PRE for one in pending(schema.version)):
         return (
             f"the database's schema is {schema.version}, and this settlepipe needs {mine}; run `settlepipe db upgrade`"
         )

@@ -79,7 +79,10 @@ def ask(runtime: Runtime, claim: CheckClaim) -> CheckResult:
     try:
         return provider.check(doubt, runtime.books, provider.authorise())
     except LoginRefused:
-        raise
+        if runtime.is_current(claim.payment.provider, provider):
+            raise
+        said = "the books were not opened with credentials that were replaced meanwhile"
+        return CheckResult(Verdict.INCONCLUSIVE, said, unread=True)
     except LoginUnavailable as error:
         return CheckResult(Verdict.INCONCLUSIVE, str(error), provider_down=True, unread=True)
     except Exception:  # a mistake in the adapter proves nothing about the payment

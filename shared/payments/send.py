@@ -108,7 +108,8 @@ def attempted(runtime: Runtime, claim: Claim, begun_s: float, looked_s: float | 
 
 def _attempt(runtime: Runtime, claim: Claim, begun_s: float, looked_s: float | None) -> Outcome:
     try:
-        auth, begun_s = _ready(runtime, claim, begun_s)
+        provider = runtime.provider(claim.payment.provider)
+        auth, begun_s = _ready(runtime, claim, provider, begun_s)
         now_s = boot_time_s()
         if now_s - begun_s > STALE_S:
             raise _NotSent(f"the claim was older than {STALE_S:.0f} s when it could be used")
@@ -118,7 +119,8 @@ def _attempt(runtime: Runtime, claim: Claim, begun_s: float, looked_s: float | N
             raise _NotSent("given back before it was sent: its process stops")
     except LoginRefused as error:  # the lane halts, and nothing was sent
         answer = Answer("login_refused", Meaning.NOT_SENT, detail=str(error))
-        return _outcome(runtime, claim, answer, sent=False, halt=str(error))
+        halts = str(error) if runtime.is_current(claim.payment.provider, provider) else None
+        return _outcome(runtime, claim, answer, sent=False, halt=halts)
     except (_NotSent, LoginUnavailable) as error:
         down = isinstance(error, LoginUnavailable) and not isinstance(error, LoginBusy)
         answer = Answer("not_sent", Meaning.NOT_SENT, detail=str(error), provider_down=down)
@@ -127,13 +129,12 @@ def _attempt(runtime: Runtime, claim: Claim, begun_s: float, looked_s: float | N
         alert(Alert.ADAPTER_FAILED, "the adapter failed before it sent anything", provider=claim.payment.provider)
         answer = Answer("adapter_failed", Meaning.NOT_SENT, detail="the adapter failed before sending", listed=False)
         return _outcome(runtime, claim, answer, sent=False)
-    answer = _call(runtime, claim, auth)
+    answer = _call(runtime, claim, provider, auth)
     return dataclasses.replace(_outcome(runtime, claim, answer, sent=True), took_s=boot_time_s() - now_s)
 
 
-def _ready(runtime: Runtime, claim: Claim, begun_s: float) -> tuple[Auth, float]:
+def _ready(runtime: Runtime, claim: Claim, provider: Provider, begun_s: float) -> tuple[Auth, float]:
     """What the call needs, and since when the claim is good: reading the baseline renews it."""
-    provider = runtime.provider(claim.payment.provider)
     rule = runtime.registrations[claim.payment.provider].operations[claim.payment.operation]
     try:
         with waiting_at_most(STALE_S):
@@ -154,8 +155,7 @@ def _ready(runtime: Runtime, claim: Claim, begun_s: float) -> tuple[Auth, float]
     return auth, begun_s
 
 
-def _call(runtime: Runtime, claim: Claim, auth: Auth) -> Answer:
-    provider = runtime.provider(claim.payment.provider)
+def _call(runtime: Runtime, claim: Claim, provider: Provider, auth: Auth) -> Answer:
     try:
         answer = provider.send(claim.payment, auth)
     except Exception:  # a mistake in the adapter: what the provider did is unknown, and must stay so
@@ -163,15 +163,13 @@ def _call(runtime: Runtime, claim: Claim, auth: Auth) -> Answer:
         alert(Alert.ADAPTER_FAILED, text, provider=claim.payment.provider)
         return Answer(kind="adapter_failed", meaning=Meaning.CHECK, detail="the adapter failed", listed=False)
     if not answer.listed:
-        alert(
-            Alert.UNLISTED_ANSWER,
-            "an answer that the adapter's table does not list",
-            provider=claim.payment.provider,
-            kind=answer.kind,
-            status=answer.http_status,
-        )
+        text = "an answer that the adapter's table does not list"
+        alert(Alert.UNLISTED_ANSWER, text, provider=claim.payment.provider, kind=answer.kind, status=answer.http_status)
     if answer.http_status == 401:
         wrong_credentials = _forget(provider, auth)
+        if not runtime.is_current(claim.payment.provider, provider):  # as it would be, but the lane goes on
+            meaning = Meaning.RESEND if answer.meaning is Meaning.HALT else answer.meaning
+            return dataclasses.replace(answer, meaning=meaning, detail="refused with credentials that were replaced")
         if wrong_credentials and answer.meaning is Meaning.REAUTH:
             detail = "two tokens in a row were refused; check the credentials, then `settlepipe lanes resume`"
             return dataclasses.replace(answer, meaning=Meaning.HALT, detail=detail)

@@ -1,7 +1,7 @@
 """Every setting, in one frozen object read from the environment and validated at start.
 
-Names are the environment's: prefix `SETTLEPIPE_`, nested with `__` (`SETTLEPIPE_HTTP__TOTAL_TIMEOUT_S`).
-Units are last in the names. The README's table is generated from this module.
+Names are the environment's: prefix `SETTLEPIPE_`, nested with `__` (`SETTLEPIPE_HTTP__TOTAL_TIMEOUT_S`). Each can
+stand in a file, too (`files`). Units are last in the names. The README's table is generated from this module.
 """
 
 import os
@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shared.domain.reference import MIN_KEY_CHARACTERS
-from shared.settings import broker_address
+from shared.settings import broker_address, files
 from shared.settings.alerting import AlertSettings
 from shared.settings.broker_address import BadAddress
 from shared.settings.sections import (
@@ -51,6 +51,9 @@ class Settings(BaseSettings):
     )
 
     home: Path = Field(Path(".settlepipe"), description="where the embedded servers and generated secrets live")
+    secrets_dir: Path | None = Field(
+        None, description="folder with a file for each setting that is not in the environment, called as its variable"
+    )
     database_url: SecretStr | None = Field(None, description="PostgreSQL; unset: the embedded one")
     broker_url: SecretStr | None = Field(
         None, description="Redis or Valkey, also behind Sentinel, for the streams and the bell; unset: the embedded one"
@@ -141,6 +144,16 @@ class Settings(BaseSettings):
             broker_address.read(value.get_secret_value(), queues_only=True)
         return value
 
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *_: object, **__: object
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given in Python, then the environment with what stands in files."""
+        source = EnvSettingsSource(settings_cls)
+        inline = {name: value for name, value in source.env_vars.items() if not _of_file(name.upper())}
+        source.env_vars = inline | {name.lower(): value for name, value in in_files().items()}
+        return init_settings, source
+
     def provider(self, name: str) -> ProviderSettings:
         """The section of provider `name`. Raises KeyError when there is none."""
         section = getattr(self, name, None)
@@ -168,6 +181,8 @@ def load_settings() -> Settings:
         mistakes += [
             _told(e["loc"], e["msg"], e.get("ctx")) for e in error.errors(include_url=False, include_input=False)
         ]
+    except files.Unreadable as error:
+        mistakes += error.mistakes
     except Exception as error:  # pydantic-settings wraps bad JSON in an error of its own
         mistakes.append(str(error))
     if len(mistakes) == 1:
@@ -182,12 +197,23 @@ def _told(location: tuple[int | str, ...], message: str, context: dict[str, Any]
     return f"{_variable(location)} {wrong}" if isinstance(wrong, BadAddress) else f"{_variable(location)}: {message}"
 
 
+def in_files() -> dict[str, str]:
+    """The settings that stand in files: variable to value. Raises files.Unreadable."""
+    return files.read(os.environ, PREFIX, _known)
+
+
 def _variable(location: tuple[int | str, ...]) -> str:
     return PREFIX + "__".join(str(part) for part in location).upper()
 
 
 def _unknown_names() -> list[str]:
-    return sorted(name for name in os.environ if name.startswith(PREFIX) and not _known(name[len(PREFIX) :].lower()))
+    names = sorted(name for name in os.environ if name.startswith(PREFIX))
+    return [name for name in names if not (_known(name[len(PREFIX) :].lower()) or _of_file(name))]
+
+
+def _of_file(name: str) -> bool:
+    """Does this variable name the file of a setting?"""
+    return name.startswith(PREFIX) and files.file_of(name, PREFIX, _known) is not None
 
 
 def _known(path: str) -> bool:

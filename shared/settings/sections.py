@@ -7,12 +7,15 @@ from string import Template
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, field_validator, model_validator
 
 from shared.domain.money import parse_amount
 
 SMTP_PORTS = {"smtp": 587, "smtps": 465, "smtp+plain": 25}  # the default of each scheme
 SMS_NAMES = ("amount", "currency", "intent_id", "source")  # what a payment's text message may name
+
+# Of a field whose change a running process can take up (`reloadable`).
+_RELOADS: dict[str, JsonValue] = {"reloads": True}
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -186,8 +189,8 @@ class ProviderSettings(Section):
 
 
 class BillcenterSettings(ProviderSettings):
-    username: str = Field("", description="of the third-party account")
-    password: SecretStr = Field(SecretStr(""), description="of the third-party account")
+    username: str = Field("", description="of the third-party account", json_schema_extra=_RELOADS)
+    password: SecretStr = Field(SecretStr(""), description="of the third-party account", json_schema_extra=_RELOADS)
     bank_code: str = Field("", description="the bank that made the transfer, where an intent names none")
     duplicate_pattern: str = Field(
         "", description="regular expression: a refusal's detail that says the payment id is known; empty: none does"
@@ -198,7 +201,7 @@ class BillcenterSettings(ProviderSettings):
 
 
 class UbillSettings(ProviderSettings):
-    api_key: SecretStr = Field(SecretStr(""), description="sent in the header `key`")
+    api_key: SecretStr = Field(SecretStr(""), description="sent in the header `key`", json_schema_extra=_RELOADS)
     pay_system: str = Field("WEB", max_length=64, description="`paySystem` of a payment")
     utc_offset_h: float = Field(4, ge=-12, le=14, description="zone of the dates in its lists (our reading: Georgia)")
     brand_id: int | None = Field(
@@ -241,9 +244,11 @@ class UbillSettings(ProviderSettings):
 
 
 class MtnSettings(ProviderSettings):
-    api_key: SecretStr | None = Field(None, description="sent in `X-API-Key`, where set")
-    client_id: str | None = Field(None, description="OAuth2 client credentials, where set")
-    client_secret: SecretStr | None = Field(None, description="OAuth2 client credentials, where set")
+    api_key: SecretStr | None = Field(None, description="sent in `X-API-Key`, where set", json_schema_extra=_RELOADS)
+    client_id: str | None = Field(None, description="OAuth2 client credentials, where set", json_schema_extra=_RELOADS)
+    client_secret: SecretStr | None = Field(
+        None, description="OAuth2 client credentials, where set", json_schema_extra=_RELOADS
+    )
     country_code: str | None = Field(None, pattern="^[A-Z]{3}$", description="`countryCode` (ISO 3166-1 alpha-3)")
     target_system: str | None = Field(None, pattern="^(ZSmart|CLM|DCBS|CS)$", description="`targetSystem`")
 
@@ -263,3 +268,8 @@ class InvoicepaymentSettings(ProviderSettings):
 
 class BmmsSettings(ProviderSettings):
     pass
+
+
+def reloadable(section: type[ProviderSettings]) -> list[str]:
+    """The fields of a provider's section that a running process can take up anew: what lets it in."""
+    return [name for name, field in section.model_fields.items() if field.json_schema_extra == _RELOADS]

@@ -251,7 +251,6 @@ def _psql(url: str, given: str) -> None:
 
 
 def _dumped(url: str) -> str:
-    command = [binaries_folder() / "pg_dump", f"--dbname={url}", "--schema-only", "--restrict-key=none"]
-    return subprocess.run(
-        command, env=bare_environment(), capture_output=True, text=True, timeout=300, check=True
-    ).stdout
+    command = [str(binaries_folder() / "pg_dump"), f"--dbname={url}", "--schema-only", "--restrict-key=none"]
+    done = subprocess.run(command, env=bare_environment(), capture_output=True, text=True, timeout=300, check=True)
+    return str(done.stdout)

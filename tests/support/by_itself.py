@@ -98,6 +98,13 @@ class ByItself:
 @contextmanager
 def running(name: str, folder: Path, *words: str, **settings: str) -> Iterator[ByItself]:
     """`settlepipe run name`, started; it is killed at the end of the block."""
+    with running_of(ROOT, name, folder, *words, **settings) as one:
+        yield one
+
+
+@contextmanager
+def running_of(tree: Path, name: str, folder: Path, *words: str, **settings: str) -> Iterator[ByItself]:
+    """The same of the product whose code is in `tree`."""
     (port,) = free_ports(1)
     log = folder / f"{name}-{len(list(folder.iterdir()))}.log"
     with notified() as heard, log.open("wb") as sink:
@@ -107,7 +114,7 @@ def running(name: str, folder: Path, *words: str, **settings: str) -> Iterator[B
             env=given | {"NOTIFY_SOCKET": str(heard.address)},
             stderr=sink,
             stdout=sink,
-            cwd=ROOT,
+            cwd=tree,
         )
         try:
             yield ByItself(process, port, heard, log)

@@ -34,8 +34,8 @@ def _keep_range(ctx: Any, step: Any, **_: Any) -> None:
 given: dict[str, Any] = {"transaction_per_migration": True, "on_version_apply": _keep_range}
 if context.is_offline_mode():
     # named: a style of parameters in which a per cent sign is itself
-    named = {"dialect_name": "postgresql", "dialect_opts": {"paramstyle": "named"}, "literal_binds": True}
-    context.configure(**named, transactional_ddl=True, **given)
+    given |= {"dialect_name": "postgresql", "dialect_opts": {"paramstyle": "named"}}
+    context.configure(literal_binds=True, transactional_ddl=True, **given)
     for statement in ("SET search_path = public", *_BEFORE):
         context.execute(statement)
 else:

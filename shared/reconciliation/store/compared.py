@@ -1,8 +1,8 @@
 """Each payment that a run looked at, as it was then: a table of its own for each run.
 
-A partition of `reconciled_payments`, filled before it is attached, which costs less than adding the rows to one that is
-there; and dropped as a whole when it is old, where deleting would leave millions of dead rows behind. Making and
-dropping it is the owner's: functions of the database do it, so that a night needs no more than to read and write rows.
+A partition of `reconciled_payments`, filled before it is attached, and dropped as a whole when it is old, where
+deleting would leave millions of dead rows behind. Making and dropping it is the owner's: functions of the database do
+it, so that a night needs no more than to read and write rows.
 """
 
 from shared.database.engine import Connection

@@ -56,3 +56,23 @@ CREATE FUNCTION analyze_checks() RETURNS void LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$ BEGIN ANALYZE public.checks; END $$;
 REVOKE ALL ON FUNCTION begin_run_payments(bigint), attach_run_payments(bigint), drop_run_payments(bigint),
     analyze_night(bigint), analyze_checks() FROM PUBLIC;
+
+-- Which code may work here is the owner's to write, and whoever reads has no use for the providers' tokens: what a role
+-- was given with all other tables (shared/database/grants.sql) is taken from it.
+DO $$
+DECLARE given record;
+BEGIN
+    FOR given IN
+        SELECT DISTINCT c.relname, a.grantee::regrole AS role,
+            has_table_privilege(a.grantee, c.oid, 'INSERT') AS writes
+        FROM pg_class c, aclexplode(c.relacl) a
+        WHERE c.oid IN ('alembic_version'::regclass, 'code_range'::regclass, 'tokens'::regclass)
+            AND a.grantee NOT IN (0, c.relowner)
+    LOOP
+        IF given.relname = 'tokens' AND NOT given.writes THEN
+            EXECUTE format('REVOKE ALL ON tokens FROM %s', given.role);
+        ELSIF given.relname <> 'tokens' AND given.writes THEN
+            EXECUTE format('REVOKE INSERT, UPDATE, DELETE ON %I FROM %s', given.relname, given.role);
+        END IF;
+    END LOOP;
+END $$;
