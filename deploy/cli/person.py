@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from deploy.cli.failures import Failed, WrongUse
+from deploy.cli.failures import WrongUse
 from shared.domain.roles import Deed
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ By = Annotated[str | None, typer.Option(help="who does it; kept for ever. Left o
 Why = Annotated[str | None, typer.Option("--reason", help="why; kept for ever")]
 
 Done = TypeVar("Done")
-_MAX_BYTES = 4096
 
 
 def named(database: "Database", by: str | None, deed: Deed, *, otherwise: str | None = None) -> str:
@@ -39,18 +38,8 @@ def named_on(connection: "Connection", by: str | None, deed: Deed, *, otherwise:
 def _token() -> str | None:
     from shared.settings import load_settings
 
-    settings = load_settings()
-    if settings.person_token is not None and settings.person_token_file is not None:
-        raise WrongUse("SETTLEPIPE_PERSON_TOKEN and SETTLEPIPE_PERSON_TOKEN_FILE are both set; set one of them")
-    if settings.person_token is not None:
-        return settings.person_token.get_secret_value().strip()
-    if settings.person_token_file is None:
-        return None
-    try:
-        with settings.person_token_file.open("rb") as file:
-            return file.read(_MAX_BYTES).decode("ascii", "replace").strip()
-    except OSError as error:
-        raise Failed(f"SETTLEPIPE_PERSON_TOKEN_FILE can't be read: {error.strerror}") from None
+    token = load_settings().person_token
+    return None if token is None else token.get_secret_value().strip()
 
 
 def reason(given: str | None) -> str | None:

@@ -109,7 +109,6 @@ class Settings(BaseSettings):
         " loopback address it needs none",
     )
     person_token: SecretStr | None = Field(None, description="who you are, for commands that decide (docs/people.md)")
-    person_token_file: Path | None = Field(None, description="the same, in a file that only you can read")
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR")
 
     broker_tls: BrokerTlsSettings = BrokerTlsSettings()
