@@ -14,14 +14,18 @@ log = get_logger(__name__)
 
 
 def keep(database: Database, seen: Seen, found: Mapping[About, Figures], keep_days: int) -> None:
-    """Make the table what was found; log what was raised (as an alert) and what was cleared. Nothing is written, nor
-    logged, while the store is held, or while another process writes. keep_days: for which cleared ones stay. Raises
-    what the database raises.
+    """Make the table what was found; log what was raised (as an alert) and what was cleared. While the store is held
+    all stays as it is, and that it is held stands beside it: whoever held it has logged that. While another process
+    writes, nothing is written, nor logged. keep_days: for which cleared ones stay. Raises what the database raises.
 
     Dying between the commit and the log: it stands in the table and is in no log.
     """
     with database.transaction() as connection:
-        if not store.is_open(connection, seen) or not kept.try_lock(connection):
+        if not kept.try_lock(connection):
+            return
+        if not store.is_open(connection, seen):
+            if store.look(connection).held_at is not None:
+                kept.add(connection, {(Alert.STORE_HELD, ""): {}})
             return
         changes = kept.write(connection, found)
         kept.forget(connection, keep_days)

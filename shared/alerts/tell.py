@@ -11,6 +11,7 @@ from shared.database import store as whole
 from shared.database.engine import Database
 from shared.database.store import Seen
 from shared.settings.alerting import AlertSettings
+from shared.telemetry.alerts import Alert
 from shared.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -20,15 +21,20 @@ _MARGIN_S = 30.0  # a lease is what a sending may take, and this
 
 
 def tell(database: Database, seen: Seen, way: Way, settings: AlertSettings) -> int:
-    """Send what is due by this way, once; how many were told. Nothing while the store is held.
+    """Send what is due by this way, once; how many were told. While the store is held, only that it is.
 
     Raises what the database raises; nothing for what the receiver does.
     """
     with database.transaction() as connection:
+        only = None
         if not whole.is_open(connection, seen):
-            return 0
+            if whole.look(connection).held_at is None:
+                return 0
+            only = Alert.STORE_HELD.value
         lease_s = way.limit_s + _MARGIN_S
-        batch = store.take(connection, way.name, repeat_s=way.repeat_s, again_s=settings.again_s, lease_s=lease_s)
+        batch = store.take(
+            connection, way.name, repeat_s=way.repeat_s, again_s=settings.again_s, lease_s=lease_s, only=only
+        )
     if batch is None:
         return 0
     try:

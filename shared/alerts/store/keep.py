@@ -28,16 +28,25 @@ def try_lock(connection: Connection) -> bool:
 
 def write(connection: Connection, found: Mapping[About, Figures]) -> Changes:
     """Make the table what was found."""
-    given = {
-        "names": [which.value for which, _ in found],
-        "subjects": [subject for _, subject in found],
-        "figures": [json.dumps(figures) for figures in found.values()],
-    }
+    given = _given(found)
     cleared = connection.execute(_SQL["clear"], given).fetchall()
     rows = connection.execute(_SQL["raise"], given).fetchall() if found else []
     return Changes([row for row in rows if row["fresh"]], cleared)
 
 
+def add(connection: Connection, found: Mapping[About, Figures]) -> None:
+    """Have these stand, beside what stands."""
+    connection.execute(_SQL["raise"], _given(found))
+
+
 def forget(connection: Connection, days: int) -> None:
     """Delete what was cleared so many days ago."""
     connection.execute(_SQL["forget"], {"days": days})
+
+
+def _given(found: Mapping[About, Figures]) -> dict[str, list[str]]:
+    return {
+        "names": [which.value for which, _ in found],
+        "subjects": [subject for _, subject in found],
+        "figures": [json.dumps(figures) for figures in found.values()],
+    }

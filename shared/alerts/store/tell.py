@@ -30,12 +30,15 @@ class Batch:
     now: datetime
 
 
-def take(connection: Connection, way: str, *, repeat_s: float | None, again_s: float, lease_s: float) -> Batch | None:
+def take(
+    connection: Connection, way: str, *, repeat_s: float | None, again_s: float, lease_s: float, only: str | None = None
+) -> Batch | None:
     """What is to be told next by this way, the oldest first; None: nothing.
 
     repeat_s: what stands is told anew after so long; None: only when there is more of it, after `again_s`.
+    only: nothing but the alert of this name.
     """
-    given = {"way": way, "repeat_s": repeat_s, "again_s": again_s, "lease_s": lease_s, "limit": MOST}
+    given = {"way": way, "repeat_s": repeat_s, "again_s": again_s, "lease_s": lease_s, "limit": MOST, "only": only}
     rows = connection.execute(_SQL["take"], given).fetchall()
     if not rows:
         return None

@@ -2,16 +2,16 @@
 -- What this way is to tell next, taken for a lease: what stands and was not told (or is to be told again), and the end
 -- of what was tried to be told. Whoever took one meanwhile counted its attempts on, and it isn't taken twice.
 WITH found AS (
-    SELECT a.id, false AS ended,
+    SELECT a.id, a.name, false AS ended,
         coalesce(a.figures ->> 'payments', a.figures ->> 'discrepancies', a.figures ->> 'entries', '0')::bigint AS number
     FROM alerts a WHERE a.cleared_at IS NULL
     UNION ALL
-    SELECT a.id, true, 0 FROM alerts_told o JOIN alerts a ON a.id = o.alert_id
+    SELECT a.id, a.name, true, 0 FROM alerts_told o JOIN alerts a ON a.id = o.alert_id
     WHERE o.way = %(way)s AND o.cleared_told_at IS NULL AND a.cleared_at IS NOT NULL
 ), due AS (
     SELECT f.id, coalesce(t.attempts, 0) AS attempts, t.told_at
     FROM found f LEFT JOIN alerts_told t ON t.alert_id = f.id AND t.way = %(way)s
-    WHERE coalesce(t.due_at <= clock(), true) AND (f.ended OR t.told_at IS NULL
+    WHERE coalesce(t.due_at <= clock(), true) AND f.name = coalesce(%(only)s::text, f.name) AND (f.ended OR t.told_at IS NULL
         OR t.told_at <= clock() - make_interval(secs => %(repeat_s)s)
         OR f.number > t.told_number AND t.told_at <= clock() - make_interval(secs => %(again_s)s))
     ORDER BY f.id LIMIT %(limit)s

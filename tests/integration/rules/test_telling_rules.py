@@ -176,10 +176,13 @@ def test_two_senders_never_have_the_same_one(world: World) -> None:
     assert world.rows("SELECT failure FROM alerts_told") == [{"failure": None}]
 
 
-def test_a_held_store_sends_nothing(world: World) -> None:
+def test_of_a_held_store_nothing_is_told_but_that(world: World) -> None:
     receiver = Receiver()
     stands(world, PARKED)
     world.execute("UPDATE store SET held_at = clock(), held_reason = 'made up'")
     assert send(world, way(receiver)) == 0
+    stands(world)
+    assert send(world, way(receiver)) == 1
+    assert receiver.heard() == [("store_held", "stands", 0, False)]
     world.execute("UPDATE store SET held_at = NULL, held_reason = NULL")
     assert send(world, way(receiver)) == 1
