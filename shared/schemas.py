@@ -83,7 +83,7 @@ class Quarantined(BaseModel):
 
 
 class Summary(BaseModel):
-    """A night's sums: the report's summary.json."""
+    """A night's sums: those of the report's summary.json."""
 
     provider: str
     title: str
@@ -102,8 +102,6 @@ class Summary(BaseModel):
     open: int
     sums: list[dict[str, Any]]
     open_by_age: list[dict[str, Any]]
-    hours: Any
-    times: dict[str, str | None]
 
 
 class Recovered(BaseModel):

@@ -39,6 +39,7 @@ _SENSITIVE = frozenset(
         "receipt",
         "notify",
         "target",
+        "metadata",
         "payment_method",
         "input_value",
     }

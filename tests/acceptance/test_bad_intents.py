@@ -27,6 +27,9 @@ def _padded(source: str, number: int, size: int) -> bytes:
     return raw
 
 
+ENTRY = "the entry must have exactly one field, `intent`, and may have `traceparent` beside it"
+
+
 def _bad(source: str) -> dict[str, tuple[bytes, str]]:
     """Name to (bytes, a part of the reason)."""
     nested = b'{"a":' * 200 + b"1" + b"}" * 200
@@ -131,7 +134,7 @@ def test_bad_intents_go_to_quarantine_with_a_reason_and_an_event_and_good_ones_a
     }
     assert not wrong, wrong
     other_form = [row for row in rows if row["sha256"] not in wanted]
-    assert [row["reason"] for row in other_form] == ["the entry must have exactly one field, `intent`"] * 2
+    assert [row["reason"] for row in other_form] == [ENTRY] * 2
     raws = {row["sha256"]: bytes(row["raw"]) for row in rows}
     kept = {name: raw if len(raw) <= MAX_BYTES else raw[:KEPT_BYTES] for name, (raw, _) in bad.items()}
     assert all(raws[hashlib.sha256(bad[name][0]).hexdigest()] == raw for name, raw in kept.items()), (
@@ -141,7 +144,8 @@ def test_bad_intents_go_to_quarantine_with_a_reason_and_an_event_and_good_ones_a
 
 
 def _quarantine(up: Stack, count: int) -> list[Row]:
-    statement = "SELECT id, encode(sha256, 'hex') AS sha256, reason, raw, stream, entry_id FROM quarantine ORDER BY id"
+    statement = """SELECT id, encode(sha256, 'hex') AS sha256, reason, code, raw, stream, entry_id,
+        CASE WHEN conflict_of IS NOT NULL THEN subject END AS conflict_of FROM quarantine ORDER BY id"""
     rows = up.query(statement)
     return rows if len(rows) >= count else []
 
@@ -159,6 +163,8 @@ def _has_an_event_each(up: Stack, rows: list[Row]) -> None:
             "sha256": row["sha256"],
             "stream": STREAM,
             "entry_id": row["entry_id"],
+            "code": row["code"],
+            "conflict_of": row["conflict_of"],
         }
         for row in rows
     }
