@@ -31,6 +31,14 @@ def pairs(row: Shown, reader: Reader) -> list[tuple[str, str]]:
     return list(_pairs(row.evidence, told, row.currency, reader))
 
 
+def totals(row: Shown) -> tuple[int, int] | None:
+    """Of an invoice's difference: what ours on it come to, and what it was paid there, in all; None of any other."""
+    invoice = row.evidence.get("invoice")
+    if row.payment or not invoice:
+        return None
+    return int(invoice["net_minor"]), int(invoice["amount_paid_minor"])
+
+
 def _pairs(
     part: Mapping[str, Any], told: set[tuple[str, Any]], currency: str | None, reader: Reader
 ) -> Iterator[tuple[str, str]]:

@@ -11,11 +11,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from shared.domain.discrepancies import Category
 from shared.reconciliation.report import charts
-from shared.reconciliation.report.evidence import pairs
+from shared.reconciliation.report.evidence import pairs, totals
 from shared.reconciliation.report.figures import Reader
 from shared.reconciliation.report.picture import ROWS, STATES, Picture
 from shared.reconciliation.report.words import STATES as STATE_WORDS
-from shared.reconciliation.report.words import WORDS, Weight, here, words
+from shared.reconciliation.report.words import WORDS, Weight, here, weight, words
 
 _PAGES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -51,6 +51,8 @@ def page(picture: Picture, locale: Locale, written_at: datetime) -> str:
         length=charts.length,
         bar=charts.bar,
         pairs=pairs,
+        weight=weight,
+        totals=totals,
         rows=ROWS,
         written_at=written_at,
     )

@@ -9,7 +9,7 @@ from shared.database.engine import Connection
 from shared.domain.discrepancies import Category, Reconciliation, Total
 from shared.reconciliation.report.words import WORDS, Weight, words
 from shared.reconciliation.store import reports
-from shared.reconciliation.store.reports import Age, Change, Hour, Kept, Shown
+from shared.reconciliation.store.reports import Age, Change, Hour, Kept, Shown, Stake
 
 ROWS = 200  # of a category, on the page; the file has all of them
 STATES = ("succeeded", "refused", "cancelled", "open")
@@ -58,7 +58,7 @@ class Bucket:
 class Picture:
     """One run. provider_title: as people call it. fresh: open findings that nobody had seen before.
 
-    findings, settled (those that are closed already, by category): of the run's own day. carried: what was open of
+    findings, stakes: of the run's own day. carried: what was open of
     earlier days, and closed since the night before. changes: what that changed about the sums of earlier days.
 
     hours: payments by state for each hour of the period; outside: those that came in, or ended, outside of it.
@@ -71,7 +71,7 @@ class Picture:
     findings: Sequence[Shown]
     carried: Sequence[Shown]
     changes: Sequence[Change]
-    settled: Mapping[str, int]
+    stakes: Sequence[Stake]
     ages: Sequence[Age]
     hours: Sequence[Mapping[str, int]]
     outside: int
@@ -92,14 +92,31 @@ class Picture:
         """How many entries agree, differed and are closed, are to be watched, are to be acted on."""
         counts = dict.fromkeys(Weight, 0)
         for category in Category:
-            closed = self.settled.get(category, 0)
+            closed, urgent = self.settled(category), self.urgent(category)
             counts[Weight.SETTLED] += closed
-            counts[WORDS[category].weight] += self.count(category) - closed
+            counts[Weight.ACT] += urgent
+            counts[WORDS[category].weight] += self.count(category) - closed - urgent
         return counts
+
+    def settled(self, category: Category) -> int:
+        """How many of a category are closed already."""
+        return sum(stake.settled for stake in self.stakes if stake.category == category)
+
+    def urgent(self, category: Category) -> int:
+        """How many need action of a category most of which resolves itself; none of one that needs it anyway."""
+        if WORDS[category].weight is Weight.ACT:
+            return 0
+        return sum(stake.urgent for stake in self.stakes if stake.category == category)
+
+    def in_question(self, category: Category) -> Mapping[str, int]:
+        """Money in question of a category, by currency."""
+        return {stake.currency: stake.minor for stake in self.stakes if stake.category == category and stake.minor}
 
     def weight(self, category: Category) -> Weight:
         """What is to be done about a category: nothing where all of it is closed."""
-        open_ones = self.count(category) - self.settled.get(category, 0)
+        open_ones = self.count(category) - self.settled(category)
+        if self.urgent(category):
+            return Weight.ACT
         return WORDS[category].weight if open_ones else Weight.SETTLED
 
     def count(self, category: Category) -> int:
@@ -139,7 +156,7 @@ def gather(connection: Connection, run: Reconciliation, kept: Kept, title: str, 
         findings=reports.findings(connection, run, ROWS),
         carried=reports.carried(connection, run, ROWS),
         changes=kept.changes,
-        settled=reports.settled(connection, run),
+        stakes=reports.stakes(connection, run),
         ages=reports.ages(connection, run),
         hours=_by_hour(kept.hours, run),
         outside=sum(hour.count for hour in kept.hours if hour.hour < 0),
@@ -163,7 +180,7 @@ def _bucket(title: str, ages: Sequence[Age]) -> Bucket:
     counts = {str(weight): 0 for weight in (Weight.ACT, Weight.WATCH)}
     minor: dict[str, int] = {}
     for age in ages:
-        counts[str(words(age.category).weight)] += age.count
+        counts[str(Weight.ACT if age.urgent else words(age.category).weight)] += age.count
         if age.currency is not None:
             minor[age.currency] = minor.get(age.currency, 0) + age.minor
     return Bucket(title, counts, minor)

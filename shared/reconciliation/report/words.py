@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from shared.domain.discrepancies import Category
 
@@ -51,7 +52,8 @@ WORDS: Mapping[Category, Words] = {
     Category.AMOUNT_MISMATCH: Words(
         Weight.ACT,
         "Different amount",
-        "The payment is in both books, with different amounts.",
+        "The payment is in both books, with different amounts; or an invoice was paid less there in all than our "
+        "payments on it come to, and no single payment explains it.",
         "Ask the provider to correct their entry, or have the rest paid or returned. Our amount is what the customer "
         "was charged.",
     ),
@@ -89,8 +91,9 @@ WORDS: Mapping[Category, Words] = {
         "Paid by somebody else",
         "An account or invoice that we have paid also got money that did not come from us, such as a payment at "
         "another bank or at the counter.",
-        "Usually nothing. Where the evidence names candidates, a payment of ours whose outcome is not known has just "
-        "this amount: compare it with the provider first.",
+        "Where it says that it needs action, it has just the amount of payments of ours, which are named: it may be a "
+        "payment whose outcome is not known, a second payment of the same bill, or a correction of ours. Ask the "
+        "provider which it is before anything is paid or decided. Otherwise usually nothing.",
     ),
     Category.LATE: Words(
         Weight.WATCH,
@@ -103,10 +106,20 @@ WORDS: Mapping[Category, Words] = {
         "Outcome not known yet",
         "Nobody could say so far whether this payment was made: the provider's answer was lost or unclear, and the "
         "books don't show it. It counts as zero in both sums; its amount stands beside it.",
-        "Wait for the next report. If it is still here after two days, ask the provider, then the people who operate "
-        "settlepipe enter the answer.",
+        "Where it says that it needs action, it waits for a person's decision, and nothing comes by itself: ask the "
+        "provider, then the people who operate settlepipe enter the answer. Otherwise wait for the next report, and do "
+        "the same if it is still here after two days.",
     ),
 }
+
+
+def weight(category: str, state: str | None, evidence: Mapping[str, Any]) -> Weight:
+    """Of one finding that is open. state: of its payment, as it was then."""
+    if category == Category.STILL_UNKNOWN and state == "parked":
+        return Weight.ACT
+    if category == Category.PAID_ELSEWHERE and "payments" in evidence:
+        return Weight.ACT
+    return WORDS[Category(category)].weight
 
 
 def words(category: str) -> Words:
@@ -156,4 +169,5 @@ EVIDENCE: Mapping[str, str] = {
     "since_minor": "by us since then",
     "difference_minor": "difference",
     "payments": "could be",
+    "decided": "decided by a person",
 }

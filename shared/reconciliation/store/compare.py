@@ -100,7 +100,8 @@ LINE = """jsonb_build_object('kind', l.kind, 'account', l.account, 'marker', l.m
     'currency', l.currency, 'at', utc_text(l.at), 'reference', l.reference, 'status', l.status)"""
 _PAYMENT = f"""jsonb_build_object('source', p.source, 'intent_id', p.intent_id, 'operation', p.operation,
     'state', c.state, 'amount_minor', {SIGNED_MINOR}, 'currency', p.currency, 'sent_reference', p.sent_reference,
-    'finished_at', utc_text(c.finished_at))"""
+    'finished_at', utc_text(c.finished_at), 'decided', (SELECT concat(r.action, ', by ', r.by_whom, ': ', r.reason)
+        FROM {every("resolutions")} r WHERE r.payment_id = p.id ORDER BY r.id DESC LIMIT 1))"""
 INTO = """INSERT INTO findings (run_id, identity, category, payment_id, account, currency, local_minor, provider_minor,
     evidence)"""
 

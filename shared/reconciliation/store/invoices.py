@@ -111,7 +111,7 @@ SELECT %(run)s, k.category || ':' || %(prefix)s || i.account, k.category, NULL, 
         'invoice', to_jsonb(i) - 'account' - 'chosen', 'payments', l.payments))
 FROM unexplained i LEFT JOIN listed l ON l.account = i.account AND l.currency = i.currency
 CROSS JOIN LATERAL (
-    SELECT CASE WHEN i.difference_minor > 0 THEN 'paid_elsewhere' ELSE 'missing_at_provider' END AS category) k
+    SELECT CASE WHEN i.difference_minor > 0 THEN 'paid_elsewhere' ELSE 'amount_mismatch' END AS category) k
 """
 
 

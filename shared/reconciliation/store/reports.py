@@ -23,10 +23,16 @@ from shared.domain.discrepancies import Reconciliation
 _SQL = statements(__file__)
 
 
-# What is not known adds nothing to a sum: its own amount is what is in question.
-_AT_STAKE = """CASE {0}.category WHEN 'still_unknown'
+# What is not known adds nothing to a sum: its own amount is what is in question. Money that may be that of a payment
+# without an outcome is in question there, once.
+_AT_STAKE = """CASE WHEN {0}.category = 'still_unknown'
     THEN abs(coalesce(({0}.evidence #>> '{{payment,amount_minor}}')::numeric, 0))
+    WHEN {0}.category = 'paid_elsewhere' AND EXISTS (SELECT FROM jsonb_array_elements({0}.evidence -> 'payments') x
+        WHERE x ->> 'state' NOT IN ('succeeded', 'refused', 'cancelled')) THEN 0
     ELSE abs(coalesce({0}.local_minor, 0) - coalesce({0}.provider_minor, 0)) END"""
+# Somebody has to do something, though most of the category resolve themselves: as `words.weight` has it.
+_URGENT = """({0}.category = 'still_unknown' AND {0}.evidence #>> '{{payment,state}}' = 'parked'
+    OR {0}.category = 'paid_elsewhere' AND {0}.evidence ? 'payments')"""
 STATE = "f.evidence #>> '{payment,state}'"  # of the payment, as it was then
 TOLD = "LEFT JOIN told_discrepancies t ON t.run_id = %(run)s AND t.identity = f.identity"
 _PAYMENT = """p.source || '/' || p.intent_id AS payment, p.operation, p.amount_minor, p.currency AS own_currency,
@@ -59,17 +65,22 @@ LEFT JOIN {every("payments")} p ON p.id = t.payment_id ORDER BY t.open DESC, t.f
 """
 
 _AGES = f"""
-SELECT greatest(%(day)s - d.first_day, 0) AS days, d.category, d.currency, count(*) AS count,
+SELECT greatest(%(day)s - d.first_day, 0) AS days, d.category, d.currency, {_URGENT.format("d")} IS TRUE AS urgent,
+    count(*) AS count,
     sum({_AT_STAKE.format("d")}) AS minor
 FROM (SELECT t.first_day, t.category, t.currency, t.local_minor, t.provider_minor,
         coalesce(t.evidence, f.evidence) AS evidence
     FROM told_discrepancies t LEFT JOIN findings f ON f.run_id = t.run_id AND f.identity = t.identity
     WHERE t.run_id = %(run)s AND t.open) d
-GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
 """
 
-_SETTLED = f"""SELECT f.category, count(*) AS count FROM findings f {TOLD}
-WHERE f.run_id = %(run)s AND coalesce(f.of_day, %(day)s) = %(day)s AND NOT t.open GROUP BY 1"""
+_STAKES = f"""
+SELECT f.category, f.currency, count(*) FILTER (WHERE NOT coalesce(t.open, true)) AS settled,
+    count(*) FILTER (WHERE coalesce(t.open, true) AND {_URGENT.format("f")}) AS urgent,
+    coalesce(sum({_AT_STAKE.format("f")}) FILTER (WHERE coalesce(t.open, true)), 0) AS minor
+FROM findings f {TOLD} WHERE f.run_id = %(run)s AND coalesce(f.of_day, %(day)s) = %(day)s GROUP BY 1, 2 ORDER BY 1, 2
+"""
 
 # By the hour of their end; those without one by the hour they came in. What is outside of the period is hour -1.
 _KEEP_HOURS = f"""
@@ -123,7 +134,21 @@ class Age:
     days: int
     category: str
     currency: str | None
+    urgent: bool
     count: int
+    minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stake:
+    """The findings of the run's own day, of one category and currency. settled: those that are closed; urgent: those
+    that are open and need action, though most of the category resolve themselves. minor: in question, of what is open.
+    """
+
+    category: str
+    currency: str
+    settled: int
+    urgent: int
     minor: int
 
 
@@ -188,11 +213,10 @@ def ages(connection: Connection, run: Reconciliation) -> list[Age]:
     return [Age(**whole(row)) for row in connection.execute(_AGES, given).fetchall()]
 
 
-def settled(connection: Connection, run: Reconciliation) -> dict[str, int]:
-    """How many of the run's findings of its own day were closed, by category: by the books' own evidence, or by a
-    person."""
-    rows = connection.execute(_SETTLED, {"run": run.id, "day": run.day}).fetchall()
-    return {row["category"]: row["count"] for row in rows}
+def stakes(connection: Connection, run: Reconciliation) -> list[Stake]:
+    """What of the run's own day is closed (by the books' own evidence, or by a person), urgent, and in question."""
+    rows = connection.execute(_STAKES, {"run": run.id, "day": run.day}).fetchall()
+    return [Stake(**whole(row)) for row in rows]
 
 
 def kept(connection: Connection, run_id: int) -> Kept:

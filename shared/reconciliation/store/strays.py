@@ -6,6 +6,7 @@ of a payment at another provider it is nobody's here.
 """
 
 from shared.database.engine import Connection
+from shared.database.rows import SIGNED_MINOR
 from shared.domain.discrepancies import Reconciliation
 from shared.reconciliation.store.compare import IN_PERIOD, INTO, LINE
 from shared.reconciliation.store.scope import ARISEN, PAYMENTS, given
@@ -37,11 +38,31 @@ SELECT number, category, identity FROM named n WHERE (new OR identity IN (SELECT
     AND NOT EXISTS (SELECT FROM discrepancies d WHERE d.identity = n.identity AND NOT {ARISEN})
 """
 
+# Whose it could be, for people to look at; an amount proves nothing. An open payment of just this amount; ours that
+# succeeded about then with the same amount, which may be paid twice; ours of which it is a correction. 20 of them.
+_CANDIDATES = f"""
+    SELECT jsonb_agg(c.named) AS payments FROM (
+        SELECT jsonb_build_object('source', p.source, 'intent_id', p.intent_id, 'state', p.state,
+            'amount_minor', {SIGNED_MINOR}, 'sent_reference', p.sent_reference) AS named
+        FROM scope s JOIN payments p ON p.id = s.id
+        WHERE s.account = l.account AND s.currency = l.currency AND s.signed_minor = l.amount_minor
+            AND s.finished_at IS NULL
+        UNION ALL
+        SELECT jsonb_build_object('source', p.source, 'intent_id', p.intent_id, 'state', p.state,
+            'amount_minor', {SIGNED_MINOR}, 'sent_reference', p.sent_reference)
+        FROM {PAYMENTS} p WHERE p.books_key = %(prefix)s || l.account AND p.state = 'succeeded'
+            AND p.provider = %(provider)s AND p.currency = l.currency AND ({SIGNED_MINOR} = -l.amount_minor
+                OR l.kind = 'payment' AND {SIGNED_MINOR} = l.amount_minor
+                    AND p.finished_at BETWEEN l.at - interval '2 days' AND l.at + interval '2 days')
+        LIMIT 20) c
+"""
+
 _FOUND = f"""
 {INTO}
 SELECT %(run)s, s.identity, s.category, NULL, l.account, l.currency, 0, l.amount_minor,
-    jsonb_strip_nulls(jsonb_build_object('line', {LINE}))
+    jsonb_strip_nulls(jsonb_build_object('line', {LINE}, 'payments', c.payments))
 FROM strays s JOIN booked l ON l.number = s.number AND l.id IS NULL
+LEFT JOIN LATERAL ({_CANDIDATES}) c ON s.category = 'paid_elsewhere'
 """
 
 

@@ -188,3 +188,59 @@ def test_the_report_says_what_is_of_the_day_and_what_is_carried_forward(night: N
     assert carried
     assert f"shop/ord-{ours}" in carried[1]
     assert "Closed by" in carried[1]
+
+
+def weights(night: Night, run_id: int, folder: Path) -> dict[str, int]:
+    entries: dict[str, int] = json.loads(files(night, run_id, folder)["summary.json"])["entries"]
+    return entries
+
+
+def test_what_is_parked_needs_action_and_is_in_question_once(night: Night, tmp_path: Path) -> None:
+    night.payment("7", 40, "parked")
+    night.payment("7", 25, "unknown")
+    run = night.compare(night.line("7", 40, "cash", reference="R-1")).run
+    assert weights(night, run.id, tmp_path) == {"agrees": 0, "settled": 0, "watch": 1, "act": 2}
+    page = (tmp_path / "report.html").read_text("utf-8").replace("\u00a0", " ")
+    assert "In question: 65.00 MNT" in page, "the line may be the payment: its money is in question there"
+    assert page.count("In question: ") == 1
+    summary = json.loads((tmp_path / "summary.json").read_bytes())
+    assert summary["open_by_age"][0]["in_question"] == {"MNT": "65.00"}
+
+
+@pytest.mark.parametrize(
+    ("amount", "kind", "act"), [(100, "payment", 1), (-100, "other", 1), (99, "payment", 0), (-99, "other", 0)]
+)
+def test_an_entry_of_the_sum_of_a_payment_of_ours_needs_action_and_names_it(
+    night: Night, tmp_path: Path, amount: int, kind: str, act: int
+) -> None:
+    """It may be the same bill paid twice, or a correction of our payment."""
+    ours = night.payment("7", 100)
+    run = night.compare(night.line("7", 100, ours), night.line("7", amount, "x", kind=kind, reference="R-1")).run
+    assert weights(night, run.id, tmp_path)["act"] == act
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert page.count("could be") == act
+
+
+def test_a_total_that_no_payment_explains_shows_both_totals(world: World, tmp_path: Path) -> None:
+    night = Night(world, TOTALS)
+    night.payment("A", 70)
+    night.payment("A", 30)
+    run = night.compare(night.total("A", 99)).run
+    files(night, run.id, tmp_path)
+    page = (tmp_path / "report.html").read_text("utf-8").replace("\u00a0", " ")
+    told = re.search('<section [^>]*id="amount_mismatch">(.*?)</section>', page, flags=re.DOTALL)
+    assert told
+    words = " ".join(re.sub("<[^>]*>", " ", told[1]).split())
+    assert "100.00 MNT in all 99.00 MNT in all; in the sums -1.00" in words
+
+
+def test_what_a_person_decided_is_named(night: Night, tmp_path: Path) -> None:
+    ours = night.payment("7", 100, "refused")
+    night.world.execute(
+        """INSERT INTO resolutions (payment_id, action, from_state, reason, by_whom)
+        VALUES (%s, 'refused', 'parked', 'the provider says so', 'Nomin')""",
+        ours,
+    )
+    run = night.compare(night.line("7", 100, ours)).run
+    page = files(night, run.id, tmp_path)["report.html"].decode()
+    assert "refused, by Nomin: the provider says so" in page

@@ -38,8 +38,8 @@ def test_a_payment_that_the_total_lacks_is_missing_at_the_provider(night: Night)
 def test_a_lower_total_that_no_payment_explains_is_one_difference(night: Night) -> None:
     ours = [night.payment("A", 70), night.payment("A", 30)]
     outcome = night.compare(night.total("A", 90))
-    assert outcome.totals == {"matched": (2, 100, 100), "missing_at_provider": (1, 0, -10)}
-    assert night.open() == ["missing_at_provider:safe:A"]
+    assert outcome.totals == {"matched": (2, 100, 100), "amount_mismatch": (1, 0, -10)}
+    assert night.open() == ["amount_mismatch:safe:A"]
     named = [entry["intent_id"] for entry in outcome.found[0].evidence["payments"]]
     assert named == [f"ord-{payment}" for payment in ours]
 
@@ -162,6 +162,6 @@ def test_a_difference_beyond_a_bigint_is_found(night: Night) -> None:
     outcome = night.compare(night.total("A", 1))
     assert outcome.totals == {
         "matched": (3, 3 * largest, 3 * largest),
-        "missing_at_provider": (1, 0, 1 - 3 * largest),
+        "amount_mismatch": (1, 0, 1 - 3 * largest),
     }
-    assert night.open() == ["missing_at_provider:safe:A"]
+    assert night.open() == ["amount_mismatch:safe:A"]

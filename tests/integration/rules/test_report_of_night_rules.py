@@ -71,7 +71,7 @@ def test_a_night_of_totals_names_who_it_could_be(world: World, tmp_path: Path) -
     page, summary = written(night, tmp_path)
     assert (summary["sums"][0]["our_books"], summary["sums"][0]["provider_books"]) == ("100.00", "140.00")
     told = section(page, "paid_elsewhere")
-    assert "Account A 0.00 MNT 40.00 MNT" in told
+    assert "Account A 100.00 MNT in all 140.00 MNT in all; in the sums 40.00" in told
     assert "paid on the invoice in all 140.00 MNT" in told
     assert "of it by us 100.00 MNT" in told
     assert f"could be shop/ord-{candidate} (waits for a person's decision here, 40.00 MNT)" in told
