@@ -6,6 +6,7 @@ store that is held. What the machine still works on is not here.
 """
 
 import shlex
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -14,7 +15,9 @@ from typing import Any
 from shared.database.engine import Connection, Row
 from shared.database.statements import statements
 from shared.domain.money import format_amount
+from shared.domain.payment import HoldReason
 from shared.events.types import EventType
+from shared.payments.pairs import pairs
 
 _SQL = statements(__file__)
 
@@ -61,7 +64,8 @@ class Waiting:
     """One thing that waits. since: RFC 3339, UTC. amount: as text, with all the currency's places, or None.
 
     target: the account it would be paid to, as upstream or the provider's list gave it. It is for people's eyes, and
-    for no log. decide: the command that ends it; what a person has to choose stands in capitals or between bars.
+    for no log. pairs: lines of the provider's books that may be this payment. decide: the command that ends it; what a
+    person has to choose stands in capitals or between bars.
     """
 
     kind: Kind
@@ -74,6 +78,7 @@ class Waiting:
     reason: str | None
     decide: str
     target: Mapping[str, Any] | None = field(default=None, repr=False)
+    pairs: Sequence[Mapping[str, Any]] = ()
 
 
 def waiting(
@@ -87,19 +92,26 @@ def waiting(
     """At most `limit` of what waits, as of one moment; a held store is always the first."""
     given = {"kind": kind, "provider": provider, "by_money": order is Order.MONEY, "limit": limit}
     given |= {"parked": EventType.PAYMENT_PARKED}
-    return [_waiting(row) for row in connection.execute(_SQL["waiting"], given).fetchall()]
+    rows = connection.execute(_SQL["waiting"], given).fetchall()
+    found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for pair in pairs(connection, provider) if any(row["kind"] == Kind.PAYMENT for row in rows) else ():
+        found[pair.payment].append(pair.told())
+    return [_waiting(row, found[row["number"]] if row["kind"] == Kind.PAYMENT else ()) for row in rows]
 
 
-def _waiting(row: Row) -> Waiting:
+def _waiting(row: Row, lines: Sequence[Mapping[str, Any]]) -> Waiting:
     kind, amount = Kind(row["kind"]), row["amount"]
     if amount is None and row["amount_minor"] is not None:
         amount = format_amount(int(row["amount_minor"]), row["currency"])
     told = {name: row[name] for name in ("provider", "subject", "since", "age_s", "currency", "reason", "target")}
-    return Waiting(kind=kind, amount=amount, decide=_decide(kind, row), **told)
+    return Waiting(kind=kind, amount=amount, decide=_decide(kind, row), pairs=lines, **told)
 
 
 def _decide(kind: Kind, row: Row) -> str:
     if kind is Kind.ACCOUNT:
         named = " ".join(shlex.quote(part) for part in (row["provider"], row["subject"], row["number"]))
         return f"settlepipe accounts confirm {named} {_WHY}"
+    service = (row["target"] or {}).get("biller_service_id") if kind is Kind.HOLD else None
+    if service is not None and str(row["reason"]).startswith(HoldReason.AMBIGUOUS_ACCOUNT):
+        return f"settlepipe accounts choose {row['provider']} {shlex.quote(str(service))} ACCOUNT {_WHY}"
     return _DECIDE[kind].format(shlex.quote(row["number"] or ""))

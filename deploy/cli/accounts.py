@@ -90,11 +90,52 @@ def confirm(
         print(f"{which} was confirmed already{earlier}")
 
 
+@app.command()
+def choose(
+    provider: Annotated[str, typer.Argument(metavar="PROVIDER")],
+    service: Annotated[str, typer.Argument(metavar="SERVICE", help="the provider's id of the biller service")],
+    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="the number, as the biller itself says it is")],
+    *,
+    reason: Annotated[str, typer.Option(help="why; kept for ever")],
+    by: By = None,
+    bank: Annotated[str | None, typer.Option(help="its bank code, where several have this number")] = None,
+    khut_type: Annotated[str | None, typer.Option("--khut-type", help="its branch, likewise")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="say what is held for the service, and change nothing")
+    ] = False,
+) -> None:
+    """Say which of several accounts a service's bills are paid to: what is held for that is sent."""
+    must_be_provider(provider)
+    from shared.directory.choose import choose as choose_account
+    from shared.directory.choose import one
+    from shared.payments import held
+
+    with stack.database() as database:
+        who = person.named(database, by, Deed.CONFIRM)
+        with database.connection() as connection:
+            waits = held.ambiguous(connection, provider, service)
+        which = f"the account of {output.safe(provider)} service {output.safe(service)}"
+        print(f"held for {which}: {held.told(waits)}")
+        if dry_run:
+            with database.transaction() as connection:
+                one(connection, provider, service, account, bank_code=bank, khut_type=khut_type)
+            print("nothing was changed: leave out --dry-run to do it")
+            return
+        given: dict[str, Any] = {"by": who, "reason": reason, "bank_code": bank, "khut_type": khut_type}
+        made = said_right(lambda: choose_account(database, provider, service, account, **given))
+    if made is not None:
+        tell_proposal(made, False)
+    else:
+        print(f"{which} is chosen; what was held for it goes")
+
+
 def _history(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """What happened to an account, in order of time."""
     yield {"at": row["since"], "what": "changed" if row["change"] == "changed" else "added"}
     if row["confirmed_at"]:
         yield {"at": row["confirmed_at"], "what": "confirmed", "by": row["confirmed_by"]}
+    if row["chosen_at"]:
+        yield {"at": row["chosen_at"], "what": "chosen", "by": row["chosen_by"]}
     if row["closed_at"]:
         yield {"at": row["closed_at"], "what": "closed"}
 

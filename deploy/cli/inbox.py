@@ -4,9 +4,9 @@ import dataclasses
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -70,8 +70,15 @@ def _show(found: "Sequence[Waiting]") -> None:
         whose = None if entry.provider == entry.subject else entry.provider
         head = (entry.since[:16] + "Z", entry.kind, entry.subject, whose, money)
         target = " ".join(f"{name}={value}" for name, value in (entry.target or {}).items())
-        output.entry(head, (("why", entry.reason), ("target", target), ("decide", entry.decide)))
+        lines = [("line", _line(pair)) for pair in entry.pairs]
+        output.entry(head, (("why", entry.reason), ("target", target), *lines, ("decide", entry.decide)))
     print(_summed(found))
+
+
+def _line(pair: "Mapping[str, Any]") -> str:
+    """A line of the provider's books that may be it."""
+    parts = (pair["line"], pair["line_amount"], (pair["line_at"] or "")[:10], f"({pair['confidence']})")
+    return "  ".join(part for part in parts if part)
 
 
 def _summed(found: "Sequence[Waiting]") -> str:

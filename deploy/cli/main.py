@@ -18,6 +18,7 @@ from deploy.cli import (
     lanes,
     lookup,
     metrics,
+    pairs,
     payments,
     people,
     proposals,
@@ -45,6 +46,7 @@ for command in (
     *(
         resolve.resolve,
         resolve.cancel,
+        pairs.pairs,
         proposals.proposals,
         proposals.approve,
         proposals.reject,

@@ -9,6 +9,7 @@ import typer
 from deploy.cli import output, person, stack
 from deploy.cli.failures import WrongUse
 from deploy.cli.output import JsonFlag
+from deploy.cli.pairs import decide_all
 from deploy.cli.payments import Name, parts
 from deploy.cli.person import By, said_right
 from deploy.cli.proposals import tell_proposal
@@ -22,17 +23,23 @@ Reason = Annotated[str, typer.Option(help="why; kept for ever")]
 
 
 def resolve(
-    name: Name,
     answer: Annotated[str, typer.Option("--as", metavar="succeeded|refused|resend", help="what it is")],
     reason: Reason,
-    by: By = None,
+    name: Annotated[str | None, typer.Argument(metavar="SOURCE/INTENT_ID")] = None,
     *,
+    by: By = None,
     line: Annotated[
         str | None, typer.Option(metavar="ID", help="the provider's line that it is; for succeeded")
     ] = None,
     although: Annotated[str | None, typer.Option(metavar="TEXT", help="why, in spite of what was shown before")] = None,
     receipt: Annotated[bool, typer.Option("--receipt", help="the parked VAT receipt, not the payment")] = False,
     sms: Annotated[bool, typer.Option("--sms", help="the parked text message, not the payment")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="each parked one of --provider, by its line")] = False,
+    provider: Annotated[str | None, typer.Option(help="with --all: whose")] = None,
+    paired: Annotated[bool, typer.Option("--paired", help="with --all: what `settlepipe pairs` shows is it")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="with --all: say what would be done, and the sums")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Settle a parked payment, after a look into its provider's books.
@@ -42,6 +49,13 @@ def resolve(
     """
     from shared.payments import resolve as flow
 
+    if everything:
+        if name is not None or line is not None or although is not None or receipt or sms:
+            raise WrongUse("--all names no payment: leave out its name, --line, --although, --receipt and --sms")
+        decide_all(provider, answer, paired=paired, dry_run=dry_run, as_json=as_json, reason=reason, by=by)
+        return
+    if name is None or provider is not None or paired or dry_run:
+        raise WrongUse("name one payment; --provider, --paired and --dry-run go with --all")
     if receipt and sms:
         raise WrongUse("--receipt and --sms exclude each other; take one of them")
     source, intent_id = parts(name)

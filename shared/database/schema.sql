@@ -324,6 +324,19 @@ CREATE TABLE resolutions (
 );
 CREATE INDEX resolutions_payment ON resolutions (payment_id);
 
+-- A line of a provider's books is evidence for one payment only. account: the list that it stands in (`books_key`). line:
+-- its number there, or a digest of what it says. by_whom: the person who took it; none: our reference stands in it. Never
+-- purged, and without a foreign key: payments go to the archive.
+CREATE TABLE taken_lines (
+    provider   text NOT NULL,
+    account    text NOT NULL,
+    line       text NOT NULL,
+    payment_id bigint NOT NULL,
+    by_whom    text,
+    taken_at   timestamptz NOT NULL DEFAULT clock(),
+    PRIMARY KEY (provider, account, line)
+);
+
 -- What is known of an attempt decides what may be sent after it, for as long as the payment lives: not only what the
 -- last check said.
 
@@ -607,8 +620,14 @@ CREATE TABLE bank_accounts (
     confirmed_at timestamptz,
     confirmed_by text,
     to_confirm   boolean NOT NULL GENERATED ALWAYS AS (change IN ('added', 'changed') AND confirmed_at IS NULL) STORED,
-    CHECK ((confirmed_at IS NULL) = (confirmed_by IS NULL))
+    -- where several fit, the one that a person says bills are paid to
+    chosen_at    timestamptz,
+    chosen_by    text,
+    CHECK ((confirmed_at IS NULL) = (confirmed_by IS NULL)),
+    CONSTRAINT chosen CHECK ((chosen_at IS NULL) = (chosen_by IS NULL))
 );
+CREATE UNIQUE INDEX bank_accounts_chosen ON bank_accounts (provider, service, khut_type)
+    WHERE chosen_at IS NOT NULL AND closed_at IS NULL;
 CREATE UNIQUE INDEX bank_accounts_open ON bank_accounts (provider, service, khut_type, account, bank_code)
     WHERE closed_at IS NULL;
 CREATE INDEX bank_accounts_service ON bank_accounts (provider, service);

@@ -12,10 +12,12 @@ from typing import Any
 import redis
 
 from shared.database.engine import Database
+from shared.directory.choose import choose
 from shared.directory.confirm import Unconfirmable, confirm
 from shared.domain.roles import Role
 from shared.domain.words import counted
 from shared.messaging import broker
+from shared.payments import bulk
 from shared.payments.look import Look, Unresolvable, look
 from shared.payments.resolve import NotDecided, resolve, resolve_follow_up
 from shared.people import change, proposals
@@ -106,6 +108,17 @@ def _confirm(runtime: Runtime, found: Proposal, approval: Approval, _: object) -
     return Done(found, f"the account of {found.subject} is confirmed; what was held for it goes")
 
 
+def _choose(runtime: Runtime, found: Proposal, approval: Approval, _: object) -> Done:
+    asked = found.asked
+    named = (asked["provider"], asked["service"], asked["account"])
+    given = {"bank_code": asked["bank"], "khut_type": asked["khut_type"], "reason": found.reason}
+    try:
+        choose(runtime.database, *named, by=found.proposed_by, **given, approval=approval)
+    except Unconfirmable as error:
+        raise Void(str(error)) from None
+    return Done(found, f"the account of {found.subject} is chosen; what was held for it goes")
+
+
 def _recover(runtime: Runtime, found: Proposal, approval: Approval, client: "redis.Redis | None") -> Done:
     if client is None:
         raise NotAllowed("the broker has to be there for a recovery; nothing was changed")
@@ -123,12 +136,22 @@ def _close_window(runtime: Runtime, found: Proposal, approval: Approval, _: obje
     return Done(found, f"{counted(closed, 'window is', 'windows are')} closed")
 
 
+def _bulk(runtime: Runtime, found: Proposal, approval: Approval, _: object) -> Done:
+    made = bulk.again(runtime, found)
+    for item in made.items:
+        must_be_readable(item.look, found.seen[item.look.name])
+    bulk.approved(runtime, made, approval)
+    return Done(found, f"{counted(len(made.items), 'payment', 'payments')} of {made.provider} succeeded")
+
+
 _Do = Callable[[Runtime, Proposal, Approval, "redis.Redis | None"], Done]
 _DO: Mapping[Kind, _Do] = {
     Kind.RESOLVE: _resolve,
     Kind.FOLLOW_UP: _follow_up,
     Kind.PERSON: _person,
+    Kind.BULK: _bulk,
     Kind.CONFIRM: _confirm,
+    Kind.CHOOSE: _choose,
     Kind.RECOVER: _recover,
     Kind.CLOSE_WINDOW: _close_window,
 }

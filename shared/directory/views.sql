@@ -2,7 +2,7 @@
 SELECT provider, service, nullif(khut_type, '') AS khut_type, account, nullif(bank_code, '') AS bank_code,
     nullif(bank_name, '') AS bank_name, utc_text(since) AS since, utc_text(closed_at) AS closed_at, change,
     CASE WHEN closed_at IS NOT NULL THEN 'closed' WHEN to_confirm THEN 'to be confirmed' ELSE 'confirmed' END AS state,
-    utc_text(confirmed_at) AS confirmed_at, confirmed_by
+    utc_text(confirmed_at) AS confirmed_at, confirmed_by, utc_text(chosen_at) AS chosen_at, chosen_by
 FROM bank_accounts
 WHERE (%(provider)s::text IS NULL OR provider = %(provider)s) AND (%(closed)s OR closed_at IS NULL)
 ORDER BY provider, length(service), service, khut_type, bank_accounts.since, id
@@ -14,5 +14,11 @@ SELECT r.kind, r.key, CASE WHEN r.kind = %(accounts)s AND NOT EXISTS (
             AND NOT a.to_confirm AND a.account = r.data ->> 'account'
             AND a.khut_type = coalesce(r.data ->> 'khut_type', '')
             AND a.bank_code = coalesce(r.data ->> 'bank_code', ''))
-    THEN r.data || '{"confirmed": false}' ELSE r.data END AS data
+    THEN r.data || '{"confirmed": false}' ELSE r.data END
+    || CASE WHEN r.kind = %(accounts)s AND EXISTS (
+        SELECT FROM bank_accounts a WHERE (a.provider, a.service) = (r.provider, r.key) AND a.closed_at IS NULL
+            AND a.chosen_at IS NOT NULL AND a.account = r.data ->> 'account'
+            AND a.khut_type = coalesce(r.data ->> 'khut_type', '')
+            AND a.bank_code = coalesce(r.data ->> 'bank_code', ''))
+    THEN '{"chosen": true}'::jsonb ELSE '{}'::jsonb END AS data
 FROM directory_rows r WHERE r.provider = %(provider)s AND r.closed_at IS NULL ORDER BY r.item_id

@@ -93,6 +93,9 @@ class CheckResult:
     doubts: each thing that keeps an INCONCLUSIVE from being a verdict; none: `detail` is the only one.
     shown: what in the books may be this payment, for the person who decides: e.g. a line's number, amount and date,
     as texts. What is new or different at a later look was not shown to that person.
+    line: of an APPLIED that rests on one line of the list of the payment's `books_key`, what it is called there.
+    candidates: of what is shown, in the same order, what is compared with the payment: line (what it is called),
+    amount_minor, at, marker.
     """
 
     verdict: Verdict
@@ -107,3 +110,5 @@ class CheckResult:
     shown: tuple[Mapping[str, str | None], ...] = ()
     broken: bool = False
     retry_after_s: float | None = None
+    line: str | None = None
+    candidates: tuple[Mapping[str, Any], ...] = ()

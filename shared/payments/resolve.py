@@ -10,6 +10,7 @@ from shared.database.engine import Connection, Database
 from shared.database.store import Seen
 from shared.domain import decision as words
 from shared.domain.answers import Verdict
+from shared.domain.lines import is_number
 from shared.domain.payment import FINAL, State
 from shared.follow_ups import resolve as follow_ups
 from shared.payments import agreed, guard
@@ -88,13 +89,17 @@ def decide(
     Raises as `resolve` does.
     """
     payment = look.claim.payment
-    found = _locked(connection, look)
+    found = locked(connection, look)
     _must_be_as_seen(look, found)
     objection = guard.objection(look, decision, store.shown(connection, payment.id, decision.by))
     if objection is not None and approval is not None:
         raise Void(objection)
     if objection is None and approval is None and agreed.needs_two(connection, runtime.settings, payment, decision):
         return agreed.proposed(connection, look, decision)
+    if objection is None and decision.line is not None:
+        taken_by = store.take(connection, payment.id, decision.line, decision.by)
+        if taken_by is not None:
+            raise Unresolvable(f"line {decision.line} is {taken_by} already, and one line is one payment's")
     if not look.off:
         store.looked(connection, payment.id, look.result)
     _keep(connection, look, _LOOK if objection else decision.action, decision, approval=approval)
@@ -103,7 +108,8 @@ def decide(
         if decision.action == "resend":
             store.resend(connection, payment.id, detail, runtime.limits.deadline_s)
         else:
-            store.finish(connection, payment.id, decision.action, detail, decision.line)
+            number = decision.line if decision.line is None or is_number(decision.line) else None
+            store.finish(connection, payment.id, decision.action, detail, number)
     return objection
 
 
@@ -134,7 +140,7 @@ def _succeed(runtime: Runtime, look: Look, decision: Decision, approval: Approva
     payment, wanted = look.claim.payment, decision.action != State.REFUSED
     with runtime.database.transaction() as connection:
         agreement = None if approval is None else _agreed(connection, look, approval)
-        found = _locked(connection, look)
+        found = locked(connection, look)
         final = found.state in FINAL
         if agreement is not None:
             agreed.must_be_parked_still(look.name, found.state)
@@ -166,7 +172,8 @@ def _succeed(runtime: Runtime, look: Look, decision: Decision, approval: Approva
     return State.SUCCEEDED
 
 
-def _locked(connection: Connection, look: Look) -> Found:
+def locked(connection: Connection, look: Look) -> Found:
+    """The payment that was looked at, locked until the transaction ends. Raises Unresolvable, HeldError."""
     return _existing(connection, look.claim.payment.source, look.claim.payment.intent_id)
 
 

@@ -166,6 +166,13 @@ def _streamed(connection: Connection, statement: str, given: dict[str, Any]) -> 
                 connection.execute("ROLLBACK")
 
 
+def parked(connection: Connection, provider: str) -> list[str]:
+    """SOURCE/INTENT_ID of each parked payment of this provider, the oldest first."""
+    statement = """SELECT source || '/' || intent_id AS name FROM payments WHERE state = 'parked' AND provider = %s
+        ORDER BY id"""
+    return [row["name"] for row in connection.execute(statement, (provider,)).fetchall()]
+
+
 def any_payment(connection: Connection, provider: str) -> bool:
     """Has this provider ever had a payment of ours?"""
     found = connection.execute(

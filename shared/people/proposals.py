@@ -103,13 +103,16 @@ def listed(connection: Connection, *, everything: bool = False) -> list[Proposal
 def agreed(connection: Connection, approval: Approval) -> Proposal:
     """Lock what is approved, as the first statement of the transaction that does it: it is open, and somebody else's.
 
-    Raises NotAllowed: it is not open, or this person may not; Void: its time is over.
+    Raises NotAllowed: it is not open, or this person may not; Void: its time is over, or who proposed it was revoked.
     """
     connection.execute("SELECT FROM proposals WHERE id = %s FOR UPDATE", (approval.number,))
     found = one(connection, approval.number)
     must_be_open(found)
     if found.proposed_by == approval.by:
         raise NotAllowed(f"proposal {found.id} is {approval.by}'s own; another person has to approve it")
+    gone = "SELECT FROM people WHERE name = %s AND revoked_at IS NOT NULL"
+    if connection.execute(gone, (found.proposed_by,)).fetchone() is not None:
+        raise Void(f"{found.proposed_by}, who proposed it, was revoked")
     may = connection.execute(
         "SELECT FROM people WHERE name = %s AND role = ANY(%s) AND revoked_at IS NULL FOR SHARE",
         (approval.by, [role.value for role in MAY[Deed.APPROVE]]),

@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from shared.domain.answers import CheckResult, Verdict
+from shared.domain.lines import keys
 from shared.domain.money import format_amount
 from shared.domain.payment import Payment
 from shared.domain.words import counted
@@ -40,10 +42,10 @@ class Line:
     reference: str | None = None
     date: str | None = None
 
-    def shown(self, currency: str) -> dict[str, str | None]:
-        """What a person needs to know it by."""
+    def shown(self, currency: str, key: str) -> dict[str, str | None]:
+        """What a person needs to know it by. key: what it is called."""
         amount = None if self.amount_minor is None else f"{format_amount(self.amount_minor, currency)} {currency}"
-        texts = {"number": self.reference, "amount": amount, "date": self.date, "reference": self.marker}
+        texts = {"number": self.reference or key, "amount": amount, "date": self.date, "reference": self.marker}
         return {name: text and text[:_SHOWN] for name, text in texts.items()}
 
 
@@ -61,14 +63,15 @@ def judge(
     itself shows that lines are left out.
     """
     payment = doubt.payment
-    own = [line for line in lines if line.marker == payment.sent_reference]
+    named = _named(lines)
+    own = [(line, key) for line, key in named if line.marker == payment.sent_reference]
     evidence = {"lines": len(lines), "own": len(own)}
     if own:
         return _found(payment, own, evidence)
     missing = expected - {line.marker for line in lines if line.marker}
     if missing:  # what was given back once is not any more: the next success has to show it again
         books.unlearn(payment.provider, gives_back)
-    unexplained = _unexplained(doubt, lines, books)
+    unexplained = _unexplained(doubt, named, books)
     evidence |= {"missing_successes": len(missing), "unexplained": len(unexplained)}
     open_ways = tuple(
         said
@@ -87,7 +90,8 @@ def judge(
     if open_ways:
         shown = _all_shown(unexplained, payment)
         detail = f"not listed, but {'; '.join(open_ways)}"
-        return CheckResult(Verdict.INCONCLUSIVE, detail, evidence, doubts=open_ways, shown=shown)
+        candidates = tuple(_candidate(line, key) for line, key in unexplained)
+        return CheckResult(Verdict.INCONCLUSIVE, detail, evidence, doubts=open_ways, shown=shown, candidates=candidates)
     return CheckResult(Verdict.NOT_APPLIED, "not listed, though it would be", evidence)
 
 
@@ -115,7 +119,7 @@ def confirm(
         return CheckResult(
             Verdict.INCONCLUSIVE, "not listed, but no earlier success could be read back", result.evidence
         )
-    own = [line for line in lines if line.marker == payment.sent_reference]
+    own = [(line, key) for line, key in _named(lines) if line.marker == payment.sent_reference]
     if own:
         said, shown = "not listed at first, but listed a moment later", _all_shown(own, payment)
         return CheckResult(Verdict.INCONCLUSIVE, said, result.evidence, own=True, shown=shown)
@@ -176,8 +180,8 @@ def _read_back(
     return shown
 
 
-def _found(payment: Payment, own: Sequence[Line], evidence: dict[str, int]) -> CheckResult:
-    line, shown = own[0], _all_shown(own, payment)
+def _found(payment: Payment, own: Sequence[tuple[Line, str]], evidence: dict[str, int]) -> CheckResult:
+    (line, key), shown = own[0], _all_shown(own, payment)
     if len(own) > 1 or line.amount_minor != payment.amount_minor:
         said = f"its marker stands {len(own)} times" if len(own) > 1 else "its marker stands beside another sum"
         said = f"{said}; a person has to look"
@@ -185,18 +189,29 @@ def _found(payment: Payment, own: Sequence[Line], evidence: dict[str, int]) -> C
     if not line.added:
         said = "its marker stands on a line that is no payment"
         return CheckResult(Verdict.INCONCLUSIVE, said, evidence, own=True, shown=shown)
-    return CheckResult(Verdict.APPLIED, "listed once, with its marker and its sum", evidence, line.reference)
+    return CheckResult(Verdict.APPLIED, "listed once, with its marker and its sum", evidence, line.reference, line=key)
 
 
-def _all_shown(lines: Sequence[Line], payment: Payment) -> tuple[dict[str, str | None], ...]:
-    return tuple(line.shown(payment.currency) for line in lines)
+def _named(lines: Sequence[Line]) -> list[tuple[Line, str]]:
+    """Each with what it is called in this list."""
+    content = [(line.reference, (line.marker, line.amount_minor, line.added, line.at, line.date)) for line in lines]
+    return list(zip(lines, keys(content), strict=True))
 
 
-def _unexplained(doubt: Doubt, lines: Sequence[Line], books: Books) -> list[Line]:
+def _candidate(line: Line, key: str) -> dict[str, Any]:
+    at = None if line.at is None else line.at.isoformat()
+    return {"line": key, "amount_minor": line.amount_minor, "at": at, "marker": line.marker and line.marker[:_SHOWN]}
+
+
+def _all_shown(lines: Sequence[tuple[Line, str]], payment: Payment) -> tuple[dict[str, str | None], ...]:
+    return tuple(line.shown(payment.currency, key) for line, key in lines)
+
+
+def _unexplained(doubt: Doubt, lines: Sequence[tuple[Line, str]], books: Books) -> list[tuple[Line, str]]:
     """Lines that may be this payment with a lost or mangled marker."""
-    alike = [line for line in lines if line.amount_minor in (None, doubt.payment.amount_minor)]
-    others = books.ours({line.marker for line in alike if line.marker})
-    return [line for line in alike if line.marker not in others and not _long_before(line, doubt.first_sent_at)]
+    alike = [one for one in lines if one[0].amount_minor in (None, doubt.payment.amount_minor)]
+    others = books.ours({line.marker for line, _ in alike if line.marker})
+    return [one for one in alike if one[0].marker not in others and not _long_before(one[0], doubt.first_sent_at)]
 
 
 def _long_before(line: Line, first_sent_at: datetime | None) -> bool:

@@ -62,6 +62,16 @@ def discrepancy(connection: Connection) -> None:
     )
 
 
+def proposal(connection: Connection) -> None:
+    connection.execute(
+        "INSERT INTO people (name, role, token_sha256, added_by) VALUES ('Ann', 'operator', sha256('x'), 'x')"
+    )
+    connection.execute(
+        """INSERT INTO proposals (kind, subject, asked, seen, reason, proposed_by, ends_at)
+        VALUES ('person', 'Bob', '{}', '{}', 'Bob joins', 'Ann', clock() + interval '1 day')"""
+    )
+
+
 def halted(connection: Connection) -> None:
     lanes.ensure(connection, ["billcenter"])
     connection.execute("UPDATE lanes SET halted_at = clock(), halted_reason = 'the key is refused'")
@@ -85,6 +95,7 @@ WAYS: dict[str, tuple[Kind, Callable[[Connection], None]]] = {
     "account": (Kind.ACCOUNT, account),
     "quarantine": (Kind.QUARANTINE, quarantined),
     "discrepancy": (Kind.DISCREPANCY, discrepancy),
+    "proposal": (Kind.PROPOSAL, proposal),
     "halted": (Kind.LANE, halted),
     "paused": (Kind.LANE, paused),
     "store": (Kind.STORE, store),
@@ -126,9 +137,7 @@ def test_every_kind_is_tried_here() -> None:
     assert {kind for kind, _ in WAYS.values()} == set(Kind)
 
 
-@pytest.mark.parametrize(
-    "way", ["ambiguous_account", "account_unconfirmed", "receipt", "sms", "account", "discrepancy", "paused"]
-)
+@pytest.mark.parametrize("way", ["account_unconfirmed", "receipt", "sms", "account", "discrepancy", "paused"])
 def test_its_command_ends_it(way: str, run: Run, connection: Connection) -> None:
     WAYS[way][1](connection)
     (entry,) = entries(run)
@@ -187,6 +196,25 @@ def test_people_can_copy_each_command_and_nothing_steers_their_terminal(run: Run
     decide = {entry["decide"] for entry in entries(run)}
     assert {line.split("decide")[1].strip() for line in out.splitlines() if "decide  " in line} == decide
     assert out.splitlines()[-1] == "2 things to decide; payments among them: 100.00 MNT"
+
+
+def test_a_payment_that_fits_several_accounts_is_decided_by_choosing_one(run: Run, connection: Connection) -> None:
+    held("ambiguous_account")(connection)
+    (entry,) = entries(run)
+    assert entry["decide"] == "settlepipe accounts choose billcenter 140 ACCOUNT --reason TEXT --by NAME"
+
+
+def test_what_was_dismissed_is_gone_until_it_comes_again(run: Run, connection: Connection) -> None:
+    quarantined(connection)
+    (entry,) = entries(run)
+    number = entry["decide"].split()[-1]
+    assert run("quarantine", "dismiss", number, "--reason", "a test of theirs", "--by", "Ann")[0] == 0
+    assert entries(run) == []
+    assert run("quarantine", "dismiss", "99", "--reason", "r", "--by", "Ann")[0] == 1
+    connection.execute("UPDATE quarantine SET last_seen = clock()")
+    assert len(entries(run)) == 1
+    (record,) = connection.execute("SELECT by_whom, reason FROM audit").fetchall()
+    assert (record["by_whom"], record["reason"]) == ("Ann", "a test of theirs")
 
 
 def test_an_empty_inbox_says_so(run: Run) -> None:

@@ -79,6 +79,15 @@ def find(
     return connection.execute(_SQL["find"], given | {"bank_code": bank_code, "khut_type": khut_type}).fetchall()
 
 
+def choose(connection: Connection, number: int, by: str) -> None:
+    """A person says that this open account is the one; no other of its branch is any more. It is confirmed with that.
+    Whoever has a copy of the list reads it again."""
+    given = {"id": number, "by": by, "kind": KIND}
+    for name in ("unchoose", "choose"):
+        connection.execute(_SQL[name], given)
+    connection.execute(_SQL["confirm"], given)
+
+
 def confirm(connection: Connection, number: int, by: str) -> None:
     """A person confirms this open account. Whoever has a copy of the list reads it again."""
     connection.execute(_SQL["confirm"], {"id": number, "by": by, "kind": KIND})

@@ -12,3 +12,15 @@ WITH confirmed AS (
 )
 UPDATE directory_lists l SET version = l.version + 1 FROM confirmed
 WHERE l.provider = confirmed.provider AND l.kind = %(kind)s
+
+-- name: unchoose
+UPDATE bank_accounts o SET chosen_at = NULL, chosen_by = NULL FROM bank_accounts a
+WHERE a.id = %(id)s AND o.id <> a.id AND o.chosen_at IS NOT NULL AND o.closed_at IS NULL
+    AND (o.provider, o.service, o.khut_type) = (a.provider, a.service, a.khut_type)
+
+-- name: choose
+WITH chosen AS (
+    UPDATE bank_accounts SET chosen_at = clock(), chosen_by = %(by)s WHERE id = %(id)s AND closed_at IS NULL
+    RETURNING provider
+)
+UPDATE directory_lists l SET version = l.version + 1 FROM chosen WHERE l.provider = chosen.provider AND l.kind = %(kind)s

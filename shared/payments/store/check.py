@@ -98,7 +98,11 @@ WITH moved AS (
     UPDATE payments SET state = 'succeeded', in_doubt = false, due_at = NULL, hold_reason = NULL,
         detail = %(detail)s, code = NULL, provider_reference = coalesce(%(provider_reference)s, provider_reference)
     WHERE id = %(id)s AND sent_reference = %(reference)s AND state NOT IN ('succeeded', 'refused', 'cancelled')
-    RETURNING id
+    RETURNING id, provider, books_key
+), taken AS (
+    INSERT INTO taken_lines (provider, account, line, payment_id)
+    SELECT provider, books_key, %(line)s, id FROM moved WHERE books_key IS NOT NULL AND %(line)s::text IS NOT NULL
+    ON CONFLICT DO NOTHING  -- a person took it for another payment: this one is applied all the same
 ), kept AS (
     INSERT INTO checks (payment_id, number, verdict, detail, evidence)
     SELECT id, %(number)s, %(verdict)s, %(detail)s, %(evidence)s::jsonb FROM moved ON CONFLICT DO NOTHING
@@ -268,7 +272,9 @@ def resend(
 
 def kept(result: CheckResult) -> Mapping[str, Any]:
     """What is kept of a check: its evidence, with what it showed (at most MAX_SHOWN lines)."""
-    return {**result.evidence, "shown": result.shown[:MAX_SHOWN]} if result.shown else result.evidence
+    shown = {"shown": result.shown[:MAX_SHOWN]} if result.shown else {}
+    candidates = {"candidates": result.candidates[:MAX_SHOWN]} if result.candidates else {}
+    return {**result.evidence, **shown, **candidates}
 
 
 def _given(claim: CheckClaim, result: CheckResult, limits: Limits) -> dict[str, object]:
@@ -282,6 +288,7 @@ def _given(claim: CheckClaim, result: CheckResult, limits: Limits) -> dict[str, 
         "detail": foreign.text(result.detail),
         "evidence": foreign.json_text(kept(result)),
         "provider_reference": foreign.text(result.provider_reference),
+        "line": foreign.text(result.line),
         "down": result.provider_down,
         "unread": result.unread,
         "sends": False,

@@ -116,7 +116,17 @@ def looked(connection: Connection, payment_id: int, result: CheckResult) -> None
 def applied(connection: Connection, payment_id: int, result: CheckResult) -> None:
     """The books show it: succeeded, from any state that is not final."""
     given = {"detail": foreign.text(result.detail), "reference": foreign.text(result.provider_reference)}
-    connection.execute(_SQL["applied"], {"id": payment_id, **given})
+    connection.execute(_SQL["applied"], {"id": payment_id, "line": foreign.text(result.line), **given})
+
+
+def take(connection: Connection, payment_id: int, line: str, by: str) -> str | None:
+    """This line is evidence for this payment from now on, and for no other: None. Where it is another one's already,
+    that payment's name."""
+    given = {"id": payment_id, "line": line, "by": by}
+    if connection.execute(_SQL["take"], given).rowcount == 1:
+        return None
+    row = connection.execute(_SQL["taken"], given).fetchone()
+    return "another payment" if row is None else str(row["name"])
 
 
 def finish(connection: Connection, payment_id: int, to: str, detail: str, line: str | None = None) -> None:

@@ -31,6 +31,24 @@ INSERT INTO checks (payment_id, number, verdict, detail, evidence)
 SELECT id, checks, %(verdict)s, %(detail)s, %(evidence)s::jsonb FROM numbered
 
 -- name: applied
-UPDATE payments SET state = 'succeeded', in_doubt = false, resend_asked = false, due_at = NULL, hold_reason = NULL,
-    detail = %(detail)s, code = NULL, provider_reference = coalesce(%(reference)s, provider_reference)
-WHERE id = %(id)s
+WITH moved AS (
+    UPDATE payments SET state = 'succeeded', in_doubt = false, resend_asked = false, due_at = NULL, hold_reason = NULL,
+        detail = %(detail)s, code = NULL, provider_reference = coalesce(%(reference)s, provider_reference)
+    WHERE id = %(id)s RETURNING id, provider, books_key
+)
+INSERT INTO taken_lines (provider, account, line, payment_id)
+SELECT provider, books_key, %(line)s, id FROM moved WHERE books_key IS NOT NULL AND %(line)s::text IS NOT NULL
+ON CONFLICT DO NOTHING
+
+-- name: take
+-- Where the provider keeps no list of accounts (books_key), a line's number is the provider's own.
+INSERT INTO taken_lines (provider, account, line, payment_id, by_whom)
+SELECT provider, coalesce(books_key, ''), %(line)s, id, %(by)s FROM payments WHERE id = %(id)s
+ON CONFLICT DO NOTHING
+
+-- name: taken
+SELECT q.source || '/' || q.intent_id AS name FROM taken_lines t
+JOIN payments p ON p.id = %(id)s
+JOIN (SELECT id, source, intent_id FROM payments UNION ALL SELECT id, source, intent_id FROM archive.payments) q
+    ON q.id = t.payment_id
+WHERE t.provider = p.provider AND t.account = coalesce(p.books_key, '') AND t.line = %(line)s

@@ -9,12 +9,14 @@ from shared.providers.billcenter import bodies
 
 
 def account_choice(target: bodies.Target, listed: Sequence[Mapping[str, Any]], *, confirm_changed: bool) -> str | Hold:
-    """The account's number. A Hold where none or more than one of the `listed` (the service's rows of the directory)
+    """The account's number: the only one that fits, or the one of them that a person chose. A Hold where none or more
+    than one of the `listed` (the service's rows of the directory)
     fits the customer, and, with confirm_changed, where a person has not yet confirmed the one that does."""
     service = target.biller_service_id
     rows = _fitting(listed, target.bs_customer_code)
     if not rows:
         return Hold(HoldReason.NO_ACCOUNT, f"no MNT bank account for service {service} and this customer")
+    rows = [row for row in rows if row.get("chosen") is True] or rows
     if len(rows) > 1:
         return Hold(HoldReason.AMBIGUOUS_ACCOUNT, f"{len(rows)} bank accounts for service {service}")
     if rows[0].get("confirmed") is False and confirm_changed:

@@ -228,6 +228,16 @@ def test_who_was_revoked_meanwhile_does_not_agree(world: World) -> None:
     assert state_of(world, made) == "open"
 
 
+def test_what_one_proposed_who_was_revoked_since_is_void(world: World) -> None:
+    payment_id = parked(world)
+    made = proposed(world, payment_id, "refused", ABSENT)
+    with world.runtime.database.transaction() as connection:
+        change.revoke(connection, "Ann", by="Cat")
+    with pytest.raises(NotAllowed, match="is void: Ann, who proposed it"):
+        approved(world, made, ABSENT)
+    assert (world.state(payment_id), state_of(world, made)) == ("parked", "void")
+
+
 def test_the_database_itself_refuses_one_person_alone(world: World) -> None:
     made = proposed(world, parked(world), "refused", ABSENT)
     ended = "UPDATE proposals SET state = 'approved', ended_at = clock(), ended_by = "

@@ -16,5 +16,6 @@ def downgrade() -> None:
     op.execute(
         "ALTER TABLE resolutions DROP COLUMN approved_by; ALTER TABLE archive.resolutions DROP COLUMN approved_by"
     )
-    op.execute("DROP TABLE proposals, people, audit")
+    op.execute("ALTER TABLE bank_accounts DROP COLUMN chosen_at, DROP COLUMN chosen_by")
+    op.execute("DROP TABLE taken_lines, proposals, people, audit")
     op.execute("DROP FUNCTION refuse_audit_change(), refuse_proposal_change()")

@@ -77,3 +77,23 @@ ALTER TABLE resolutions ADD approved_by text;
 ALTER TABLE archive.resolutions ADD approved_by text;
 ALTER TABLE resolutions ADD CONSTRAINT two_people CHECK (approved_by <> by_whom);
 ALTER TABLE archive.resolutions ADD CONSTRAINT two_people CHECK (approved_by <> by_whom);
+
+-- A line of a provider's books is evidence for one payment only. account: the list that it stands in (`books_key`). line:
+-- its number there, or a digest of what it says. by_whom: the person who took it; none: our reference stands in it. Never
+-- purged, and without a foreign key: payments go to the archive.
+CREATE TABLE taken_lines (
+    provider   text NOT NULL,
+    account    text NOT NULL,
+    line       text NOT NULL,
+    payment_id bigint NOT NULL,
+    by_whom    text,
+    taken_at   timestamptz NOT NULL DEFAULT clock(),
+    PRIMARY KEY (provider, account, line)
+);
+
+-- Where several accounts of a service fit, the one that a person says its bills are paid to: one for each branch.
+ALTER TABLE bank_accounts ADD chosen_at timestamptz;
+ALTER TABLE bank_accounts ADD chosen_by text;
+ALTER TABLE bank_accounts ADD CONSTRAINT chosen CHECK ((chosen_at IS NULL) = (chosen_by IS NULL));
+CREATE UNIQUE INDEX bank_accounts_chosen ON bank_accounts (provider, service, khut_type)
+    WHERE chosen_at IS NOT NULL AND closed_at IS NULL;

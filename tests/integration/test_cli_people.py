@@ -1,0 +1,133 @@
+"""`settlepipe people`, `proposals`, `approve`, `reject` and `audit`, as people type them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared import lanes
+from shared.database.engine import Connection
+from tests.integration.conftest import Run
+
+
+@pytest.fixture(autouse=True)
+def _lane(connection: Connection) -> None:
+    lanes.ensure(connection, ["ubill"])
+
+
+def added(run: Run, name: str, role: str = "approver") -> str:
+    status, out, err = run("people", "add", name, "--role", role, "--json")
+    assert (status, err) == (0, "")
+    return str(json.loads(out)["token"])
+
+
+def records(run: Run, *more: str) -> list[dict[str, Any]]:
+    status, out, _ = run("audit", "--json", *more)
+    assert status == 0
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def test_a_person_is_known_by_a_token_in_a_variable_or_a_file(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert "nobody is set up" in run("people")[1]
+    assert run("lanes", "pause", "ubill", "--by", "anybody")[0] == 0
+    assert run("lanes", "pause", "ubill")[0] == 2, "a name has to be said"
+    assert run("people", "add", "Vic", "--role", "viewer")[0] == 1, "the first one is an approver"
+    token = added(run, "Ann")
+    status, _, err = run("lanes", "resume", "ubill", "--by", "Ann")
+    assert (status, err.count("\n"), "SETTLEPIPE_PERSON_TOKEN" in err) == (1, 1, True)
+    file = tmp_path / "token"
+    file.write_text(token + "\n")
+    monkeypatch.setenv("SETTLEPIPE_PERSON_TOKEN_FILE", str(file))
+    assert run("lanes", "resume", "ubill", "--reason", "their mail")[0] == 0
+    assert run("lanes", "pause", "ubill", "--by", "Bob")[0] == 1
+    monkeypatch.setenv("SETTLEPIPE_PERSON_TOKEN", token)
+    assert run("lanes", "pause", "ubill")[0] == 2, "both are set"
+    monkeypatch.delenv("SETTLEPIPE_PERSON_TOKEN_FILE")
+    assert run("lanes", "pause", "ubill")[0] == 0
+    told = [(row["by"], row["action"], row["reason"]) for row in records(run)]
+    assert told == [
+        ("anybody", "lane.paused", None),
+        ("somebody", "person.added", None),
+        ("Ann", "lane.resumed", "their mail"),
+        ("Ann", "lane.paused", None),
+    ]
+    assert token not in run("audit")[1] + run("people")[1] + run("people", "--json")[1]
+
+
+def test_a_file_that_is_not_there_is_said_in_a_sentence(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    added(run, "Ann")
+    monkeypatch.setenv("SETTLEPIPE_PERSON_TOKEN_FILE", str(tmp_path / "none"))
+    status, _, err = run("lanes", "pause", "ubill")
+    assert (status, err) == (1, "settlepipe: SETTLEPIPE_PERSON_TOKEN_FILE can't be read: No such file or directory\n")
+
+
+def test_a_new_token_ends_the_old_one_and_a_revoked_person_does_nothing(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = added(run, "Ann")
+    monkeypatch.setenv("SETTLEPIPE_PERSON_TOKEN", ann)
+    bob = added(run, "Bob", "operator")
+    status, out, _ = run("people", "rotate")
+    newer = out.splitlines()[-1]
+    assert (status, newer != ann) == (0, True)
+    assert run("people", "revoke", "Bob")[0] == 1, "the old token"
+    monkeypatch.setenv("SETTLEPIPE_PERSON_TOKEN", newer)
+    assert run("people", "revoke", "Bob")[0] == 0
+    monkeypatch.setenv("SETTLEPIPE_PERSON_TOKEN", bob)
+    assert run("lanes", "pause", "ubill")[0] == 1
+    rows = [json.loads(line) for line in run("people", "--json")[1].splitlines()]
+    assert [(row["name"], row["role"], row["revoked_by"]) for row in rows] == [
+        ("Ann", "approver", None),
+        ("Bob", "operator", "Ann"),
+    ]
+
+
+def test_a_changed_account_takes_two_people(run: Run, connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection.execute(
+        """INSERT INTO bank_accounts (provider, service, khut_type, account, bank_code, bank_name, change)
+        VALUES ('billcenter', '140', '', '00012345', '50004', 'A bank', 'changed')"""
+    )
+    ann = added(run, "Ann")
+    monkeypatch.setenv("SETTLEPIPE_PERSON_TOKEN", ann)
+    bob = added(run, "Bob")
+    status, out, _ = run("accounts", "confirm", "billcenter", "140", "00012345", "--reason", "their letter")
+    assert (status, "settlepipe approve 1" in out) == (0, True)
+    assert "to be confirmed" in run("accounts")[1]
+    [proposal] = [json.loads(line) for line in run("proposals", "--json")[1].splitlines()]
+    assert (proposal["kind"], proposal["proposed_by"], proposal["state"]) == ("confirm", "Ann", "open")
+    assert "settlepipe approve 1" in run("proposals")[1]
+    status, _, err = run("approve", "1")
+    assert (status, "another person" in err) == (1, True)
+    monkeypatch.setenv("SETTLEPIPE_PERSON_TOKEN", bob)
+    assert run("reject", "1", "--reason", " ")[0] == 2
+    status, out, err = run("approve", "1")
+    assert (status, err) == (0, "")
+    assert "is confirmed" in out
+    assert connection.execute("SELECT confirmed_by FROM bank_accounts").fetchall() == [{"confirmed_by": "Ann"}]
+    assert run("reject", "1", "--reason", "late")[0] == 1
+    assert run("approve", "9")[0] == 1
+    assert run("approve", "0")[0] == 2
+    assert run("proposals")[1] == "nothing is proposed\n"
+
+
+def test_the_audit_is_verified_against_a_hash_that_was_noted(run: Run, connection: Connection) -> None:
+    run("lanes", "pause", "ubill", "--by", "Ann")
+    run("lanes", "resume", "ubill", "--by", "Ann")
+    status, out, _ = run("audit", "verify", "--json")
+    found = json.loads(out)
+    assert (status, found["records"], found["wrong"]) == (0, 2, None)
+    assert run("audit", "verify", "--head", found["head"])[0] == 0
+    assert run("audit", "verify", "--head", "0" * 64)[0] == 1
+    assert run("audit", "verify", "--head", "x")[0] == 2
+    assert [row["number"] for row in records(run, "--since", records(run)[-1]["at"])] == [2]
+    with connection.transaction():
+        connection.execute("SET LOCAL session_replication_role = replica")
+        connection.execute("UPDATE audit SET by_whom = 'Bob' WHERE number = 1")
+    status, _, err = run("audit", "verify")
+    assert (status, err) == (1, "settlepipe: the audit does not hold: record 1 is not what was written\n")
+    assert json.loads(run("audit", "verify", "--json")[1])["wrong"] == "record 1 is not what was written"
