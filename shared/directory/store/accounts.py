@@ -83,8 +83,8 @@ def choose(connection: Connection, number: int, by: str) -> None:
     """A person says that this open account is the one; no other of its branch is any more. It is confirmed with that.
     Whoever has a copy of the list reads it again."""
     given = {"id": number, "by": by, "kind": KIND}
-    for name in ("unchoose", "choose"):
-        connection.execute(_SQL[name], given)
+    connection.execute(_SQL["unchoose"], given)
+    connection.execute(_SQL["choose"], given)
     connection.execute(_SQL["confirm"], given)
 
 
