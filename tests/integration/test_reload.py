@@ -15,7 +15,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from shared.messaging import broker
-from shared.messaging.intake_stream import INTAKE_FIELD
+from shared.messaging.intake_entry import INTAKE_FIELD
 from tests.support import by_itself, careful
 from tests.support.by_itself import NEEDED, ByItself
 from tests.support.sandbox import SandboxClient

@@ -14,7 +14,7 @@ import pytest
 from deploy.local.embedded import Servers
 from shared.database import migrate, version
 from shared.messaging import broker
-from shared.messaging.intake_stream import INTAKE_FIELD
+from shared.messaging.intake_entry import INTAKE_FIELD
 from shared.settings import PREFIX
 from tests.support import by_itself, releases, role_urls
 from tests.support.by_itself import ByItself
