@@ -1,4 +1,4 @@
-"""The parts of the documents that are generated: settings, states, the alerts' runbook, the metrics.
+"""The parts of the documents that are generated: settings, states, the alerts' runbook, the metrics, the rules.
 
 `python -m deploy.docs` writes them between their markers; a test fails when they are behind the code.
 """
@@ -13,6 +13,8 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
+from deploy import rules
+from deploy.rules import JUDGED, Gone
 from shared.domain.codes import Code
 from shared.domain.payment import FINAL, TRANSITIONS
 from shared.metrics.families import COUNTED, FAMILIES
@@ -22,6 +24,7 @@ from shared.settings.sections import ProviderSettings
 from shared.telemetry.alerts import Alert
 
 ROOT = Path(__file__).parent.parent
+RULES = ROOT / "deploy" / "prometheus" / "rules.yml"
 
 
 def settings_table() -> str:
@@ -104,12 +107,21 @@ def codes_table() -> str:
 
 
 def runbook() -> str:
-    """A section for each alert: what it means, what to do."""
+    """A section for each alert: what it means, where to look, what to do."""
     return "\n" + "\n\n".join(_page(alert) for alert in Alert) + "\n"
 
 
-def _page(alert: Alert) -> str:
-    said = (f"**{alert.severity.value}**: {alert.meaning}", f"**Do:** {alert.action}")
+def watched() -> str:
+    """The same for what only metrics can see."""
+    return "\n" + "\n\n".join(_page(gone) for gone in Gone) + "\n"
+
+
+def _page(alert: Alert | Gone) -> str:
+    rule = JUDGED.get(alert)
+    logs = f'`"alert":"{alert.value}"` on the logs' + (", `settlepipe alerts`." if rule is None else ", or")
+    metric = f"`{rule.expression}`" + (f" for {rule.for_s} s" if rule.for_s else "") + "." if rule else ""
+    look = metric if isinstance(alert, Gone) else f"{logs} {metric}".rstrip()
+    said = (f"**{alert.severity.value}**: {alert.meaning}", f"**Look:** {look}", f"**Do:** {alert.action}")
     return "\n\n".join((f"## {alert}", *(_wrapped(text) for text in said)))
 
 
@@ -121,6 +133,7 @@ GENERATED: Mapping[tuple[str, str], Callable[[], str]] = {
     ("README.md", "settings"): settings_table,
     ("docs/payments.md", "states"): state_diagram,
     ("docs/alerts.md", "alerts"): runbook,
+    ("docs/alerts.md", "watched"): watched,
     ("docs/metrics.md", "metrics"): metrics_table,
     ("docs/codes.md", "codes"): codes_table,
 }
@@ -141,6 +154,7 @@ def main() -> None:
         path = ROOT / document
         path.write_text(current(document, name, path.read_text("utf-8"), generate()), "utf-8")
         print(f"{document}: {name}", file=sys.stderr)
+    RULES.write_text(rules.written(), "utf-8")
 
 
 if __name__ == "__main__":

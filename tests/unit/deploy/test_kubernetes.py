@@ -32,8 +32,8 @@ def _labels(deployment: dict[str, Any]) -> dict[str, str]:
 def test_the_api_would_take_it(document: dict[str, Any]) -> None:
     kubernetes.validate(document)
     broken = deepcopy(document)
-    broken["metadata"]["nmae"] = "x"
-    with pytest.raises(Exception, match="nmae"):
+    broken["metadata"]["no_such"] = "x"
+    with pytest.raises(Exception, match="no_such"):
         kubernetes.validate(broken)
 
 

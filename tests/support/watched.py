@@ -1,0 +1,38 @@
+"""The expressions of rules and dashboards, and the metrics that they name."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from deploy.docs import ROOT
+from deploy.rules import RULES
+
+BOARDS = sorted((ROOT / "deploy" / "grafana").glob("*.json"))
+
+
+def boards() -> dict[str, dict[str, Any]]:
+    """Every dashboard, by its file's name."""
+    return {board.stem: json.loads(board.read_text("utf-8")) for board in BOARDS}
+
+
+def expressions() -> Iterator[tuple[str, str]]:
+    """Where it stands, and what it says."""
+    yield from ((rule.told.value, rule.expression) for rule in RULES)
+    for name, board in boards().items():
+        for panel in board["panels"]:
+            yield from ((f"{name}: {panel['title']}", target["expr"]) for target in panel["targets"])
+
+
+def metrics(expression: str) -> dict[str, set[str]]:
+    """The metrics of ours that it names, each with the labels that it asks for."""
+    found: dict[str, set[str]] = {}
+    for name, labels in re.findall(r"\bsettlepipe_(\w+)(?:\{([^}]*)\})?", expression):
+        found.setdefault(name, set()).update(re.findall(r'(\w+)\s*(?:=~|!~|!=|=)\s*"', labels))
+    return found
+
+
+def grouped(expression: str) -> set[str]:
+    """The labels that it groups by, or joins on."""
+    lists = re.findall(r"\b(?:by|on) \(([^)]*)\)", expression)
+    return {label.strip() for one in lists for label in one.split(",")}
