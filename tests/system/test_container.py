@@ -70,7 +70,7 @@ def test_it_runs_as_nobody_on_a_root_that_is_read_only(
     assert touched.returncode == 0, "its folder can be written"
 
     with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("DROP SCHEMA public, archive CASCADE")
         connection.execute("CREATE SCHEMA public")
     entry = [word.strip('"') for one in LAST if one.name == "ENTRYPOINT" for word in one.rest.strip("[]").split(", ")]
     upgraded = _isolated(built, home, *entry, "db", "upgrade", **place)
