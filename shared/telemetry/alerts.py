@@ -5,12 +5,8 @@ The name is what alert rules match on; it never changes. docs/alerts.md is gener
 
 from enum import StrEnum
 
-
-class Severity(StrEnum):
-    """critical: somebody looks now, also at night. warning: at the next working hours."""
-
-    CRITICAL = "critical"
-    WARNING = "warning"
+from shared.telemetry import standing
+from shared.telemetry.severity import Severity
 
 
 class Alert(StrEnum):
@@ -112,22 +108,8 @@ class Alert(StrEnum):
         " `SETTLEPIPE_ALERTS__MONEY` allows in this currency.",
         "`settlepipe inbox --order money` for those that wait for people, `settlepipe lanes` for what is ill.",
     )
-    LANE_STANDS_STILL = (
-        "lane_stands_still",
-        Severity.CRITICAL,
-        "A lane is halted, or has been paused or open (its breaker) for long. Its payments wait; deadlines stand"
-        " still.",
-        "`settlepipe lanes` says which and why. Halted: mend the cause, then `settlepipe lanes resume PROVIDER`. Open:"
-        " the provider does not answer; it goes on by itself when it does.",
-    )
-    PAYMENTS_DUE_LATE = (
-        "payments_due_late",
-        Severity.CRITICAL,
-        "Payments are due and are not taken, though their lane is not stopped: its workers are gone, hang, are too few"
-        " or still busy with what waited, or the provider was switched off while payments of it were open.",
-        "See that a worker of the lane is there (`workers` in the figures counts them) and what its log says, and that"
-        " the provider's `BASE_URL` is set.",
-    )
+    LANE_STANDS_STILL = ("lane_stands_still", *standing.LANE_STANDS_STILL)
+    PAYMENTS_DUE_LATE = ("payments_due_late", *standing.PAYMENTS_DUE_LATE)
     ACCOUNT_WAITS = (
         "account_waits",
         Severity.WARNING,
@@ -135,12 +117,7 @@ class Alert(StrEnum):
         "Compare each with the biller's own word, then `settlepipe accounts confirm`; `settlepipe inbox --kind account`"
         " lists them.",
     )
-    DISCREPANCIES_OPEN = (
-        "discrepancies_open",
-        Severity.WARNING,
-        "Our books and a provider's differ, and nobody has closed it.",
-        "`settlepipe discrepancies` lists them with what each means; close one with `settlepipe discrepancies close`.",
-    )
+    DISCREPANCIES_OPEN = ("discrepancies_open", *standing.DISCREPANCIES_OPEN)
     # Discrepancies found late.
     PAID_THERE_FAILED_HERE = (
         "paid_there_failed_here",
@@ -210,20 +187,8 @@ class Alert(StrEnum):
         "Buy more: payments do not wait for it, messages do.",
     )
     # Intake and events.
-    QUARANTINE_WAITS = (
-        "quarantine_waits",
-        Severity.WARNING,
-        "What upstreams sent could not be accepted, and nobody has replayed or dismissed it: it may be payments that"
-        " customers have made.",
-        "`settlepipe quarantine` shows each with its reason. Once it is mended: `settlepipe quarantine replay ID`. When"
-        " nothing is to come of it: `settlepipe quarantine dismiss ID --reason TEXT --by NAME`.",
-    )
-    INTAKE_LATE = (
-        "intake_late",
-        Severity.CRITICAL,
-        "Intents wait for long on an intake stream (the subject names it): nobody accepts them.",
-        "See that an intake runs, and its log; PostgreSQL may be away, or more comes than it can take.",
-    )
+    QUARANTINE_WAITS = ("quarantine_waits", *standing.QUARANTINE_WAITS)
+    INTAKE_LATE = ("intake_late", *standing.INTAKE_LATE)
     INTENT_NOT_STORABLE = (
         "intent_not_storable",
         Severity.WARNING,
