@@ -21,7 +21,9 @@ def test_decisions_of_the_release_before_stay_and_go_back(servers: Servers) -> N
         database_of(servers.database_url, "0009") as url,
         contextlib.closing(psycopg.connect(driver_url(url), autocommit=True, row_factory=dict_row)) as connection,
     ):
+        migrate.upgrade(url)  # payments are put there as they are now
         number = add_payment(connection, "p1", State.PARKED)
+        downgrade(url, "0009")
         connection.execute(_KEEP, (number, "resend"))
         before = connection.execute(_ALL).fetchall()
         migrate.upgrade(url)

@@ -92,7 +92,8 @@ def test_what_cannot_be_parsed_is_kept_with_its_bytes_and_the_reason_and_told(wo
     (event,) = world.rows("SELECT * FROM events WHERE payment_id IS NULL")
     assert (event["event_id"], event["type"]) == (f"q{kept['id']}-1", "settlepipe.intake.quarantined")
     assert event["subject"] == "-"
-    assert set(event["data"]) == {"quarantine_id", "reason", "sha256", "stream", "entry_id"}
+    assert set(event["data"]) == {"quarantine_id", "reason", "sha256", "stream", "entry_id", "code", "conflict_of"}
+    assert (event["data"]["code"], event["data"]["conflict_of"]) == ("not_json", None)
     assert event["data"]["sha256"] == hashlib.sha256(raw).hexdigest()
 
 

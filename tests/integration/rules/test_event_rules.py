@@ -377,11 +377,10 @@ def test_a_stream_that_was_trimmed_to_nothing_is_no_wiped_one(world: World, clie
 
 
 def test_events_bring_back_what_the_intent_brought_and_say_why_in_a_code(world: World, client: "redis.Redis") -> None:
-    document = world.document()
-    world.accept(document)
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     payment_id = world.settled("safe", NO)
     world.execute("UPDATE payments SET traceparent = %s WHERE id = %s", trace, payment_id)
+    world.accept(world.document())
     found = carried(world, client)
     assert_kept(found)
     (refused,) = [event for event in found if event["type"].endswith(".refused")]
