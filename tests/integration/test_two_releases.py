@@ -178,9 +178,10 @@ def _each_once(running: Lane, put: int) -> None:
 
 
 def _nothing_told(folder: Path) -> None:
-    """No process logged an error, nor anything that is no log line."""
-    lines = [json.loads(line) for log in folder.glob("*.log") for line in log.read_text().splitlines()]
-    levels = {line["level"] for line in lines}
-    assert "info" in levels
+    """No process logged an error, or wrote one beside its log (Celery greets there)."""
+    written = [line for log in folder.glob("*.log") for line in log.read_text().splitlines()]
+    lines = [json.loads(line) for line in written if line.startswith("{")]
+    assert len(lines) > 3 * EACH, "each attempt is on the log"
     assert [line for line in lines if line["level"] in ("error", "critical")] == []
-    print(sorted({str(line) for line in lines if line["level"] == "warning"}))
+    beside = [line for line in written if not line.startswith("{")]
+    assert [line for line in beside if "Traceback" in line or "rror" in line] == []

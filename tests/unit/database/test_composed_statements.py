@@ -33,9 +33,9 @@ BUILDERS = {
 }
 # What is put in although it is no constant, and why it may be.
 REASONED = {
-    ("shared/reconciliation/store/compared.py", "name"): "from _name(): a number, by its format",
-    ("shared/reconciliation/store/compared.py", "_name(run_id)"): "a number, by its format",
-    ("shared/reconciliation/store/compared.py", "run.id"): "a number, by its column and its type",
+    ("shared/database/migrations/env.py", "least"): "a version, from a migration's file name, or a column's name",
+    ("shared/database/migrations/env.py", "most"): "a version, from a migration's file name",
+    ("shared/reconciliation/store/compared.py", "_name(run.id)"): "a number, by its format",
     ("shared/reconciliation/store/compared.py", "judged"): "one of compare.py's constants",
 }
 
