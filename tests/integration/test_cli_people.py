@@ -97,7 +97,7 @@ def test_a_changed_account_takes_two_people(run: Run, connection: Connection, mo
     bob = added(run, "Bob")
     status, out, _ = run("accounts", "confirm", "billcenter", "140", "00012345", "--reason", "their letter")
     assert (status, "settlepipe approve 1" in out) == (0, True)
-    assert "to be confirmed" in run("accounts")[1]
+    assert json.loads(run("accounts", "--json")[1])["state"] == "to be confirmed"
     [proposal] = [json.loads(line) for line in run("proposals", "--json")[1].splitlines()]
     assert (proposal["kind"], proposal["proposed_by"], proposal["state"]) == ("confirm", "Ann", "open")
     assert "settlepipe approve 1" in run("proposals")[1]
