@@ -28,6 +28,7 @@ from deploy.cli import (
     resolve,
     run,
     schema,
+    statement,
     submit,
     up,
 )
@@ -53,6 +54,7 @@ for command in (
         lookup.lookup,
         lookup.refresh,
         reconcile.reconcile,
+        statement.statement,
         recover.recover,
         up.sandbox,
         up.doctor,

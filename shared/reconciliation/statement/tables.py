@@ -1,0 +1,113 @@
+"""A statement's tables: columns and rows, the same for its workbook and its CSV files."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from shared.reconciliation.report.picture import AGES
+from shared.reconciliation.report.words import words
+from shared.reconciliation.report.workbook import Column
+from shared.reconciliation.statement.gathered import Statement
+from shared.reconciliation.store.statements import Item, Sum
+
+Row = Sequence[Any]
+
+MOVES = (
+    Column("currency", width=10),
+    *(
+        Column(f"{what}{money}", "money" if money else "count")
+        for what in ("opening", "new", "closed", "open")
+        for money in ("", " in question")
+    ),
+)
+DAYS = (
+    *(
+        Column("day", "date", 12),
+        Column("complete", width=10),
+        Column("currency", width=10),
+        Column("entries", "count"),
+    ),
+    *(Column("our books", "money", 20), Column("provider's books", "money", 20), Column("difference", "money", 20)),
+    *(Column("earlier days, our books", "money", 20), Column("earlier days, provider's books", "money", 20)),
+    *(Column("new", "count"), Column("closed", "count"), Column("open", "count")),
+)
+SUMS = (
+    *(Column("name", width=24), Column("currency", width=10), Column("entries", "count"), Column("differing", "count")),
+    *(Column("our books", "money", 20), Column("provider's books", "money", 20), Column("difference", "money", 20)),
+)
+AGED = (
+    Column("since its first day", width=22),
+    Column("currency"),
+    Column("open", "count"),
+    Column("sum", "money", 20),
+)
+ITEMS = (
+    *(Column("number", "count", 10), Column("what it is", width=28), Column("now", width=9)),
+    *(Column("first day", "date", 12), Column("before the period", width=12), Column("payment", width=28)),
+    *(Column("account", width=20), Column("currency", width=10), Column("our books", "money", 18)),
+    *(Column("provider's books", "money", 18), Column("in question", "money", 18), Column("state", width=12)),
+    *(Column("closed on", "date", 12), Column("closed by", width=16), Column("why", width=50)),
+    Column("continues as", "count", 12),
+)
+PAYMENTS = (
+    *(Column("day", "date", 12), Column("source"), Column("intent", width=24), Column("operation", width=10)),
+    *(Column("amount", "money", 18), Column("state", width=12), Column("comparison", width=20)),
+    *(Column("our books", "money", 18), Column("provider's books", "money", 18), Column("account", width=20)),
+    *(Column("reference", width=24), Column("ended", "moment", 20)),
+)
+
+
+def moves(statement: Statement) -> Iterator[Row]:
+    """Opening, new, closed, open, by currency."""
+    for m in statement.moves:
+        counts = ((m.opening, m.opening_minor), (m.fresh, m.fresh_minor), (m.closed, m.closed_minor))
+        pairs = [one for n, minor in (*counts, (m.open, m.open_minor)) for one in (n, (minor, m.currency))]
+        yield (m.currency, *pairs)
+
+
+def days(statement: Statement) -> Iterator[Row]:
+    """A row for each day and currency."""
+    for d in statement.days:
+        own = ((d.local_minor, d.currency), (d.provider_minor, d.currency))
+        difference = (d.local_minor - d.provider_minor, d.currency)
+        earlier = ((d.earlier_local_minor, d.currency), (d.earlier_provider_minor, d.currency))
+        counts = (d.fresh, d.closed, d.open)
+        yield (d.day, "yes" if d.complete else "no", d.currency, d.count, *own, difference, *earlier, *counts)
+
+
+def totals(statement: Statement) -> Iterator[Row]:
+    """The days' own sums, and what changed about earlier days."""
+    yield from sums(statement.sums, "the days' own")
+    yield from sums(statement.changes, "changes of earlier days")
+
+
+def sums(rows: Iterable[Sum], name: str | None = None) -> Iterator[Row]:
+    """By source or service; those without one are told as a dash."""
+    for s in rows:
+        difference = (s.local_minor - s.provider_minor, s.currency)
+        both = ((s.local_minor, s.currency), (s.provider_minor, s.currency))
+        yield (name or s.name or "–", s.currency, s.count, s.differing, *both, difference)
+
+
+def ages(statement: Statement) -> Iterator[Row]:
+    """What is open at the end."""
+    titles = dict(AGES)
+    for a in statement.ages:
+        yield (titles[a.least], a.currency, a.count, (a.minor, a.currency))
+
+
+def items(found: Iterable[Item]) -> Iterator[Row]:
+    """Discrepancies."""
+    for i in found:
+        now = "open" if i.open else "closed"
+        money = [(minor, i.currency) for minor in (i.local_minor, i.provider_minor, i.stake_minor)]
+        yield (
+            *(i.number, words(i.category).title, now, i.first_day, "yes" if i.before else "no", i.payment, i.account),
+            *(i.currency, *money, i.state, i.closed_on, i.resolved_by, i.resolved_reason, i.continues_as),
+        )
+
+
+def payments(found: Iterable[tuple[Any, ...]]) -> Iterator[Row]:
+    """Single payments, as `statements.payments` gives them."""
+    for day, source, intent, operation, minor, currency, state, category, ours, theirs, *rest in found:
+        money = ((minor, currency), (ours, currency), (theirs, currency))
+        yield (day, source, intent, operation, money[0], state, words(category).title, *money[1:], *rest)

@@ -1,0 +1,123 @@
+"""write: a provider's statement of a period, as a page, a workbook, CSV files and a summary for programs."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from shared.database import clock
+from shared.database.engine import Connection, Database
+from shared.domain.money import format_amount
+from shared.providers.base import Registration
+from shared.reconciliation.report import sheets, workbook
+from shared.reconciliation.report.figures import Reader, reader_locale
+from shared.reconciliation.report.files import whole
+from shared.reconciliation.report.page import render
+from shared.reconciliation.report.picture import AGES
+from shared.reconciliation.report.words import words
+from shared.reconciliation.statement import tables
+from shared.reconciliation.statement.gathered import ROWS, Statement, gather
+from shared.reconciliation.statement.period import Span
+from shared.reconciliation.store import reports, statements
+
+
+class Nothing(Exception):  # noqa: N818 - says what is so
+    """No night of this period was compared. The message says so."""
+
+
+def write(
+    database: Database,
+    known: Registration,
+    span: Span,
+    folder: Path,
+    *,
+    locale: str | None = None,
+    csv_locale: str | None = None,
+) -> Mapping[str, Any]:
+    """Write statement.html, statement.xlsx, days.csv, discrepancies.csv and summary.json into `folder`; the summary.
+
+    Each file is there whole or not at all, summary.json last. Memory does not grow with the number of payments or
+    discrepancies. The same nights give the same bytes. csv_locale: whose decimal mark and separator the CSV files have.
+    Raises ValueError for an unknown locale, Nothing.
+    """
+    form = sheets.form_of(csv_locale)
+    reader = Reader(reader_locale(locale), ZoneInfo(known.zone))
+    with reports.snapshot(database) as connection:
+        until = clock.now(connection).astimezone(reader.zone).date()
+        statement = gather(connection, known, span, until)
+        if statement.written_at is None:
+            raise Nothing(f"no day of {span.name} was compared with the books of {known.name}")
+        with whole(folder / "days.csv") as file:
+            sheets.write(file, form, tables.DAYS, tables.days(statement))
+        with whole(folder / "discrepancies.csv") as file:
+            found = statements.items(connection, statement.values)
+            sheets.write(file, form, tables.ITEMS, tables.items(found))
+        _workbook(connection, statement, folder, reader.zone, statement.written_at)
+    with whole(folder / "statement.html") as file:
+        file.write(_page(statement, reader).encode())
+    told = summary(statement)
+    with whole(folder / "summary.json") as file:
+        file.write((json.dumps(told, ensure_ascii=False, indent=2) + "\n").encode())
+    return told
+
+
+def _workbook(connection: Connection, statement: Statement, folder: Path, zone: ZoneInfo, created: datetime) -> None:
+    with (
+        whole(folder / "statement.xlsx") as file,
+        workbook.workbook(file, zone, created, folder) as book,
+    ):
+        workbook.sheet(book, "Open and closed", tables.MOVES, tables.moves(statement))
+        workbook.sheet(book, "Sums", tables.SUMS, tables.totals(statement))
+        workbook.sheet(book, "Days", tables.DAYS, tables.days(statement))
+        workbook.sheet(book, "Sources", tables.SUMS, tables.sums(statement.sources))
+        workbook.sheet(book, "Services", tables.SUMS, tables.sums(statement.services))
+        workbook.sheet(book, "Ageing", tables.AGED, tables.ages(statement))
+        found = statements.items(connection, statement.values)
+        for category, rows in groupby(found, key=lambda item: item.category):
+            workbook.sheet(book, words(category).title, tables.ITEMS, tables.items(rows))
+        paid = statements.payments(connection, statement.values)
+        workbook.sheet(book, "Payments", tables.PAYMENTS, tables.payments(paid))
+
+
+def _page(statement: Statement, reader: Reader) -> str:
+    return render(
+        "statement.html", reader, statement=statement, span=statement.span, words=words, ages=dict(AGES), rows=ROWS
+    )
+
+
+def summary(statement: Statement) -> dict[str, Any]:
+    """For programs: amounts are text with the currency's places."""
+    return {
+        "provider": statement.provider,
+        "title": statement.title,
+        "period": statement.span.name,
+        "first_day": statement.span.first.isoformat(),
+        "last_day": statement.span.last.isoformat(),
+        "zone": statement.zone,
+        "complete": not statement.missing,
+        "missing_days": [day.isoformat() for day in statement.missing],
+        "discrepancies": list(_rows(tables.MOVES, tables.moves(statement))),
+        "sums": list(_rows(tables.SUMS[1:], (row[1:] for row in tables.sums(statement.sums)))),
+        "changes_of_earlier_days": list(_rows(tables.SUMS[1:], (row[1:] for row in tables.sums(statement.changes)))),
+        "days": list(_rows(tables.DAYS, tables.days(statement))),
+        "sources": list(_rows(tables.SUMS, tables.sums(statement.sources))),
+        "services": list(_rows(tables.SUMS, tables.sums(statement.services))),
+        "open_by_age": list(_rows(tables.AGED, tables.ages(statement))),
+        "times": {"written_at": statement.written_at and statement.written_at.astimezone(UTC).isoformat()},
+    }
+
+
+def _rows(columns: Iterable[workbook.Column], rows: Iterable[tables.Row]) -> Iterator[dict[str, Any]]:
+    names = [column.title.replace("'", "").replace(",", "").replace(" ", "_") for column in columns]
+    for row in rows:
+        yield dict(zip(names, map(_plain, row), strict=True))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        minor, currency = value
+        return None if currency is None else format_amount(minor, currency)
+    return value.isoformat() if isinstance(value, date) else value

@@ -1,0 +1,73 @@
+"""`settlepipe statement`: a period of a provider's nights."""
+
+import contextlib
+import json
+import zipfile
+from pathlib import Path
+
+import psycopg
+import pytest
+from cryptography.fernet import Fernet
+from psycopg.rows import dict_row
+
+from deploy.cli.main import main
+from shared.database.engine import driver_url
+from tests.support.reconciled import eventful
+
+
+@pytest.fixture
+def told(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database with one eventful night of ubill's, 2026-11-21."""
+    monkeypatch.setenv("SETTLEPIPE_DATABASE_URL", database_url)
+    monkeypatch.setenv("SETTLEPIPE_SECRET_KEYS", json.dumps([Fernet.generate_key().decode()]))
+    monkeypatch.setenv("SETTLEPIPE_HOME", str(tmp_path / "home"))
+    with contextlib.closing(
+        psycopg.connect(driver_url(database_url), autocommit=True, row_factory=dict_row)
+    ) as connection:
+        connection.execute("INSERT INTO lanes (provider) VALUES ('ubill') ON CONFLICT DO NOTHING")
+        eventful(connection, provider="ubill")
+
+
+@pytest.mark.usefixtures("told")
+def test_a_month_is_told_and_its_files_are_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["statement", "ubill", "--month", "2026-11", "--out", str(tmp_path / "out"), "--locale", "en"]
+    assert main([*given, "--csv-locale", "tr", "--json"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    summary = json.loads(line)
+    (sums,) = summary["sums"]
+    assert (sums["our_books"], sums["providers_books"]) == ("229320.50", "228282.00")
+    assert (summary["complete"], len(summary["days"])) == (False, 1)
+    assert "2026-11-20" in summary["missing_days"]
+    folder = tmp_path / "out" / "ubill"
+    names = {"statement.html", "statement.xlsx", "days.csv", "discrepancies.csv", "summary.json"}
+    assert {path.name for path in folder.iterdir()} == names
+    assert "229320,50" in (folder / "days.csv").read_text("utf-8-sig")
+    page = (folder / "statement.html").read_text("utf-8")
+    assert "229,320.50" in page
+    assert "<script" not in page
+    with zipfile.ZipFile(folder / "statement.xlsx") as book:
+        sheets = book.read("xl/workbook.xml").decode()
+    for sheet in ("Open and closed", "Days", "Sources", "Ageing", "Missing at the provider", "Payments"):
+        assert f'name="{sheet}"' in sheets
+    assert main(given) == 0
+    assert "statement.html" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("told")
+def test_a_period_without_a_night_has_no_statement(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["statement", "ubill", "--quarter", "2026-Q1"]) == 1
+    assert "no day of 2026-Q1 was compared" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([], "say which period"),
+        (["--month", "2026-11", "--year", "2026"], "say which period"),
+        (["--month", "2026-13"], "is no month"),
+        (["--month", "2026-11", "--locale", "tlh"], "is not known"),
+    ],
+)
+def test_wrong_use_says_what_is_meant(given: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["statement", "all", *given]) == 2
+    assert said in capsys.readouterr().err
