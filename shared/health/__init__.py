@@ -11,6 +11,7 @@ from shared.health import server, watch
 from shared.health.state import BROKER, CELERY, DATABASE, PAGES, Health
 from shared.health.watch import Page
 from shared.settings import Settings
+from shared.telemetry import counters
 
 _MINE = Health()
 
@@ -37,7 +38,11 @@ def begin(process: str, settings: Settings, page: Page | None = None) -> None:
         asks[PAGES] = watch.pages(_MINE, page)
     _MINE.expect(process, settings.health_stuck_after_s, list(asks))
     if settings.health_port is not None:
-        routes = {"/livez": _MINE.live, "/readyz": _MINE.ready}
+        routes: server.Routes = {
+            "/livez": _MINE.live,
+            "/readyz": _MINE.ready,
+            "/metrics": lambda: (True, counters.page()),
+        }
         listening = server.serve(settings.health_address, settings.health_port, routes)
         os.register_at_fork(after_in_child=listening.close)
     watch.quiet_while_forked()

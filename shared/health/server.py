@@ -1,4 +1,4 @@
-"""The HTTP that probes ask: `GET /livez` and `GET /readyz`, from a few daemon threads.
+"""The HTTP that probes ask: `GET /livez`, `/readyz` and `/metrics`, from a few daemon threads.
 
 Everything has a limit: a request's bytes and its time, the connections that wait. It reads nothing but the request's
 first line, and answers from memory.
@@ -20,8 +20,8 @@ MAX_REQUEST_BYTES = 4096
 _THREADS = 2  # one that says nothing does not keep another one waiting
 _WAITING = 16
 
-# Is it good, and what is told of it? Good is a 200, else it is a 503.
-Answer = tuple[bool, Mapping[str, object]]
+# Is it good, and what is told of it? Good is a 200, else it is a 503. A text is told as it is.
+Answer = tuple[bool, Mapping[str, object] | str]
 Routes = Mapping[str, Callable[[], Answer]]
 
 
@@ -68,7 +68,7 @@ def _accept(listening: socket.socket, routes: Routes) -> None:
 
 
 def answer(first_line: str, routes: Routes) -> tuple[HTTPStatus, str]:
-    """The status and the JSON for a request's first line."""
+    """The status and the JSON, or the text, for a request's first line."""
     words = first_line.split(" ")
     if len(words) != 3 or not words[2].startswith("HTTP/1."):
         return HTTPStatus.BAD_REQUEST, "{}"
@@ -78,7 +78,8 @@ def answer(first_line: str, routes: Routes) -> tuple[HTTPStatus, str]:
     if method != "GET":
         return HTTPStatus.METHOD_NOT_ALLOWED, "{}"
     good, told = routes[path]()
-    return HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE, json.dumps(told)
+    body = told if isinstance(told, str) else json.dumps(told)
+    return HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE, body
 
 
 def _first_line(connection: socket.socket, until: float) -> str:
@@ -94,10 +95,11 @@ def _first_line(connection: socket.socket, until: float) -> str:
 
 
 def _written(status: HTTPStatus, body: str) -> bytes:
+    kind = "application/json" if body.startswith("{") else "text/plain; version=0.0.4; charset=utf-8"
     lines = (
         f"HTTP/1.1 {status.value} {status.phrase}",
-        "Content-Type: application/json",
-        f"Content-Length: {len(body) + 1}",
+        f"Content-Type: {kind}",
+        f"Content-Length: {len(body.encode()) + 1}",
         "Cache-Control: no-store",
         "Connection: close",
     )

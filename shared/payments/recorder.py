@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from shared.payments.send import ended
+from shared.payments.ended import ended
 from shared.payments.store import lots as store
 from shared.payments.store.send import Claim, Outcome
 from shared.runtime import Runtime, boot_time_s, until_written
@@ -67,7 +67,7 @@ class Recorder:
         for place in moved:
             one = batch[place]
             with bound(payment_id=one.claim.payment.id, attempt=one.claim.attempt):
-                ended(one.outcome, one.outcome.to)
+                ended(one.claim, one.outcome, one.outcome.to)
 
     def _succeeded(self, provider: str, batch: Sequence[_Ended]) -> store.Written:
         with self._runtime.database.connection() as connection:

@@ -20,6 +20,7 @@ from shared.domain.answers import Answer, Meaning, leaves_doubt, next_state
 from shared.domain.backoff import next_wait
 from shared.domain.payment import FINAL, State
 from shared.payments.dispute import dispute
+from shared.payments.ended import ended
 from shared.payments.store import send as store
 from shared.payments.store.send import Claim, Outcome, Recorded
 from shared.providers.base import Auth, LoginBusy, LoginRefused, LoginUnavailable, Provider
@@ -262,13 +263,7 @@ def _record(runtime: Runtime, claim: Claim, outcome: Outcome) -> None:
         named, _ = until_written(runtime, lambda: must_be_named(runtime, payment.id, payment.sent_reference))
         if named and outcome.answer.meaning is Meaning.SUCCEEDED:
             dispute(runtime, claim, outcome.answer)
-    ended(outcome, recorded.state)
-
-
-def ended(outcome: Outcome, state: State | None) -> None:
-    """Log what an attempt came to, and where that brought its payment; None: it was final."""
-    answer = outcome.answer
-    log.info("attempt ended", meaning=answer.meaning.value, answer=answer.kind, state=state.value if state else "final")
+    ended(claim, outcome, recorded.state)
 
 
 def _write(runtime: Runtime, claim: Claim, outcome: Outcome) -> Recorded:

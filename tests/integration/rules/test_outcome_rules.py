@@ -14,6 +14,7 @@ from shared.payments.send import send
 from shared.payments.store import send as send_store
 from shared.payments.store.send import Outcome
 from shared.providers.base import Auth, LoginRefused
+from shared.telemetry import counters
 from tests.support.bank import until
 from tests.support.flow import (
     ABSENT,
@@ -317,3 +318,15 @@ def test_an_outcome_recorded_twice_counts_once(world: World) -> None:
     dispute(world.runtime, claim)
     assert world.events(payment_id) == ["accepted", "succeeded"]
     assert world.rows("SELECT * FROM discrepancies") == []
+
+
+def test_an_attempt_is_counted_once_by_its_process(world: World) -> None:
+    def counted() -> tuple[float, float]:
+        lane = {"provider": "safe", "operation": "settle"}
+        told = counters.REGISTRY.get_sample_value
+        attempts = told("settlepipe_attempts_total", {**lane, "meaning": "succeeded"})
+        return attempts or 0, told("settlepipe_call_seconds_count", lane) or 0
+
+    attempts, calls = counted()
+    world.settled()
+    assert counted() == (attempts + 1, calls + 1)

@@ -17,12 +17,15 @@ from shared.settings import SettingsError
 
 GOOD: Answer = (True, {"live": True})
 BAD: Answer = (False, {"ready": False})
+TOLD: Answer = (True, "# HELP made_up é\nmade_up 1\n")
 
 
 @pytest.fixture
 def port() -> Iterator[int]:
     (found,) = free_ports(1)
-    listening = server.serve("127.0.0.1", found, {"/livez": lambda: GOOD, "/readyz": lambda: BAD})
+    listening = server.serve(
+        "127.0.0.1", found, {"/livez": lambda: GOOD, "/readyz": lambda: BAD, "/metrics": lambda: TOLD}
+    )
     yield found
     listening.shutdown(socket.SHUT_RDWR)
     listening.close()
@@ -79,3 +82,12 @@ def test_a_request_without_an_end_is_not_read_for_ever(port: int) -> None:
 def test_a_port_that_is_taken_is_told(port: int) -> None:
     with pytest.raises(SettingsError, match=f"127.0.0.1:{port} can't be listened on .*SETTLEPIPE_HEALTH_PORT"):
         server.serve("127.0.0.1", port, {})
+
+
+def test_a_text_is_told_as_it_is(port: int) -> None:
+    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("GET", "/metrics")
+    answer = connection.getresponse()
+    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert answer.read().decode() == f"{TOLD[1]}\n"
+    connection.close()
