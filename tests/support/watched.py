@@ -5,8 +5,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from deploy.docs import ROOT
 from deploy.rules import RULES
+from shared.metrics.families import FAMILIES
+from shared.telemetry import counters
 
 BOARDS = sorted((ROOT / "deploy" / "grafana").glob("*.json"))
 
@@ -22,6 +26,15 @@ def expressions() -> Iterator[tuple[str, str]]:
     for name, board in boards().items():
         for panel in board["panels"]:
             yield from ((f"{name}: {panel['title']}", target["expr"]) for target in panel["targets"])
+
+
+def told() -> dict[str, set[str]]:
+    """Every metric that the exporter and the processes tell, with its labels; without the prefix."""
+    counters.attempt("watched", "settle", "succeeded", 1)
+    found = {name: set(family.labels) for name, family in FAMILIES.items()}
+    for family in text_string_to_metric_families(counters.page()):
+        found |= {one.name.removeprefix("settlepipe_"): set(one.labels) for one in family.samples}
+    return found
 
 
 def metrics(expression: str) -> dict[str, set[str]]:
