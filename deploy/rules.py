@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared.telemetry.alerts import Alert, Severity
+from shared.telemetry.alerts import Alert
+from shared.telemetry.severity import Severity
 
 RUNBOOK = "docs/alerts.md"
 # Put before the path of a page, so that its link leads to your copy: an external label of Prometheus'.
