@@ -204,8 +204,11 @@ def test_export_streams_the_same_rows_in_both_formats(run: Run, connection: Conn
     assert rows[3]["detail"] == '=cmd()\n"x",\\y'
     assert table[3]["detail"] == '\'=cmd()\n"x",\\y'
     for row, cells in zip(rows, table, strict=True):
-        same = {key: "" if value is None else str(value) for key, value in row.items() if key != "detail"}
-        assert same == {key: value for key, value in cells.items() if key != "detail"}
+        same = {
+            key: "" if value is None else str(value) for key, value in row.items() if key not in ("detail", "target")
+        }
+        assert same == {key: value for key, value in cells.items() if key not in ("detail", "target")}
+        assert json.loads(cells["target"]) == row["target"]
 
 
 def test_nothing_is_submitted_to_a_stream_that_nobody_reads(
