@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from deploy.cli import moments, output, person, stack
-from deploy.cli.person import By, Why
+from deploy.cli.person import MaybeBy, Why
 from shared.domain.roles import Deed
 from shared.domain.words import counted
 
@@ -19,7 +19,7 @@ _READ = 500
 @app.command()
 def replay(
     since: Annotated[str, typer.Option(metavar="T", help="a time with an offset: 2026-11-21T03:24:12Z")],
-    by: By = None,
+    by: MaybeBy = None,
     reason: Why = None,
 ) -> None:
     """Put every event since T on the stream again, with the same ids."""

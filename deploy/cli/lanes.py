@@ -11,7 +11,7 @@ from deploy.cli.failures import Failed, WrongUse
 from deploy.cli.known import must_be_provider
 from deploy.cli.moments import utc_or_none
 from deploy.cli.output import JsonFlag
-from deploy.cli.person import By, Why, said_right
+from deploy.cli.person import By, MaybeBy, Why, said_right
 from shared.domain.roles import Deed
 
 app = typer.Typer(help="The providers' lanes: list them, pause one, resume one.")
@@ -64,7 +64,7 @@ def pause(provider: Provider, by: By = None, reason: Why = None) -> None:
 
 
 @app.command()
-def resume(provider: Provider, by: By = None, reason: Why = None) -> None:
+def resume(provider: Provider, by: MaybeBy = None, reason: Why = None) -> None:
     """Let a paused lane go on; one that is halted or open tries one payment at once."""
     from shared import brake, lanes
 

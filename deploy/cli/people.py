@@ -8,7 +8,7 @@ import typer
 from deploy.cli import output, person, stack
 from deploy.cli.failures import WrongUse
 from deploy.cli.output import JsonFlag
-from deploy.cli.person import By
+from deploy.cli.person import By, MaybeBy
 from deploy.cli.proposals import tell_proposal
 from shared.domain.roles import Deed, Role
 
@@ -46,7 +46,7 @@ def listed(as_json: JsonFlag = False) -> None:
 def add(
     name: Named,
     role: Annotated[Role, typer.Option(help="what they are there for")],
-    by: By = None,
+    by: MaybeBy = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Set a person up. Their token is printed this once; let them have a new one made with `people rotate`.

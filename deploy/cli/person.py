@@ -1,5 +1,6 @@
 """Who does something, and why."""
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -11,7 +12,19 @@ from shared.domain.roles import Deed
 if TYPE_CHECKING:
     from shared.database.engine import Connection, Database
 
-By = Annotated[str | None, typer.Option(help="who does it; kept for ever. Left out: whose token it is")]
+_TOKENS = ("SETTLEPIPE_PERSON_TOKEN", "SETTLEPIPE_PERSON_TOKEN_FILE")
+_HELP = "who does it; kept for ever. Left out: whose token it is"
+
+
+def _somebody(by: str | None) -> str | None:
+    """Said before any server is asked: without a name and without a token it is nobody."""
+    if by is None and not any(os.environ.get(name) for name in _TOKENS):
+        raise typer.BadParameter("say who does it, or set SETTLEPIPE_PERSON_TOKEN_FILE to your token")
+    return by
+
+
+By = Annotated[str | None, typer.Option(help=_HELP, callback=_somebody)]
+MaybeBy = Annotated[str | None, typer.Option("--by", help=_HELP)]
 Why = Annotated[str | None, typer.Option("--reason", help="why; kept for ever")]
 
 Done = TypeVar("Done")

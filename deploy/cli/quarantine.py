@@ -9,7 +9,7 @@ import typer
 from deploy.cli import output, person, stack
 from deploy.cli.failures import Failed, WrongUse
 from deploy.cli.output import JsonFlag
-from deploy.cli.person import By, Why, said_right
+from deploy.cli.person import By, MaybeBy, Why, said_right
 from shared.domain.roles import Deed
 from shared.domain.words import counted
 
@@ -68,7 +68,7 @@ def show(number: Annotated[int, typer.Argument(metavar="ID")], as_json: JsonFlag
 def replay(
     numbers: Annotated[list[int] | None, typer.Argument(metavar="ID…", help="which ones")] = None,
     everything: Annotated[bool, typer.Option("--all", help="all that did not leave quarantine since")] = False,
-    by: By = None,
+    by: MaybeBy = None,
     reason: Why = None,
 ) -> None:
     """Put the kept bytes on the intake queue again, once what was wrong is mended.

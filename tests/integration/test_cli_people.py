@@ -36,7 +36,7 @@ def test_a_person_is_known_by_a_token_in_a_variable_or_a_file(
     assert run("lanes", "pause", "ubill")[0] == 2, "a name has to be said"
     assert run("people", "add", "Vic", "--role", "viewer")[0] == 1, "the first one is an approver"
     token = added(run, "Ann")
-    status, _, err = run("lanes", "resume", "ubill", "--by", "Ann")
+    status, _, err = run("lanes", "resume", "ubill")
     assert (status, err.count("\n"), "SETTLEPIPE_PERSON_TOKEN" in err) == (1, 1, True)
     file = tmp_path / "token"
     file.write_text(token + "\n")
