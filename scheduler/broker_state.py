@@ -20,13 +20,14 @@ class Looking:
 
     def __init__(self, client: "redis.Redis", streams: Sequence[str]) -> None:
         self._client, self._streams = client, streams
-        self._last, self._full, self._blind = Broker(), False, False
+        self._last, self._blind = Broker(), False
 
-    def look(self) -> Broker:
-        """Raises nothing: that the broker is away is told by what waits."""
+    def look(self, full: bool) -> Broker:
+        """full: it counts as nearly full now, by whoever judged last. Raises nothing: that the broker is away is told
+        by what waits."""
         try:
             late_s = {stream: seconds for stream in self._streams if (seconds := self._late_s(stream)) is not None}
-            self._last = Broker(self._memory(), late_s)
+            self._last = Broker(self._memory(full), late_s)
         except redis.RedisError as error:
             log.debug("the broker does not answer; what it said last counts", reason=told(error))
         return self._last
@@ -37,7 +38,7 @@ class Looking:
         except redis.ResponseError:  # no stream, or no right to it: the intake tells of that
             return None
 
-    def _memory(self) -> tuple[int, int] | None:
+    def _memory(self, full: bool) -> tuple[int, int] | None:
         try:
             memory = broker.memory(self._client)
         except redis.ResponseError as error:  # an account that may not ask
@@ -47,5 +48,5 @@ class Looking:
             return None
         if memory is None:
             return None
-        self._full = memory.share >= (_ROOM if self._full else _FULL)
-        return (memory.used_bytes // 2**20, memory.limit_bytes // 2**20) if self._full else None
+        full = memory.share >= (_ROOM if full else _FULL)
+        return (memory.used_bytes // 2**20, memory.limit_bytes // 2**20) if full else None

@@ -14,9 +14,11 @@ from scheduler.schedule import Job, jobs_of
 from shared import process
 from shared.alerts.judge import Broker, judge
 from shared.alerts.keep import keep
+from shared.alerts.views import stands
 from shared.database.engine import Connection, Database
 from shared.metrics import read
 from shared.runtime import Runtime
+from shared.telemetry.alerts import Alert
 
 _EVERY_S, _SHARE = 10.0, 20
 _STATEMENT_S = 30.0
@@ -40,7 +42,9 @@ def _keep_judging(step: Callable[[], None], stop: threading.Event) -> None:
 
 
 def _look(runtime: Runtime, database: Database, table: Sequence[Job], looking: Looking) -> None:
-    once(runtime, database, table, looking.look())
+    with database.connection() as connection:
+        full = stands(connection, Alert.BROKER_NEARLY_FULL)
+    once(runtime, database, table, looking.look(full))
 
 
 def once(

@@ -26,6 +26,7 @@ log = get_logger(__name__)
 
 WRONG_SETTINGS, WRONG_SCHEMA = 2, 3
 SIGNALS = (signal.SIGTERM, signal.SIGINT)  # that say stop
+_unheard = threading.Event()  # a reload was asked for before anybody could hear it
 
 
 def start(name: str, settings: Settings) -> threading.Event:
@@ -45,8 +46,14 @@ def start(name: str, settings: Settings) -> threading.Event:
 
 
 def not_reloaded() -> None:
-    """SIGHUP changes nothing here, and ends nothing: what can be reloaded is used by those that call providers."""
-    signal.signal(signal.SIGHUP, lambda *_: None)
+    """SIGHUP changes nothing here, and ends nothing: what can be reloaded is used by those that call providers. Who
+    can reload, and is still starting, asks `unheard_reload` then."""
+    signal.signal(signal.SIGHUP, lambda *_: _unheard.set())
+
+
+def unheard_reload() -> bool:
+    """Was a reload asked for since `not_reloaded`?"""
+    return _unheard.is_set()
 
 
 def probed(name: str, settings: Settings, page: Page | None = None) -> None:

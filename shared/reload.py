@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 from pydantic import BaseModel
 
-from shared import lanes
+from shared import lanes, process
 from shared.database.engine import AWAY
 from shared.runtime import Runtime
 from shared.settings import PREFIX, Settings, SettingsError, load_settings
@@ -84,6 +84,8 @@ def hears(then: Callable[[], object]) -> None:
 
     threading.Thread(target=watch, name="reloads", daemon=True).start()
     signal.signal(signal.SIGHUP, lambda *_: asked.put(None))
+    if process.unheard_reload():  # it came while this process started, after it had read its settings
+        asked.put(None)
 
 
 def _variables(settings: BaseModel, path: str = PREFIX) -> set[tuple[str, str]]:

@@ -48,7 +48,8 @@ def tell(database: Database, seen: Seen, way: Way, settings: AlertSettings) -> i
 
 
 def _failed(database: Database, way: Way, batch: Batch, reason: str, settings: AlertSettings) -> None:
-    waits_s = [wait_s(one.tries, settings.send_cap_s) for one in batch.taken]
+    cap_s = min(settings.send_cap_s, way.cap_s)
+    waits_s = [wait_s(one.tries, cap_s) for one in batch.taken]
     with database.transaction() as connection:
         over = store.failed(
             connection, way.name, batch.taken, waits_s=waits_s, failure=reason, give_up_s=settings.give_up_s

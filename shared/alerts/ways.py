@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,7 @@ from shared.settings.sections import HttpSettings
 
 _MAX_ANSWER_BYTES = 65_536
 _REPEAT_S = 60.0  # Alertmanager forgets what nobody repeats
+_FORGETS_CAP_S = 120.0  # one that was away for a while must hear of it again before it takes it for ended
 
 
 class Untold(Exception):  # noqa: N818 - says what happened
@@ -36,7 +38,7 @@ Send = Callable[[Sequence[Word], datetime], str]
 class Way:
     """repeat_s: what stands is sent anew after so long; None: once, and when there is more of it.
 
-    limit_s: how long a sending may take. test: the same, of a test alert.
+    limit_s: how long a sending may take. cap_s: the longest wait after one that failed. test: of a test alert.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Way:
     test: Send
     limit_s: float
     repeat_s: float | None = None
+    cap_s: float = math.inf
 
 
 def ways(settings: AlertSettings) -> Mapping[str, Way]:
@@ -55,7 +58,7 @@ def ways(settings: AlertSettings) -> Mapping[str, Way]:
         found.append(Way("webhook", partial(_plain, post, test=False), partial(_plain, post, test=True), limit_s))
     if settings.alertmanager_url is not None:
         push = partial(_alertmanager, _poster(settings.alertmanager_url, "/api/v2/alerts", limit_s))
-        found.append(Way("alertmanager", push, push, limit_s, _REPEAT_S))
+        found.append(Way("alertmanager", push, push, limit_s, _REPEAT_S, _FORGETS_CAP_S))
     if settings.mail.host:
         by_mail = partial(_mail, settings)
         found.append(Way("mail", partial(by_mail, test=False), partial(by_mail, test=True), limit_s))

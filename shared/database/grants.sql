@@ -43,7 +43,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE settlepipe_owner
 ALTER DEFAULT PRIVILEGES FOR ROLE settlepipe_owner
     GRANT SELECT ON TABLES TO settlepipe_reader;
 ALTER DEFAULT PRIVILEGES FOR ROLE settlepipe_owner
-    GRANT USAGE ON SEQUENCES TO settlepipe_runtime;
+    GRANT USAGE, UPDATE ON SEQUENCES TO settlepipe_runtime;  -- `recover` has them jump
 ALTER DEFAULT PRIVILEGES FOR ROLE settlepipe_owner
     GRANT EXECUTE ON FUNCTIONS TO settlepipe_runtime;
 
@@ -56,7 +56,7 @@ BEGIN
     GRANT USAGE ON SCHEMA archive TO settlepipe_runtime, settlepipe_reader;
     GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public, archive TO settlepipe_runtime;
     GRANT SELECT ON ALL TABLES IN SCHEMA public, archive TO settlepipe_reader;
-    GRANT USAGE ON ALL SEQUENCES IN SCHEMA public, archive TO settlepipe_runtime;
+    GRANT USAGE, UPDATE ON ALL SEQUENCES IN SCHEMA public, archive TO settlepipe_runtime;
     GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public, archive TO settlepipe_runtime;
     REVOKE ALL ON public.tokens FROM settlepipe_reader;
     IF to_regclass('public.code_range') IS NOT NULL THEN

@@ -20,9 +20,10 @@ _SQL = statements(__file__)
 _NOTHING = Standing(0, 0, datetime.min.replace(tzinfo=UTC), "", 0)
 # The part of a statement's conditions that is true while the flow may go on; `Seen.given` are its parameters.
 OPEN = "store_open(%(seen_epoch)s, %(seen_beat)s, %(seen_lives_at)s, %(seen_written)s)"
-# How many times the database has lost time. What a claim's number names is sure while that stays as it was (STILL): a
-# number that was forgotten is given again.
-LOST_TIMES = "(SELECT count(*) FROM lost_times)"
+# Which losses of time the database knows of: its epoch, which grows with each recovery (also where it went back behind
+# an earlier one), and how many windows it has opened. What a claim's number names is sure while that stays as it was
+# (STILL): a number that was forgotten is given again.
+LOST_TIMES = "(SELECT epoch || '/' || (SELECT count(*) FROM lost_times) FROM store)"
 STILL = f"{LOST_TIMES} = %(lost_times)s"
 _REQUIRED = f"SELECT {OPEN} AS open, looked.* FROM ({_SQL['look']}) AS looked"
 

@@ -45,7 +45,11 @@ def queue_length(app: Celery, queue: str) -> int:
         return int(app.amqp.queues[queue](channel).queue_declare().message_count)
 
     with _told(), app.pool.acquire(block=True, timeout=_ACQUIRE_S) as connection:
-        found: tuple[int, Any] = connection.autoretry(ask, **_ONCE_MORE)()
+        try:
+            found: tuple[int, Any] = connection.autoretry(ask, **_ONCE_MORE)()
+        except Exception:
+            connection.collect()  # an answer that comes late must not be taken for another queue's
+            raise
         return found[0]
 
 

@@ -95,7 +95,10 @@ class AmqpsTransport(pyamqp.SSLTransport):
         client: Any = self.client
         given = client.ssl if isinstance(client.ssl, dict) else {}
         client.ssl = {**given, "cert_reqs": ssl.CERT_REQUIRED, "server_hostname": None}
-        return super().establish_connection()  # type: ignore[no-untyped-call]
+        made: Any = super().establish_connection()  # type: ignore[no-untyped-call]
+        # amqp's own limit is the socket's SO_RCVTIMEO, which Python's TLS overlooks: it would wait for ever.
+        made.transport.sock.settimeout(client.transport_options.get("read_timeout"))
+        return made
 
 
 def register() -> None:

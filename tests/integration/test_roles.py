@@ -10,8 +10,12 @@ import pytest
 from deploy.local.embedded import Servers
 from shared.archive.retire import retire
 from shared.database import migrate, roles
+from shared.messaging import broker
 from shared.reconciliation.store import nights
 from shared.reconciliation.turn import turn
+from shared.recovery import recover as verbs
+from shared.recovery.beat import beat
+from shared.witness import Witnesses
 from tests.integration.conftest import Run
 from tests.support import role_urls
 from tests.support.flow import World, running_world_on
@@ -71,6 +75,17 @@ def test_payments_a_night_its_end_and_the_archive_need_rows_alone(world: World) 
     archived = world.rows("SELECT id FROM archive.payments ORDER BY id")
     assert [row["id"] for row in archived] == [settled, found, lost]
     assert world.value("SELECT count(*) FROM payments") == 0
+
+
+def test_a_recovery_needs_rows_alone(world: World, broker_url: str, tmp_path: Path) -> None:
+    world.settled()
+    with broker.connect(broker_url) as client:
+        witnesses = Witnesses(tmp_path, client)
+        beat(world.runtime, witnesses)
+        world.execute("UPDATE store SET held_at = clock(), held_reason = 'a test'")
+        done = verbs.recover(world.runtime, witnesses, verbs.plan(world.runtime, client, None), "somebody")
+    assert done.epoch == 1
+    assert world.value("SELECT nextval('payment_ids')") == 10**12 + 1
 
 
 REFUSED = (
@@ -140,7 +155,7 @@ def test_the_runtime_cannot_migrate_and_the_owners_url_is_for_that(
     urls: Urls, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with psycopg.connect(urls.superuser, autocommit=True) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0016'; DROP TABLE code_range")
+        connection.execute("UPDATE alembic_version SET version_num = '0019'; DROP TABLE code_range")
         connection.execute(
             """DROP FUNCTION begin_run_payments(bigint), attach_run_payments(bigint), drop_run_payments(bigint),
             analyze_night(bigint), analyze_checks()"""

@@ -8,6 +8,7 @@ from shared.alerts.judge import About, Figures
 from shared.database import locks
 from shared.database.engine import Connection, Row
 from shared.database.statements import statements
+from shared.telemetry.alerts import Alert
 
 _SQL = statements(__file__)
 
@@ -29,7 +30,8 @@ def try_lock(connection: Connection) -> bool:
 def write(connection: Connection, found: Mapping[About, Figures]) -> Changes:
     """Make the table what was found."""
     given = _given(found)
-    cleared = connection.execute(_SQL["clear"], given).fetchall()
+    known = [which.value for which in Alert]
+    cleared = connection.execute(_SQL["clear"], {**given, "known": known}).fetchall()
     rows = connection.execute(_SQL["raise"], given).fetchall() if found else []
     return Changes([row for row in rows if row["fresh"]], cleared)
 

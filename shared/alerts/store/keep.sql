@@ -2,8 +2,9 @@
 DELETE FROM alerts WHERE cleared_at < clock() - make_interval(days => %(days)s)
 
 -- name: clear
+-- Of those that this release knows: what a newer one raised is not its to clear.
 UPDATE alerts SET cleared_at = clock()
-WHERE cleared_at IS NULL AND (name, subject) NOT IN (SELECT * FROM unnest(%(names)s::text[], %(subjects)s::text[]))
+WHERE cleared_at IS NULL AND name = ANY(%(known)s) AND (name, subject) NOT IN (SELECT * FROM unnest(%(names)s::text[], %(subjects)s::text[]))
 RETURNING name, subject, figures, extract(epoch FROM cleared_at - raised_at)::float8 AS stood_s
 
 -- name: raise

@@ -34,7 +34,7 @@ class FollowUpClaim:
     attempt: int
     age_s: float
     request: Request | None
-    lost_times: int = 0
+    lost_times: str = ""
 
 
 _TOLD = written(

@@ -52,7 +52,7 @@ class CheckClaim:
     lost: Mapping[str, Any] | None = None
     other_request: bool = False
     covered: Mapping[str, Any] | None = None
-    lost_times: int = 0
+    lost_times: str = ""
 
 
 # What a check has to know of its payment p, in the lane l.

@@ -64,6 +64,13 @@ def test_nothing_found_clears_all(world: World) -> None:
     assert standing(world) == []
 
 
+def test_what_a_newer_release_raised_is_not_ours_to_clear(world: World) -> None:
+    kept(world, PARKED)
+    world.execute("INSERT INTO alerts (name, subject, figures) VALUES ('of_a_newer_release', '', '{}')")
+    kept(world)
+    assert standing(world) == [("of_a_newer_release", "")]
+
+
 def test_one_process_at_a_time_writes(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     with world.connection.transaction():
         world.rows("SELECT pg_advisory_xact_lock(%s)", locks.ALERTS)
