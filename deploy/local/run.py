@@ -27,7 +27,10 @@ def become(name: str, settings: Settings, lane: str | None, number: int) -> NoRe
     home = prepare(settings.home)
     command = _worker(settings, lane, number) if name == commands.WORKER else commands.command(name, settings, home)
     _look(settings)
-    os.execve(command[0], command, {**os.environ, f"{PREFIX}HOME": str(home)})  # noqa: S606 - no shell is wanted
+    environment = {**os.environ, f"{PREFIX}HOME": str(home)}
+    for name in ("DATABASE_OWNER_URL", "DATABASE_OWNER_URL_FILE"):  # the migrations' alone
+        environment.pop(f"{PREFIX}{name}", None)
+    os.execve(command[0], command, environment)  # noqa: S606 - no shell is wanted
 
 
 def _must_have(name: str, settings: Settings) -> None:
