@@ -101,6 +101,7 @@ class Summary(BaseModel):
     new: int
     open: int
     sums: list[dict[str, Any]]
+    carried: list[dict[str, Any]] = []
     open_by_age: list[dict[str, Any]]
 
 

@@ -37,9 +37,9 @@ def read(environment: Mapping[str, str], prefix: str, known: Callable[[str], boo
         try:
             values[name] = _text(path)
         except ValueError as error:
-            mistakes.append(f"{name}, {said}: the file {error}")
+            mistakes.append(f"{name}, {said}, has no value: the file {error}")
         except OSError as error:
-            mistakes.append(f"{name}, {said}: the file can't be read ({type(error).__name__})")
+            mistakes.append(f"{name}, {said}, has no value: the file can't be read ({type(error).__name__})")
     if mistakes:
         raise Unreadable(mistakes)
     return values

@@ -83,6 +83,8 @@ def test_programs_get_an_object_for_each_account(run: Run) -> None:
         "state": "to be confirmed",
         "confirmed_at": None,
         "confirmed_by": None,
+        "chosen_at": None,
+        "chosen_by": None,
     }
     assert [a["state"] for a in found[:2]] == ["confirmed", "confirmed"]
 

@@ -47,11 +47,14 @@ MADE = (
 ACCEPT = "shared/payments/store/accept.sql"
 NEXT = {
     ACCEPT: (
-        "path, body, body_sha256, exclusive_key, books_key)",
-        "path, body, body_sha256, exclusive_key, books_key,\n    made_up)",
+        "path, body, body_sha256, exclusive_key, books_key, traceparent)",
+        "path, body, body_sha256, exclusive_key, books_key, traceparent,\n    made_up)",
     )
 }
-FILLS = ("sha256(body), exclusive_key, books_key\n", "sha256(body), exclusive_key, books_key, 'filled'\n")
+FILLS = (
+    "sha256(body), exclusive_key, books_key, traceparent\n",
+    "sha256(body), exclusive_key, books_key, traceparent, 'filled'\n",
+)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ It wants a certificate of each client, and remembers what each brought.
 """
 
 import contextlib
+import select
 import socket
 import socketserver
 import ssl
@@ -51,11 +52,8 @@ def tls_link(to_port: int, authority: Authority, server: Pair) -> Iterator[Link]
                 link.refused.append(str(error))
                 return
             link.let_in += 1
-            with socket.create_connection(("127.0.0.1", to_port), _QUIET_S) as outside:
-                back = threading.Thread(target=_carry, args=(outside, inside), daemon=True)
-                back.start()
+            with inside, socket.create_connection(("127.0.0.1", to_port), _QUIET_S) as outside:
                 _carry(inside, outside)
-                back.join(_QUIET_S)
 
     class Listening(socketserver.ThreadingTCPServer):
         daemon_threads = True
@@ -70,10 +68,14 @@ def tls_link(to_port: int, authority: Authority, server: Pair) -> Iterator[Link]
             listening.shutdown()
 
 
-def _carry(there: socket.socket, here: socket.socket) -> None:
+def _carry(inside: ssl.SSLSocket, outside: socket.socket) -> None:
+    """Both ways, until either ends. In one thread: OpenSSL does not let two use a connection at once."""
     with contextlib.suppress(OSError):
-        while piece := there.recv(_PIECE_BYTES):
-            here.sendall(piece)
-    for end in (there, here):
-        with contextlib.suppress(OSError):
-            end.shutdown(socket.SHUT_RDWR)
+        while ready := [inside] if inside.pending() else select.select([inside, outside], [], [], _QUIET_S)[0]:
+            for there, here in ((inside, outside), (outside, inside)):
+                if there not in ready:
+                    continue
+                piece = there.recv(_PIECE_BYTES)
+                if not piece:
+                    return
+                here.sendall(piece)

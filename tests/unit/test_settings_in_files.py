@@ -70,7 +70,8 @@ def mistakes(monkeypatch: pytest.MonkeyPatch, **values: object) -> list[str]:
         load_settings()
     assert SECRET not in str(raised.value)
     assert raised.value.__cause__ is None
-    return str(raised.value).splitlines()[1:]
+    first, *more = str(raised.value).splitlines()
+    return more or [f"  {first.removeprefix('the environment has a mistake: ')}"]
 
 
 def test_given_twice_is_a_mistake_however_it_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,15 +109,16 @@ def test_what_is_no_value_is_named_and_not_told(
     content: bytes, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (said,) = mistakes(monkeypatch, UBILL__API_KEY_FILE=written(tmp_path / "key", content))
-    assert said == f"  SETTLEPIPE_UBILL__API_KEY, by SETTLEPIPE_UBILL__API_KEY_FILE: {says}"
+    assert said == f"  SETTLEPIPE_UBILL__API_KEY, by SETTLEPIPE_UBILL__API_KEY_FILE, has no value: {says}"
 
 
 def test_what_cannot_be_read_keeps_nobody_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.mkfifo(tmp_path / "pipe")
     said = mistakes(monkeypatch, UBILL__API_KEY_FILE=tmp_path / "pipe", MTN__API_KEY_FILE=tmp_path / "nowhere")
     assert said == [
-        "  SETTLEPIPE_MTN__API_KEY, by SETTLEPIPE_MTN__API_KEY_FILE: the file can't be read (FileNotFoundError)",
-        "  SETTLEPIPE_UBILL__API_KEY, by SETTLEPIPE_UBILL__API_KEY_FILE: the file is no file",
+        "  SETTLEPIPE_MTN__API_KEY, by SETTLEPIPE_MTN__API_KEY_FILE, has no value:"
+        " the file can't be read (FileNotFoundError)",
+        "  SETTLEPIPE_UBILL__API_KEY, by SETTLEPIPE_UBILL__API_KEY_FILE, has no value: the file is no file",
     ]
     assert mistakes(monkeypatch, SECRETS_DIR=tmp_path / "nowhere")[-1] == (
         "  SETTLEPIPE_SECRETS_DIR can't be read (FileNotFoundError)"
