@@ -128,21 +128,32 @@ WHERE identity = ANY(%(settled)s) AND resolved_at IS NULL
 """
 
 # What the run's report tells of the list, whatever becomes of it: what is open, and what was closed since the night
-# before, or is among this night's findings. What arose after the run's day is not in it.
+# before, or is among this night's findings. What arose after the run's day is not in it. A closing is known by its
+# moment: the first night that tells of it counts it, and of what was closed while a release before this one compared,
+# which kept nothing of what it told, none does.
 _TELL = f"""
 INSERT INTO told_discrepancies
+WITH open_before AS (
+    SELECT t.number FROM told_discrepancies t WHERE t.open AND t.run_id = (
+        SELECT r.id FROM reconciliations r WHERE r.provider = %(provider)s AND r.day < %(day)s
+            AND r.carried_at IS NOT NULL ORDER BY r.day DESC LIMIT 1)
+)
 SELECT %(run)s, d.id, d.identity, d.category, d.resolved_at IS NULL, d.run_id = %(run)s AND d.resolved_at IS NULL,
     f.identity IS NOT NULL, coalesce(d.first_day, (d.first_seen AT TIME ZONE %(zone)s)::date), d.payment_id,
     coalesce(f.evidence #>> '{{payment,state}}', p.state), d.account, coalesce(f.currency, d.currency),
     coalesce(f.local_minor, d.local_minor), coalesce(f.provider_minor, d.provider_minor),
-    CASE WHEN f.identity IS NULL THEN d.evidence END, d.resolved_by, d.resolved_reason, d.continues_as
+    CASE WHEN f.identity IS NULL THEN d.evidence END, d.resolved_by, d.resolved_reason, d.continues_as,
+    d.resolved_at, d.resolved_at IS NOT NULL AND (b.number IS NOT NULL OR NOT EXISTS (
+        SELECT FROM told_discrepancies t JOIN reconciliations r ON r.id = t.run_id
+        WHERE t.number = d.id AND NOT t.open AND t.resolved_at = d.resolved_at AND r.day < %(day)s
+    ) AND NOT EXISTS (
+        SELECT FROM reconciliations r WHERE r.provider = %(provider)s AND r.day < %(day)s AND r.state = 'done'
+            AND r.carried_at IS NULL AND r.finished_at >= d.resolved_at))
 FROM discrepancies d LEFT JOIN findings f ON f.run_id = %(run)s AND f.identity = d.identity
+LEFT JOIN open_before b ON b.number = d.id
 LEFT JOIN {every("payments")} p ON p.id = d.payment_id
 WHERE d.provider = %(provider)s AND coalesce(d.first_day, (d.first_seen AT TIME ZONE %(zone)s)::date) <= %(day)s
-    AND (d.resolved_at IS NULL OR f.identity IS NOT NULL OR d.id IN (
-        SELECT t.number FROM told_discrepancies t WHERE t.open AND t.run_id = (
-            SELECT r.id FROM reconciliations r WHERE r.provider = %(provider)s AND r.day < %(day)s
-                AND r.carried_at IS NOT NULL ORDER BY r.day DESC LIMIT 1))
+    AND (d.resolved_at IS NULL OR f.identity IS NOT NULL OR b.number IS NOT NULL
         OR d.resolved_by = '{BOOKS}' AND d.resolved_at = %(seen)s)
 """
 

@@ -52,9 +52,10 @@ FROM f LEFT JOIN {every("payments")} p ON p.id = f.payment_id
 WHERE f.place <= %(limit)s ORDER BY f.category, f.place
 """
 
-# What is not of the run's own day: what is open first, the oldest of it first.
+# What is not of the run's own day: what is open first, the oldest of it first. What was closed before the night before
+# is no news, though it is found.
 NOT_OWN = """FROM told_discrepancies t LEFT JOIN findings f ON f.run_id = t.run_id AND f.identity = t.identity
-    WHERE t.run_id = %(run)s AND (f.identity IS NULL OR f.of_day < %(day)s)"""
+    WHERE t.run_id = %(run)s AND (t.open OR t.closed) AND (f.identity IS NULL OR f.of_day < %(day)s)"""
 _CARRIED = f"""
 SELECT t.number, t.identity, t.category, t.currency, coalesce(t.local_minor, 0) AS local_minor,
     coalesce(t.provider_minor, 0) AS provider_minor, t.account, coalesce(t.evidence, t.found_evidence) AS evidence,

@@ -20,6 +20,7 @@ _STAKE = """CASE s.category WHEN 'still_unknown'
     THEN abs(coalesce((coalesce(s.evidence, f.evidence) #>> '{payment,amount_minor}')::numeric, 0))
     ELSE abs(coalesce(s.local_minor, 0) - coalesce(s.provider_minor, 0)) END"""
 
+# What is found every night though a person closed it is not listed but where it was open, or was closed.
 _LISTED = f"""
 WITH nights AS (
     SELECT id, day FROM reconciliations
@@ -31,7 +32,7 @@ WITH nights AS (
     SELECT DISTINCT ON (number) * FROM (
         SELECT t.*, n.day FROM told_discrepancies t JOIN nights n ON n.id = t.run_id
         UNION ALL SELECT o.*, NULL FROM opening o
-    ) s ORDER BY number, day DESC NULLS LAST
+    ) s WHERE s.open OR s.closed ORDER BY number, day DESC NULLS LAST
 )
 SELECT s.number, s.category, s.currency, coalesce(s.local_minor, 0) AS local_minor,
     coalesce(s.provider_minor, 0) AS provider_minor, {_STAKE} AS stake_minor, s.account, s.first_day,
@@ -68,9 +69,9 @@ WHERE c.run_id = %(run)s AND c.finished_at >= r.period_from AND c.finished_at < 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A discrepancy as the last night of the period told it. before: it was open when the period began.
+    """A discrepancy as the last night of the period told it that counted it. before: it was open when the period began.
 
-    stake_minor: the money in question. closed_on: the night that told of it as closed.
+    stake_minor: the money in question. closed_on: the night that counted it as closed.
     """
 
     number: int

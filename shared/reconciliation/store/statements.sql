@@ -17,7 +17,7 @@ WITH nights AS (
         coalesce(c.local_minor, 0) AS earlier_local_minor, coalesce(c.provider_minor, 0) AS earlier_provider_minor
     FROM own o FULL JOIN changed c ON c.id = o.id AND c.currency = o.currency
 ), told AS (
-    SELECT n.id, count(*) FILTER (WHERE t.fresh) AS fresh, count(*) FILTER (WHERE NOT t.open) AS closed,
+    SELECT n.id, count(*) FILTER (WHERE t.fresh) AS fresh, count(*) FILTER (WHERE t.closed) AS closed,
         count(*) FILTER (WHERE t.open) AS open
     FROM nights n JOIN told_discrepancies t ON t.run_id = n.id GROUP BY n.id
 )

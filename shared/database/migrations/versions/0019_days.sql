@@ -28,7 +28,8 @@ CREATE TABLE carried_entries (
     PRIMARY KEY (run_id, key, currency)
 );
 
--- The living list as a night left it: what was open, and what was closed since the night before or in it.
+-- The living list as a night left it: what was open, what was closed since the night before, and what is closed of all
+-- that it found.
 CREATE TABLE told_discrepancies (
     run_id          bigint NOT NULL REFERENCES reconciliations ON DELETE CASCADE,
     number          bigint NOT NULL,     -- of the discrepancy
@@ -48,8 +49,11 @@ CREATE TABLE told_discrepancies (
     resolved_by     text,
     resolved_reason text,
     continues_as    bigint,
+    resolved_at     timestamptz,
+    closed          boolean NOT NULL,    -- since the night before; false: it is open, or was told of as closed before
     PRIMARY KEY (run_id, number)
 );
+CREATE INDEX told_discrepancies_closed ON told_discrepancies (number) WHERE NOT open;
 
 -- A night's own day by source and by the biller's service.
 CREATE TABLE day_sums (
