@@ -147,8 +147,8 @@ SELECT %(run)s, d.id, d.identity, d.category, d.resolved_at IS NULL, d.run_id = 
         SELECT FROM told_discrepancies t JOIN reconciliations r ON r.id = t.run_id
         WHERE t.number = d.id AND NOT t.open AND t.resolved_at = d.resolved_at AND r.day < %(day)s
     ) AND NOT EXISTS (
-        SELECT FROM reconciliations r WHERE r.provider = %(provider)s AND r.day < %(day)s AND r.state = 'done'
-            AND r.carried_at IS NULL AND r.finished_at >= d.resolved_at))
+        SELECT FROM reconciliations r WHERE r.provider = %(provider)s AND r.day < %(day)s AND NOT r.divided
+            AND r.finished_at >= d.resolved_at))
 FROM discrepancies d LEFT JOIN findings f ON f.run_id = %(run)s AND f.identity = d.identity
 LEFT JOIN open_before b ON b.number = d.id
 LEFT JOIN {every("payments")} p ON p.id = d.payment_id

@@ -719,6 +719,8 @@ CREATE TABLE reconciliations (
     carried     jsonb,                         -- what it changed about the sums of earlier days, by currency
     hours       jsonb,                         -- its payments by hour and state
     carried_at  timestamptz,                   -- when the living list was carried on by it; null: not since it was compared
+    divided     boolean NOT NULL DEFAULT false, -- its totals are of its own day alone; false: not compared, or by a
+                                               -- release whose totals were of all that it looked at
     UNIQUE (provider, day),
     CHECK (period_from < period_to)
 );

@@ -28,9 +28,10 @@ SECONDS_LIMIT = 3600
 
 _RUN = """
 INSERT INTO reconciliations (provider, day, period_from, period_to, state, started_at, fetched_at, compared_at,
-    carried_at, totals, carried, hours)
+    carried_at, divided, totals, carried, hours)
 VALUES (%(provider)s, %(day)s, %(from)s, %(from)s + interval '1 day', 'done', %(from)s + interval '25 hours',
-    %(from)s + interval '25 hours', %(from)s + interval '25 hours', %(from)s + interval '25 hours', jsonb_build_array(
+    %(from)s + interval '25 hours', %(from)s + interval '25 hours', %(from)s + interval '25 hours', true,
+    jsonb_build_array(
         jsonb_build_object('category', 'matched', 'currency', 'MNT', 'count', %(count)s::bigint, 'local_minor',
             %(count)s * 12345::bigint, 'provider_minor', %(count)s * 12345::bigint)), '[]', '[]') RETURNING id
 """

@@ -191,7 +191,8 @@ class ReportedNight:
         self.connection.execute(
             """UPDATE reconciliations SET state = 'compared', compared_at = fetched_at + interval '1 minute',
                 totals = %s::jsonb, complete = %s, missing = %s, unread = %s,
-                carried_at = fetched_at + interval '2 minutes' WHERE id = %s""",
+                carried_at = fetched_at + interval '2 minutes',
+                divided = true WHERE id = %s""",
             (json.dumps(totals), missing is None, missing, unread, self.run_id),
         )
         run = runs.get(self.connection, self.run_id)

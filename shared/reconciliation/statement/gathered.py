@@ -18,8 +18,8 @@ ROWS = 500  # discrepancies on the page; the files have all of them
 class Statement:
     """One provider's. sums: the days' own, in all; changes: what its nights changed about earlier days' sums.
 
-    missing: days of the span that were not compared, or not whole. written_at: when the last of its nights was carried
-    on; None where there is none.
+    missing: days of the span that were not compared, or not whole; older: those of them that a release compared which
+    kept no day apart. written_at: when the last of its nights was carried on; None where there is none.
     """
 
     provider: str
@@ -35,6 +35,7 @@ class Statement:
     ages: Sequence[Aged]
     items: Sequence[Item]
     missing: Sequence[date]
+    older: Sequence[date]
     written_at: datetime | None
 
     @property
@@ -64,5 +65,6 @@ def gather(connection: Connection, known: Registration, span: Span, until: date)
         ages=statements.ages(connection, period),
         items=list(statements.items(connection, period, ROWS)),
         missing=[day for n in range(length) if (day := span.first + timedelta(days=n)) not in whole],
+        older=statements.older(connection, period),
         written_at=statements.written_at(connection, period),
     )

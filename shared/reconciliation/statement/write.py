@@ -25,7 +25,7 @@ from shared.reconciliation.store import reports, statements
 
 
 class Nothing(Exception):  # noqa: N818 - says what is so
-    """No night of this period was compared. The message says so."""
+    """No night of this period was compared by a release that kept a day's sums apart. The message says so."""
 
 
 def write(
@@ -49,7 +49,7 @@ def write(
         until = clock.now(connection).astimezone(reader.zone).date()
         statement = gather(connection, known, span, until)
         if statement.written_at is None:
-            raise Nothing(f"no day of {span.name} was compared with the books of {known.name}")
+            raise Nothing(_nothing(statement))
         with whole(folder / "days.csv") as file:
             sheets.write(file, form, tables.DAYS, tables.days(statement))
         with whole(folder / "discrepancies.csv") as file:
@@ -62,6 +62,16 @@ def write(
     with whole(folder / "summary.json") as file:
         file.write((json.dumps(told, ensure_ascii=False, indent=2) + "\n").encode())
     return told
+
+
+def _nothing(statement: Statement) -> str:
+    if not statement.older:
+        return f"no day of {statement.span.name} was compared with the books of {statement.provider}"
+    first = f"settlepipe reconcile {statement.provider} --date {statement.older[0]} --again"
+    return (
+        f"the days of {statement.span.name} were compared by an earlier release, which kept no day's sums apart;"
+        f" as long as its lines are kept a day can be compared anew, the oldest first: {first}"
+    )
 
 
 def _workbook(connection: Connection, statement: Statement, folder: Path, zone: ZoneInfo, created: datetime) -> None:
@@ -99,6 +109,7 @@ def summary(statement: Statement) -> dict[str, Any]:
         "zone": statement.zone,
         "complete": not statement.missing,
         "missing_days": [day.isoformat() for day in statement.missing],
+        "days_of_an_earlier_release": [day.isoformat() for day in statement.older],
         "discrepancies": list(_rows(tables.MOVES, tables.moves(statement))),
         "sums": list(_rows(tables.SUMS[1:], (row[1:] for row in tables.sums(statement.sums)))),
         "changes_of_earlier_days": list(_rows(tables.SUMS[1:], (row[1:] for row in tables.sums(statement.changes)))),

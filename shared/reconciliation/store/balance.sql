@@ -40,5 +40,5 @@ FROM (
 
 -- name: keep
 UPDATE reconciliations SET state = 'compared', compared_at = clock(), totals = %(totals)s::jsonb, unread = %(unread)s,
-    carried_at = NULL
+    carried_at = NULL, divided = true
 WHERE id = %(run)s

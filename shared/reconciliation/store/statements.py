@@ -1,7 +1,9 @@
 """What the nights of a period left behind, summed up in SQL. Reads only.
 
 Nothing but what each night kept is read: its totals, what it changed about earlier days, its sums by source and
-service, and the list as it left it. So a statement of nights that are done says the same whenever it is written.
+service, and the list as it left it. So a statement of nights that are done says the same whenever it is written. Nights
+of a release whose totals were of all that it looked at are left out (`older`), also where they were told again since:
+what they were told of is the list as it was then.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,24 +22,28 @@ _STAKE = """CASE s.category WHEN 'still_unknown'
     THEN abs(coalesce((coalesce(s.evidence, f.evidence) #>> '{payment,amount_minor}')::numeric, 0))
     ELSE abs(coalesce(s.local_minor, 0) - coalesce(s.provider_minor, 0)) END"""
 
-# What is found every night though a person closed it is not listed but where it was open, or was closed.
+# What is found every night though a person closed it is not listed but where it was open, or was closed. Where no
+# night before the period told what was open, it is what arose before.
 _LISTED = f"""
 WITH nights AS (
-    SELECT id, day FROM reconciliations
-    WHERE provider = %(provider)s AND carried_at IS NOT NULL AND day >= %(from)s AND day < %(to)s
+    SELECT id, day FROM reconciliations WHERE provider = %(provider)s AND carried_at IS NOT NULL AND divided
+        AND day >= %(from)s AND day < %(to)s
+), last AS (
+    SELECT id FROM reconciliations WHERE provider = %(provider)s AND carried_at IS NOT NULL AND divided
+        AND day < %(from)s ORDER BY day DESC LIMIT 1
 ), opening AS (
-    SELECT t.* FROM told_discrepancies t WHERE t.open AND t.run_id = (SELECT id FROM reconciliations
-        WHERE provider = %(provider)s AND carried_at IS NOT NULL AND day < %(from)s ORDER BY day DESC LIMIT 1)
+    SELECT t.* FROM told_discrepancies t JOIN last ON last.id = t.run_id WHERE t.open
 ), seen AS (
-    SELECT DISTINCT ON (number) * FROM (
+    SELECT DISTINCT ON (number) *, min(first_day) OVER (PARTITION BY number) AS arose FROM (
         SELECT t.*, n.day FROM told_discrepancies t JOIN nights n ON n.id = t.run_id
         UNION ALL SELECT o.*, NULL FROM opening o
     ) s WHERE s.open OR s.closed ORDER BY number, day DESC NULLS LAST
 )
 SELECT s.number, s.category, s.currency, coalesce(s.local_minor, 0) AS local_minor,
     coalesce(s.provider_minor, 0) AS provider_minor, {_STAKE} AS stake_minor, s.account, s.first_day,
-    o.number IS NOT NULL AS before, s.open, p.source || '/' || p.intent_id AS payment, s.state, s.resolved_by,
-    s.resolved_reason, s.continues_as, CASE WHEN NOT s.open THEN s.day END AS closed_on
+    o.number IS NOT NULL OR s.arose < %(from)s AND NOT EXISTS (SELECT FROM last) AS before, s.open,
+    p.source || '/' || p.intent_id AS payment, s.state, s.resolved_by, s.resolved_reason, s.continues_as,
+    CASE WHEN NOT s.open THEN s.day END AS closed_on
 FROM seen s LEFT JOIN opening o USING (number)
 LEFT JOIN findings f ON f.run_id = s.run_id AND f.identity = s.identity
 LEFT JOIN {every("payments")} p ON p.id = s.payment_id
@@ -171,7 +177,7 @@ def whole_sums(connection: Connection, period: dict[str, Any]) -> Sequence[Sum]:
 
 
 def sums(connection: Connection, period: dict[str, Any], by: str) -> Sequence[Sum]:
-    """The same by `source` or by `service`; without nights of releases that kept none."""
+    """The same by `source` or by `service`."""
     return [Sum(**whole(row)) for row in connection.execute(_SQL["sums"], period | {"by": by}).fetchall()]
 
 
@@ -204,6 +210,11 @@ def payments(connection: Connection, period: dict[str, Any]) -> Iterator[tuple[A
             cursor.execute(_PAYMENTS, {"run": run["id"]})
             for row in cursor:
                 yield tuple(row.values())
+
+
+def older(connection: Connection, period: dict[str, Any]) -> Sequence[date]:
+    """Days of the period that are left out, because a release compared them that kept no day apart."""
+    return [row["day"] for row in connection.execute(_SQL["older"], period).fetchall()]
 
 
 def written_at(connection: Connection, period: dict[str, Any]) -> datetime | None:

@@ -1,7 +1,7 @@
 -- name: days
 WITH nights AS (
     SELECT * FROM reconciliations
-    WHERE provider = %(provider)s AND carried_at IS NOT NULL AND day >= %(from)s AND day < %(to)s
+    WHERE provider = %(provider)s AND carried_at IS NOT NULL AND divided AND day >= %(from)s AND day < %(to)s
 ), own AS (
     SELECT n.id, t.currency, sum(t.count) AS count, sum(t.local_minor) AS local_minor,
         sum(t.provider_minor) AS provider_minor
@@ -33,7 +33,7 @@ SELECT '' AS name, t.currency, sum(t.count) AS count, coalesce(sum(t.count) FILT
     AS differing, sum(t.local_minor) AS local_minor, sum(t.provider_minor) AS provider_minor
 FROM reconciliations r, jsonb_to_recordset(r.totals) AS t(category text, currency text, count bigint,
     local_minor numeric, provider_minor numeric)
-WHERE r.provider = %(provider)s AND r.carried_at IS NOT NULL AND r.day >= %(from)s AND r.day < %(to)s
+WHERE r.provider = %(provider)s AND r.carried_at IS NOT NULL AND r.divided AND r.day >= %(from)s AND r.day < %(to)s
 GROUP BY t.currency ORDER BY t.currency
 
 -- name: sums
@@ -41,7 +41,7 @@ SELECT CASE %(by)s WHEN 'source' THEN d.source ELSE d.service END AS name, d.cur
     sum(d.count) AS count, sum(d.differing) AS differing, sum(d.local_minor) AS local_minor,
     sum(d.provider_minor) AS provider_minor
 FROM day_sums d JOIN reconciliations r ON r.id = d.run_id
-WHERE r.provider = %(provider)s AND r.carried_at IS NOT NULL AND r.day >= %(from)s AND r.day < %(to)s
+WHERE r.provider = %(provider)s AND r.carried_at IS NOT NULL AND r.divided AND r.day >= %(from)s AND r.day < %(to)s
 GROUP BY 1, 2 ORDER BY 2, 1
 
 -- name: changes
@@ -49,13 +49,19 @@ SELECT '' AS name, c.currency, sum(c.count) AS count, sum(c.count) AS differing,
     sum(c.provider_minor) AS provider_minor
 FROM reconciliations r, jsonb_to_recordset(r.carried) AS c(currency text, count bigint, local_minor numeric,
     provider_minor numeric)
-WHERE r.provider = %(provider)s AND r.carried_at IS NOT NULL AND r.day >= %(from)s AND r.day < %(to)s
+WHERE r.provider = %(provider)s AND r.carried_at IS NOT NULL AND r.divided AND r.day >= %(from)s AND r.day < %(to)s
 GROUP BY c.currency ORDER BY c.currency
 
 -- name: kept_runs
-SELECT id FROM reconciliations WHERE provider = %(provider)s AND carried_at IS NOT NULL AND NOT forgotten
+SELECT id FROM reconciliations WHERE provider = %(provider)s AND carried_at IS NOT NULL AND divided AND NOT forgotten
     AND day >= %(from)s AND day < %(to)s ORDER BY day
+
+-- name: older
+-- Days whose nights are in no statement: compared by a release whose totals were of all that it looked at.
+SELECT day FROM reconciliations
+WHERE provider = %(provider)s AND compared_at IS NOT NULL AND NOT divided AND day >= %(from)s AND day < %(to)s
+ORDER BY day
 
 -- name: written_at
 SELECT max(carried_at) AS at FROM reconciliations
-WHERE provider = %(provider)s AND carried_at IS NOT NULL AND day >= %(from)s AND day < %(to)s
+WHERE provider = %(provider)s AND carried_at IS NOT NULL AND divided AND day >= %(from)s AND day < %(to)s

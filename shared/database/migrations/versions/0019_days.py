@@ -12,7 +12,8 @@ DROP TABLE day_sums, carried_entries, told_discrepancies;
 ALTER TABLE discrepancies DROP COLUMN first_day, DROP COLUMN continues_as, DROP COLUMN alerted;
 ALTER TABLE findings DROP COLUMN of_day;
 DROP INDEX findings_payment;
-ALTER TABLE reconciliations DROP COLUMN carried, DROP COLUMN hours, DROP COLUMN carried_at;
+ALTER TABLE reconciliations DROP COLUMN carried, DROP COLUMN hours, DROP COLUMN carried_at,
+    DROP COLUMN divided;
 """
 
 

@@ -3,7 +3,8 @@
 ALTER TABLE reconciliations
     ADD COLUMN carried jsonb,            -- what it changed about the sums of earlier days, by currency
     ADD COLUMN hours jsonb,              -- its payments by hour and state
-    ADD COLUMN carried_at timestamptz;   -- when the living list was carried on by it; null: not since it was compared
+    ADD COLUMN carried_at timestamptz,   -- when the living list was carried on by it; null: not since it was compared
+    ADD COLUMN divided boolean NOT NULL DEFAULT false; -- its totals are of its own day alone
 
 -- The day that the entry belongs to. Null: found before this column was there; the run's own.
 ALTER TABLE findings ADD COLUMN of_day date;
@@ -13,6 +14,8 @@ ALTER TABLE discrepancies
     ADD COLUMN first_day date,           -- the day that it arose on; null: no night has found it yet
     ADD COLUMN continues_as bigint,      -- closed, because it is another discrepancy now: that one's number
     ADD COLUMN alerted boolean NOT NULL DEFAULT true; -- false: a night opened it, and people were not told yet
+-- What a night opened before this column was there arose on that night's day at the latest.
+UPDATE discrepancies d SET first_day = r.day FROM reconciliations r WHERE r.id = d.run_id;
 
 -- What an entry of an earlier day had added to the sums when a night last saw it, and adds now. An entry of the night's
 -- own day adds to that day's sums; here it is taken back from where it stood before.
