@@ -54,15 +54,14 @@ UPDATE findings f SET of_day = k.of_day FROM (
 
 _OWN = "c.finished_at >= %(from)s AND c.finished_at < %(to)s"
 
-# A payment that simply agreed left no finding: it added on its own day what it adds here, if that night was compared.
-_PAYMENTS = """
-INSERT INTO carried_entries
-SELECT %(run)s, c.key, c.currency, c.of_day,
-    coalesce(e.local_minor, CASE WHEN home.id IS NOT NULL THEN c.local_minor END, 0),
-    coalesce(e.provider_minor, CASE WHEN home.id IS NOT NULL THEN c.local_minor END, 0), c.local_minor, c.provider_minor
+# The payments of earlier days, or seen earlier. home: the night of a payment's own day, where it was compared.
+_CARRIED = """
+CREATE TEMP TABLE carried ON COMMIT DROP AS
+SELECT c.*, home.id AS home, home.unread > 0 AND NOT home.forgotten AND e.key IS NULL AS unsure,
+    e.local_minor AS before_local, e.provider_minor AS before_provider
 FROM (
-    SELECT 'payment:' || c.payment_id AS key, c.currency, c.local_minor, c.provider_minor, c.finished_at, coalesce(
-            f.of_day, least(%(day)s::date, (c.finished_at AT TIME ZONE %(zone)s)::date)) AS of_day
+    SELECT c.payment_id, 'payment:' || c.payment_id AS key, c.currency, c.local_minor, c.provider_minor, c.finished_at,
+        coalesce(f.of_day, least(%(day)s::date, (c.finished_at AT TIME ZONE %(zone)s)::date)) AS of_day
     FROM reconciled_payments c LEFT JOIN findings f ON f.run_id = c.run_id AND f.identity = c.category || ':' ||
         c.payment_id AND c.category <> 'matched'
     WHERE c.run_id = %(run)s
@@ -70,6 +69,24 @@ FROM (
 LEFT JOIN reconciliations home ON home.provider = %(provider)s AND home.day = c.of_day AND home.day < %(day)s
     AND home.compared_at IS NOT NULL AND c.finished_at IS NOT NULL
 WHERE c.of_day < %(day)s OR e.key IS NOT NULL
+"""
+
+# That night may have left out the payment, because its account could not be read: then it added nothing. A night at a
+# time, so that only its own payments are read. Once they are no longer kept a payment counts as looked at.
+_UNSURE = "SELECT DISTINCT home FROM carried WHERE unsure"
+_LEFT_OUT = """
+UPDATE carried c SET home = NULL WHERE c.unsure AND c.home = %(home)s
+    AND c.payment_id NOT IN (SELECT h.payment_id FROM reconciled_payments h
+        JOIN carried k ON k.payment_id = h.payment_id WHERE h.run_id = %(home)s)
+"""
+
+# A payment that simply agreed left no finding: it added on its own day what it adds here, if that night looked at it.
+_PAYMENTS = """
+INSERT INTO carried_entries
+SELECT %(run)s, key, currency, of_day,
+    coalesce(before_local, CASE WHEN home IS NOT NULL THEN local_minor END, 0),
+    coalesce(before_provider, CASE WHEN home IS NOT NULL THEN local_minor END, 0), local_minor, provider_minor
+FROM carried
 """
 
 _OTHERS = f"""
@@ -109,5 +126,9 @@ def divide(connection: Connection, run: Reconciliation, zone: str, service: str 
         connection.execute(f"DELETE FROM {table} WHERE run_id = %s".encode(), (run.id,))
     connection.execute(_EARLIER, values)
     connection.execute("ANALYZE earlier")
-    for statement in (_OF_DAY, _PAYMENTS, _OTHERS, _DAY_SUMS):
+    connection.execute(_OF_DAY, values)
+    connection.execute(_CARRIED, values)
+    for row in connection.execute(_UNSURE).fetchall():
+        connection.execute(_LEFT_OUT, {"home": row["home"]})
+    for statement in (_PAYMENTS, _OTHERS, _DAY_SUMS):
         connection.execute(statement, values)

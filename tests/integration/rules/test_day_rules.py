@@ -64,6 +64,20 @@ def test_an_entry_of_the_books_that_is_gone_is_taken_back_also_when_compared_aga
         assert (outcome.totals, outcome.changed) == ({}, (0, -20))
 
 
+def test_a_payment_that_was_left_out_as_unread_is_a_change_of_the_night_that_first_looks_at_it(night: Night) -> None:
+    unread, counted = night.payment("7", 100), night.payment("8", 30)
+    outcome = night.carry_on(night.read(night.line("8", 30, counted), missing="account 7 could not be read"))
+    assert (outcome.run.unread, outcome.totals) == (1, {"matched": (1, 30, 30)})
+    night.next()
+    twice = night.line("8", 30, counted, at=night.at(-12)), night.line("8", 30, counted)
+    late = night.line("7", 100, unread)
+    outcome = night.compare(late, *twice)
+    assert outcome.identities == [f"duplicate_at_provider:{counted}", f"late:{unread}"]
+    assert (outcome.totals, outcome.changed) == ({"duplicate_at_provider": (1, 0, 30)}, (100, 100))
+    night.next()
+    assert night.compare(late, *twice).changed == (0, 0), "it is counted once"
+
+
 def test_a_total_that_differs_less_changes_the_day_that_it_arose_on(night: Night) -> None:
     night = Night(night.world, TOTALS)
     night.payment("A", 70)
