@@ -145,6 +145,9 @@ def _looked(runtime: Runtime, name: str) -> Look | str:
 
 
 def _shows(looked: Look, line: str) -> bool:
+    """Is this line, in the fresh look, still the one that nothing speaks against?"""
     result = looked.result
-    shown = [one["line"] for one in result.candidates]
-    return result.verdict is Verdict.INCONCLUSIVE and not result.unread and not result.own and shown == [line]
+    shown = [(one["line"], one["marker"]) for one in result.candidates]
+    listed = result.evidence.get("whole", True) and not result.evidence.get("missing_successes")
+    unsure = result.verdict is Verdict.INCONCLUSIVE and not result.unread and not result.own
+    return bool(unsure and listed and shown == [(line, None)])

@@ -28,7 +28,8 @@ WITH standing AS MATERIALIZED (
         AND NOT EXISTS (SELECT FROM taken_lines t WHERE t.payment_id = q.id)
 ), shown AS (
     SELECT p.id, p.source, p.intent_id, p.provider, p.books_key, p.amount_minor, p.currency, p.paid_at, c.checked_at,
-        coalesce((c.evidence ->> 'missing_successes')::int, 0) AS missing, c.evidence -> 'candidates' AS candidates,
+        coalesce((c.evidence ->> 'missing_successes')::int, 0) AS missing,
+        coalesce((c.evidence ->> 'whole')::boolean, true) AS whole, c.evidence -> 'candidates' AS candidates,
         (SELECT min(a.started_at) FROM attempts a WHERE a.payment_id = p.id) AS first_sent_at,
         (SELECT max(coalesce(a.ended_at, a.lease_until)) FROM attempts a WHERE a.payment_id = p.id) AS last_sent_at
     FROM payments p CROSS JOIN LATERAL (
@@ -43,7 +44,7 @@ WITH standing AS MATERIALIZED (
                       AND t.line = e ->> 'line')
 )
 SELECT s.id, s.source || '/' || s.intent_id AS payment, s.provider, s.amount_minor, s.currency, s.paid_at,
-    s.first_sent_at, s.last_sent_at, s.checked_at, s.missing, f.line, f.line_minor, f.line_at, f.marker,
+    s.first_sent_at, s.last_sent_at, s.checked_at, s.missing, s.whole, f.line, f.line_minor, f.line_at, f.marker,
     count(*) OVER (PARTITION BY s.id) AS lines,
     (SELECT count(*) FROM standing o WHERE (o.provider, o.books_key, o.amount_minor)
         = (s.provider, s.books_key, s.amount_minor) AND o.id <> s.id) AS rivals,
@@ -149,6 +150,8 @@ def _not_one_to_one(row: Row) -> list[str]:
     if row["missing"]:
         of = counted(row["missing"], "earlier success of ours is", "earlier successes of ours are")
         said.append(f"{of} not in the list, so it may be one of them")
+    if not row["whole"]:
+        said.append("the list is not whole, so another line may be it")
     return said
 
 

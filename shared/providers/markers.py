@@ -65,14 +65,14 @@ def judge(
     payment = doubt.payment
     named = _named(lines)
     own = [(line, key) for line, key in named if line.marker == payment.sent_reference]
-    evidence = {"lines": len(lines), "own": len(own)}
+    evidence: dict[str, Any] = {"lines": len(lines), "own": len(own)}
     if own:
         return _found(payment, own, evidence)
     missing = expected - {line.marker for line in lines if line.marker}
     if missing:  # what was given back once is not any more: the next success has to show it again
         books.unlearn(payment.provider, gives_back)
     unexplained = _unexplained(doubt, named, books)
-    evidence |= {"missing_successes": len(missing), "unexplained": len(unexplained)}
+    evidence |= {"missing_successes": len(missing), "unexplained": len(unexplained), "whole": whole}
     open_ways = tuple(
         said
         for said, is_open in (
@@ -180,7 +180,7 @@ def _read_back(
     return shown
 
 
-def _found(payment: Payment, own: Sequence[tuple[Line, str]], evidence: dict[str, int]) -> CheckResult:
+def _found(payment: Payment, own: Sequence[tuple[Line, str]], evidence: dict[str, Any]) -> CheckResult:
     (line, key), shown = own[0], _all_shown(own, payment)
     if len(own) > 1 or line.amount_minor != payment.amount_minor:
         said = f"its marker stands {len(own)} times" if len(own) > 1 else "its marker stands beside another sum"

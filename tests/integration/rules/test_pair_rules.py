@@ -17,9 +17,9 @@ NOW = datetime.now(UTC)
 LINE = {"line": "P-7", "amount_minor": 10_000, "at": NOW.isoformat(), "marker": None}
 
 
-def seen(*candidates: dict[str, Any], missing: int = 0) -> CheckResult:
+def seen(*candidates: dict[str, Any], missing: int = 0, whole: bool = True) -> CheckResult:
     shown = tuple({"number": one["line"]} for one in candidates)
-    evidence = {"lines": 3, "missing_successes": missing}
+    evidence = {"lines": 3, "missing_successes": missing, "whole": whole}
     return CheckResult(Verdict.INCONCLUSIVE, "not explained", evidence, shown=shown, candidates=candidates)
 
 
@@ -69,6 +69,12 @@ def test_what_speaks_against_it(world: World, change: dict[str, Any], missing: i
     (pair,) = shown(world)
     assert not pair.sure
     assert any(why in said for said in pair.against)
+
+
+def test_a_list_that_is_not_whole_may_lack_the_line_that_is_it(world: World) -> None:
+    parked(world, seen(near(world), whole=False))
+    (pair,) = shown(world)
+    assert pair.against == ("the list is not whole, so another line may be it",)
 
 
 def test_two_lines_or_two_payments_are_not_one_to_one(world: World) -> None:

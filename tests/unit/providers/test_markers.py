@@ -51,7 +51,7 @@ def test_applied_needs_nothing_else() -> None:
 def test_not_listed_where_it_would_be_it_is_not_applied() -> None:
     result = verdict(EARLIER)
     assert (result.verdict, result.for_person, result.unread) == (Verdict.NOT_APPLIED, False, False)
-    assert result.evidence == {"lines": 1, "own": 0, "missing_successes": 0, "unexplained": 0}
+    assert result.evidence == {"lines": 1, "own": 0, "missing_successes": 0, "unexplained": 0, "whole": True}
 
 
 def test_an_empty_list_shows_that_it_was_not_applied_where_nothing_else_is_ours() -> None:
