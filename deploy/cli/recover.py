@@ -1,7 +1,7 @@
 """recover: what people do when the database came back older than the world."""
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -34,7 +34,6 @@ def recover(
     accepted while the window is open, counts as possibly sent and is looked up before anything is sent.
     """
     from shared.messaging import broker
-    from shared.people import proposals
     from shared.recovery import recover as verbs
     from shared.witness import Witnesses
 
@@ -46,8 +45,7 @@ def recover(
         two = _takes_two(runtime)
         if close and two:
             with runtime.database.transaction() as connection:
-                given: dict[str, Any] = {"asked": {}, "seen": {}, "reason": "every upstream has resent", "by": name}
-                made = proposals.propose(connection, proposals.Kind.CLOSE_WINDOW, "store", **given)
+                made = verbs.propose_close(connection, name)
             tell_proposal(made, as_json)
             return
         if close:

@@ -135,17 +135,33 @@ def recover(
     return Recovered(epoch, plan.since, window.opened_at, len(plan.finals), opened)
 
 
+def propose_close(connection: Connection, by: str) -> Proposal:
+    """Keep it for another person to agree to that what is open now is closed. In the caller's transaction. Raises
+    NotRecovered where no window is open."""
+    is_open = lost_time.open_ones(connection)
+    if not is_open:
+        raise NotRecovered("no window is open, so there is nothing to close; nothing was changed")
+    given: dict[str, Any] = {"asked": {}, "seen": {"windows": is_open}, "reason": "every upstream has resent", "by": by}
+    return proposals.propose(connection, Kind.CLOSE_WINDOW, "store", **given)
+
+
 def close(runtime: Runtime, by: str, *, approval: Approval | None = None) -> int:
-    """Close what is open; how many windows that were. What was accepted in them stays in doubt until it is decided."""
+    """Close what is open; how many windows that were. What was accepted in them stays in doubt until it is decided.
+
+    approval: of the proposal that this is; raises what `agreed` does, and Void where other windows are open.
+    """
     with runtime.database.transaction() as connection:
         agreement = None if approval is None else proposals.agreed(connection, approval)
-        closed = lost_time.close(connection, by)
-        if closed:
-            audit.write(connection, "window.closed", "store", by=by, content={"windows": closed})
+        is_open = lost_time.open_ones(connection)
+        if agreement is not None and agreement.seen.get("windows") != is_open:
+            raise Void("other windows are open now than when it was proposed")
+        lost_time.close(connection, is_open, by)
+        if is_open:
+            audit.write(connection, "window.closed", "store", by=by, content={"windows": len(is_open)})
         if agreement is not None and approval is not None:
             proposals.done(connection, agreement, approval)
-    log.warning("the window after a lost time was closed", windows=closed, by=by)
-    return closed
+    log.warning("the window after a lost time was closed", windows=len(is_open), by=by)
+    return len(is_open)
 
 
 def _take_over(connection: Connection, subject: str, lost: Lost, epoch: int) -> None:

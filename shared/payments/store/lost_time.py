@@ -66,9 +66,14 @@ def opened(connection: Connection) -> int:
     return int(row["n"]) if row else 0
 
 
-def close(connection: Connection, by: str) -> int:
-    """Close what is open; how many windows that were."""
-    return len(connection.execute(_SQL["close"], {"by": by}).fetchall())
+def open_ones(connection: Connection) -> list[int]:
+    """The numbers of the windows that are open, locked until the transaction ends."""
+    return [int(row["id"]) for row in connection.execute(_SQL["open_ones"]).fetchall()]
+
+
+def close(connection: Connection, numbers: Sequence[int], by: str) -> int:
+    """Close these windows, which the caller has locked; how many that were."""
+    return connection.execute(_SQL["close"], {"ids": list(numbers), "by": by}).rowcount
 
 
 def doubt(connection: Connection, payment_ids: Sequence[int] | None, window: Window, *, frozen: bool) -> None:

@@ -39,8 +39,11 @@ FROM store RETURNING since, sent_until, opened_at
 SELECT count(*) AS n FROM payments p WHERE p.state NOT IN ('succeeded', 'refused', 'cancelled') AND p.possibly_sent
     AND EXISTS (SELECT FROM attempts a WHERE a.payment_id = p.id AND a.number = 0)
 
+-- name: open_ones
+SELECT id FROM lost_times WHERE closed_at IS NULL AND closes_at > clock() ORDER BY id FOR UPDATE
+
 -- name: close
-UPDATE lost_times SET closed_at = clock(), closed_by = %(by)s WHERE closed_at IS NULL AND closes_at > clock() RETURNING id
+UPDATE lost_times SET closed_at = clock(), closed_by = %(by)s WHERE id = ANY(%(ids)s)
 
 -- name: settle_may_lack_refunds
 -- Refunds of a settle that was there before the window ended may be among what was lost.

@@ -272,7 +272,7 @@ def test_a_refund_that_may_have_been_made_is_not_refused_for_what_others_hold(wo
     looks(world, "careful", ABSENT, times=4)
     assert [world.state(one) for one in (other, lost)] == ["parked", "parked"]
     with world.runtime.database.connection() as connection:
-        lost_time.close(connection, "somebody")
+        lost_time.close(connection, lost_time.open_ones(connection), "somebody")
     third = world.pay("careful", refund_of=settle["intent_id"], amount="1.00")
     release_refunds(world.runtime)
     assert world.state(third) == "refused"
@@ -288,7 +288,7 @@ def test_a_refund_after_the_window_is_a_persons_where_others_of_its_settle_may_b
     world.run("careful")
     lose(world, unbroken=unbroken)
     with world.runtime.database.connection() as connection:
-        assert lost_time.close(connection, "somebody") == 1
+        assert lost_time.close(connection, lost_time.open_ones(connection), "somebody") == 1
     world.advance(1000)
     refund = world.pay("careful", refund_of=settle["intent_id"])
     assert release_refunds(world.runtime) == 1
@@ -396,8 +396,8 @@ def test_after_the_window_all_is_as_before(world: World) -> None:
     derived(world)
     lose(world)
     with world.runtime.database.connection() as connection:
-        assert lost_time.close(connection, "somebody") == 1
-        assert lost_time.close(connection, "somebody") == 0
+        assert lost_time.close(connection, lost_time.open_ones(connection), "somebody") == 1
+        assert lost_time.close(connection, lost_time.open_ones(connection), "somebody") == 0
     payment_id = world.settled("careful")
     assert (world.state(payment_id), world.careful.doubts) == ("succeeded", [])
 

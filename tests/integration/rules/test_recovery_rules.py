@@ -12,15 +12,20 @@ import redis
 
 from shared.database import store
 from shared.database.store import HeldError, Seen
+from shared.decide.approve import approve
 from shared.domain.payment import State
 from shared.events import outbox
 from shared.messaging import broker, events_stream
 from shared.payments.release import release_refunds
+from shared.people.proposals import Proposal
+from shared.people.prove import NotAllowed
 from shared.recovery import recover as verbs
 from shared.recovery.beat import beat
 from shared.recovery.recover import NotRecovered, Recovered
+from shared.recovery.window import open_window
 from shared.witness import Remembered, Witnesses
 from tests.support.flow import ABSENT, LOOK, NO, OK, World
+from tests.support.two_people import set_up
 
 
 @pytest.fixture
@@ -42,6 +47,17 @@ def relay(world: World, client: "redis.Redis") -> None:
             entry_id = events_stream.publish(client, batch, 604_800)
             assert entry_id is not None
             outbox.carried(connection, [row["id"] for row in batch], entry_id)
+
+
+@pytest.fixture
+def _people(world: World) -> None:
+    set_up(world)
+
+
+def window(world: World) -> None:
+    with world.runtime.database.transaction() as connection:
+        since = world.value("SELECT clock()")
+        open_window(world.runtime, connection, since, by="Ann", reason="a test", unbroken=True)
 
 
 TABLES = ("payments", "attempts", "checks", "events", "follow_ups", "resolutions", "intent_keys", "quarantine")
@@ -198,6 +214,25 @@ def test_what_was_not_held_is_not_recovered_and_not_to_a_time_that_the_database_
     now = world.value("SELECT clock()")
     with pytest.raises(NotRecovered, match="can't be later"):
         verbs.plan(world.runtime, client, now + timedelta(minutes=1))
+
+
+def proposed_close(world: World) -> Proposal:
+    with world.runtime.database.transaction() as connection:
+        return verbs.propose_close(connection, "Ann")
+
+
+@pytest.mark.usefixtures("_people")
+def test_closing_closes_the_windows_that_were_open_when_it_was_proposed(world: World, witnesses: Witnesses) -> None:
+    tick(world, witnesses)
+    with pytest.raises(NotRecovered, match="no window is open"):
+        proposed_close(world)
+    window(world)
+    made, same = proposed_close(world), proposed_close(world)
+    approve(world.runtime, made.id, "Bob")
+    window(world)
+    with pytest.raises(NotAllowed, match="void: other windows are open"):
+        approve(world.runtime, same.id, "Bob")
+    assert world.value("SELECT count(*) FROM lost_times WHERE closed_at IS NULL") == 1
 
 
 def _lost(world: World, client: "redis.Redis", witnesses: Witnesses) -> dict[str, dict[str, Any]]:
