@@ -24,6 +24,7 @@ from shared.people import change, proposals
 from shared.people.proposals import Approval, Kind, Proposal, Void
 from shared.people.prove import NotAllowed
 from shared.recovery import recover as recovery
+from shared.recovery.recover import NotRecovered
 from shared.runtime import Runtime
 from shared.witness import Witnesses
 
@@ -123,9 +124,12 @@ def _recover(runtime: Runtime, found: Proposal, approval: Approval, client: "red
     if client is None:
         raise NotAllowed("the broker has to be there for a recovery; nothing was changed")
     since = found.asked["since"]
-    plan = recovery.plan(runtime, client, None if since is None else datetime.fromisoformat(since))
     witnesses = Witnesses(runtime.settings.home, client)
-    done = recovery.recover(runtime, witnesses, plan, found.proposed_by, approval=approval)
+    try:
+        plan = recovery.plan(runtime, client, None if since is None else datetime.fromisoformat(since))
+        done = recovery.recover(runtime, witnesses, plan, found.proposed_by, approval=approval)
+    except NotRecovered as error:
+        raise Void(str(error)) from None
     broker.ring(client)
     since = f"{done.since:%Y-%m-%dT%H:%M:%S.%fZ}"
     return Done(found, f"recovered, epoch {done.epoch}; now have every upstream resend its intents since {since}")

@@ -43,9 +43,10 @@ class Plan:
 
     since: the last moment of which the database knows everything. held: why, where it is held. finals: payments that
     upstream was told to be final and that are open here, or not here. missing: those that upstream was told to be
-    accepted, and are not here. shown: what the stream shows.
+    accepted, and are not here. shown: what the stream shows. epoch: the store's, which ends with any recovery.
     """
 
+    epoch: int
     since: datetime
     held: str | None
     shown: Shown = field(repr=False)
@@ -83,7 +84,7 @@ def plan(runtime: Runtime, client: "redis.Redis", since: datetime | None) -> Pla
                 finals_.append(subject)
             elif finals.find(connection, *_names(subject)) is None:
                 missing.append(subject)
-    return Plan(since, found.held_reason, shown, tuple(finals_), tuple(missing))
+    return Plan(found.recorded.epoch, since, found.held_reason, shown, tuple(finals_), tuple(missing))
 
 
 def propose(connection: Connection, plan: Plan, since: datetime | None, by: str) -> Proposal:
@@ -97,18 +98,24 @@ def seen(plan: Plan) -> dict[str, Any]:
     """What a proposal to recover rests on."""
     names = json.dumps([sorted(plan.finals), sorted(plan.missing)]).encode()
     counts = {"finals": len(plan.finals), "missing": len(plan.missing), "unbroken": plan.shown.unbroken}
-    return {"since": plan.since.isoformat(), "held": plan.held, **counts, "names": hashlib.sha256(names).hexdigest()}
+    stands = {"epoch": plan.epoch, "since": plan.since.isoformat(), "held": plan.held}
+    return {**stands, **counts, "names": hashlib.sha256(names).hexdigest()}
 
 
 def recover(
     runtime: Runtime, witnesses: Witnesses, plan: Plan, by: str, *, approval: Approval | None = None
 ) -> Recovered:
-    """Carry out a plan. approval: of the proposal that it is; raises what `agreed` does, and Void, with one."""
+    """Carry out a plan, once. approval: of the proposal that it is; raises what `agreed` does, and Void, with one.
+
+    Raises NotRecovered where the store was recovered since it was planned.
+    """
     with runtime.database.transaction() as connection:
         agreement = None if approval is None else proposals.agreed(connection, approval)
         if agreement is not None and agreement.seen != seen(plan):
             raise Void("the store, or the events stream, shows something else now")
         found = store.look(connection, lock=True)
+        if found.recorded.epoch != plan.epoch:
+            raise NotRecovered("the store was recovered meanwhile; nothing was changed, look again")
         remembered = [one.standing.epoch for one in witnesses.read(found.installation or "")]
         epoch = places.recovered(connection, max(remembered, default=0))
         for subject, lost in plan.shown.lost.items():

@@ -54,6 +54,12 @@ def _people(world: World) -> None:
     set_up(world)
 
 
+@pytest.fixture
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a command remembers on disk goes here."""
+    monkeypatch.chdir(tmp_path)
+
+
 def window(world: World) -> None:
     with world.runtime.database.transaction() as connection:
         since = world.value("SELECT clock()")
@@ -233,6 +239,31 @@ def test_closing_closes_the_windows_that_were_open_when_it_was_proposed(world: W
     with pytest.raises(NotAllowed, match="void: other windows are open"):
         approve(world.runtime, same.id, "Bob")
     assert world.value("SELECT count(*) FROM lost_times WHERE closed_at IS NULL") == 1
+
+
+@pytest.mark.usefixtures("_people", "_home")
+@pytest.mark.parametrize("held", [False, True])
+def test_what_was_proposed_twice_is_recovered_once(
+    world: World,
+    witnesses: Witnesses,
+    client: "redis.Redis",
+    held: bool,
+) -> None:
+    tick(world, witnesses)
+    since = None if held else world.value("SELECT beat_at FROM store")
+    with world.runtime.database.transaction() as connection:
+        if held:
+            store.hold(connection, "a test")
+    stale = verbs.plan(world.runtime, client, since)
+    with world.runtime.database.transaction() as connection:
+        made, same = (verbs.propose(connection, stale, since, "Ann") for _ in range(2))
+    approve(world.runtime, made.id, "Bob", client=client)
+    with pytest.raises(NotAllowed, match="is void"):
+        approve(world.runtime, same.id, "Bob", client=client)
+    with pytest.raises(NotRecovered, match="recovered meanwhile"):
+        verbs.recover(world.runtime, witnesses, stale, "Ann")
+    assert world.rows("SELECT epoch FROM store") == [{"epoch": 1}]
+    assert world.value("SELECT count(*) FROM lost_times") == 1
 
 
 def _lost(world: World, client: "redis.Redis", witnesses: Witnesses) -> dict[str, dict[str, Any]]:
