@@ -233,9 +233,11 @@ def resolve_follow_up(
     with database.transaction() as connection:
         agreement = None if approval is None else proposals.agreed(connection, approval)
         found = _existing(connection, source, intent_id)
+        if agreement is not None and agreement.seen.get("attempts") != found.asked_for.get(kind):
+            raise Void(f"the {FOLLOW_UPS[kind]} of {subject} was asked for since")
         if found.follow_ups.get(kind) == "parked" and answer != "resend" and agreement is None and set_up(connection):
             asked = {"source": source, "intent_id": intent_id, "kind": kind, "answer": answer}
-            given = {"asked": asked, "seen": {"state": "parked"}}
+            given = {"asked": asked, "seen": {"state": "parked", "attempts": found.asked_for[kind]}}
             return proposals.propose(
                 connection, Kind.FOLLOW_UP, subject, **given, reason=decision.reason, by=decision.by
             )

@@ -34,12 +34,14 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A locked payment. follow_ups: kind (`receipt`, `sms`) to the state of those that it has."""
+    """A locked payment. follow_ups: kind (`receipt`, `sms`) to the state of those that it has; asked_for: how
+    often each was claimed."""
 
     id: int
     state: str
     possibly_sent: bool
     follow_ups: Mapping[str, str]
+    asked_for: Mapping[str, int]
     checks: int
     attempts: int
 

@@ -15,7 +15,7 @@ from shared.decide.approve import approve, reject
 from shared.domain.answers import CheckResult, Verdict
 from shared.domain.roles import Role
 from shared.payments import views
-from shared.payments.resolve import NotDecided
+from shared.payments.resolve import NotDecided, resolve_follow_up
 from shared.people import change, proposals
 from shared.people.proposals import Proposal
 from shared.people.prove import NotAllowed
@@ -158,6 +158,26 @@ def test_a_new_attempt_voids_it(world: World) -> None:
     with pytest.raises(NotAllowed, match=r"void: .* was claimed for sending since"):
         approved(world, other, ABSENT)
     assert world.state(payment_id) == "parked"
+
+
+def test_a_receipt_that_was_asked_for_since_voids_it(world: World) -> None:
+    world.safe.receipts.extend([LOOK, LOOK])
+    payment = world.payment(world.settled("safe", receipt={"register": "", "email": "a@example.com"}))
+    world.run()
+    named = (world.runtime.database, payment["source"], payment["intent_id"], "receipt")
+    words = {"reason": "asked at the biller", "by": "Ann"}
+    made = resolve_follow_up(*named, "refused", **words)
+    assert isinstance(made, Proposal)
+    assert resolve_follow_up(*named, "resend", **words) is None
+    world.run()
+    assert world.value("SELECT state FROM follow_ups") == "parked"
+    with pytest.raises(NotAllowed, match=r"void: the receipt of .* was asked for since"):
+        approve(world.runtime, made.id, "Bob")
+    assert world.value("SELECT state FROM follow_ups") == "parked"
+    made = resolve_follow_up(*named, "refused", **words)
+    assert isinstance(made, Proposal)
+    approve(world.runtime, made.id, "Bob")
+    assert world.value("SELECT state FROM follow_ups") == "refused"
 
 
 def test_a_day_voids_it(world: World) -> None:
