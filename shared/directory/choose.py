@@ -40,8 +40,11 @@ def choose(
     with database.transaction() as connection:
         agreement = None if approval is None else proposals.agreed(connection, approval)
         row = one(connection, provider, service, account, bank_code=bank_code, khut_type=khut_type)
+        seen = {"row": row["id"], **accounts.branch(connection, provider, service, row["khut_type"])}
         if agreement is not None and row["id"] != agreement.seen["row"]:
             raise Void("another account has this number now")
+        if agreement is not None and seen != agreement.seen:
+            raise Void("another account is chosen now, or other ones are open")
         if agreement is None and set_up(connection):
             asked = {
                 "provider": provider,
@@ -50,7 +53,7 @@ def choose(
                 "bank": bank_code,
                 "khut_type": khut_type,
             }
-            given: dict[str, Any] = {"asked": asked, "seen": {"row": row["id"]}, "reason": reason, "by": by}
+            given: dict[str, Any] = {"asked": asked, "seen": seen, "reason": reason, "by": by}
             return proposals.propose(connection, Kind.CHOOSE, f"{provider}/{service}", **given)
         accounts.choose(connection, row["id"], by)
         content = {"account": account, "row": row["id"], **{name: row[name] for name in ("bank_code", "khut_type")}}

@@ -4,6 +4,8 @@ The provider's books are looked at before (`look`), and what they may show is ne
 person says why, knowing it. Dying before the commit changes nothing; after it there is nothing left to do.
 """
 
+from typing import Any
+
 from shared import audit
 from shared.database import store as whole
 from shared.database.engine import Connection, Database
@@ -237,7 +239,7 @@ def resolve_follow_up(
             raise Void(f"the {FOLLOW_UPS[kind]} of {subject} was asked for since")
         if found.follow_ups.get(kind) == "parked" and answer != "resend" and agreement is None and set_up(connection):
             asked = {"source": source, "intent_id": intent_id, "kind": kind, "answer": answer}
-            given = {"asked": asked, "seen": {"state": "parked", "attempts": found.asked_for[kind]}}
+            given: dict[str, Any] = {"asked": asked, "seen": {"state": "parked", "attempts": found.asked_for[kind]}}
             return proposals.propose(
                 connection, Kind.FOLLOW_UP, subject, **given, reason=decision.reason, by=decision.by
             )

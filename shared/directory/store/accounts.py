@@ -4,6 +4,8 @@ An account is its number, its bank and its branch (khut_type). One that joins a 
 change and waits for a person, unless it was first there or confirmed before.
 """
 
+from typing import Any
+
 from shared.database.engine import Connection, Row
 from shared.database.statements import statements
 from shared.events.types import EventType, literal, written
@@ -77,6 +79,15 @@ def find(
     connection.execute("SELECT FROM directory_lists WHERE provider = %s AND kind = %s FOR UPDATE", (provider, KIND))
     given = {"provider": provider, "service": service, "account": account}
     return connection.execute(_SQL["find"], given | {"bank_code": bank_code, "khut_type": khut_type}).fetchall()
+
+
+def branch(connection: Connection, provider: str, service: str, khut_type: str) -> dict[str, Any]:
+    """What a choice is made among: the numbers of the branch's accounts that are `open`, and of the one `chosen` now,
+    or None. The caller has locked the list with `find`."""
+    given = {"provider": provider, "service": service, "khut_type": khut_type}
+    row = connection.execute(_SQL["branch"], given).fetchone()
+    assert row is not None  # noqa: S101 - an aggregate gives one row
+    return {"open": row["open"], "chosen": row["chosen"]}
 
 
 def choose(connection: Connection, number: int, by: str) -> None:

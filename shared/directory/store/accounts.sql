@@ -5,6 +5,11 @@ FROM bank_accounts WHERE provider = %(provider)s AND service = %(service)s AND a
     AND (%(khut_type)s::text IS NULL OR khut_type = %(khut_type)s)
 ORDER BY id FOR UPDATE
 
+-- name: branch
+SELECT array_agg(id ORDER BY id) AS open, min(id) FILTER (WHERE chosen_at IS NOT NULL) AS chosen
+FROM bank_accounts WHERE provider = %(provider)s AND service = %(service)s AND khut_type = %(khut_type)s
+    AND closed_at IS NULL
+
 -- name: confirm
 WITH confirmed AS (
     UPDATE bank_accounts SET confirmed_at = clock(), confirmed_by = %(by)s

@@ -112,6 +112,25 @@ def test_it_takes_two_once_people_are_set_up(world: World) -> None:
         approve(world.runtime, other.id, "Bob")
 
 
+def test_what_was_proposed_before_another_was_chosen_is_void(world: World) -> None:
+    set_up(world)
+    listed(world, (FIRST, None), (SECOND, None))
+    made, other, late = chosen(world, FIRST), chosen(world, SECOND), chosen(world, SECOND)
+    assert made
+    assert other
+    assert late
+    approve(world.runtime, other.id, "Bob")
+    with pytest.raises(NotAllowed, match="is void: another account is chosen"):
+        approve(world.runtime, made.id, "Cat")
+    assert taken(world) == SECOND
+    again = chosen(world, FIRST)
+    assert again
+    listed(world, (FIRST, None), (SECOND, None), (NORTH, None))
+    with pytest.raises(NotAllowed, match=r"is void: .* other ones are open"):
+        approve(world.runtime, again.id, "Bob")
+    assert taken(world) == SECOND
+
+
 def test_what_is_held_is_told_with_its_sum(world: World) -> None:
     ids = [world.pay("safe") for _ in range(2)]
     world.execute(

@@ -165,7 +165,7 @@ def test_a_receipt_that_was_asked_for_since_voids_it(world: World) -> None:
     payment = world.payment(world.settled("safe", receipt={"register": "", "email": "a@example.com"}))
     world.run()
     named = (world.runtime.database, payment["source"], payment["intent_id"], "receipt")
-    words = {"reason": "asked at the biller", "by": "Ann"}
+    words: dict[str, Any] = {"reason": "asked at the biller", "by": "Ann"}
     made = resolve_follow_up(*named, "refused", **words)
     assert isinstance(made, Proposal)
     assert resolve_follow_up(*named, "resend", **words) is None
