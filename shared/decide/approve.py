@@ -4,16 +4,19 @@ The books are looked at again before; the deed and the note that it was approved
 commit changes nothing; after it there is nothing left to do, and a second approval finds it approved.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 
 import redis
 
 from shared.database.engine import Database
 from shared.directory.choose import choose
 from shared.directory.confirm import Unconfirmable, confirm
+from shared.domain.answers import Verdict
+from shared.domain.payment import State
 from shared.domain.roles import Role
 from shared.domain.words import counted
 from shared.messaging import broker
@@ -51,7 +54,7 @@ def approve(runtime: Runtime, number: int, by: str, *, client: "redis.Redis | No
         return _DO[found.kind](runtime, found, Approval(number, by), client)
     except (Void, NotDecided, Unresolvable) as error:
         _void(runtime.database, number, str(error))
-        raise NotAllowed(f"proposal {number} is void: {error}; nothing was done, propose anew") from None
+        raise NotAllowed(f"proposal {number} is void: {error}; it was not done, propose anew") from None
 
 
 def reject(database: Database, number: int, *, by: str, reason: str) -> Proposal:
@@ -70,10 +73,25 @@ def _resolve(runtime: Runtime, found: Proposal, approval: Approval, _: object) -
     looked = look(runtime, asked["source"], asked["intent_id"])
     must_be_readable(looked, found.seen)
     words = {"although": asked["although"], "line": asked["line"], "reason": found.reason, "by": found.proposed_by}
-    state = resolve(runtime, looked, asked["answer"], **words, approval=approval)
+    try:
+        state = resolve(runtime, looked, asked["answer"], **words, approval=approval)
+    except Void as error:
+        _keep_shown(runtime, approval, [looked], error)
     assert not isinstance(state, Proposal)  # noqa: S101 - it is approved
     sent = "is looked up at its provider by a worker, then sent if it isn't there"
     return Done(found, f"{found.subject} {sent if state == 'unknown' else f'is {state}'}")
+
+
+def _keep_shown(runtime: Runtime, approval: Approval, looks: Sequence[Look], error: Void) -> NoReturn:
+    """It is void. What a look showed as applied needs nobody: it is written, as a check would write it. Raises Void."""
+    kept = []
+    for one in looks:
+        if one.result.verdict is Verdict.APPLIED:
+            with suppress(Unresolvable):  # somebody else decided meanwhile
+                why = f"the look for proposal {approval.number} shows it"
+                resolve(runtime, one, State.SUCCEEDED.value, reason=why, by=approval.by)
+                kept.append(one.name)
+    raise Void(f"{error}; as the books show, {', '.join(kept)} succeeded" if kept else str(error)) from None
 
 
 def must_be_readable(looked: Look, then: Mapping[str, Any]) -> None:
@@ -144,7 +162,10 @@ def _bulk(runtime: Runtime, found: Proposal, approval: Approval, _: object) -> D
     made = bulk.again(runtime, found)
     for item in made.items:
         must_be_readable(item.look, found.seen[item.look.name])
-    bulk.approved(runtime, made, approval)
+    try:
+        bulk.approved(runtime, made, approval)
+    except Void as error:
+        _keep_shown(runtime, approval, [item.look for item in made.items], error)
     return Done(found, f"{counted(len(made.items), 'payment', 'payments')} of {made.provider} succeeded")
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from shared.database.engine import Connection
 from shared.domain.money import parse_amount
-from shared.domain.payment import Payment, State
+from shared.domain.payment import Payment
 from shared.payments.look import Look, same_books, told
 from shared.payments.store.resolve import Decision
 from shared.people.proposals import Kind, Proposal, Void, propose
@@ -49,9 +49,3 @@ def must_be_so(look: Look, then: Any) -> None:
         raise Void(f"{look.name} was claimed for sending since")
     if not same_books(then["books"], told(look.result)):
         raise Void(f"{look.claim.payment.provider}'s books show something else for {look.name} now")
-
-
-def must_be_parked_still(name: str, state: str) -> None:
-    """Raises Void for any other state."""
-    if state != State.PARKED:
-        raise Void(f"{name} is {state} now")

@@ -56,8 +56,8 @@ def resolve(
     approval: Approval | None = None,
 ) -> State | Proposal:
     """Settle the parked payment that `look` looked at: `succeeded`, `refused`, or `resend` (a worker looks again just
-    before it sends). What the books show as applied is succeeded, whatever the answer. The payment's new state; where
-    two people have to agree the proposal, and nothing else is changed.
+    before it sends). What the books show as applied is succeeded, whatever the answer, and takes one person. The
+    payment's new state; where two people have to agree the proposal, and nothing else is changed.
 
     although: why it is done in spite of what the same person was shown when this was refused before.
     line: the provider's number of the line that is this payment; with `succeeded` alone.
@@ -66,7 +66,11 @@ def resolve(
     """
     decision = must_be_right(answer, reason=reason, by=by, although=although, line=line)
     if look.result.verdict is Verdict.APPLIED:
-        return _succeed(runtime, look, decision, approval)
+        if approval is not None:
+            with runtime.database.transaction() as connection:
+                proposals.agreed(connection, approval)
+            raise Void(f"{look.claim.payment.provider}'s books show {look.name} as applied now")
+        return _succeed(runtime, look, decision)
     must_be_on(look, answer)
     with runtime.database.transaction() as connection:
         agreement = None if approval is None else _agreed(connection, look, approval)
@@ -137,33 +141,19 @@ def must_be_right(
     return _decision(answer, reason, by, although, line)
 
 
-def _succeed(runtime: Runtime, look: Look, decision: Decision, approval: Approval | None) -> State | Proposal:
-    """The books show it. That is believed in every state, as a check's evidence is."""
+def _succeed(runtime: Runtime, look: Look, decision: Decision) -> State:
+    """The books show it, by our own reference. That is believed in every state, as a check's evidence is, and takes no
+    second person, as a check takes none."""
     payment, wanted = look.claim.payment, decision.action != State.REFUSED
     with runtime.database.transaction() as connection:
-        agreement = None if approval is None else _agreed(connection, look, approval)
         found = locked(connection, look)
         final = found.state in FINAL
-        if agreement is not None:
-            agreed.must_be_parked_still(look.name, found.state)
-        elif (decision.action, found.state) == (State.SUCCEEDED, State.PARKED) and agreed.needs_two(
-            connection, runtime.settings, payment, decision
-        ):
-            return agreed.proposed(connection, look, decision)
         if not final:
+            action = decision.action if wanted else _LOOK
             store.looked(connection, payment.id, look.result)
-            _keep(
-                connection,
-                look,
-                decision.action if wanted else _LOOK,
-                decision,
-                from_state=found.state,
-                approval=approval,
-            )
+            _keep(connection, look, action, decision, from_state=found.state)
             store.applied(connection, payment.id, look.result)
-            _audit(connection, look, decision.action if wanted else _LOOK, decision, approval)
-        if agreement is not None and approval is not None:
-            proposals.done(connection, agreement, approval)
+            _audit(connection, look, action, decision)
     if final:
         dispute_evidence(runtime, payment.id, look.result.evidence)
         must_be_parked(payment.source, payment.intent_id, found.state)

@@ -6,8 +6,10 @@ import pytest
 
 from shared.domain.answers import CheckResult
 from shared.payments import bulk
+from shared.people.prove import NotAllowed
 from tests.integration.rules.test_pair_rules import near, parked, seen
-from tests.support.flow import World
+from tests.support.flow import APPLIED, World
+from tests.support.two_people import approved, set_up, state_of
 
 
 def planned(world: World, *looks: CheckResult) -> bulk.Plan:
@@ -32,3 +34,13 @@ def test_what_speaks_against_it_in_the_fresh_look_counts(world: World, doubt: di
     parked(world, seen(near(world)))
     made = planned(world, seen(near(world) | {"marker": text}, **doubt))
     assert (made.items, [why for _, why in made.left_out]) == ([], ["the books show something else now"])
+
+
+def test_what_the_looks_for_an_approval_show_is_written(world: World) -> None:
+    set_up(world)
+    shown, other = (parked(world, seen(near(world)), f"careful:{place}") for place in (1, 2))
+    made = bulk.carry_out(world.runtime, planned(world, *[seen(near(world))] * 2), reason="their list", by="Ann")
+    assert made is not None
+    with pytest.raises(NotAllowed, match=r"is void: .* shop/ord-1 succeeded"):
+        approved(world, made, APPLIED, seen(near(world)))
+    assert (world.state(shown), world.state(other), state_of(world, made)) == ("succeeded", "parked", "void")

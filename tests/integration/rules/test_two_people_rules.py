@@ -52,7 +52,6 @@ def as_it_is(world: World, payment_id: int) -> list[Any]:
     ("answer", "books", "state"),
     [
         ("succeeded", UNCLEAR, "succeeded"),
-        ("succeeded", APPLIED, "succeeded"),
         ("refused", ABSENT, "refused"),
         ("resend", ABSENT, "unknown"),
     ],
@@ -110,7 +109,6 @@ def test_a_sum_that_is_none_is_no_setting(sums: dict[str, Any]) -> None:
     ("now", "why"),
     [
         (ABSENT, "books show something else"),
-        (APPLIED, "books show something else"),
         (replace(UNEXPLAINED, shown=()), "books show something else"),
         (replace(UNEXPLAINED, shown=(LINE, LINE)), "books show something else"),
         (replace(UNEXPLAINED, doubts=("a line", "another")), "books show something else"),
@@ -125,6 +123,32 @@ def test_other_books_void_it(world: World, now: CheckResult, why: str) -> None:
     assert (as_it_is(world, payment_id), state_of(world, made)) == (before, "void")
     with pytest.raises(NotAllowed, match="is void"):
         approved(world, made, UNEXPLAINED)
+
+
+@pytest.mark.parametrize("answer", ["succeeded", "resend"])
+def test_what_the_books_show_needs_nobody(world: World, answer: str) -> None:
+    payment_id = parked(world)
+    assert asked(world, payment_id, answer, APPLIED) == "succeeded"
+    assert world.state(payment_id) == "succeeded"
+    assert world.value("SELECT count(*) FROM proposals") == 0
+    assert [(row["by_whom"], row["action"], row["approved_by"]) for row in kept(world, payment_id)] == [
+        ("Ann", answer, None)
+    ]
+
+
+@pytest.mark.parametrize(("answer", "books"), [("succeeded", UNCLEAR), ("refused", ABSENT)])
+def test_what_the_look_for_an_approval_shows_is_written(world: World, answer: str, books: CheckResult) -> None:
+    payment_id = parked(world)
+    made = proposed(world, payment_id, answer, books)
+    with pytest.raises(NotAllowed, match="another person"):
+        approved(world, made, APPLIED, by="Ann")
+    assert (world.state(payment_id), state_of(world, made)) == ("parked", "open")
+    with pytest.raises(NotAllowed, match=r"is void: .* as applied now; as the books show, shop/ord-\d+ succeeded"):
+        approved(world, made, APPLIED)
+    assert (world.state(payment_id), state_of(world, made)) == ("succeeded", "void")
+    assert [(row["by_whom"], row["action"], row["approved_by"]) for row in kept(world, payment_id)] == [
+        ("Bob", "succeeded", None)
+    ]
 
 
 def test_books_that_can_not_be_read_now_leave_it_open(world: World) -> None:
