@@ -42,6 +42,8 @@ WITH standing AS MATERIALIZED (
     FROM shown s CROSS JOIN LATERAL jsonb_array_elements(s.candidates) e
     WHERE NOT EXISTS (SELECT FROM taken_lines t WHERE (t.provider, t.account) = (s.provider, s.books_key)
                       AND t.line = e ->> 'line')
+        AND (SELECT count(*) FROM {every("payments")} q WHERE (q.provider, q.books_key, q.provider_reference)
+             = (s.provider, s.books_key, e ->> 'line') AND q.state = 'succeeded') = 0
 )
 SELECT s.id, s.source || '/' || s.intent_id AS payment, s.provider, s.amount_minor, s.currency, s.paid_at,
     s.first_sent_at, s.last_sent_at, s.checked_at, s.missing, s.whole, f.line, f.line_minor, f.line_at, f.marker,

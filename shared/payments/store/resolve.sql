@@ -42,14 +42,25 @@ SELECT provider, books_key, %(line)s, id FROM moved WHERE books_key IS NOT NULL 
 ON CONFLICT DO NOTHING
 
 -- name: take
--- Where the provider keeps no list of accounts (books_key), a line's number is the provider's own.
+-- Where the provider keeps no list of accounts (books_key), a line's number is the provider's own. A success that the
+-- provider gave this number is that line too: what was taken in a lost time is not in taken_lines any more.
 INSERT INTO taken_lines (provider, account, line, payment_id, by_whom)
-SELECT provider, coalesce(books_key, ''), %(line)s, id, %(by)s FROM payments WHERE id = %(id)s
+SELECT p.provider, coalesce(p.books_key, ''), %(line)s, p.id, %(by)s FROM payments p WHERE p.id = %(id)s
+    AND NOT EXISTS (SELECT FROM payments q WHERE (q.provider, q.books_key, q.provider_reference)
+                        = (p.provider, p.books_key, %(line)s) AND q.state = 'succeeded' AND q.id <> p.id)
+    AND NOT EXISTS (SELECT FROM archive.payments q WHERE (q.provider, q.books_key, q.provider_reference)
+                        = (p.provider, p.books_key, %(line)s) AND q.state = 'succeeded' AND q.id <> p.id)
 ON CONFLICT DO NOTHING
 
 -- name: taken
-SELECT q.source || '/' || q.intent_id AS name FROM taken_lines t
-JOIN payments p ON p.id = %(id)s
-JOIN (SELECT id, source, intent_id FROM payments UNION ALL SELECT id, source, intent_id FROM archive.payments) q
-    ON q.id = t.payment_id
-WHERE t.provider = p.provider AND t.account = coalesce(p.books_key, '') AND t.line = %(line)s
+WITH payment AS (SELECT id, provider, books_key FROM payments WHERE id = %(id)s), others AS (
+    SELECT t.payment_id AS id FROM taken_lines t JOIN payment p
+        ON (t.provider, t.account, t.line) = (p.provider, coalesce(p.books_key, ''), %(line)s)
+    UNION SELECT q.id FROM payments q JOIN payment p ON (q.provider, q.books_key) = (p.provider, p.books_key)
+        WHERE q.state = 'succeeded' AND q.provider_reference = %(line)s AND q.id <> p.id
+    UNION SELECT q.id FROM archive.payments q JOIN payment p ON (q.provider, q.books_key) = (p.provider, p.books_key)
+        WHERE q.state = 'succeeded' AND q.provider_reference = %(line)s
+)
+SELECT q.source || '/' || q.intent_id AS name
+FROM (SELECT id, source, intent_id FROM payments UNION ALL SELECT id, source, intent_id FROM archive.payments) q
+WHERE q.id IN (SELECT id FROM others) ORDER BY q.id LIMIT 1

@@ -132,3 +132,16 @@ def test_books_that_show_a_taken_line_as_ours_are_believed_all_the_same(world: W
     decide(world, second, "resend", replace(APPLIED, line="P-7"))
     assert world.state(second) == "succeeded"
     assert world.value("SELECT payment_id FROM taken_lines") == first
+
+
+def test_a_line_whose_number_a_success_bears_is_taken(world: World) -> None:
+    """After a lost time a success is back as upstream was told of it, with its number; `taken_lines` is not."""
+    first, second = parked(world, seen(near(world))), parked(world, seen(near(world)))
+    other = parked(world, seen(near(world)), "careful:2")
+    decide(world, first, "succeeded", seen(near(world)), line="P-7")
+    world.execute("DELETE FROM taken_lines")
+    assert [pair.payment_id for pair in shown(world)] == [other], "of this list alone"
+    with pytest.raises(Unresolvable, match="line P-7 is shop/ord-1 already"):
+        decide(world, second, "succeeded", seen(near(world)), line="P-7")
+    assert world.state(second) == "parked"
+    decide(world, other, "succeeded", seen(near(world)), line="P-7")

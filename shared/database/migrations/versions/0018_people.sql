@@ -91,6 +91,17 @@ CREATE TABLE taken_lines (
     PRIMARY KEY (provider, account, line)
 );
 
+-- The lines that people named before. Where the books showed our own reference, the line was no evidence.
+INSERT INTO taken_lines (provider, account, line, payment_id, by_whom, taken_at)
+SELECT p.provider, coalesce(p.books_key, ''), r.line, p.id, r.by_whom, r.resolved_at
+FROM (SELECT id, payment_id, action, line, look, by_whom, resolved_at FROM resolutions
+      UNION ALL SELECT id, payment_id, action, line, look, by_whom, resolved_at FROM archive.resolutions) r
+JOIN (SELECT id, provider, books_key FROM payments UNION ALL SELECT id, provider, books_key FROM archive.payments) p
+    ON p.id = r.payment_id
+WHERE r.line IS NOT NULL AND r.action = 'succeeded' AND r.look ->> 'verdict' IS DISTINCT FROM 'applied'
+ORDER BY r.id
+ON CONFLICT DO NOTHING;
+
 -- Where several accounts of a service fit, the one that a person says its bills are paid to: one for each branch.
 ALTER TABLE bank_accounts ADD chosen_at timestamptz;
 ALTER TABLE bank_accounts ADD chosen_by text;
