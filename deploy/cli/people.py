@@ -1,6 +1,7 @@
 """people: who may decide."""
 
 import json
+import sys
 from typing import Annotated
 
 import typer
@@ -58,10 +59,10 @@ def add(
     with stack.database() as database, database.transaction() as connection:
         who = person.named_on(connection, by, Deed.PEOPLE, otherwise="somebody")
         token = person.said_right(lambda: change.ask(connection, name, role, by=who))
+        if isinstance(token, str):
+            tell(name.strip(), role, token, as_json)
     if not isinstance(token, str):
         tell_proposal(token, as_json)
-        return
-    tell(name.strip(), role, token, as_json)
 
 
 @app.command()
@@ -81,14 +82,14 @@ def rotate(as_json: JsonFlag = False) -> None:
 
     with stack.database() as database, database.transaction() as connection:
         name = person.named_on(connection, None, Deed.PROVE)
-        token = change.rotate(connection, name)
-    tell(name, None, token, as_json)
+        tell(name, None, change.rotate(connection, name), as_json)
 
 
 def tell(name: str, role: str | None, token: str, as_json: bool) -> None:
-    """The one time that a token is shown."""
+    """The one time that a token is shown, before it counts: where nobody can read it, nothing is changed."""
     if as_json:
         output.json_lines([json.dumps({"name": name, "role": role, "token": token}, ensure_ascii=False)])
-        return
-    print(f"the token of {output.safe(name)}{f', {role}' if role else ''}; it is shown this once:")
-    print(token)
+    else:
+        print(f"the token of {output.safe(name)}{f', {role}' if role else ''}; it is shown this once:")
+        print(token)
+    sys.stdout.flush()

@@ -66,7 +66,11 @@ def must_be_new(connection: Connection, name: str, role: Role) -> str:
 
 
 def revoke(connection: Connection, name: str, *, by: str) -> None:
-    """Their token proves nothing any more. Raises NotAllowed where there is no such person. As `add`."""
+    """Their token proves nothing any more. Raises NotAllowed where there is no such person, or no other approver. As
+    `add`."""
+    approvers = "SELECT name FROM people WHERE role = 'approver' AND revoked_at IS NULL ORDER BY name FOR UPDATE"
+    if [row["name"] for row in connection.execute(approvers).fetchall()] == [name]:
+        raise NotAllowed(f"{name} is the last approver, and nobody could add another; nothing was changed")
     statement = """UPDATE people SET revoked_at = clock(), revoked_by = %s
         WHERE name = %s AND revoked_at IS NULL"""
     if connection.execute(statement, (by, name)).rowcount == 0:

@@ -88,6 +88,22 @@ def test_a_new_token_ends_the_old_one_and_a_revoked_person_does_nothing(
     ]
 
 
+def test_a_token_that_nobody_can_read_is_none(
+    run: Run, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is shown before it counts."""
+
+    def closed(*_: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setenv("SETTLEPIPE_PERSON_TOKEN", added(run, "Ann"))
+    before = connection.execute("SELECT * FROM people").fetchall()
+    monkeypatch.setattr("deploy.cli.people.tell", closed)
+    for command in (("rotate",), ("add", "Bob", "--role", "viewer")):
+        assert run("people", *command)[0] != 0
+        assert connection.execute("SELECT * FROM people").fetchall() == before
+
+
 def test_a_changed_account_takes_two_people(run: Run, connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     connection.execute(
         """INSERT INTO bank_accounts (provider, service, khut_type, account, bank_code, bank_name, change)

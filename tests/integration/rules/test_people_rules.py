@@ -10,7 +10,7 @@ from shared import audit
 from shared.domain.roles import MAY, Deed, Role
 from shared.people import change
 from shared.people.prove import NotAllowed, approvers, digest, prove
-from tests.support.flow import World
+from tests.support.flow import World, together
 
 
 def added(world: World, name: str, role: Role = Role.APPROVER, by: str = "somebody") -> str:
@@ -63,10 +63,40 @@ def test_a_revoked_person_and_an_old_token_prove_nothing(world: World) -> None:
         with pytest.raises(NotAllowed, match="nobody's, or was revoked"):
             proved(world, token)
     assert proved(world, newer) == "Ann"
+    added(world, "Cat", by="Ann")
     with world.runtime.database.transaction() as connection:
-        change.revoke(connection, "Ann", by="Ann")
+        change.revoke(connection, "Ann", by="Cat")
     with pytest.raises(NotAllowed, match="say who you are"):
         proved(world, None, "Ann")
+
+
+def test_the_last_approver_is_not_revoked(world: World) -> None:
+    token = added(world, "Ann")
+    added(world, "Oleg", Role.OPERATOR, by="Ann")
+    added(world, "Bob", by="Ann")
+    with world.runtime.database.transaction() as connection:
+        change.revoke(connection, "Oleg", by="Ann")
+        change.revoke(connection, "Bob", by="Ann")
+    with pytest.raises(NotAllowed, match="last approver"), world.runtime.database.transaction() as connection:
+        change.revoke(connection, "Ann", by="Ann")
+    assert proved(world, token) == "Ann"
+
+
+def test_two_who_revoke_each_other_leave_one(world: World) -> None:
+    for name in ("Ann", "Bob"):
+        added(world, name)
+
+    def revoke(name: str) -> str:
+        try:
+            with world.runtime.database.transaction() as connection:
+                change.revoke(connection, name, by="somebody")
+        except NotAllowed as error:
+            return str(error)
+        return "revoked"
+
+    said = together(lambda: revoke("Ann"), lambda: revoke("Bob"))
+    assert sum(one == "revoked" for one in said) == 1
+    assert world.value("SELECT count(*) FROM people WHERE revoked_at IS NULL") == 1
 
 
 def test_one_who_was_revoked_may_come_back_with_another_token(world: World) -> None:
