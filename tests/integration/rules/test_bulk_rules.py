@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from shared.database.engine import Connection
 from shared.domain.answers import CheckResult
 from shared.payments import bulk
+from shared.payments.store import resolve as store
 from shared.people.prove import NotAllowed
 from tests.integration.rules.test_pair_rules import near, parked, seen
 from tests.support.flow import APPLIED, World
@@ -44,3 +46,21 @@ def test_what_the_looks_for_an_approval_show_is_written(world: World) -> None:
     with pytest.raises(NotAllowed, match=r"is void: .* shop/ord-1 succeeded"):
         approved(world, made, APPLIED, seen(near(world)))
     assert (world.state(shown), world.state(other), state_of(world, made)) == ("succeeded", "parked", "void")
+
+
+def test_lines_are_taken_in_one_order(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two that take the same lines for other payments, crosswise, would wait for each other."""
+    lines = [near(world) | {"line": line} for line in ("P-9", "P-7", "P-8")]
+    for place, line in enumerate(lines):
+        parked(world, seen(line), f"careful:{place}")
+    made = planned(world, *[seen(line) for line in lines])
+    taken = []
+    true_take = store.take
+
+    def take(connection: Connection, payment_id: int, line: str, by: str) -> str | None:
+        taken.append(line)
+        return true_take(connection, payment_id, line, by)
+
+    monkeypatch.setattr(store, "take", take)
+    bulk.carry_out(world.runtime, made, reason="their list", by="Ann")
+    assert taken == ["P-7", "P-8", "P-9"]
