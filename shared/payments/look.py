@@ -141,9 +141,12 @@ def vanished(shown: Mapping[str, Any] | None, now: Mapping[str, Any]) -> bool:
 
 
 def same_books(then: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    """Does a look show what an earlier one showed? The same verdict, the very same lines, and no other doubt."""
-    alike = all(then[name] == now[name] for name in ("verdict", "unread", "left_out"))
-    return alike and _counted(then) == _counted(now) and set(now["doubts"]) <= set(then["doubts"])
+    """Does a look show what an earlier one showed? The same verdict, the very same lines, and no other doubt; what was
+    left out nobody can compare. Where neither could be made, why does not matter."""
+    alike = then["verdict"] == now["verdict"] and then["unread"] == now["unread"]
+    whole = not then["left_out"] and not now["left_out"]
+    doubts = now["unread"] or set(now["doubts"]) <= set(then["doubts"])
+    return alike and whole and doubts and _counted(then) == _counted(now)
 
 
 def _counted(look: Mapping[str, Any]) -> Counter[tuple[tuple[str, str], ...]]:

@@ -22,7 +22,7 @@ from shared.payments.store import resolve as store
 from shared.payments.store.resolve import Decision, Found
 from shared.people import proposals
 from shared.people.proposals import Approval, Kind, Proposal, Void
-from shared.people.prove import set_up
+from shared.people.prove import NotAllowed, set_up
 from shared.runtime import Runtime
 from shared.telemetry.logs import get_logger
 
@@ -92,11 +92,14 @@ def decide(
     """Do it, in the caller's transaction, which ends with an audit record. None: it is done. A text: why it is not, and
     only what was shown is kept. A proposal: two people have to agree. Not for books that show the payment as applied.
 
-    Raises as `resolve` does.
+    Raises as `resolve` does; with an approval NotAllowed where somebody looked meanwhile: it stays proposed.
     """
     payment = look.claim.payment
     found = locked(connection, look)
-    _must_be_as_seen(look, found)
+    must_be_parked(payment.source, payment.intent_id, found.state)
+    if (found.checks, found.attempts) != (look.claim.number, look.attempts):
+        said = f"somebody else looked at {look.name} or decided about it meanwhile; nothing was changed, look again"
+        raise Unresolvable(said) if approval is None else NotAllowed(said)
     objection = guard.objection(look, decision, store.shown(connection, payment.id, decision.by))
     if objection is not None and approval is not None:
         raise Void(objection)
@@ -167,14 +170,6 @@ def _succeed(runtime: Runtime, look: Look, decision: Decision) -> State:
 def locked(connection: Connection, look: Look) -> Found:
     """The payment that was looked at, locked until the transaction ends. Raises Unresolvable, HeldError."""
     return _existing(connection, look.claim.payment.source, look.claim.payment.intent_id)
-
-
-def _must_be_as_seen(look: Look, found: Found) -> None:
-    must_be_parked(look.claim.payment.source, look.claim.payment.intent_id, found.state)
-    if (found.checks, found.attempts) != (look.claim.number, look.attempts):
-        raise Unresolvable(
-            f"somebody else looked at {look.name} or decided about it meanwhile; nothing was changed, look again"
-        )
 
 
 def _keep(

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from shared import audit
 from shared.database.engine import Connection
 from shared.decide.approve import approve, reject
-from shared.domain.answers import CheckResult, Verdict
+from shared.domain.answers import MAX_SHOWN, CheckResult, Verdict
 from shared.domain.roles import Role
 from shared.payments import views
 from shared.payments.resolve import NotDecided, resolve_follow_up
@@ -158,6 +158,36 @@ def test_books_that_can_not_be_read_now_leave_it_open(world: World) -> None:
     assert state_of(world, made) == "open"
     approved(world, made, UNEXPLAINED)
     assert state_of(world, made) == "approved"
+
+
+def test_why_nobody_could_look_does_not_void_it(world: World) -> None:
+    payment_id = parked(world)
+    made = proposed(world, payment_id, "succeeded", LoginUnavailable("time out"))
+    approved(world, made, LoginUnavailable("no route"))
+    assert (world.state(payment_id), state_of(world, made)) == ("succeeded", "approved")
+
+
+def test_a_look_at_the_same_moment_leaves_it_open(world: World) -> None:
+    payment_id = parked(world)
+    made = proposed(world, payment_id, "refused", ABSENT)
+
+    def meanwhile() -> CheckResult:
+        with pytest.raises(NotDecided):
+            asked(world, payment_id, "refused", UNEXPLAINED)
+        return ABSENT
+
+    with pytest.raises(NotAllowed, match="somebody else looked"):
+        approved(world, made, meanwhile)
+    assert (world.state(payment_id), state_of(world, made)) == ("parked", "open")
+    approved(world, made, ABSENT)
+    assert (world.state(payment_id), state_of(world, made)) == ("refused", "approved")
+
+
+def test_what_nobody_could_read_is_not_the_same(world: World) -> None:
+    many = replace(UNEXPLAINED, shown=tuple(LINE | {"number": f"P-{place}"} for place in range(MAX_SHOWN + 1)))
+    made = proposed(world, parked(world), "succeeded", many, line="P-7")
+    with pytest.raises(NotAllowed, match=r"void: .*books show something else"):
+        approved(world, made, many)
 
 
 def test_another_state_voids_it(world: World) -> None:
