@@ -54,7 +54,7 @@ _DECIDE: Mapping[Kind, str] = {
     Kind.RECEIPT: f"settlepipe resolve {{}} --receipt --as succeeded|refused|resend {_WHY}",
     Kind.SMS: f"settlepipe resolve {{}} --sms --as succeeded|refused|resend {_WHY}",
     Kind.QUARANTINE: "settlepipe quarantine show {}",
-    Kind.PROPOSAL: "settlepipe approve {}",
+    Kind.PROPOSAL: "settlepipe approve {} --by NAME",
     Kind.DISCREPANCY: f"settlepipe discrepancies close {{}} {_WHY}",
 }
 

@@ -28,8 +28,8 @@ def become(name: str, settings: Settings, lane: str | None, number: int) -> NoRe
     command = _worker(settings, lane, number) if name == commands.WORKER else commands.command(name, settings, home)
     _look(settings)
     environment = {**os.environ, f"{PREFIX}HOME": str(home)}
-    for name in ("DATABASE_OWNER_URL", "DATABASE_OWNER_URL_FILE"):  # the migrations' alone
-        environment.pop(f"{PREFIX}{name}", None)
+    for alone in ("DATABASE_OWNER_URL", "DATABASE_OWNER_URL_FILE"):  # for the migrations
+        environment.pop(f"{PREFIX}{alone}", None)
     os.execve(command[0], command, environment)  # noqa: S606 - no shell is wanted
 
 
