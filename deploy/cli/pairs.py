@@ -43,6 +43,7 @@ def decide_all(provider: str | None, answer: str, *, paired: bool, dry_run: bool
     if provider is None or answer != "succeeded" or not paired:
         raise WrongUse("many are decided by their lines alone: --all --provider P --as succeeded --paired")
     must_be_provider(provider)
+    person.reason(words["reason"])  # before a provider is asked
     with stack.runtime() as runtime:
         who = person.named(runtime.database, words["by"], Deed.RESOLVE)
         made = bulk.plan(runtime, provider)
@@ -52,8 +53,7 @@ def decide_all(provider: str | None, answer: str, *, paired: bool, dry_run: bool
             raise Failed(f"no parked payment of {provider} has a line that nothing speaks against; nothing was changed")
         proposal = None
         if not dry_run:
-            reason = words["reason"]
-            proposal = person.said_right(lambda: bulk.carry_out(runtime, made, reason=reason, by=who))
+            proposal = person.said_right(lambda: bulk.carry_out(runtime, made, reason=words["reason"], by=who))
     done = not dry_run and proposal is None
     if as_json:
         output.json_lines(

@@ -1,6 +1,5 @@
 """Who does something, and why."""
 
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -12,13 +11,12 @@ from shared.domain.roles import Deed
 if TYPE_CHECKING:
     from shared.database.engine import Connection, Database
 
-_TOKENS = ("SETTLEPIPE_PERSON_TOKEN", "SETTLEPIPE_PERSON_TOKEN_FILE")
 _HELP = "who does it; kept for ever. Left out: whose token it is"
 
 
 def _somebody(by: str | None) -> str | None:
     """Said before any server is asked: without a name and without a token it is nobody."""
-    if by is None and not any(os.environ.get(name) for name in _TOKENS):
+    if by is None and _token() is None:
         raise typer.BadParameter("say who does it, or set SETTLEPIPE_PERSON_TOKEN_FILE to your token")
     return by
 
@@ -41,11 +39,14 @@ def named(database: "Database", by: str | None, deed: Deed, *, otherwise: str | 
 
 def named_on(connection: "Connection", by: str | None, deed: Deed, *, otherwise: str | None = None) -> str:
     """The same, on a connection."""
-    from shared.people.prove import prove, set_up
+    from shared.people.prove import UNPROVED, prove, set_up
 
-    if by is None and not set_up(connection):
+    token, people = _token(), set_up(connection)
+    if token is None and people:
+        raise WrongUse(UNPROVED)
+    if by is None and not people:
         by = otherwise
-    return said_right(lambda: prove(connection, _token(), by, deed))
+    return said_right(lambda: prove(connection, token, by, deed))
 
 
 def _token() -> str | None:

@@ -10,6 +10,8 @@ from shared.database.engine import Connection
 from shared.domain import decision
 from shared.domain.roles import MAY, Deed, Role
 
+UNPROVED = "say who you are: set SETTLEPIPE_PERSON_TOKEN or SETTLEPIPE_PERSON_TOKEN_FILE to your token"
+
 
 class NotAllowed(Exception):  # noqa: N818 - says what is so
     """Nothing was done; the message says who may, or what is missing."""
@@ -26,7 +28,7 @@ def prove(connection: Connection, token: str | None, by: str | None, deed: Deed)
             raise ValueError("nobody is set up, so the name of who does it must be said with --by")
         return named
     if token is None:
-        raise NotAllowed("say who you are: set SETTLEPIPE_PERSON_TOKEN or SETTLEPIPE_PERSON_TOKEN_FILE to your token")
+        raise NotAllowed(UNPROVED)
     row = connection.execute(
         "SELECT name, role FROM people WHERE token_sha256 = %s AND revoked_at IS NULL", (digest(token),)
     ).fetchone()

@@ -37,7 +37,8 @@ def test_a_person_is_known_by_a_token_in_a_variable_or_a_file(
     assert run("people", "add", "Vic", "--role", "viewer")[0] == 1, "the first one is an approver"
     token = added(run, "Ann")
     status, _, err = run("lanes", "resume", "ubill")
-    assert (status, err.count("\n"), "SETTLEPIPE_PERSON_TOKEN" in err) == (1, 1, True)
+    assert (status, err.count("\n"), "SETTLEPIPE_PERSON_TOKEN" in err) == (2, 1, True)
+    assert run("lanes", "pause", "ubill", "--by", "Ann")[0] == run("lanes", "pause", "ubill")[0] == 2
     file = tmp_path / "token"
     file.write_text(token + "\n")
     monkeypatch.setenv("SETTLEPIPE_PERSON_TOKEN_FILE", str(file))
@@ -46,12 +47,21 @@ def test_a_person_is_known_by_a_token_in_a_variable_or_a_file(
     monkeypatch.setenv("SETTLEPIPE_PERSON_TOKEN", token)
     assert run("lanes", "pause", "ubill")[0] == 2, "both are set"
     monkeypatch.delenv("SETTLEPIPE_PERSON_TOKEN_FILE")
+    monkeypatch.delenv("SETTLEPIPE_PERSON_TOKEN")
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    (secrets / "SETTLEPIPE_PERSON_TOKEN").write_text(token)
+    monkeypatch.setenv("SETTLEPIPE_SECRETS_DIR", str(secrets))
+    assert run("lanes", "pause", "ubill", "--reason", "a directory")[0] == 0
+    monkeypatch.delenv("SETTLEPIPE_SECRETS_DIR")
+    monkeypatch.setenv("SETTLEPIPE_PERSON_TOKEN", token)
     assert run("lanes", "pause", "ubill")[0] == 0
     told = [(row["by"], row["action"], row["reason"]) for row in records(run)]
     assert told == [
         ("anybody", "lane.paused", None),
         ("somebody", "person.added", None),
         ("Ann", "lane.resumed", "their mail"),
+        ("Ann", "lane.paused", "a directory"),
         ("Ann", "lane.paused", None),
     ]
     assert token not in run("audit")[1] + run("people")[1] + run("people", "--json")[1]
@@ -63,7 +73,7 @@ def test_a_file_that_is_not_there_is_said_in_a_sentence(
     added(run, "Ann")
     monkeypatch.setenv("SETTLEPIPE_PERSON_TOKEN_FILE", str(tmp_path / "none"))
     status, _, err = run("lanes", "pause", "ubill")
-    assert status == 2
+    assert (status, err.count("\n")) == (2, 1)
     assert "SETTLEPIPE_PERSON_TOKEN_FILE, has no value: the file can't be read (FileNotFoundError)" in err
 
 
@@ -86,6 +96,18 @@ def test_a_new_token_ends_the_old_one_and_a_revoked_person_does_nothing(
         ("Ann", "approver", None),
         ("Bob", "operator", "Ann"),
     ]
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_a_reason_is_checked_before_anybody_looks(
+    run: Run, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
+) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("it looks")
+
+    monkeypatch.setattr("shared.payments.bulk.plan", never)
+    decide = ("resolve", "--all", "--provider", "mtn", "--as", "succeeded", "--paired", "--by", "Ann", *more)
+    assert run(*decide, "--reason", " ")[0] == 2
 
 
 def test_a_token_that_nobody_can_read_is_none(
