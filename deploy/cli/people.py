@@ -50,7 +50,7 @@ def add(
     by: MaybeBy = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Set a person up. Their token is printed this once; let them have a new one made with `people rotate`.
+    """Set a person up. Their token is printed this once, and is good for `people rotate` alone: you saw it.
 
     Once there were two approvers, another one has to agree.
     """
@@ -81,7 +81,7 @@ def rotate(as_json: JsonFlag = False) -> None:
     from shared.people import change
 
     with stack.database() as database, database.transaction() as connection:
-        name = person.named_on(connection, None, Deed.PROVE)
+        name = person.named_on(connection, None, Deed.ROTATE)
         tell(name, None, change.rotate(connection, name), as_json)
 
 

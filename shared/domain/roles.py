@@ -27,7 +27,8 @@ class Deed(StrEnum):
     DISMISS = "dismiss"  # from quarantine
     RECOVER = "recover"
     CLOSE = "close"  # a discrepancy
-    PROVE = "prove"  # to say who one is, and no more: one's own token, one's own proposal
+    PROVE = "prove"  # to say who one is, and no more: one's own proposal
+    ROTATE = "rotate"  # to have a new token for oneself
     APPROVE = "approve"  # what somebody else proposed
     PEOPLE = "people"  # add and revoke them
 
@@ -44,6 +45,7 @@ MAY: Mapping[Deed, frozenset[Role]] = {
     Deed.RECOVER: _WORK,
     Deed.CLOSE: frozenset({Role.APPROVER, Role.ACCOUNTANT}),
     Deed.PROVE: frozenset(Role),
+    Deed.ROTATE: frozenset(Role),
     Deed.APPROVE: frozenset({Role.APPROVER}),
     Deed.PEOPLE: frozenset({Role.APPROVER}),
 }

@@ -30,7 +30,8 @@ def add(connection: Connection, name: str, role: Role, *, by: str) -> str:
         connection.execute(
             """INSERT INTO people (name, role, token_sha256, added_by) VALUES (%(name)s, %(role)s, %(token)s, %(by)s)
             ON CONFLICT (name) DO UPDATE SET role = excluded.role, token_sha256 = excluded.token_sha256,
-                added_by = excluded.added_by, added_at = clock(), revoked_at = NULL, revoked_by = NULL""",
+                added_by = excluded.added_by, added_at = clock(), rotated_at = NULL,
+                revoked_at = NULL, revoked_by = NULL""",
             {"name": name, "role": role, "token": digest(token), "by": by},
         )
     except psycopg.errors.UniqueViolation:

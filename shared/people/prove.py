@@ -10,6 +10,13 @@ from shared.database.engine import Connection
 from shared.domain import decision
 from shared.domain.roles import MAY, Deed, Role
 
+# seen: by whoever added this person, while they have no token of their own. The first one was added by nobody else.
+_WHOSE = """
+SELECT name, role, (rotated_at IS NULL OR rotated_at < added_at)
+    AND EXISTS (SELECT FROM people o WHERE o.name <> p.name AND o.added_at < p.added_at) AS seen
+FROM people p WHERE token_sha256 = %(digest)s AND revoked_at IS NULL
+"""
+
 UNPROVED = "say who you are: set SETTLEPIPE_PERSON_TOKEN or SETTLEPIPE_PERSON_TOKEN_FILE to your token"
 
 
@@ -29,9 +36,7 @@ def prove(connection: Connection, token: str | None, by: str | None, deed: Deed)
         return named
     if token is None:
         raise NotAllowed(UNPROVED)
-    row = connection.execute(
-        "SELECT name, role FROM people WHERE token_sha256 = %s AND revoked_at IS NULL", (digest(token),)
-    ).fetchone()
+    row = connection.execute(_WHOSE, {"digest": digest(token)}).fetchone()
     if row is None:
         raise NotAllowed("this token is nobody's, or was revoked; ask an approver, who sees `settlepipe people`")
     name, role = str(row["name"]), Role(row["role"])
@@ -39,6 +44,8 @@ def prove(connection: Connection, token: str | None, by: str | None, deed: Deed)
         raise NotAllowed(f"the token is {name}'s, not that of whom --by names; leave --by out")
     if role not in MAY[deed]:
         raise NotAllowed(f"{name} is {role}; this is for {' or '.join(sorted(MAY[deed]))}")
+    if row["seen"] and deed is not Deed.ROTATE:
+        raise NotAllowed(f"whoever added {name} saw this token; have one of your own: `settlepipe people rotate`")
     return name
 
 

@@ -48,6 +48,11 @@ def people(office: Office, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], N
                     made = json.loads(out)
                 assert status == 0
                 tokens[one] = made["token"]
+                if one != "Bob":  # whoever added them saw that one
+                    monkeypatch.setenv("SETTLEPIPE_PERSON_TOKEN", tokens[one])
+                    status, out, _ = office.run("people", "rotate", "--json")
+                    assert status == 0
+                    tokens[one] = json.loads(out)["token"]
         monkeypatch.setenv("SETTLEPIPE_PERSON_TOKEN", tokens[name])
 
     return become

@@ -18,6 +18,13 @@ def added(world: World, name: str, role: Role = Role.APPROVER, by: str = "somebo
         return change.add(connection, name, role, by=by)
 
 
+def own(world: World, name: str, role: Role = Role.APPROVER, by: str = "Ann") -> str:
+    """Their token, once they have one that nobody else saw."""
+    added(world, name, role, by)
+    with world.runtime.database.transaction() as connection:
+        return change.rotate(connection, name)
+
+
 def proved(world: World, token: str | None, by: str | None = None, deed: Deed = Deed.RESOLVE) -> str:
     with world.runtime.database.connection() as connection:
         return prove(connection, token, by, deed)
@@ -70,6 +77,29 @@ def test_a_revoked_person_and_an_old_token_prove_nothing(world: World) -> None:
         proved(world, None, "Ann")
 
 
+def test_a_token_that_another_one_saw_is_good_for_a_new_one_alone(world: World) -> None:
+    """Whoever added somebody could act as them."""
+    ann, bob = added(world, "Ann"), added(world, "Bob", by="Ann")
+    assert proved(world, ann) == "Ann", "the first one was added by nobody else"
+    for deed in Deed:
+        if deed is not Deed.ROTATE:
+            with pytest.raises(NotAllowed, match="people rotate"):
+                proved(world, bob, deed=deed)
+    assert proved(world, bob, deed=Deed.ROTATE) == "Bob"
+    with world.runtime.database.transaction() as connection:
+        newer = change.rotate(connection, "Bob")
+    assert proved(world, newer) == "Bob"
+    with world.runtime.database.transaction() as connection:
+        change.revoke(connection, "Bob", by="Ann")
+    with pytest.raises(NotAllowed, match="people rotate"):
+        proved(world, added(world, "Bob", by="Ann"))
+    with world.runtime.database.transaction() as connection:
+        change.rotate(connection, "Bob")
+        change.revoke(connection, "Ann", by="Bob")
+    with pytest.raises(NotAllowed, match="people rotate"):
+        proved(world, added(world, "Ann", by="Bob"))
+
+
 def test_the_last_approver_is_not_revoked(world: World) -> None:
     token = added(world, "Ann")
     added(world, "Oleg", Role.OPERATOR, by="Ann")
@@ -104,7 +134,7 @@ def test_one_who_was_revoked_may_come_back_with_another_token(world: World) -> N
     first = added(world, "Bob", Role.VIEWER, by="Ann")
     with world.runtime.database.transaction() as connection:
         change.revoke(connection, "Bob", by="Ann")
-    second = added(world, "Bob", Role.OPERATOR, by="Ann")
+    second = own(world, "Bob", Role.OPERATOR)
     assert proved(world, second) == "Bob"
     with pytest.raises(NotAllowed):
         proved(world, first)
@@ -135,13 +165,14 @@ def test_the_table_of_deeds_and_roles(world: World) -> None:
         **dict.fromkeys(("resolve", "cancel", "confirm", "brake", "replay", "dismiss", "recover"), work),
         "close": {"approver", "accountant"},
         "prove": everybody,
+        "rotate": everybody,
         "approve": {"approver"},
         "people": {"approver"},
     }
     assert {deed.value: {role.value for role in roles} for deed, roles in MAY.items()} == table
     assert set(MAY) == set(Deed)
     added(world, "first")
-    tokens = {role: added(world, role.value, role) for role in Role}
+    tokens = {role: own(world, role.value, role) for role in Role}
     for deed in Deed:
         for role in Role:
             if role in MAY[deed]:
