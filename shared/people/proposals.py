@@ -110,11 +110,14 @@ def agreed(connection: Connection, approval: Approval) -> Proposal:
     must_be_open(found)
     if found.proposed_by == approval.by:
         raise NotAllowed(f"proposal {found.id} is {approval.by}'s own; another person has to approve it")
-    gone = "SELECT FROM people WHERE name = %s AND revoked_at IS NOT NULL"
-    if connection.execute(gone, (found.proposed_by,)).fetchone() is not None:
+    names = [found.proposed_by, approval.by]
+    connection.execute("SELECT FROM people WHERE name = ANY(%s) ORDER BY name FOR SHARE", (names,))
+    gone = """SELECT FROM people p JOIN proposals q ON q.proposed_by = p.name
+        WHERE q.id = %s AND (p.revoked_at IS NOT NULL OR p.added_at > q.proposed_at)"""
+    if connection.execute(gone, (found.id,)).fetchone() is not None:
         raise Void(f"{found.proposed_by}, who proposed it, was revoked")
     may = connection.execute(
-        "SELECT FROM people WHERE name = %s AND role = ANY(%s) AND revoked_at IS NULL FOR SHARE",
+        "SELECT FROM people WHERE name = %s AND role = ANY(%s) AND revoked_at IS NULL",
         (approval.by, [role.value for role in MAY[Deed.APPROVE]]),
     ).fetchone()
     if may is None:

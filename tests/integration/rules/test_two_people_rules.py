@@ -125,6 +125,35 @@ def test_other_books_void_it(world: World, now: CheckResult, why: str) -> None:
         approved(world, made, UNEXPLAINED)
 
 
+def test_what_one_proposed_who_was_revoked_and_is_back_is_void(world: World) -> None:
+    payment_id = parked(world)
+    made = proposed(world, payment_id, "refused", ABSENT)
+    world.advance(1)
+    with world.runtime.database.transaction() as connection:
+        change.revoke(connection, "Ann", by="Cat")
+        change.add(connection, "Ann", Role.VIEWER, by="Cat")
+    with pytest.raises(NotAllowed, match="is void: Ann, who proposed it"):
+        approved(world, made, ABSENT)
+    assert (world.state(payment_id), state_of(world, made)) == ("parked", "void")
+
+
+def test_who_proposed_it_is_revoked_before_or_after_it_is_done(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = proposed(world, parked(world), "refused", ABSENT)
+    true_done, waited = proposals.done, []
+
+    def done(connection: Connection, *given: Any) -> None:
+        world.execute("SET lock_timeout = '100ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            world.execute("UPDATE people SET revoked_at = clock(), revoked_by = 'Cat' WHERE name = 'Ann'")
+        world.execute("RESET lock_timeout")
+        waited.append(made.id)
+        true_done(connection, *given)
+
+    monkeypatch.setattr(proposals, "done", done)
+    approved(world, made, ABSENT)
+    assert waited == [made.id]
+
+
 @pytest.mark.parametrize("answer", ["succeeded", "resend"])
 def test_what_the_books_show_needs_nobody(world: World, answer: str) -> None:
     payment_id = parked(world)
