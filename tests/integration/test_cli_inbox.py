@@ -117,11 +117,13 @@ def typed(decide: str) -> list[str]:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_what_waits_is_there_once_with_a_command_that_the_program_takes(
-    way: str, run: Run, connection: Connection
+    way: str, run: Run, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kind, make = WAYS[way]
     assert entries(run) == []
     make(connection)
+    if kind is Kind.PROPOSAL:  # who proposes is set up, and from then on nobody is without a token
+        monkeypatch.setenv("SETTLEPIPE_PERSON_TOKEN", "made-up")
     (entry,) = entries(run)
     assert entry["kind"] == kind
     assert entry["reason"]
