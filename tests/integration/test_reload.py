@@ -145,7 +145,7 @@ def _other_settings(rotation: Rotation, worker: ByItself) -> None:
     said = "the settings could not be read anew"
     wait_until(lambda: said in worker.log.read_text(), "it says so")
     (line,) = (line for line in worker.log.read_text().splitlines() if said in line)
-    assert "UBILL__API_KEY_FILE: the file is empty" in line
+    assert "UBILL__API_KEY_FILE, has no value: the file is empty" in line
     rotation.key.write_text(NEWEST)
     text = worker.log.read_text()
     assert [key for key in (NEW, NEWEST) if key in text] == []
