@@ -159,7 +159,7 @@ def spoil_invoices(scene: Scene) -> None:
         scene.control("billcenter", "books", invoice_code=f"{SOURCE}-{name}", **change)
     scene.control("billcenter", "pay", invoice_code="nobody-s-business", amount="5.00")
     scene.expect("billcenter", "missing_at_provider", "billcenter.missing")
-    scene.expect("billcenter", "missing_at_provider", f"{SOURCE}-less")
+    scene.expect("billcenter", "amount_mismatch", f"{SOURCE}-less")
     scene.expect("billcenter", "status_mismatch", "billcenter.status")
     scene.expect("billcenter", "paid_elsewhere", f"{SOURCE}-elsewhere")
     scene.expect("billcenter", "refund_missing", "billcenter.refund.back")
