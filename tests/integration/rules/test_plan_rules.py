@@ -116,7 +116,7 @@ def a_day(world: World) -> None:
 def test_no_statement_of_the_flow_reads_a_large_table_whole(filled: World, said: Said) -> None:
     a_day(filled)
     assert len(said) > 25
-    found = {statement: reads_whole(filled, statement, given) for statement, given in said.items()}
+    found = {statement: reads_whole(filled, statement, given) for statement, given in list(said.items())}
     assert [f"{tables}: {statement}" for statement, tables in found.items() if tables] == []
 
 
