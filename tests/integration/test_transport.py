@@ -1,6 +1,7 @@
 """What a worker holds of the broker's messages, while the broker is away."""
 
 import contextlib
+import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -8,7 +9,9 @@ from urllib.parse import urlsplit
 import kombu as untyped
 import pytest
 import redis
+from kombu.exceptions import KombuError
 
+from deploy.local.home import free_ports
 from shared.messaging import broker, tasks, transport
 
 PLACES = 3
@@ -73,3 +76,12 @@ def test_two_installations_share_a_server_by_the_number_of_their_database(broker
             message = heard.get_message(timeout=5)
             assert message is not None
             assert message["channel"] == channel
+
+
+def test_a_queues_length_is_had_at_once_or_not_at_all() -> None:
+    """The dispatcher asks for it while it holds the lane's row."""
+    (port,) = free_ports(1)
+    began = time.monotonic()
+    with pytest.raises((KombuError, redis.RedisError)):
+        tasks.queue_length(tasks.celery_app(f"redis://127.0.0.1:{port}/0"), "made-up")
+    assert time.monotonic() - began < 1.5, "kombu's own patience is six seconds"
