@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, NoReturn
 
 import redis
@@ -116,26 +117,18 @@ def _person(runtime: Runtime, found: Proposal, approval: Approval, _: object) ->
     return Done(found, f"{asked['name']} is set up, {asked['role']}", token)
 
 
-def _confirm(runtime: Runtime, found: Proposal, approval: Approval, _: object) -> Done:
+def _account(
+    decide: Callable[..., object], decided: str, runtime: Runtime, found: Proposal, approval: Approval, _: object
+) -> Done:
+    """decide: `confirm` or `choose`."""
     asked = found.asked
     named = (asked["provider"], asked["service"], asked["account"])
     given = {"bank_code": asked["bank"], "khut_type": asked["khut_type"], "reason": found.reason}
     try:
-        confirm(runtime.database, *named, by=found.proposed_by, **given, approval=approval)
+        decide(runtime.database, *named, by=found.proposed_by, **given, approval=approval)
     except Unconfirmable as error:
         raise Void(str(error)) from None
-    return Done(found, f"the account of {found.subject} is confirmed; what was held for it goes")
-
-
-def _choose(runtime: Runtime, found: Proposal, approval: Approval, _: object) -> Done:
-    asked = found.asked
-    named = (asked["provider"], asked["service"], asked["account"])
-    given = {"bank_code": asked["bank"], "khut_type": asked["khut_type"], "reason": found.reason}
-    try:
-        choose(runtime.database, *named, by=found.proposed_by, **given, approval=approval)
-    except Unconfirmable as error:
-        raise Void(str(error)) from None
-    return Done(found, f"the account of {found.subject} is chosen; what was held for it goes")
+    return Done(found, f"the account of {found.subject} is {decided}; what was held for it goes")
 
 
 def _recover(runtime: Runtime, found: Proposal, approval: Approval, client: "redis.Redis | None") -> Done:
@@ -175,8 +168,8 @@ _DO: Mapping[Kind, _Do] = {
     Kind.FOLLOW_UP: _follow_up,
     Kind.PERSON: _person,
     Kind.BULK: _bulk,
-    Kind.CONFIRM: _confirm,
-    Kind.CHOOSE: _choose,
+    Kind.CONFIRM: partial(_account, confirm, "confirmed"),
+    Kind.CHOOSE: partial(_account, choose, "chosen"),
     Kind.RECOVER: _recover,
     Kind.CLOSE_WINDOW: _close_window,
 }

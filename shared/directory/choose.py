@@ -8,7 +8,7 @@ from typing import Any
 
 from shared import audit
 from shared.database.engine import Connection, Database, Row
-from shared.directory.confirm import Unconfirmable
+from shared.directory.confirm import Unconfirmable, words
 from shared.directory.store import accounts
 from shared.domain import decision
 from shared.people import proposals
@@ -46,20 +46,13 @@ def choose(
         if agreement is not None and seen != agreement.seen:
             raise Void("another account is chosen now, or other ones are open")
         if agreement is None and set_up(connection):
-            asked = {
-                "provider": provider,
-                "service": service,
-                "account": account,
-                "bank": bank_code,
-                "khut_type": khut_type,
-            }
+            asked = words(provider, service, account, bank_code=bank_code, khut_type=khut_type)
             given: dict[str, Any] = {"asked": asked, "seen": seen, "reason": reason, "by": by}
             return proposals.propose(connection, Kind.CHOOSE, f"{provider}/{service}", **given)
         accounts.choose(connection, row["id"], by)
         content = {"account": account, "row": row["id"], **{name: row[name] for name in ("bank_code", "khut_type")}}
         audit.write(connection, "account.chosen", f"{provider}/{service}", by=by, reason=reason, content=content)
-        if agreement is not None and approval is not None:
-            proposals.done(connection, agreement, approval)
+        proposals.done(connection, agreement, approval)
     log.info("an account was chosen", provider=provider, biller_service=service, row=row["id"])
     return None
 

@@ -51,24 +51,24 @@ def confirm(
         if agreement is not None and not (row["to_confirm"] and row["id"] == agreement.seen["row"]):
             raise Void("another account waits there now, or none")
         if row["to_confirm"] and agreement is None and set_up(connection):
-            asked = {
-                "provider": provider,
-                "service": service,
-                "account": account,
-                "bank": bank_code,
-                "khut_type": khut_type,
-            }
+            asked = words(provider, service, account, bank_code=bank_code, khut_type=khut_type)
             given: dict[str, Any] = {"asked": asked, "seen": {"row": row["id"]}, "reason": reason or _REASON, "by": by}
             return proposals.propose(connection, Kind.CONFIRM, f"{provider}/{service}", **given)
         if row["to_confirm"]:
             accounts.confirm(connection, row["id"], by)
             content = {"account": account, "row": row["id"], **{name: row[name] for name in ("bank_code", "khut_type")}}
             audit.write(connection, "account.confirmed", f"{provider}/{service}", by=by, reason=reason, content=content)
-        if agreement is not None and approval is not None:
-            proposals.done(connection, agreement, approval)
+        proposals.done(connection, agreement, approval)
     if row["to_confirm"]:
         log.info("an account was confirmed", provider=provider, biller_service=service, row=row["id"])
     return row
+
+
+def words(
+    provider: str, service: str, account: str, *, bank_code: str | None, khut_type: str | None
+) -> dict[str, str | None]:
+    """What a proposal about an account keeps of how it was named."""
+    return {"provider": provider, "service": service, "account": account, "bank": bank_code, "khut_type": khut_type}
 
 
 def _one(found: list[Row], provider: str, service: str) -> Row:

@@ -78,7 +78,7 @@ def resolve(
         if isinstance(objection, Proposal):
             return objection
         _audit(connection, look, _LOOK if objection else answer, decision, approval)
-        if agreement is not None and approval is not None and objection is None:
+        if objection is None:
             proposals.done(connection, agreement, approval)
     if objection is not None:
         raise NotDecided(objection)
@@ -235,8 +235,7 @@ def resolve_follow_up(
             raise Unresolvable(f"{what} {is_now}; only a parked one is resolved, nothing was changed")
         store.keep(connection, found.id, "parked", decision, approved_by=approval.by if approval else None)
         _audit_alone(connection, source, intent_id, decision)
-        if agreement is not None and approval is not None:
-            proposals.done(connection, agreement, approval)
+        proposals.done(connection, agreement, approval)
     log.info("follow-up resolved", payment_id=found.id, action=decision.action)
     return None
 

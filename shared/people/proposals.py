@@ -135,8 +135,11 @@ def must_be_open(found: Proposal) -> None:
         raise NotAllowed(f"proposal {found.id} is {found.state}{who}{why}; nothing was changed")
 
 
-def done(connection: Connection, found: Proposal, approval: Approval) -> None:
-    """It was approved, and its deed is done, in this transaction. Its last statement."""
+def done(connection: Connection, found: Proposal | None, approval: Approval | None) -> None:
+    """It was approved, and its deed is done, in this transaction. Its last statement. Nothing where nobody proposed
+    it."""
+    if found is None or approval is None:
+        return
     connection.execute(_SQL["end"], {"id": found.id, "state": "approved", "by": approval.by, "why": None})
     content = {"proposal": found.id, "kind": found.kind, "proposed_by": found.proposed_by}
     audit.write(connection, "proposal.approved", found.subject, by=approval.by, content=content)

@@ -134,8 +134,7 @@ def recover(
         after = store.look(connection)
         told = {"epoch": epoch, "since": plan.since.isoformat(), "finals": len(plan.finals), "opened": opened}
         audit.write(connection, "store.recovered", "store", by=by, reason=plan.held or _REASON, content=told)
-        if agreement is not None and approval is not None:
-            proposals.done(connection, agreement, approval)
+        proposals.done(connection, agreement, approval)
     runtime.seen.saw(after.here)
     witnesses.write(after)
     log.warning("the store was recovered", epoch=epoch, since=plan.since.isoformat(), by=by)
@@ -165,8 +164,7 @@ def close(runtime: Runtime, by: str, *, approval: Approval | None = None) -> int
         lost_time.close(connection, is_open, by)
         if is_open:
             audit.write(connection, "window.closed", "store", by=by, content={"windows": len(is_open)})
-        if agreement is not None and approval is not None:
-            proposals.done(connection, agreement, approval)
+        proposals.done(connection, agreement, approval)
     log.warning("the window after a lost time was closed", windows=len(is_open), by=by)
     return len(is_open)
 
