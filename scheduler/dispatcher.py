@@ -168,7 +168,7 @@ def main() -> None:
     apart = Apart()
     bell, releases, tidying = Bell(client, settings.dispatch_interval_s), Releases(apart), Tidying()
     judging.begin(runtime, stop)
-    telling.begin(runtime, process.database_url(settings), stop)
+    telling.begin(runtime, stop)
     health.started()
     looked_at = time.monotonic()
     while not stop.is_set():

@@ -6,6 +6,7 @@ import time
 from functools import partial
 
 from scheduler.apart import Apart
+from shared import process
 from shared.alerts.tell import tell
 from shared.alerts.ways import Way, ways
 from shared.database.engine import Database
@@ -14,11 +15,11 @@ from shared.runtime import Runtime
 _EVERY_S = 5.0
 
 
-def begin(runtime: Runtime, database_url: str, stop: threading.Event) -> None:
+def begin(runtime: Runtime, stop: threading.Event) -> None:
     """Send from now on, until `stop` is set. A thread that is waiting for an answer then is left behind: what it was
     sending is sent again when its lease ends."""
     for way in ways(runtime.settings.alerts).values():
-        database = Database(database_url, pool_size=1, application=f"settlepipe {way.name}")
+        database = Database(process.database_url(runtime.settings), pool_size=1, application=f"settlepipe {way.name}")
         given = (runtime, database, way, stop)
         threading.Thread(target=_keep_telling, args=given, name=f"tells by {way.name}", daemon=True).start()
 

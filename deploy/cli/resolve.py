@@ -111,8 +111,7 @@ def _decide(
         raise
     _show(as_json, found, answer, state, done=True)
     if not as_json:
-        sent = "is looked up at its provider by a worker, then sent if it isn't there"
-        print(f"{found.name} {sent if state == 'unknown' else f'is {state}'}")
+        print(f"{found.name} {flow.became(state)}")
 
 
 def _show(as_json: bool, found: "Look", asked: str, state: str, *, done: bool, proposal: int | None = None) -> None:

@@ -23,7 +23,7 @@ from shared.domain.words import counted
 from shared.messaging import broker
 from shared.payments import bulk
 from shared.payments.look import Look, Unresolvable, look
-from shared.payments.resolve import NotDecided, resolve, resolve_follow_up
+from shared.payments.resolve import NotDecided, became, resolve, resolve_follow_up
 from shared.people import change, proposals
 from shared.people.proposals import Approval, Kind, Proposal, Void
 from shared.people.prove import NotAllowed
@@ -79,8 +79,7 @@ def _resolve(runtime: Runtime, found: Proposal, approval: Approval, _: object) -
     except Void as error:
         _keep_shown(runtime, approval, [looked], error)
     assert not isinstance(state, Proposal)  # noqa: S101 - it is approved
-    sent = "is looked up at its provider by a worker, then sent if it isn't there"
-    return Done(found, f"{found.subject} {sent if state == 'unknown' else f'is {state}'}")
+    return Done(found, f"{found.subject} {became(state)}")
 
 
 def _keep_shown(runtime: Runtime, approval: Approval, looks: Sequence[Look], error: Void) -> NoReturn:

@@ -122,6 +122,12 @@ def decide(
     return objection
 
 
+def became(state: str) -> str:
+    """What a payment's new state means, behind its name in a sentence."""
+    sent = "is looked up at its provider by a worker, then sent if it isn't there"
+    return sent if state == State.UNKNOWN else f"is {state}"
+
+
 def must_be_on(look: Look, answer: str) -> None:
     """Raises Unresolvable for a resend where nobody could look."""
     if look.off and answer == "resend":
