@@ -3,10 +3,10 @@
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from re import _parser as parser  # type: ignore[attr-defined]  # the standard library's own, undocumented
 from typing import Any
 
-QUICK_S = 0.002  # of processor time; a quadratic look at LENGTH characters takes several times that
 LENGTH = 2_000
 GROWN = 4
 MOST = 9.0  # linear is GROWN times as long, quadratic 16 times
@@ -37,10 +37,17 @@ def grows_faster_than_linear(search: Callable[[str], object], before: str, repea
     def of(length: int) -> str:
         return before + repeated * (length // len(repeated)) + behind
 
-    short = _seconds(search, of(LENGTH), QUICK_S)
-    if short < QUICK_S:
+    quick_s = _quick_s()
+    short = _seconds(search, of(LENGTH), quick_s)
+    if short < quick_s:
         return False
     return _seconds(search, of(GROWN * LENGTH), short * MOST) > short * MOST
+
+
+@cache
+def _quick_s() -> float:
+    """Of processor time: a third of what the simplest quadratic look at LENGTH characters takes on this machine."""
+    return _seconds(re.compile("a*b").search, "a" * LENGTH, 0) / 3
 
 
 def _seconds(search: Callable[[str], object], text: str, enough_s: float, times: int = 10) -> float:
