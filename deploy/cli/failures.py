@@ -64,6 +64,7 @@ _SENTENCES = (
     "HeldError",
     "NotRecovered",
     "NotAllowed",
+    "Unkept",
     "Void",
 )
 _POSTGRES_AWAY = "PostgreSQL does not answer; check SETTLEPIPE_DATABASE_URL, or start a stack with `settlepipe up`"

@@ -25,6 +25,7 @@ from deploy.cli import (
     quarantine,
     reconcile,
     recover,
+    reports,
     resolve,
     run,
     schema,
@@ -70,7 +71,7 @@ for command in (
 for name, group in (
     *(("quarantine", quarantine.app), ("lanes", lanes.app), ("accounts", accounts.app)),
     *(("discrepancies", discrepancies.app), ("alerts", alerts.app)),
-    *(("audit", audit.app), ("people", people.app)),
+    *(("reports", reports.app), ("audit", audit.app), ("people", people.app)),
     *(("events", events.app), ("db", db.app)),
 ):
     app.add_typer(group, name=name)

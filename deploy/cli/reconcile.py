@@ -120,9 +120,9 @@ def _show(outcome: "Outcome", as_json: bool) -> None:
     from shared.reconciliation.tell import summary
 
     told: dict[str, Any] = summary(outcome)
-    report = outcome.folder / "report.html"
+    report = outcome.report
     if as_json:
-        output.json_lines([json.dumps(told | {"report": str(report)}, ensure_ascii=False)])
+        output.json_lines([json.dumps(told | {"report": report}, ensure_ascii=False)])
         return
     columns = ("category", ">entries", "currency", ">our books", ">their books")
     rows = [

@@ -36,13 +36,15 @@ def statement(
 ) -> None:
     """Write the statement of a period: what was open, came, was closed and is open, and days that add up.
 
-    Its files are in HOME/reports/statements/<period>/<provider>/: a page, a workbook, CSV files and a summary.
+    Its files are in HOME/reports/statements/<period>/<provider>/: a page, a workbook, CSV files and a summary; and
+    where the reports of all machines stand, if that is set and no --out is given.
 
     It is written from what the nights kept, which `settlepipe reconcile` compares. Exit status: 1 when no day of the
     period was compared.
     """
     span = _span({"month": month, "quarter": quarter, "year": year})
     from shared.providers.registry import REGISTRATIONS
+    from shared.reconciliation.report import place
     from shared.reconciliation.report.figures import reader_locale
     from shared.reconciliation.statement.write import Nothing, write
 
@@ -54,7 +56,9 @@ def statement(
     if provider != ALL:
         must_be_provider(provider)
     names = [name for name, known in REGISTRATIONS.items() if known.has_statement and provider in (ALL, name)]
-    root = (out or stack.settings().home / "reports" / "statements" / span.name).expanduser().absolute()
+    settings = stack.settings()
+    root = (out or settings.home / "reports" / "statements" / span.name).expanduser().absolute()
+    together = None if out else place.place(settings.report)
     written = 0
     with stack.database() as database:
         for name in names:
@@ -64,7 +68,10 @@ def statement(
                 output.note(f"settlepipe: {error}")
                 continue
             written += 1
-            _show(told, root / name / "statement.html", as_json)
+            page = str(root / name / "statement.html")
+            if together is not None:
+                page = f"{place.put(together, root / name, 'statements', span.name, name)}/statement.html"
+            _show(told, page, as_json)
     if not written:
         raise Failed(f"there is no statement of {span.name}: compare its days with `settlepipe reconcile` first")
 
@@ -81,9 +88,9 @@ def _span(asked: dict[str, str | None]) -> "Span":
         raise WrongUse(output.safe(str(error))) from None
 
 
-def _show(told: dict[str, Any] | Any, page: Path, as_json: bool) -> None:
+def _show(told: dict[str, Any] | Any, page: str, as_json: bool) -> None:
     if as_json:
-        output.json_lines([json.dumps(told | {"statement": str(page)}, ensure_ascii=False)])
+        output.json_lines([json.dumps(told | {"statement": page}, ensure_ascii=False)])
         return
     columns = ("", "currency", ">entries", ">our books", ">their books", ">difference")
     rows = [

@@ -19,8 +19,10 @@ from deploy.local.brokers import Check
 from deploy.local.home import LocalError, prepare
 from deploy.local.running import connected
 from shared.database import session, store, version
+from shared.domain.words import counted
 from shared.metrics.read import at_risk
 from shared.metrics.risk import in_words
+from shared.reconciliation.report import place
 from shared.settings import PREFIX, Settings
 
 TIMEOUT_S = 5
@@ -41,6 +43,8 @@ def examine(settings: Settings) -> Iterator[Check]:
     yield from providers(settings)
     yield text_messages(settings)
     yield alerts(settings)
+    if settings.report.store_url is not None:
+        yield reports(settings)
     if settings.ubill.callback_key is not None:
         yield callback(settings)
     try:
@@ -207,6 +211,17 @@ def alerts(settings: Settings) -> Check:
     if not names:
         return Check("alerts", True, f"sent to nobody; set {PREFIX}ALERTS__WEBHOOK_URL or another way (docs/alerts.md)")
     return Check("alerts", True, f"sent by {', '.join(names)}; `settlepipe alerts test` tries that")
+
+
+def reports(settings: Settings) -> Check:
+    """Can the place be read where the reports of all machines stand?"""
+    try:
+        where = place.place(settings.report)
+        found = place.days(where) if where else {}
+    except place.Unkept as error:
+        return Check("reports", False, f"{settings.report.store_url}: {error}")
+    newest = f"; the newest is of {next(iter(found))}" if found else ""
+    return Check("reports", True, f"{settings.report.store_url} has {counted(len(found), 'day', 'days')}{newest}")
 
 
 def _at_risk(url: str) -> Check:

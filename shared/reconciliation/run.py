@@ -16,6 +16,7 @@ Only `again` compares what was compared: the same lines, with what we know now.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -76,11 +77,12 @@ def reconcile(
 ) -> Outcome:
     """Compare this day, or go on where it was left, and write its report.
 
-    folder: for its files, else `<day>/<provider>` where all reports are. index: the folder of folders whose index page
-    is written anew; where all reports are when no folder is given.
+    folder: for its files, else `<day>/<provider>` where all reports are, and where those of all machines are. index:
+    the folder of folders whose index page is written anew; where all reports are when no folder is given.
     again: compare the same lines anew, if they were compared.
     Raises turn.Busy, NotCompared; psycopg.OperationalError when PostgreSQL went away: start again.
     """
+    shared = folder is None
     if folder is None:
         index = reports(runtime)
         folder = index / day.isoformat() / provider
@@ -100,6 +102,8 @@ def reconcile(
         held()
         with runtime.database.connection() as connection:
             outcome = Outcome(run, fresh, nights.open_discrepancies(connection, run.id), folder)
+        outcome = replace(outcome, kept_at=tell.keep(runtime, outcome, locale) if shared else None)
+        held()
         tell.mail(runtime, outcome, locale)
         held()
         with runtime.database.connection() as connection:

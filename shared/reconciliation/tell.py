@@ -13,6 +13,7 @@ from shared.database.engine import AWAY
 from shared.domain.discrepancies import Reconciliation, Total
 from shared.domain.words import counted
 from shared.messaging import mail as mailing
+from shared.reconciliation.report import place
 from shared.reconciliation.report.figures import Reader, reader_locale
 from shared.reconciliation.report.words import WORDS
 from shared.reconciliation.store import nights
@@ -23,12 +24,21 @@ from shared.telemetry.logs import alert
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a run. fresh: open discrepancies that it was the first to find; open: all of the provider's."""
+    """What came of a run. fresh: open discrepancies that it was the first to find; open: all of the provider's.
+
+    kept_at: the address of its report where those of all machines stand; None where that is nowhere.
+    """
 
     run: Reconciliation
     fresh: int
     open: int
     folder: Path
+    kept_at: str | None = None
+
+    @property
+    def report(self) -> str:
+        """Where people find the page."""
+        return f"{self.kept_at}/report.html" if self.kept_at else str(self.folder / "report.html")
 
 
 def summary(outcome: Outcome) -> dict[str, Any]:
@@ -41,6 +51,23 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         "new": outcome.fresh,
         "open": outcome.open,
     }
+
+
+def keep(runtime: Runtime, outcome: Outcome, locale: str | None) -> str | None:
+    """Put the report where those of all machines stand, and the index over it; its address, None where it is not there.
+
+    What can't be put there is an alert: `settlepipe reports push` does it later.
+    """
+    try:
+        to = place.place(runtime.settings.report)
+        if to is None:
+            return None
+        kept_at = place.put(to, outcome.folder, outcome.run.day.isoformat(), outcome.run.provider)
+        place.index(to, locale)
+    except place.Unkept as error:
+        alert(Alert.REPORT_NOT_KEPT, "a report is on its own machine only", reason=str(error))
+        return None
+    return kept_at
 
 
 def mail(runtime: Runtime, outcome: Outcome, locale: str | None) -> bool:
@@ -81,7 +108,7 @@ def message(runtime: Runtime, outcome: Outcome, locale: str | None) -> EmailMess
         lines.append(f"Not all of the books could be read: {run.missing}")
     if run.odd_rows:
         lines.append(f"{run.odd_rows}.")
-    where = f"The report: {outcome.folder / 'report.html'}"
+    where = f"The report: {outcome.report}"
     rows = [_cells(total, reader) for total in run.totals]
 
     written = EmailMessage()

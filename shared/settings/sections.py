@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, field_v
 from shared.domain.money import parse_amount
 
 SMTP_PORTS = {"smtp": 587, "smtps": 465, "smtp+plain": 25}  # the default of each scheme
+REPORT_STORES = ("s3", "gs", "az", "file")
 SMS_NAMES = ("amount", "currency", "intent_id", "source")  # what a payment's text message may name
 
 # Of a field whose change a running process can take up (`reloadable`).
@@ -135,6 +136,27 @@ class ReportSettings(Section):
     smtp_timeout_s: Seconds = Field(60, description="limit for the whole sending of one mail")
     sender: str = Field("", alias="from", description="the mail's sender")
     to: str = Field("", description="the mail's recipients, with commas between them")
+
+    store_url: str | None = Field(
+        None,
+        description="where the reports of all machines stand together, beside HOME/reports: s3://bucket/prefix, gs://…,"
+        " az://… or file:///a/shared/folder; unset: nowhere",
+    )
+    store_timeout_s: Seconds = Field(60, description="limit for one request to that place, its repeats included")
+
+    @field_validator("store_url")
+    @classmethod
+    def _place(cls, value: str | None) -> str | None:
+        parts = urlsplit(value) if value else None
+        if parts is None:
+            return None
+        if parts.scheme not in REPORT_STORES:
+            raise ValueError(f"must begin with one of {', '.join(f'{scheme}://' for scheme in REPORT_STORES)}")
+        if parts.username or parts.password or parts.query:
+            raise ValueError("credentials don't stand in it: the object store's own variables have them")
+        if bool(parts.netloc) == (parts.scheme == "file"):
+            raise ValueError("must name a bucket, like s3://bucket/prefix, or a folder, like file:///srv/reports")
+        return value
 
     @field_validator("smtp_url")
     @classmethod

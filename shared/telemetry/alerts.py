@@ -152,6 +152,14 @@ class Alert(StrEnum):
         "The mail server took a report for some of its recipients only.",
         "Correct the list of recipients.",
     )
+    REPORT_NOT_KEPT = (
+        "report_not_kept",
+        Severity.WARNING,
+        "The report of a night could not be put where the reports of all machines stand (REPORT__STORE_URL). The"
+        " comparison stands, and the report is in its machine's HOME.",
+        "The alert's `reason` says why; `settlepipe doctor` asks again. Then, on that machine,"
+        " `settlepipe reports push`.",
+    )
     # Follow-ups.
     RECEIPT_PARKED = (
         "receipt_parked",

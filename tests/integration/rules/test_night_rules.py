@@ -169,6 +169,30 @@ def test_a_mail_that_could_not_be_sent_fails_nothing_and_is_sent_by_the_next_sta
     assert "report_mail_failed" in "".join(capsys.readouterr())
 
 
+def test_a_report_that_can_not_stand_with_the_others_fails_nothing_and_the_next_start_puts_it_there(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_id = opened(world)
+    compared(world, run_id)
+    ours, together = tmp_path / "ours", tmp_path / "together"
+    ours.mkdir()
+    (ours / "report.html").write_text("<p>a night</p>")
+    settings = world.runtime.settings
+    report = ReportSettings(store_url=f"file://{together}")
+    runtime = replace(world.runtime, settings=settings.model_copy(update={"report": report}))
+    found = outcome(world, ours, run_id)
+    together.write_text("somebody's file is in the way")
+    assert tell.keep(runtime, found, "en") is None
+    assert "report_not_kept" in "".join(capsys.readouterr())
+    together.unlink()
+    kept_at = tell.keep(runtime, found, "en")
+    assert kept_at == f"file://{together}/2026-03-01/safe"
+    assert replace(found, kept_at=kept_at).report == f"file://{together}/2026-03-01/safe/report.html"
+    assert (together / "2026-03-01" / "safe" / "report.html").read_text() == "<p>a night</p>"
+    assert (together / "index.html").exists()
+    assert tell.keep(world.runtime, found, "en") is None, "no place is set"
+
+
 def test_what_a_provider_wrote_is_text_in_a_mail(world: World, tmp_path: Path) -> None:
     run_id = opened(world)
     compared(world, run_id, complete=False)
