@@ -3,7 +3,9 @@
 Dying after the stream took a batch and before the outbox was told: the batch is written again, with the same ids.
 """
 
+import json
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,13 +22,16 @@ from shared.events import outbox
 from shared.messaging import events_stream
 from shared.recovery import beat, stream
 from shared.settings import Settings, load_settings
+from shared.telemetry import traces
 from shared.telemetry.logs import get_logger
+from shared.telemetry.traces import Span, Traced
 
 log = get_logger(__name__)
 
 _BATCH = 500
 _IDLE_S = 0.1
 _AWAY_S = 1.0
+_OF_PAYMENTS = "settlepipe.payment."
 _FROZEN_S = 20.0  # a relay that says nothing for so long has lost its right; longer than any call to the broker takes
 
 
@@ -146,9 +151,23 @@ def _carry(
     entry_id = events_stream.publish(client, batch, settings.events_keep_s, mine.last, settings.events_keep_entries)
     if entry_id is None:
         return None
+    _trace(batch)
     ids = [event["id"] for event in batch]
     noted = outbox.carried(connection, ids, entry_id, mine.turn, batch[0]["replay"])
     return _Mine(mine.turn, entry_id) if noted else None
+
+
+def _trace(batch: Sequence[Row]) -> None:
+    """Each payment's event in its trace, from when it was written to the outbox until it stood on the stream."""
+    if not traces.on():
+        return
+    now = time.time()
+    for event in batch:
+        if event["type"].startswith(_OF_PAYMENTS):
+            told = json.loads(event["data"])
+            number = int(event["event_id"].split("-")[-2])
+            of = Traced(number, told["provider"], told["operation"], told["sent_reference"], event["traceparent"])
+            traces.tell(Span(of, "event", event["created_at"].timestamp(), now, {"type": event["type"]}))
 
 
 if __name__ == "__main__":

@@ -66,6 +66,7 @@ def prepare(app: Celery, name: str, settings: Settings, begin: Callable[[], obje
 
     def before(**_: Any) -> None:
         configure(settings)  # a worker does it later
+        process.traced(name)
         process.probed(name, settings)
         process.not_reloaded()  # until who can reload takes it
         with _told_to_stop() as stop:

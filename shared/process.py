@@ -16,6 +16,7 @@ from shared.database.version import WrongSchema
 from shared.health.watch import Page
 from shared.messaging.broker import connect, must_be_usable
 from shared.settings import Settings, SettingsError
+from shared.telemetry import traces
 from shared.telemetry.logs import bind, configure, get_logger
 
 if TYPE_CHECKING:
@@ -41,8 +42,26 @@ def start(name: str, settings: Settings) -> threading.Event:
         signal.signal(number, lambda *_: stop.set())
     not_reloaded()
     stopping.bounded(stopping.SINGLE_S)
+    traced(name)
     probed(name, settings)
     return stop
+
+
+def traced(name: str) -> None:
+    """From now on this process's spans go to the collector that OpenTelemetry's variables name, if any. Raises
+    SystemExit where its packages are not there."""
+    if not traces.asked_for() or traces.on():
+        return
+    try:
+        from shared.telemetry.otel import teller  # noqa: PLC0415 - it needs the extra
+    except ImportError:
+        cannot_run(
+            SettingsError(
+                "OpenTelemetry's variables are set and its packages are not there: pip install 'settlepipe[traces]', or"
+                " unset OTEL_EXPORTER_OTLP_ENDPOINT"
+            )
+        )
+    traces.told_by(teller(name))
 
 
 def not_reloaded() -> None:

@@ -8,7 +8,8 @@ from shared.domain.payment import Operation, Payment
 
 # The columns that make a Payment; statements select these from their row `p`.
 PAYMENT_COLUMNS = """p.id, p.source, p.intent_id, p.provider, p.operation, p.amount_minor, p.currency, p.paid_at,
-    p.target, p.sent_reference, p.receipt, p.notify, p.refund_of, p.body, p.path, p.baseline, p.in_doubt"""
+    p.target, p.sent_reference, p.receipt, p.notify, p.refund_of, p.body, p.path, p.baseline, p.in_doubt,
+    p.traceparent"""
 
 
 # What a payment of a statement's row `p` adds to a sum, in minor units: a refund takes away.
@@ -35,6 +36,7 @@ def payment(row: Row, settled: Payment | None = None) -> Payment:
         path=row["path"],
         baseline=row["baseline"],
         in_doubt=row["in_doubt"],
+        traceparent=row["traceparent"],
         settled=settled,
     )
 

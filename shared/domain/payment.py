@@ -72,5 +72,6 @@ class Payment:
     path: str | None = None
     baseline: Mapping[str, Any] | None = None  # what the provider's books said before the first send
     in_doubt: bool = False  # an attempt may have been applied and no check has ruled it out
+    traceparent: str | None = None  # W3C's, as it came with the intent
     settled: "Payment | None" = None  # for a refund: the settle that it names
     refunded_minor: int = 0  # and what that settle's other refunds hold already, pending and unknown ones included

@@ -4,6 +4,7 @@ Dying before the commit: the entries stay pending and are read again. Dying betw
 acknowledgement: they are read again too, and change nothing, because (source, intent_id) is there.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 
 import psycopg
@@ -17,6 +18,7 @@ from shared.domain.intent import AHEAD, MAX_AHEAD, BadIntent, Intent, parse_inte
 from shared.domain.kept import keep, keep_unread
 from shared.domain.reference import fingerprint, reference
 from shared.messaging.intake_stream import Entry
+from shared.payments import trace
 from shared.payments.adopt import adopt
 from shared.payments.prepare import prepare, rule_of, unsent
 from shared.payments.store import accept as store
@@ -71,6 +73,7 @@ def _accept(runtime: Runtime, entries: Sequence[Entry]) -> int:
             repeats.append((intent, entry))
         else:
             first[key] = (intent, entry)
+    began = time.time()
     rows = _build(runtime, first, rejected)
     with runtime.database.transaction() as connection:
         found = whole.require(connection, runtime.seen)
@@ -98,6 +101,7 @@ def _accept(runtime: Runtime, entries: Sequence[Entry]) -> int:
                 rejected.append(_quarantined(entry, Code.ID_CONFLICT, reason, subject, before.payment_id))
         store.reemit(connection, again)
         store.quarantine(connection, rejected)
+    trace.accepted(rows, inserted, began)
     if rejected:
         log.warning("intents went to quarantine; see `settlepipe quarantine`", count=len(rejected))
     return len(inserted)

@@ -21,6 +21,7 @@ from shared.payments.send import EVIDENCE_FRESH_S, deliver, halt, must_be_named
 from shared.payments.store import check as store
 from shared.payments.store.check import CheckClaim
 from shared.payments.store.send import unclaim
+from shared.payments.trace import checked, traced
 from shared.providers.base import LoginRefused
 from shared.runtime import Runtime, boot_time_s, until_written
 from shared.telemetry.logs import bound, get_logger
@@ -52,7 +53,7 @@ def check(runtime: Runtime, payment_id: int, reference: str | None = None) -> No
         if reference is not None and not runtime.gate.ended:
             must_be_named(runtime, payment_id, reference)
         return
-    with bound(payment_id=payment_id, check=claim.number):
+    with bound(payment_id=payment_id, check=claim.number, **traced(claim.payment)):
         _follow(runtime, claim)
 
 
@@ -73,6 +74,7 @@ def _follow(runtime: Runtime, claim: CheckClaim) -> None:
         result = CheckResult(Verdict.INCONCLUSIVE, "the books take too long to read", provider_down=True, unread=True)
         rule = Ruled(result)
     log.info("checked", verdict=result.verdict.value, reason=result.detail)
+    checked(claim, result, begun_s)
     if result.verdict is Verdict.APPLIED:
         _succeed(runtime, claim, result)
     elif _to_be_sent(claim, rule):

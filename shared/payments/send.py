@@ -23,6 +23,7 @@ from shared.payments.dispute import dispute
 from shared.payments.ended import ended
 from shared.payments.store import send as store
 from shared.payments.store.send import Claim, Outcome, Recorded
+from shared.payments.trace import traced
 from shared.providers.base import Auth, LoginBusy, LoginRefused, LoginUnavailable, Provider
 from shared.providers.credentials import waiting_at_most
 from shared.runtime import STALE_S, Runtime, boot_time_s, until_written
@@ -103,8 +104,8 @@ class _NotSent(Exception):  # noqa: N818
 
 def attempted(runtime: Runtime, claim: Claim, begun_s: float, looked_s: float | None = None) -> Outcome:
     """Make a claim's one call. What came of it, still to be recorded. Never raises for what the call does."""
-    with bound(payment_id=claim.payment.id, attempt=claim.attempt):
-        return _attempt(runtime, claim, begun_s, looked_s)
+    with bound(payment_id=claim.payment.id, attempt=claim.attempt, **traced(claim.payment)):
+        return dataclasses.replace(_attempt(runtime, claim, begun_s, looked_s), begun_s=begun_s)
 
 
 def _attempt(runtime: Runtime, claim: Claim, begun_s: float, looked_s: float | None) -> Outcome:
@@ -131,7 +132,8 @@ def _attempt(runtime: Runtime, claim: Claim, begun_s: float, looked_s: float | N
         answer = Answer("adapter_failed", Meaning.NOT_SENT, detail="the adapter failed before sending", listed=False)
         return _outcome(runtime, claim, answer, sent=False)
     answer = _call(runtime, claim, provider, auth)
-    return dataclasses.replace(_outcome(runtime, claim, answer, sent=True), took_s=boot_time_s() - now_s)
+    outcome = _outcome(runtime, claim, answer, sent=True)
+    return dataclasses.replace(outcome, took_s=boot_time_s() - now_s, called_s=now_s)
 
 
 def _ready(runtime: Runtime, claim: Claim, provider: Provider, begun_s: float) -> tuple[Auth, float]:
@@ -248,7 +250,7 @@ def _learn(runtime: Runtime, claim: Claim) -> None:
 
 def record(runtime: Runtime, claim: Claim, outcome: Outcome) -> None:
     """Write the outcome; while PostgreSQL does not answer, try again and claim nothing new."""
-    with bound(payment_id=claim.payment.id, attempt=claim.attempt):
+    with bound(payment_id=claim.payment.id, attempt=claim.attempt, **traced(claim.payment)):
         _record(runtime, claim, outcome)
 
 

@@ -136,7 +136,7 @@ class Outcome:
     wait_s: until it is due there; None in a final state.
     again_s: the wait in place of wait_s when the attempt before this one ended the same way; None: no difference.
     signal: what it says of the provider: `down`, `alive`, or `none`. halt: the reason to halt the lane. took_s: of the
-    call.
+    call. begun_s, called_s: boot times, from before the claim was issued and at the call; 0: unknown, none was made.
     """
 
     answer: Answer
@@ -148,6 +148,8 @@ class Outcome:
     halt: str | None = None
     again_s: float | None = None
     took_s: float = 0.0
+    begun_s: float = 0.0
+    called_s: float = 0.0
 
     @property
     def plainly_succeeded(self) -> bool:
@@ -264,14 +266,8 @@ def unclaim(connection: Connection, payment_id: int, token: UUID, limits: Limits
     if row is None or row["ended_at"] is not None:
         return row is not None
     detail = "the claim's answer was lost with the connection; nothing was sent"
-    outcome = Outcome(
-        Answer("claim_lost", Meaning.NOT_SENT, detail=detail),
-        State.WAITING,
-        wait_s=0.0,
-        in_doubt=False,
-        possibly_sent=False,
-        signal="none",
-    )
+    answer = Answer("claim_lost", Meaning.NOT_SENT, detail=detail)
+    outcome = Outcome(answer, State.WAITING, wait_s=0.0, in_doubt=False, possibly_sent=False, signal="none")
     lost = Claim(current(connection, payment_id), row["number"], False, None, token=token)
     record(connection, lost, outcome, limits)
     return True

@@ -100,7 +100,7 @@ def index(of: Place, locale: str | None = None) -> None:
         found = _summaries(of)
         with TemporaryDirectory(prefix="settlepipe-index-") as made, ThreadPoolExecutor(SUMMARIES_AT_ONCE) as pool:
             root = Path(made)
-            list(pool.map(lambda name, root=root: _copy(of, name, root / name), found))
+            list(pool.map(lambda name, root=root: _download(of, name, root / name), found))
             write_index(root, locale)
             with _said():
                 attributes: Any = None if of.url.startswith("file:") else {"Content-Type": _TYPES[".html"]}
@@ -116,7 +116,7 @@ def copies(of: Place, folder: Path, *names: str) -> list[Path]:
     with _said():
         found = [name for name in _listed(of, prefix=prefix or None) if not prefix or name.startswith(f"{prefix}/")]
     for name in found:
-        _copy(of, name, folder / name)
+        _download(of, name, folder / name)
     return [folder / name for name in found]
 
 
@@ -156,7 +156,7 @@ def _listed(of: Place, prefix: str | None) -> Iterator[str]:
         yield from (meta["path"] for meta in page)
 
 
-def _copy(of: Place, name: str, to: Path) -> None:
+def _download(of: Place, name: str, to: Path) -> None:
     import obstore  # noqa: PLC0415
 
     to.parent.mkdir(parents=True, exist_ok=True)
