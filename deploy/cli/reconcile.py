@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from shared.runtime import Runtime
 
 ALL = "all"
+CsvLocale = Annotated[
+    str | None,
+    typer.Option(help="whose decimal mark and separator the CSV files have, like tr; SETTLEPIPE_REPORT__CSV_LOCALE"),
+]
 NEW_DISCREPANCIES = 3  # the exit status
 
 
@@ -33,6 +37,7 @@ def reconcile(
     again: Annotated[bool, typer.Option("--again", help="compare the same lines anew, with what we know now")] = False,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="where the report goes")] = None,
     locale: Annotated[str | None, typer.Option(help="of numbers and dates, like ka_GE; the environment's")] = None,
+    csv_locale: CsvLocale = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Compare a day with a provider's books and write the report, HOME/reports/<day>/<provider>/report.html.
@@ -45,7 +50,8 @@ def reconcile(
 
     wanted = _day(day)
     try:
-        reader_locale(locale)
+        for one in (locale, csv_locale):
+            reader_locale(one)
     except ValueError as error:
         raise WrongUse(str(error)) from None
     outcomes: list[Outcome] = []
@@ -55,7 +61,8 @@ def reconcile(
             try:
                 to = None if out is None else out.expanduser().absolute()
                 root = to if provider == ALL else None
-                outcomes.append(_reconcile(runtime, name, wanted, again=again, out=to, root=root, locale=locale))
+                given = {"again": again, "locale": locale, "csv_locale": csv_locale}
+                outcomes.append(_reconcile(runtime, name, wanted, out=to, root=root, **given))
             except Exception as error:
                 if provider != ALL:
                     raise
@@ -77,10 +84,9 @@ def _reconcile(
     name: str,
     day: date | None,
     *,
-    again: bool,
     out: Path | None,
     root: Path | None,
-    locale: str | None,
+    **given: Any,
 ) -> "Outcome":
     """out: where the report goes; root: of the days and providers, where there are more than one."""
     from shared.reconciliation import run
@@ -88,9 +94,7 @@ def _reconcile(
     chosen = day or run.last_day(runtime, name)
     folder = root / chosen.isoformat() / name if root else out
     with _progress(name) as progress:
-        return run.reconcile(
-            runtime, name, chosen, again=again, folder=folder, index=root, locale=locale, progress=progress
-        )
+        return run.reconcile(runtime, name, chosen, folder=folder, index=root, progress=progress, **given)
 
 
 def _names(runtime: "Runtime", provider: str) -> list[str]:

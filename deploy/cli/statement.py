@@ -10,6 +10,7 @@ from deploy.cli import output, stack
 from deploy.cli.failures import Failed, WrongUse
 from deploy.cli.known import must_be_provider
 from deploy.cli.output import JsonFlag
+from deploy.cli.reconcile import CsvLocale
 
 if TYPE_CHECKING:
     from shared.reconciliation.statement.period import Span
@@ -29,9 +30,7 @@ def statement(
     year: Year = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="where it goes, DIR/<provider>")] = None,
     locale: Annotated[str | None, typer.Option(help="of numbers and dates, like ka_GE; the environment's")] = None,
-    csv_locale: Annotated[
-        str | None, typer.Option(help="whose decimal mark and separator the CSV files have, like tr")
-    ] = None,
+    csv_locale: CsvLocale = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Write the statement of a period: what was open, came, was closed and is open, and days that add up.
@@ -59,6 +58,7 @@ def statement(
     settings = stack.settings()
     root = (out or settings.home / "reports" / "statements" / span.name).expanduser().absolute()
     together = None if out else place.place(settings.report)
+    csv_locale = csv_locale or settings.report.csv_locale
     written = 0
     with stack.database() as database:
         for name in names:

@@ -4,6 +4,8 @@ One rule, told by two lists of characters: a cell that begins with one of RUNS, 
 it aside, gets an apostrophe.
 """
 
+from dataclasses import dataclass
+
 BYTE_ORDER_MARK = "\ufeff"  # without it the usual spreadsheet reads UTF-8 as something else
 
 # Run as a formula by some spreadsheet, the wide and small ones by those of East Asia; a tab or a line's end moves what
@@ -22,6 +24,14 @@ SKIPPED = "".join(
     )
     for code in range(first, last + 1)
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The decimal mark, and what stands between cells; as it is, that of files for programs."""
+
+    decimal: str = "."
+    separator: str = ","
 
 
 def harmless(value: object) -> object:

@@ -73,6 +73,7 @@ def reconcile(
     folder: Path | None = None,
     index: Path | None = None,
     locale: str | None = None,
+    csv_locale: str | None = None,
     progress: Progress = lambda *_: None,
 ) -> Outcome:
     """Compare this day, or go on where it was left, and write its report.
@@ -96,7 +97,7 @@ def reconcile(
             held()
         fresh = discrepancies.update(runtime, run)  # once for a comparison: then what it kept is told again
         held()
-        report.write(runtime, run, folder, locale)
+        report.write(runtime, run, folder, locale, csv_locale=csv_locale)
         if index is not None:
             report.write_index(index, locale)
         held()

@@ -15,6 +15,7 @@ from shared.domain.reference import MIN_KEY_CHARACTERS
 from shared.settings import broker_address, files
 from shared.settings.alerting import AlertSettings
 from shared.settings.broker_address import BadAddress
+from shared.settings.reporting import ReportSettings
 from shared.settings.sections import (
     BillcenterSettings,
     BmmsSettings,
@@ -29,7 +30,6 @@ from shared.settings.sections import (
     PeopleSettings,
     ProviderSettings,
     RecoverySettings,
-    ReportSettings,
     RetentionSettings,
     RetrySettings,
     Seconds,

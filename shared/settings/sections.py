@@ -5,14 +5,12 @@ from email.utils import getaddresses
 from pathlib import Path
 from string import Template
 from typing import Annotated, Self
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, field_validator, model_validator
 
 from shared.domain.money import parse_amount
 
 SMTP_PORTS = {"smtp": 587, "smtps": 465, "smtp+plain": 25}  # the default of each scheme
-REPORT_STORES = ("s3", "gs", "az", "file")
 SMS_NAMES = ("amount", "currency", "intent_id", "source")  # what a payment's text message may name
 
 # Of a field whose change a running process can take up (`reloadable`).
@@ -117,72 +115,6 @@ class PeopleSettings(Section):
         for currency, amount in sums.items():
             parse_amount(f"{amount:f}", currency)
         return sums
-
-
-class ReportSettings(Section):
-    """The nightly comparison with the providers' books, and who is told of it."""
-
-    keep_lines_days: int = Field(
-        90,
-        ge=1,
-        le=36_500,
-        description="age at which what a night compared is forgotten; what it found stays",
-    )
-    smtp_url: SecretStr | None = Field(
-        None,
-        description="smtp://user:password@host:587 (STARTTLS), smtps://… (TLS at once) or smtp+plain://… (neither);"
-        " unset: no mail is sent",
-    )
-    smtp_timeout_s: Seconds = Field(60, description="limit for the whole sending of one mail")
-    sender: str = Field("", alias="from", description="the mail's sender")
-    to: str = Field("", description="the mail's recipients, with commas between them")
-
-    store_url: str | None = Field(
-        None,
-        description="where the reports of all machines stand together, beside HOME/reports: s3://bucket/prefix, gs://…,"
-        " az://… or file:///a/shared/folder; unset: nowhere",
-    )
-    store_timeout_s: Seconds = Field(60, description="limit for one request to that place, its repeats included")
-
-    @field_validator("store_url")
-    @classmethod
-    def _place(cls, value: str | None) -> str | None:
-        parts = urlsplit(value) if value else None
-        if parts is None:
-            return None
-        if parts.scheme not in REPORT_STORES:
-            raise ValueError(f"must begin with one of {', '.join(f'{scheme}://' for scheme in REPORT_STORES)}")
-        if parts.username or parts.password or parts.query:
-            raise ValueError("credentials don't stand in it: the object store's own variables have them")
-        if bool(parts.netloc) == (parts.scheme == "file"):
-            raise ValueError("must name a bucket, like s3://bucket/prefix, or a folder, like file:///srv/reports")
-        return value
-
-    @field_validator("smtp_url")
-    @classmethod
-    def _server(cls, value: SecretStr | None) -> SecretStr | None:
-        parts = urlsplit(value.get_secret_value()) if value else None
-        if parts and (parts.scheme not in SMTP_PORTS or not parts.hostname or parts.path not in ("", "/")):
-            raise ValueError(f"must be like smtp://host:587; one of {', '.join(SMTP_PORTS)}")
-        if parts and parts.port == 0:  # `port` raises ValueError itself for what is no port
-            raise ValueError("port 0 can't be connected to")
-        return value
-
-    @field_validator("sender", "to")
-    @classmethod
-    def _addresses(cls, value: str) -> str:
-        return mail_addresses(value)
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        if self.smtp_url is not None and not (self.sender and self.to):
-            raise ValueError("with smtp_url set, from and to must be set too")
-        return self
-
-    @property
-    def recipients(self) -> list[str]:
-        """The addresses alone."""
-        return [address for _, address in getaddresses([self.to])]
 
 
 class ProviderSettings(Section):

@@ -1,5 +1,5 @@
-"""The report of one run, for accountants: report.html, discrepancies.csv, carried.csv, payments.csv, summary.json; and
-the index.
+"""The report of one run, for accountants: report.html, report.xlsx, discrepancies.csv, carried.csv, payments.csv,
+summary.json; and the index.
 
 Written from what the run left in the database, so that writing it again gives the same bytes, whatever happened since.
 Of another comparison only the times differ: in report.html between two comments `times`, in summary.json under `times`.
@@ -8,11 +8,13 @@ Of another comparison only the times differ: in report.html between two comments
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from shared.domain.cells import BYTE_ORDER_MARK
 from shared.domain.discrepancies import Reconciliation
 from shared.domain.money import places
-from shared.reconciliation.report.figures import reader_locale
+from shared.reconciliation.report import night, sheets
+from shared.reconciliation.report.figures import Reader, reader_locale
 from shared.reconciliation.report.files import whole
 from shared.reconciliation.report.index import write_index as write_index
 from shared.reconciliation.report.page import page
@@ -25,17 +27,23 @@ from shared.runtime import Runtime
 _BYTE_ORDER_MARK = BYTE_ORDER_MARK.encode()
 
 
-def write(runtime: Runtime, run: Reconciliation, folder: Path, locale: str | None = None) -> None:
+def write(
+    runtime: Runtime, run: Reconciliation, folder: Path, locale: str | None = None, *, csv_locale: str | None = None
+) -> None:
     """Write the files of a run into `folder`; each is there whole or not at all, summary.json last.
 
-    locale: how the reader writes numbers and dates (`de`, `ka_GE`); None: as the environment says. Memory does not
-    grow with the number of payments. Where the payments that were compared are no longer kept, payments.csv is left as
-    it is. Raises ValueError for an unknown locale, or a run that was not compared, or did not carry the list on.
+    locale: how the reader writes numbers and dates (`de`, `ka_GE`); None: as the environment says. csv_locale: whose
+    decimal mark and separator the CSV files have; None: as the settings say. Memory does not
+    grow with the number of payments. Where the payments that were compared are no longer kept, payments.csv and the
+    workbook are left as they are. Raises ValueError for an unknown locale, or a run that was not compared, or did not
+    carry the list on.
     """
-    reader = reader_locale(locale)
+    settings = runtime.settings.report
+    form = sheets.form_of(csv_locale or settings.csv_locale)
     if run.compared_at is None:
         raise ValueError(f"the run of {run.provider} for {run.day} was not compared yet: there is nothing to report")
     known = runtime.registrations[run.provider]
+    reader = Reader(reader_locale(locale), ZoneInfo(known.zone))
     titles = {str(category): words.title for category, words in WORDS.items()}
     with reports.snapshot(runtime.database) as connection:
         kept = reports.kept(connection, run.id)
@@ -46,13 +54,15 @@ def write(runtime: Runtime, run: Reconciliation, folder: Path, locale: str | Non
         if kept.payments:
             with whole(folder / "payments.csv") as file:
                 file.write(_BYTE_ORDER_MARK)
-                copies.payments(connection, run, known.zone, file.write)
+                copies.payments(connection, run, known.zone, form, file.write)
         for name, copy in (("discrepancies.csv", copies.findings), ("carried.csv", copies.carried)):
             with whole(folder / name) as file:
                 file.write(_BYTE_ORDER_MARK)
-                copy(connection, run, places=digits, titles=titles, write=file.write)
+                copy(connection, run, places=digits, titles=titles, form=form, write=file.write)
+        of_it = night.Kept(kept.carried_at, kept.payments, settings.workbook_payments)
+        night.write(connection, picture, of_it, reader, folder / "report.xlsx")
     with whole(folder / "report.html") as file:
-        file.write(page(picture, reader, kept.carried_at).encode())
+        file.write(page(picture, reader.locale, kept.carried_at).encode())
     with whole(folder / "summary.json") as file:
         file.write(as_bytes(summary(picture, kept.carried_at)))
 

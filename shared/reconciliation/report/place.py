@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from shared.reconciliation.report.index import NIGHTS, write_index
-from shared.settings.sections import ReportSettings
+from shared.settings.reporting import ReportSettings
 
 SUMMARY = "summary.json"
 PART_BYTES = 8 * 1024 * 1024  # of a large file, which goes up in parts

@@ -5,24 +5,15 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, BinaryIO
 
 from babel.numbers import get_decimal_symbol
 
-from shared.domain.cells import BYTE_ORDER_MARK, harmless
+from shared.domain.cells import BYTE_ORDER_MARK, Form, harmless
 from shared.domain.money import format_amount
 from shared.reconciliation.report.figures import reader_locale
 from shared.reconciliation.report.workbook import Column
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """The decimal mark, and what stands between cells."""
-
-    decimal: str = "."
-    separator: str = ","
 
 
 def form_of(locale: str | None) -> Form:

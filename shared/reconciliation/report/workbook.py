@@ -66,10 +66,15 @@ def sheet(book: Book, name: str, columns: Sequence[Column], rows: Iterable[Seque
     first = next(left, None)
     while first is not None or numbered == 0:
         numbered += 1
-        title = name if numbered == 1 else f"{name} {numbered}"
-        count, first = _one(book, title[:_NAME_LIMIT], columns, first, left)
+        behind = "" if numbered == 1 else f" {numbered}"
+        count, first = _one(book, name[: _NAME_LIMIT - len(behind)] + behind, columns, first, left)
         total += count
     return total
+
+
+def note(book: Book, name: str, text: str) -> None:
+    """A sheet that says why it has no rows."""
+    book.book.add_worksheet(name[:_NAME_LIMIT]).write_string(0, 0, text)
 
 
 def _one(

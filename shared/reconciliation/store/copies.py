@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 from shared.archive.twins import every
 from shared.database.engine import Connection
+from shared.domain.cells import Form
 from shared.domain.cells import harmless_sql as _cell
 from shared.domain.discrepancies import Reconciliation
 from shared.reconciliation.store.reports import NOT_OWN, STATE, TOLD
@@ -12,7 +13,7 @@ from shared.reconciliation.store.reports import NOT_OWN, STATE, TOLD
 Write = Callable[[bytes], object]
 
 
-def payments(connection: Connection, run: Reconciliation, zone: str, write: Write) -> None:
+def payments(connection: Connection, run: Reconciliation, zone: str, form: Form, write: Write) -> None:
     """Every payment that the run looked at, as CSV with a heading, in the order of acceptance, in constant memory.
 
     Its last column is the day that it belongs to: those of earlier days are in none of the day's sums.
@@ -29,7 +30,7 @@ def payments(connection: Connection, run: Reconciliation, zone: str, write: Writ
     FROM reconciled_payments c JOIN {every("payments")} p ON p.id = c.payment_id
     WHERE c.run_id = %(run)s ORDER BY c.payment_id
     """
-    _copy(connection, statement, {"run": run.id, "day": run.day, "zone": zone}, write)
+    _copy(connection, statement, {"run": run.id, "day": run.day, "zone": zone}, form, write)
 
 
 def findings(
@@ -38,6 +39,7 @@ def findings(
     *,
     places: Mapping[str, int],
     titles: Mapping[str, str],
+    form: Form,
     write: Write,
 ) -> None:
     """Every finding of the run's own day as CSV with a heading, by category, in constant memory.
@@ -59,7 +61,7 @@ def findings(
     ORDER BY f.category, f.identity COLLATE "C"
     """
     given = {"run": run.id, "day": run.day, "places": json.dumps(dict(places)), "titles": json.dumps(dict(titles))}
-    _copy(connection, statement, given, write)
+    _copy(connection, statement, given, form, write)
 
 
 def carried(
@@ -68,6 +70,7 @@ def carried(
     *,
     places: Mapping[str, int],
     titles: Mapping[str, str],
+    form: Form,
     write: Write,
 ) -> None:
     """What was open of earlier days, and closed since the night before, as CSV with a heading, in constant memory."""
@@ -84,19 +87,18 @@ def carried(
     ORDER BY t.open DESC, t.first_day, t.number
     """
     given = {"run": run.id, "day": run.day, "places": json.dumps(dict(places)), "titles": json.dumps(dict(titles))}
-    _copy(connection, statement, given, write)
+    _copy(connection, statement, given, form, write)
 
 
 def _amount(minor: str, digits: str) -> str:
-    """Minor units as a plain decimal with all the currency's places."""
+    """Minor units as a plain decimal with all the currency's places, and the form's decimal mark."""
     cases = " ".join(f"WHEN {n} THEN {minor} * 0.{'1'.rjust(n, '0')}" for n in range(1, 5))
-    return f"CASE {digits} {cases} ELSE {minor}::numeric END"
+    return f"replace((CASE {digits} {cases} ELSE {minor}::numeric END)::text, '.', %(decimal)s)"
 
 
-def _copy(connection: Connection, statement: str, given: Mapping[str, object], write: Write) -> None:
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(f"COPY ({statement}) TO STDOUT (FORMAT csv, HEADER)", given) as rows,
-    ):
+def _copy(connection: Connection, statement: str, given: Mapping[str, object], form: Form, write: Write) -> None:
+    values = {**given, "decimal": form.decimal, "separator": form.separator}
+    copied = f"COPY ({statement}) TO STDOUT (FORMAT csv, HEADER, DELIMITER %(separator)s)"
+    with connection.cursor() as cursor, cursor.copy(copied, values) as rows:
         for block in rows:
             write(bytes(block))

@@ -49,7 +49,7 @@ WITH f AS (
 SELECT f.number, f.identity, f.category, f.currency, f.local_minor, f.provider_minor, f.account, f.evidence, {_PAYMENT},
     {STATE} AS state, f.first_day, f.fresh, f.resolved_by, f.resolved_reason, f.continues_as
 FROM f LEFT JOIN {every("payments")} p ON p.id = f.payment_id
-WHERE f.place <= %(limit)s ORDER BY f.category, f.place
+WHERE %(limit)s::bigint IS NULL OR f.place <= %(limit)s ORDER BY f.category, f.place
 """
 
 # What is not of the run's own day: what is open first, the oldest of it first. What was closed before the night before
@@ -63,6 +63,14 @@ SELECT t.number, t.identity, t.category, t.currency, coalesce(t.local_minor, 0) 
 FROM (SELECT t.*, f.evidence AS found_evidence {NOT_OWN}
     ORDER BY t.open DESC, t.first_day, t.number LIMIT %(limit)s) t
 LEFT JOIN {every("payments")} p ON p.id = t.payment_id ORDER BY t.open DESC, t.first_day, t.number
+"""
+
+_PAYMENTS = f"""
+SELECT least(%(day)s::date, (coalesce(c.finished_at, p.created_at) AT TIME ZONE %(zone)s)::date) AS day, p.source,
+    p.intent_id, p.operation, p.amount_minor, p.currency, c.state, c.category, c.local_minor, c.provider_minor,
+    c.account, p.sent_reference, p.paid_at, p.created_at, c.finished_at
+FROM reconciled_payments c JOIN {every("payments")} p ON p.id = c.payment_id
+WHERE c.run_id = %(run)s ORDER BY c.payment_id
 """
 
 _AGES = f"""
@@ -195,17 +203,40 @@ def snapshot(database: Database) -> Iterator[Connection]:
         yield connection
 
 
-def findings(connection: Connection, run: Reconciliation, limit: int) -> list[Shown]:
-    """Of the run's own day, the first `limit` of each category: what is open, then what is closed, the largest
-    difference first."""
-    given = {"run": run.id, "day": run.day, "limit": limit}
-    return [Shown(**whole(row)) for row in connection.execute(_FINDINGS, given).fetchall()]
+def findings(connection: Connection, run: Reconciliation, limit: int | None = None) -> Iterator[Shown]:
+    """Of the run's own day, by category, the first `limit` of each: what is open, then what is closed, the largest
+    difference first. In constant memory."""
+    return _shown(connection, _FINDINGS, run, limit)
 
 
-def carried(connection: Connection, run: Reconciliation, limit: int) -> list[Shown]:
-    """What was open of earlier days, the oldest first, then what of that was closed since the night before."""
-    given = {"run": run.id, "day": run.day, "limit": limit}
-    return [Shown(**whole(row)) for row in connection.execute(_CARRIED, given).fetchall()]
+def carried(connection: Connection, run: Reconciliation, limit: int | None = None) -> Iterator[Shown]:
+    """What was open of earlier days, the oldest first, then what of that was closed since the night before. As
+    `findings`."""
+    return _shown(connection, _CARRIED, run, limit)
+
+
+def payments(connection: Connection, run: Reconciliation, zone: str) -> Iterator[tuple[Any, ...]]:
+    """Every payment that the run looked at, as `copies.payments` has them: day, source, intent, operation, amount,
+    currency, state, category, ours, theirs (minor units), account, reference, when it was paid, came and ended."""
+    with connection.cursor(name="payments") as cursor:
+        cursor.itersize = 1000
+        cursor.execute(_PAYMENTS, {"run": run.id, "day": run.day, "zone": zone})
+        for row in cursor:
+            yield tuple(row.values())
+
+
+def more_than(connection: Connection, run_id: int, most: int) -> bool:
+    """Did the run look at more payments than this? Counts no further."""
+    row = connection.execute(_SQL["some"], {"run": run_id, "most": most + 1}).fetchone()
+    return bool(row and row["n"] > most)
+
+
+def _shown(connection: Connection, statement: str, run: Reconciliation, limit: int | None) -> Iterator[Shown]:
+    with connection.transaction(), connection.cursor(name="shown") as cursor:
+        cursor.itersize = 1000
+        cursor.execute(statement, {"run": run.id, "day": run.day, "limit": limit})
+        for row in cursor:
+            yield Shown(**whole(row))
 
 
 def ages(connection: Connection, run: Reconciliation) -> list[Age]:

@@ -16,7 +16,7 @@ from shared.reconciliation.store import nights, runs
 from shared.reconciliation.tell import Outcome
 from shared.reconciliation.turn import Busy, turn
 from shared.runtime import Runtime
-from shared.settings.sections import ReportSettings
+from shared.settings.reporting import ReportSettings
 from tests.support.flow import World
 from tests.support.mail_server import mail_server
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC
@@ -16,11 +17,12 @@ from shared.archive.twins import TABLES
 from shared.domain.discrepancies import Category
 from shared.reconciliation import report
 from shared.reconciliation.report import picture
+from shared.reconciliation.report.words import WORDS
 from shared.reconciliation.store import reports, runs
 from tests.support.flow import World
 from tests.support.reconciled import HOSTILE, ReportedNight, eventful
 
-FILES = ("carried.csv", "discrepancies.csv", "payments.csv", "report.html", "summary.json")
+FILES = ("carried.csv", "discrepancies.csv", "payments.csv", "report.html", "report.xlsx", "summary.json")
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -223,6 +225,55 @@ def test_a_run_that_was_not_compared_has_no_report(world: World, tmp_path: Path)
     run = runs.get(world.connection, night.run_id)
     with pytest.raises(ValueError, match="was not compared yet"):
         report.write(world.runtime, run, tmp_path / "none", "en")
+
+
+def sheets(folder: Path) -> dict[str, str]:
+    """The workbook's sheets by their names, as XML."""
+    with zipfile.ZipFile(folder / "report.xlsx") as book:
+        names = re.findall('sheet name="([^"]*)"', book.read("xl/workbook.xml").decode())
+        return {name: book.read(f"xl/worksheets/sheet{n}.xml").decode() for n, name in enumerate(names, 1)}
+
+
+def test_the_workbook_has_a_sheet_for_each_category_and_every_payment(world: World, tmp_path: Path) -> None:
+    report.write(world.runtime, eventful(world.connection), tmp_path, "en")
+    found = sheets(tmp_path)
+    categories = [words.title for category, words in WORDS.items() if category is not Category.MATCHED]
+    assert set(found) == {"Sums", *categories, "Carried forward", "Payments"}
+    for category, words in WORDS.items():
+        if category is not Category.MATCHED:
+            listed = [row for row in rows(tmp_path / "discrepancies.csv") if row["category"] == category]
+            assert found[words.title].count("<row ") == 1 + len(listed)
+    assert found["Payments"].count("<row ") == 1 + len(rows(tmp_path / "payments.csv"))
+    assert "<f>" not in "".join(found.values()), "sums are the database's"
+    (told,) = summary(tmp_path)["sums"]
+    assert f"<v>{told['our_books'].rstrip('0')}</v>" in found["Sums"]
+
+
+def test_a_night_of_more_payments_than_are_asked_for_has_them_in_the_csv_file_alone(
+    world: World, tmp_path: Path
+) -> None:
+    settings = world.runtime.settings
+    few = settings.model_copy(update={"report": settings.report.model_copy(update={"workbook_payments": 3})})
+    night = ReportedNight(world.connection)
+    night.pay(4)
+    report.write(replace(world.runtime, settings=few), night.compared(), tmp_path, "en")
+    assert "More than 3 payments: they are in payments.csv." in sheets(tmp_path)["Payments"]
+    assert len(rows(tmp_path / "payments.csv")) == 4
+
+
+def test_csv_files_have_the_locales_decimal_mark_and_separator_when_asked_for(world: World, tmp_path: Path) -> None:
+    run = eventful(world.connection)
+    report.write(world.runtime, run, tmp_path / "plain", "tr")
+    report.write(world.runtime, run, tmp_path / "tr", "en", csv_locale="tr")
+    for name in ("payments.csv", "discrepancies.csv", "carried.csv"):
+        with (tmp_path / "tr" / name).open(encoding="utf-8-sig", newline="") as file:
+            turkish = list(csv.DictReader(file, delimiter=";"))
+        plain = rows(tmp_path / "plain" / name)
+        assert [{**row, "our_books": row["our_books"].replace(",", ".")}["our_books"] for row in turkish] == [
+            row["our_books"] for row in plain
+        ]
+        assert any("," in row["our_books"] for row in turkish)
+        assert [row["account"] for row in turkish] == [row["account"] for row in plain]
 
 
 def test_memory_does_not_grow_with_the_number_of_payments(world: World, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from shared.reconciliation.report import place, write_index
-from shared.settings.sections import ReportSettings
+from shared.settings.reporting import ReportSettings
 from tests.unit.reconciliation.test_report_files import told
 
 
