@@ -51,7 +51,7 @@ chaos-bite: $(STAMP) ## See whether chaos finds deliberate defects: three by SEE
 proof: $(STAMP) ## Run all tests at every time of day, and what takes long (takes hours)
 	@$(BIN)/python -m tests.proof
 
-check: $(STAMP) ## Lint, types, import rules, dependencies, dead code, spelling, dangers, secrets, advisories, fixtures
+check: $(STAMP) ## Lint, types, import rules, dependencies, dead code, spelling, dangers, translations, secrets, advisories, fixtures
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -60,6 +60,7 @@ check: $(STAMP) ## Lint, types, import rules, dependencies, dead code, spelling,
 	@$(BIN)/vulture
 	@$(BIN)/codespell
 	@$(BIN)/bandit -q -c pyproject.toml --ignore-nosec -r shared worker scheduler deploy
+	@$(BIN)/python -m tests.checks.languages
 	@$(BIN)/python -m tests.checks.secrets
 	@$(BIN)/python -m tests.checks.audit
 	@found=$$($(BIN)/python -m pytest --setup-plan -n 0 tests/system tests/proof) || { echo "$$found" | tail -n 40; exit 1; }

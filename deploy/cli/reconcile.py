@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from shared.runtime import Runtime
 
 ALL = "all"
+Language = Annotated[
+    str | None,
+    typer.Option(help="of pages, workbooks and mails: en, mn, ka, ru, tr, uz or fr; SETTLEPIPE_REPORT__LANGUAGE"),
+]
 CsvLocale = Annotated[
     str | None,
     typer.Option(help="whose decimal mark and separator the CSV files have, like tr; SETTLEPIPE_REPORT__CSV_LOCALE"),
@@ -37,6 +41,7 @@ def reconcile(
     again: Annotated[bool, typer.Option("--again", help="compare the same lines anew, with what we know now")] = False,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="where the report goes")] = None,
     locale: Annotated[str | None, typer.Option(help="of numbers and dates, like ka_GE; the environment's")] = None,
+    language: Language = None,
     csv_locale: CsvLocale = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -46,14 +51,8 @@ def reconcile(
 
     Exit status: 0 no new discrepancy, 3 new ones, 1 a provider's books could not be compared, or not all of them.
     """
-    from shared.reconciliation.report.figures import reader_locale
-
     wanted = _day(day)
-    try:
-        for one in (locale, csv_locale):
-            reader_locale(one)
-    except ValueError as error:
-        raise WrongUse(str(error)) from None
+    must_be_known(language, locale, csv_locale)
     outcomes: list[Outcome] = []
     with stack.runtime(pool_size=4) as runtime:
         names = _names(runtime, provider)
@@ -61,7 +60,7 @@ def reconcile(
             try:
                 to = None if out is None else out.expanduser().absolute()
                 root = to if provider == ALL else None
-                given = {"again": again, "locale": locale, "csv_locale": csv_locale}
+                given = {"again": again, "locale": locale, "language": language, "csv_locale": csv_locale}
                 outcomes.append(_reconcile(runtime, name, wanted, out=to, root=root, **given))
             except Exception as error:
                 if provider != ALL:
@@ -95,6 +94,19 @@ def _reconcile(
     folder = root / chosen.isoformat() / name if root else out
     with _progress(name) as progress:
         return run.reconcile(runtime, name, chosen, folder=folder, index=root, progress=progress, **given)
+
+
+def must_be_known(language: str | None, *locales: str | None) -> None:
+    """Raises WrongUse for a language or locale that is not."""
+    from shared.reconciliation.report.figures import reader_locale
+    from shared.reconciliation.report.language import known
+
+    try:
+        known(language)
+        for one in locales:
+            reader_locale(one)
+    except ValueError as error:
+        raise WrongUse(str(error)) from None
 
 
 def _names(runtime: "Runtime", provider: str) -> list[str]:

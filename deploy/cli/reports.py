@@ -10,6 +10,7 @@ import typer
 from deploy.cli import output, stack
 from deploy.cli.failures import Failed, WrongUse
 from deploy.cli.output import JsonFlag
+from deploy.cli.reconcile import Language, must_be_known
 from shared.domain.words import counted
 
 if TYPE_CHECKING:
@@ -60,18 +61,16 @@ def push(
         str | None, typer.Option(metavar="DAY", help="reports of this day and later; all, if not said")
     ] = None,
     locale: Annotated[str | None, typer.Option(help="of the index's numbers and dates; the environment's")] = None,
+    language: Language = None,
 ) -> None:
     """Put the reports of this machine's HOME there, as after a night in which the place could not be reached."""
     from shared.reconciliation.report import place
-    from shared.reconciliation.report.figures import reader_locale
 
+    must_be_known(language, locale)
     first = None if since is None else _day(since)
-    try:
-        reader_locale(locale)
-    except ValueError as error:
-        raise WrongUse(str(error)) from None
     where = _place()
-    root = stack.settings().home.expanduser().absolute() / "reports"
+    settings = stack.settings()
+    root = settings.home.expanduser().absolute() / "reports"
     done = 0
     with output.status() as show:
         for summary in sorted(root.glob(f"????-??-??/*/{place.SUMMARY}")):
@@ -80,7 +79,7 @@ def push(
                 show(f"{day} {provider}")
                 place.put(where, summary.parent, day, provider)
                 done += 1
-        place.index(where, locale)
+        place.index(where, locale, language or settings.report.language)
     print(f"{counted(done, 'report', 'reports')} at {output.safe(where.url)}")
 
 

@@ -10,7 +10,7 @@ from deploy.cli import output, stack
 from deploy.cli.failures import Failed, WrongUse
 from deploy.cli.known import must_be_provider
 from deploy.cli.output import JsonFlag
-from deploy.cli.reconcile import CsvLocale
+from deploy.cli.reconcile import CsvLocale, Language, must_be_known
 
 if TYPE_CHECKING:
     from shared.reconciliation.statement.period import Span
@@ -30,6 +30,7 @@ def statement(
     year: Year = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="where it goes, DIR/<provider>")] = None,
     locale: Annotated[str | None, typer.Option(help="of numbers and dates, like ka_GE; the environment's")] = None,
+    language: Language = None,
     csv_locale: CsvLocale = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -44,26 +45,22 @@ def statement(
     span = _span({"month": month, "quarter": quarter, "year": year})
     from shared.providers.registry import REGISTRATIONS
     from shared.reconciliation.report import place
-    from shared.reconciliation.report.figures import reader_locale
     from shared.reconciliation.statement.write import Nothing, write
 
-    try:
-        for one in (locale, csv_locale):
-            reader_locale(one)
-    except ValueError as error:
-        raise WrongUse(str(error)) from None
+    must_be_known(language, locale, csv_locale)
     if provider != ALL:
         must_be_provider(provider)
     names = [name for name, known in REGISTRATIONS.items() if known.has_statement and provider in (ALL, name)]
     settings = stack.settings()
     root = (out or settings.home / "reports" / "statements" / span.name).expanduser().absolute()
     together = None if out else place.place(settings.report)
-    csv_locale = csv_locale or settings.report.csv_locale
+    given = {"locale": locale, "language": language or settings.report.language}
+    given["csv_locale"] = csv_locale or settings.report.csv_locale
     written = 0
     with stack.database() as database:
         for name in names:
             try:
-                told = write(database, REGISTRATIONS[name], span, root / name, locale=locale, csv_locale=csv_locale)
+                told = write(database, REGISTRATIONS[name], span, root / name, **given)
             except Nothing as error:
                 output.note(f"settlepipe: {error}")
                 continue

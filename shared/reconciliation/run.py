@@ -73,6 +73,7 @@ def reconcile(
     folder: Path | None = None,
     index: Path | None = None,
     locale: str | None = None,
+    language: str | None = None,
     csv_locale: str | None = None,
     progress: Progress = lambda *_: None,
 ) -> Outcome:
@@ -80,13 +81,14 @@ def reconcile(
 
     folder: for its files, else `<day>/<provider>` where all reports are, and where those of all machines are. index:
     the folder of folders whose index page is written anew; where all reports are when no folder is given.
-    again: compare the same lines anew, if they were compared.
+    again: compare the same lines anew, if they were compared. locale, language, csv_locale: as `report.write` has them.
     Raises turn.Busy, NotCompared; psycopg.OperationalError when PostgreSQL went away: start again.
     """
     shared = folder is None
     if folder is None:
         index = reports(runtime)
         folder = index / day.isoformat() / provider
+    language = language or runtime.settings.report.language
     url, frozen_after_s = process.database_url(runtime.settings), runtime.settings.frozen_after_s
     with turn(url, provider, frozen_after_s) as held, bound(provider=provider):
         run = _opened(runtime, provider, day, again)
@@ -97,15 +99,15 @@ def reconcile(
             held()
         fresh = discrepancies.update(runtime, run)  # once for a comparison: then what it kept is told again
         held()
-        report.write(runtime, run, folder, locale, csv_locale=csv_locale)
+        report.write(runtime, run, folder, locale, language=language, csv_locale=csv_locale)
         if index is not None:
-            report.write_index(index, locale)
+            report.write_index(index, locale, language)
         held()
         with runtime.database.connection() as connection:
             outcome = Outcome(run, fresh, nights.open_discrepancies(connection, run.id), folder)
-        outcome = replace(outcome, kept_at=tell.keep(runtime, outcome, locale) if shared else None)
+        outcome = replace(outcome, kept_at=tell.keep(runtime, outcome, locale, language) if shared else None)
         held()
-        tell.mail(runtime, outcome, locale)
+        tell.mail(runtime, outcome, locale, language)
         held()
         with runtime.database.connection() as connection:
             nights.finish(connection, run.id, tell.summary(outcome))

@@ -7,14 +7,13 @@ from email.utils import formatdate, parseaddr
 from html import escape
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from shared.database.engine import AWAY
 from shared.domain.discrepancies import Reconciliation, Total
-from shared.domain.words import counted
 from shared.messaging import mail as mailing
 from shared.reconciliation.report import place
-from shared.reconciliation.report.figures import Reader, reader_locale
+from shared.reconciliation.report.figures import Reader, reader
+from shared.reconciliation.report.language import mark
 from shared.reconciliation.report.words import WORDS
 from shared.reconciliation.store import nights
 from shared.runtime import Runtime
@@ -53,24 +52,25 @@ def summary(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def keep(runtime: Runtime, outcome: Outcome, locale: str | None) -> str | None:
+def keep(runtime: Runtime, outcome: Outcome, locale: str | None, language: str | None = None) -> str | None:
     """Put the report where those of all machines stand, and the index over it; its address, None where it is not there.
 
     What can't be put there is an alert: `settlepipe reports push` does it later.
     """
+    settings = runtime.settings.report
     try:
-        to = place.place(runtime.settings.report)
+        to = place.place(settings)
         if to is None:
             return None
         kept_at = place.put(to, outcome.folder, outcome.run.day.isoformat(), outcome.run.provider)
-        place.index(to, locale)
+        place.index(to, locale, language or settings.language)
     except place.Unkept as error:
         alert(Alert.REPORT_NOT_KEPT, "a report is on its own machine only", reason=str(error))
         return None
     return kept_at
 
 
-def mail(runtime: Runtime, outcome: Outcome, locale: str | None) -> bool:
+def mail(runtime: Runtime, outcome: Outcome, locale: str | None, language: str | None = None) -> bool:
     """Mail the summary, if a server is set and it was not mailed before; True when that was done now.
 
     A mail that can't be sent is an alert; the next start for that day sends it.
@@ -80,7 +80,7 @@ def mail(runtime: Runtime, outcome: Outcome, locale: str | None) -> bool:
         if settings.smtp_url is None or not nights.to_mail(connection, outcome.run.id):
             return False
     try:
-        written = message(runtime, outcome, locale)
+        written = message(runtime, outcome, locale, language)
         refused = mailing.send(
             settings.smtp_url, written, parseaddr(settings.sender)[1], settings.recipients, settings.smtp_timeout_s
         )
@@ -97,19 +97,26 @@ def mail(runtime: Runtime, outcome: Outcome, locale: str | None) -> bool:
     return True
 
 
-def message(runtime: Runtime, outcome: Outcome, locale: str | None) -> EmailMessage:
-    """The mail: as text, and as HTML that needs nothing from elsewhere."""
+def message(runtime: Runtime, outcome: Outcome, locale: str | None, language: str | None = None) -> EmailMessage:
+    """The mail: as text, and as HTML that needs nothing from elsewhere. language: None: as the settings say."""
     run, settings = outcome.run, runtime.settings.report
     registration = runtime.registrations[run.provider]
-    reader = Reader(reader_locale(locale), ZoneInfo(registration.zone))
-    headline, part = _headline(outcome, reader), "" if run.complete else " (a part of the books)"
-    lines = [f"{registration.title}, {reader.day(run.day, 'full')} ({registration.zone})", headline]
+    reads = reader(registration.zone, locale, language or settings.language)
+    headline, part = _headline(outcome, reads), "" if run.complete else " " + reads.say("(a part of the books)")
+    lines = [f"{registration.title}, {reads.day(run.day, 'full')} ({registration.zone})", headline]
     if not run.complete:
-        lines.append(f"Not all of the books could be read: {run.missing}")
-    if run.odd_rows:
-        lines.append(f"{run.odd_rows}.")
-    where = f"The report: {outcome.report}"
-    rows = [_cells(total, reader) for total in run.totals]
+        lines.append(reads.say("Not all of the books could be read: %(missing)s", missing=run.missing))
+    if odd := run.unreadable:
+        said = reads.many(
+            "%(count)s row of strangers could not be read",
+            "%(count)s rows of strangers could not be read",
+            odd,
+            count=odd,
+        )
+        lines.append(f"{said}.")
+    where = reads.say("The report: %(path)s", path=outcome.report)
+    columns = tuple(map(reads.say, _COLUMNS))
+    rows = [_cells(total, reads) for total in run.totals]
 
     written = EmailMessage()
     written["Subject"] = f"{run.provider} {run.day.isoformat()}: {headline.rstrip('.')}{part}"
@@ -120,38 +127,43 @@ def message(runtime: Runtime, outcome: Outcome, locale: str | None) -> EmailMess
     kind = "whole" if run.complete else "part"
     written["Message-ID"] = f"<settlepipe.{run.provider}.{run.day.isoformat()}.{kind}@{domain}>"
     written["Auto-Submitted"] = "auto-generated"
-    written.set_content("\n\n".join([*lines, *(_in_words(cells) for cells in rows), where]) + "\n")
-    written.add_alternative(_html(lines, rows, where), subtype="html")
+    written.set_content("\n\n".join([*lines, *(_in_words(columns, cells) for cells in rows), where]) + "\n")
+    written.add_alternative(_html(reads.speaks, lines, columns, rows, where), subtype="html")
     return written
 
 
 def _headline(outcome: Outcome, reader: Reader) -> str:
     if outcome.open == 0:
-        return "no discrepancy is open."
-    fresh = counted(outcome.fresh, "new discrepancy", "new discrepancies", reader.count)
-    return f"{fresh}, {reader.count(outcome.open)} open."
+        return reader.say("no discrepancy is open.")
+    open_ones = reader.count(outcome.open)
+    return reader.many(
+        "%(count)s new discrepancy, %(open)s open.",
+        "%(count)s new discrepancies, %(open)s open.",
+        outcome.fresh,
+        open=open_ones,
+    )
 
 
-_COLUMNS = ("Result", "Payments", "Currency", "Our books", "Provider's books")
+_COLUMNS = (mark("Result"), mark("Payments"), mark("Currency"), mark("Our books"), mark("Provider's books"))
 
 
 def _cells(total: Total, reader: Reader) -> tuple[str, ...]:
     ours, theirs = (reader.amount(minor, total.currency) for minor in (total.local_minor, total.provider_minor))
-    return (WORDS[total.category].title, reader.count(total.count), total.currency, ours, theirs)
+    return (reader.say(WORDS[total.category].title), reader.count(total.count), total.currency, ours, theirs)
 
 
-def _in_words(cells: tuple[str, ...]) -> str:
-    return "\n  ".join([cells[0], *(f"{name}: {cell}" for name, cell in zip(_COLUMNS[1:], cells[1:], strict=True))])
+def _in_words(columns: tuple[str, ...], cells: tuple[str, ...]) -> str:
+    return "\n  ".join([cells[0], *(f"{name}: {cell}" for name, cell in zip(columns[1:], cells[1:], strict=True))])
 
 
-def _html(lines: list[str], rows: list[tuple[str, ...]], where: str) -> str:
+def _html(language: str, lines: list[str], columns: tuple[str, ...], rows: list[tuple[str, ...]], where: str) -> str:
     pad, right = "padding:4px 12px 4px 0", "padding:4px 12px 4px 0;text-align:right"
     styles = (pad, right, pad, right, right)
-    head = "".join(f'<th style="{s}">{escape(name)}</th>' for s, name in zip(styles, _COLUMNS, strict=True))
+    head = "".join(f'<th style="{s}">{escape(name)}</th>' for s, name in zip(styles, columns, strict=True))
     body = "".join(
         "<tr>" + "".join(f'<td style="{s}">{escape(c)}</td>' for s, c in zip(styles, cells, strict=True)) + "</tr>"
         for cells in rows
     )
     said = "".join(f"<p>{escape(line)}</p>" for line in lines)
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if rows else ""
-    return f"<!doctype html><html><body>{said}{table}<p>{escape(where)}</p></body></html>"
+    return f'<!doctype html><html lang="{language}"><body>{said}{table}<p>{escape(where)}</p></body></html>'

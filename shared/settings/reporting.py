@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from shared.settings.sections import SMTP_PORTS, Seconds, Section, mail_addresses
 
 STORES = ("s3", "gs", "az", "file")
+LANGUAGES = ("en", "mn", "ka", "ru", "tr", "uz", "fr")
 
 
 class ReportSettings(Section):
@@ -19,6 +20,9 @@ class ReportSettings(Section):
         ge=1,
         le=36_500,
         description="age at which what a night compared is forgotten; what it found stays",
+    )
+    language: str | None = Field(
+        None, description=f"of pages, workbooks and mails: {', '.join(LANGUAGES)}; unset: English"
     )
     csv_locale: str | None = Field(
         None,
@@ -59,6 +63,13 @@ class ReportSettings(Section):
             raise ValueError("credentials don't stand in it: the object store's own variables have them")
         if bool(parts.netloc) == (parts.scheme == "file"):
             raise ValueError("must name a bucket, like s3://bucket/prefix, or a folder, like file:///srv/reports")
+        return value
+
+    @field_validator("language")
+    @classmethod
+    def _known_language(cls, value: str | None) -> str | None:
+        if value is not None and value not in LANGUAGES:
+            raise ValueError(f"must be one of {', '.join(LANGUAGES)}")
         return value
 
     @field_validator("csv_locale")

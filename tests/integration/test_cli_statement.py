@@ -54,6 +54,25 @@ def test_a_month_is_told_and_its_files_are_there(tmp_path: Path, capsys: pytest.
 
 
 @pytest.mark.usefixtures("told")
+def test_a_statement_is_in_the_language_that_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SETTLEPIPE_REPORT__LANGUAGE", "ru")
+    monkeypatch.setenv("LC_ALL", "C")
+    given = ["statement", "ubill", "--month", "2026-11", "--out", str(tmp_path)]
+    for asked, lang, title, sheet, sums in (
+        ([], "ru", "Сводка за период", "Открыто и закрыто", "229\xa0320,50\xa0MNT"),
+        (["--language", "ka", "--locale", "en"], "ka", "პერიოდის ამონაწერი", "ღია და დახურული", "229,320.50\xa0MNT"),
+    ):
+        assert main([*given, *asked]) == 0
+        page = (tmp_path / "ubill" / "statement.html").read_text("utf-8")
+        assert f'<html lang="{lang}">' in page
+        assert title in page
+        assert sums in page
+        with zipfile.ZipFile(tmp_path / "ubill" / "statement.xlsx") as book:
+            assert f'name="{sheet}"' in book.read("xl/workbook.xml").decode()
+    assert (tmp_path / "ubill" / "days.csv").read_text("utf-8-sig").startswith("day,complete,currency,entries,")
+
+
+@pytest.mark.usefixtures("told")
 def test_a_period_without_a_night_has_no_statement(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["statement", "ubill", "--quarter", "2026-Q1"]) == 1
     assert "no day of 2026-Q1 was compared" in capsys.readouterr().err
@@ -66,6 +85,7 @@ def test_a_period_without_a_night_has_no_statement(capsys: pytest.CaptureFixture
         (["--month", "2026-11", "--year", "2026"], "say which period"),
         (["--month", "2026-13"], "is no month"),
         (["--month", "2026-11", "--locale", "tlh"], "is not known"),
+        (["--month", "2026-11", "--language", "de"], "give one of en, mn, ka"),
     ],
 )
 def test_wrong_use_says_what_is_meant(given: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,6 +40,7 @@ def test_a_server_with_sender_and_recipients_is_taken(monkeypatch: pytest.Monkey
         ({"FROM": "a@example.com\r\nBcc: b@example.com"}, "REPORT__FROM: .*mail addresses"),
         ({"SENDER": "a@example.com"}, "REPORT__SENDER is not a setting"),
         ({"KEEP_LINES_DAYS": "0"}, "REPORT__KEEP_LINES_DAYS"),
+        ({"LANGUAGE": "de"}, "REPORT__LANGUAGE: .*must be one of en, mn"),
         ({"CSV_LOCALE": "klingon"}, "REPORT__CSV_LOCALE: .*must be a locale"),
     ],
 )

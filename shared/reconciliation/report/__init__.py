@@ -8,13 +8,12 @@ Of another comparison only the times differ: in report.html between two comments
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from shared.domain.cells import BYTE_ORDER_MARK
 from shared.domain.discrepancies import Reconciliation
 from shared.domain.money import places
 from shared.reconciliation.report import night, sheets
-from shared.reconciliation.report.figures import Reader, reader_locale
+from shared.reconciliation.report.figures import reader
 from shared.reconciliation.report.files import whole
 from shared.reconciliation.report.index import write_index as write_index
 from shared.reconciliation.report.page import page
@@ -28,14 +27,21 @@ _BYTE_ORDER_MARK = BYTE_ORDER_MARK.encode()
 
 
 def write(
-    runtime: Runtime, run: Reconciliation, folder: Path, locale: str | None = None, *, csv_locale: str | None = None
+    runtime: Runtime,
+    run: Reconciliation,
+    folder: Path,
+    locale: str | None = None,
+    *,
+    language: str | None = None,
+    csv_locale: str | None = None,
 ) -> None:
     """Write the files of a run into `folder`; each is there whole or not at all, summary.json last.
 
-    locale: how the reader writes numbers and dates (`de`, `ka_GE`); None: as the environment says. csv_locale: whose
-    decimal mark and separator the CSV files have; None: as the settings say. Memory does not
-    grow with the number of payments. Where the payments that were compared are no longer kept, payments.csv and the
-    workbook are left as they are. Raises ValueError for an unknown locale, or a run that was not compared, or did not
+    locale: how the reader writes numbers and dates (`de`, `ka_GE`); None: as the environment says, or the language.
+    language: of the page and the workbook; csv_locale: whose decimal mark and separator the CSV files have; None: as
+    the settings say. CSV files and the summary are for programs: their words stay English. Memory does not grow with
+    the number of payments. Where the payments that were compared are no longer kept, payments.csv and the workbook are
+    left as they are. Raises ValueError for an unknown locale or language, or a run that was not compared, or did not
     carry the list on.
     """
     settings = runtime.settings.report
@@ -43,7 +49,7 @@ def write(
     if run.compared_at is None:
         raise ValueError(f"the run of {run.provider} for {run.day} was not compared yet: there is nothing to report")
     known = runtime.registrations[run.provider]
-    reader = Reader(reader_locale(locale), ZoneInfo(known.zone))
+    reads = reader(known.zone, locale, language or settings.language)
     titles = {str(category): words.title for category, words in WORDS.items()}
     with reports.snapshot(runtime.database) as connection:
         kept = reports.kept(connection, run.id)
@@ -60,9 +66,9 @@ def write(
                 file.write(_BYTE_ORDER_MARK)
                 copy(connection, run, places=digits, titles=titles, form=form, write=file.write)
         of_it = night.Kept(kept.carried_at, kept.payments, settings.workbook_payments)
-        night.write(connection, picture, of_it, reader, folder / "report.xlsx")
+        night.write(connection, picture, of_it, reads, folder / "report.xlsx")
     with whole(folder / "report.html") as file:
-        file.write(page(picture, reader.locale, kept.carried_at).encode())
+        file.write(page(picture, reads, kept.carried_at).encode())
     with whole(folder / "summary.json") as file:
         file.write(as_bytes(summary(picture, kept.carried_at)))
 

@@ -12,6 +12,7 @@ from shared.reconciliation.store.reports import Shown
 
 LENGTH = 300  # characters of one text
 ITEMS = 8  # of a list
+_OURS = ("says", "state", "operation", "kind")  # their values are words of ours
 _PLAIN = ("line", "invoice", "payment")  # parts whose names say nothing that their pieces don't
 
 
@@ -44,14 +45,14 @@ def _pairs(
 ) -> Iterator[tuple[str, str]]:
     currency = part.get("currency", currency)
     for key, value in part.items():
-        name = EVIDENCE.get(key, key.removesuffix("_minor").replace("_", " "))
+        name = reader.say(EVIDENCE.get(key, key.removesuffix("_minor").replace("_", " ")))
         if isinstance(value, Mapping):
             before = "" if key in _PLAIN else f"{name}: "
             yield from ((before + inner, text) for inner, text in _pairs(value, told, currency, reader))
         elif isinstance(value, Sequence) and not isinstance(value, str):
             yield from ((name, _item(item, currency, reader)) for item in value[:ITEMS])
             if len(value) > ITEMS:
-                yield name, f"and {reader.count(len(value) - ITEMS)} more"
+                yield name, reader.many("and %(count)s more", "and %(count)s more", len(value) - ITEMS)
         elif value is not None and value != "" and (key, value) not in told:
             yield name, _text(key, value, currency, reader)
 
@@ -60,20 +61,23 @@ def _item(item: Any, currency: str | None, reader: Reader) -> str:
     """One of a list. A payment is told by its name, its state and its amount."""
     if isinstance(item, Mapping) and {"source", "intent_id", "state", "amount_minor"} <= item.keys():
         money = _text("amount_minor", item["amount_minor"], currency, reader)
-        return f"{item['source']}/{item['intent_id']} ({here(str(item['state']))}, {money})"
+        return f"{item['source']}/{item['intent_id']} ({reader.say(here(str(item['state'])))}, {money})"
     return _text("", item, currency, reader)
 
 
 def _text(key: str, value: Any, currency: str | None, reader: Reader) -> str:
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        value = "yes" if value else "no"
+        return reader.say(value)
     if isinstance(value, int):
         with suppress(ValueError):  # a currency that nobody knows is no reason to have no report
             return reader.money(value, currency) if key.endswith("_minor") and currency else reader.count(value)
         return reader.count(value)
     if not isinstance(value, str):
         value = json.dumps(value, ensure_ascii=False)
-    value = SAYS.get(value, value) if key == "says" else value
+    if key in _OURS:
+        said = SAYS.get(value, value) if key == "says" else value
+        value = reader.say(said)
     return _time(value, reader) or (value if len(value) <= LENGTH else value[:LENGTH] + "…")
 
 

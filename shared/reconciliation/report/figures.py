@@ -14,6 +14,7 @@ from babel.dates import format_date, format_datetime, format_time
 from babel.numbers import NumberPattern, format_decimal
 
 from shared.domain.money import places
+from shared.reconciliation.report.language import SOURCE, known, translations
 
 FALLBACK = "en"
 _VARIABLES = ("LC_ALL", "LC_TIME", "LANG")  # the first that is set counts, as for the C library
@@ -35,12 +36,33 @@ def reader_locale(name: str | None, environ: Mapping[str, str] = os.environ) -> 
     return Locale.parse(FALLBACK)
 
 
+def reader(zone: str, locale: str | None = None, language: str | None = None) -> "Reader":
+    """Who reads. locale: of numbers and dates; None: the language's where one is asked for and the environment has
+    another, else the environment's. Raises ValueError for one that is not known."""
+    found, speaks = reader_locale(locale), known(language)
+    if locale is None and language is not None and found.language != speaks:
+        found = Locale.parse(speaks)
+    return Reader(found, ZoneInfo(zone), speaks)
+
+
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who reads, and in which time zone the day is."""
+    """Who reads, and in which time zone the day is. speaks: the language of the texts; numbers and dates are the
+    locale's."""
 
     locale: Locale
     zone: ZoneInfo
+    speaks: str = SOURCE
+
+    def say(self, text: str, **values: object) -> str:
+        """A text of the catalogues in the reader's language, any other as it is; `%(name)s` in it is a value."""
+        said = translations(self.speaks).gettext(text) if text else text
+        return said % values if values else said
+
+    def many(self, one: str, more: str, number: int, **values: object) -> str:
+        """The same of a number of things. `%(count)s` is the number as the reader writes it, unless it is given."""
+        said = translations(self.speaks).ngettext(one, more, number)
+        return said % {"count": self.count(number), **values}
 
     @property
     def language(self) -> str:
@@ -84,6 +106,9 @@ class Reader:
         joined: str = self.locale.datetime_formats["medium"]
         date_part, time_part = self.locale.date_formats["medium"].pattern, self.locale.time_formats["short"].pattern
         return joined.replace("{1}", date_part).replace("{0}", time_part)
+
+
+PLAIN = Reader(Locale.parse(FALLBACK), ZoneInfo("UTC"))  # what programs read
 
 
 def _exactly(pattern: NumberPattern, digits: int, value: Decimal, locale: Locale) -> str:

@@ -8,10 +8,9 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from shared.domain.money import places
-from shared.reconciliation.report.figures import Reader, reader_locale
+from shared.reconciliation.report.figures import reader
 from shared.reconciliation.report.files import whole
 from shared.reconciliation.report.page import render
 
@@ -32,19 +31,19 @@ class Night:
     differences: Mapping[str, int]
 
 
-def write_index(root: Path, locale: str | None = None) -> None:
+def write_index(root: Path, locale: str | None = None, language: str | None = None) -> None:
     """Write `root/index.html` over all `root/<date>/<provider>/summary.json`. What is no report is passed over.
 
     Several runs may end at once: one after the other they read and write, so that the last one has seen all.
-    Raises ValueError for an unknown locale.
+    Raises ValueError for an unknown locale or language.
     """
-    reader = Reader(reader_locale(locale), ZoneInfo("UTC"))
+    reads = reader("UTC", locale, language)
     root.mkdir(parents=True, exist_ok=True)
     with (root / ".index.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         nights = _nights(root)
         titles = {night.provider: night.title for _, row in nights for night in row.values()}
-        page = render("index.html", reader, nights=nights, titles=dict(sorted(titles.items())), most=NIGHTS)
+        page = render("index.html", reads, nights=nights, titles=dict(sorted(titles.items())), most=NIGHTS)
         with whole(root / "index.html") as file:
             file.write(page.encode())
 

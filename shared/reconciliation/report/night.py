@@ -7,14 +7,16 @@ from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from shared.database.engine import Connection
+from shared.discrepancies import BOOKS
 from shared.reconciliation.report import workbook
 from shared.reconciliation.report.evidence import pairs
 from shared.reconciliation.report.figures import Reader
 from shared.reconciliation.report.files import whole
+from shared.reconciliation.report.language import mark
 from shared.reconciliation.report.picture import Picture
+from shared.reconciliation.report.reasons import reason
 from shared.reconciliation.report.words import here, words
 from shared.reconciliation.report.workbook import Column
 from shared.reconciliation.store import reports
@@ -61,35 +63,39 @@ def write(connection: Connection, picture: Picture, kept: Kept, reader: Reader, 
     """
     if not kept.payments and path.exists():
         return
-    run, zone = picture.run, ZoneInfo(picture.zone)
-    with whole(path) as file, workbook.workbook(file, zone, kept.created, path.parent) as book:
-        workbook.sheet(book, "Sums", SUMS, sums(picture))
+    run = picture.run
+    with whole(path) as file, workbook.workbook(file, reader, kept.created, path.parent) as book:
+        workbook.sheet(book, mark("Sums"), SUMS, sums(picture, reader))
         for category, rows in groupby(reports.findings(connection, run), key=lambda one: one.category):
             workbook.sheet(book, words(category).title, FOUND, found(rows, reader))
         carried = reports.carried(connection, run)
-        workbook.sheet(book, "Carried forward", FOUND, found(carried, reader))
+        workbook.sheet(book, mark("Carried forward"), FOUND, found(carried, reader))
         if not kept.payments:
-            workbook.note(book, "Payments", "The single payments are no longer kept.")
+            workbook.note(book, mark("Payments"), reader.say("The single payments are no longer kept."))
         elif reports.more_than(connection, run.id, kept.most):
-            workbook.note(book, "Payments", f"More than {reader.count(kept.most)} payments: they are in payments.csv.")
+            workbook.note(
+                book,
+                mark("Payments"),
+                reader.say("More than %(count)s payments: they are in payments.csv.", count=reader.count(kept.most)),
+            )
         else:
             paid = reports.payments(connection, run, picture.zone)
-            workbook.sheet(book, "Payments", PAYMENTS, payments(paid))
+            workbook.sheet(book, mark("Payments"), PAYMENTS, payments(paid, reader))
 
 
-def sums(picture: Picture) -> Iterator[Row]:
+def sums(picture: Picture, reader: Reader) -> Iterator[Row]:
     """By currency: a row for each category, and their sum."""
     for one in picture.sums:
         for t in one.totals:
             both = ((t.local_minor, one.currency), (t.provider_minor, one.currency))
             stake = picture.in_question(t.category).get(one.currency)
             yield (
-                *(words(t.category).title, one.currency, t.count, *both),
+                *(reader.say(words(t.category).title), one.currency, t.count, *both),
                 *((t.local_minor - t.provider_minor, one.currency), stake and (stake, one.currency)),
             )
         whole_sum = ((one.local_minor, one.currency), (one.provider_minor, one.currency))
         count = sum(t.count for t in one.totals)
-        yield ("Sum", one.currency, count, *whole_sum, (one.difference_minor, one.currency), None)
+        yield (reader.say("Sum"), one.currency, count, *whole_sum, (one.difference_minor, one.currency), None)
 
 
 def found(rows: Iterable[Shown], reader: Reader) -> Iterator[Row]:
@@ -98,18 +104,26 @@ def found(rows: Iterable[Shown], reader: Reader) -> Iterator[Row]:
         amounts = (row.local_minor, row.provider_minor, row.local_minor - row.provider_minor)
         money = [(minor, row.currency) if row.currency else None for minor in amounts]
         yield (
-            *(row.number, words(row.category).title, _now(row), row.first_day, row.payment, row.operation),
-            *(row.payment and (row.amount_minor, row.own_currency), row.state and here(row.state)),
-            *(row.sent_reference, row.account, *money, row.resolved_by, row.resolved_reason, row.continues_as),
+            *(row.number, reader.say(words(row.category).title), reader.say(_now(row)), row.first_day, row.payment),
+            row.operation and reader.say(row.operation),
+            *(row.payment and (row.amount_minor, row.own_currency), row.state and reader.say(here(row.state))),
+            *(row.sent_reference, row.account, *money, row.resolved_by and closer(row.resolved_by, reader)),
+            *(reason(row.resolved_by, row.resolved_reason, reader), row.continues_as),
             "; ".join(f"{name}: {text}" for name, text in pairs(row, reader)) or None,
         )
 
 
-def payments(rows: Iterable[tuple[Any, ...]]) -> Iterator[Row]:
+def payments(rows: Iterable[tuple[Any, ...]], reader: Reader) -> Iterator[Row]:
     """Single payments, as `reports.payments` gives them."""
     for day, source, intent, operation, minor, currency, state, category, ours, theirs, *rest in rows:
         money = ((minor, currency), (ours, currency), (theirs, currency))
-        yield (day, source, intent, operation, money[0], state, words(category).title, *money[1:], *rest)
+        said = (reader.say(state), reader.say(words(category).title))
+        yield (day, source, intent, reader.say(operation), money[0], *said, *money[1:], *rest)
+
+
+def closer(by: str, reader: Reader) -> str:
+    """Who closed it: a person by their name, the books by the reader's word."""
+    return reader.say(by) if by == BOOKS else by
 
 
 def _now(row: Shown) -> str:

@@ -2,35 +2,47 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from babel import Locale
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from shared.domain.discrepancies import Category
 from shared.reconciliation.report import charts
 from shared.reconciliation.report.evidence import pairs, totals
 from shared.reconciliation.report.figures import Reader
+from shared.reconciliation.report.language import translations
 from shared.reconciliation.report.picture import ROWS, STATES, Picture
+from shared.reconciliation.report.reasons import reason
+from shared.reconciliation.report.words import IN_HOUR, WORDS, Weight, here, weight, words
 from shared.reconciliation.report.words import STATES as STATE_WORDS
-from shared.reconciliation.report.words import WORDS, Weight, here, weight, words
 
-_PAGES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
-_PAGES.filters["larger"] = lambda total: max(abs(total.local_minor), abs(total.provider_minor))
+TEMPLATES = Path(__file__).parent / "templates"
 
 
-def page(picture: Picture, locale: Locale, written_at: datetime) -> str:
+@cache
+def _pages(language: str) -> Environment:
+    """The templates with a language's texts. In them `_` and `ngettext` give texts of ours, whose values are escaped;
+    `say` one that is escaped itself where it is put."""
+    pages = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    said = translations(language)
+    pages.install_gettext_callables(said.gettext, said.ngettext, newstyle=True)  # type: ignore[attr-defined]
+    pages.globals["say"] = said.gettext
+    pages.filters["larger"] = lambda total: max(abs(total.local_minor), abs(total.provider_minor))
+    return pages
+
+
+def page(picture: Picture, reader: Reader, written_at: datetime) -> str:
     """report.html: self-contained, without a script."""
-    reader = Reader(locale, ZoneInfo(picture.zone))
     weighed = picture.weighed()
     counts = {str(weight): weighed[weight] for weight in Weight}
     return render(
@@ -44,10 +56,11 @@ def page(picture: Picture, locale: Locale, written_at: datetime) -> str:
         day=charts.day(picture.hours),
         starts=list(picture.starts()),
         state_words=STATE_WORDS,
+        in_hour=IN_HOUR,
         states=STATES,
         words=words,
         here=here,
-        absent=[WORDS[c].title for c in Category if c is not Category.MATCHED and not picture.count(c)],
+        absent=[reader.say(WORDS[c].title) for c in Category if c is not Category.MATCHED and not picture.count(c)],
         length=charts.length,
         bar=charts.bar,
         pairs=pairs,
@@ -61,4 +74,8 @@ def page(picture: Picture, locale: Locale, written_at: datetime) -> str:
 def render(template: str, reader: Reader, **given: Any) -> str:
     """One of the templates, filled."""
     shared: Mapping[str, Any] = {"r": reader, "left": charts.LEFT, "width": charts.WIDTH, "height": charts.HEIGHT}
-    return _PAGES.get_template(template).render(**shared, **given)
+    return _pages(reader.speaks).get_template(template).render(**shared, reason=_why, **given)
+
+
+def _why(row: Any, reader: Reader) -> str | None:
+    return reason(row.resolved_by, row.resolved_reason, reader)

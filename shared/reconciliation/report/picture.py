@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from shared import discrepancies
 from shared.database.engine import Connection
 from shared.domain.discrepancies import Category, Reconciliation, Total
+from shared.reconciliation.report.language import mark
 from shared.reconciliation.report.words import WORDS, Weight, words
 from shared.reconciliation.store import reports
 from shared.reconciliation.store.reports import Age, Change, Hour, Kept, Shown, Stake
@@ -17,11 +18,11 @@ _FINAL = STATES[:3]
 
 # Arisen so many days before the run's day, at least.
 AGES: Sequence[tuple[int, str]] = (
-    (0, "New today"),
-    (1, "1 day"),
-    (2, "2 to 6 days"),
-    (7, "7 to 29 days"),
-    (30, "30 days or more"),
+    (0, mark("New today")),
+    (1, mark("1 day")),
+    (2, mark("2 to 6 days")),
+    (7, mark("7 to 29 days")),
+    (30, mark("30 days or more")),
 )
 
 

@@ -88,8 +88,9 @@ def put(to: Place, folder: Path, *names: str) -> str:
     return to.of(*names)
 
 
-def index(of: Place, locale: str | None = None) -> None:
-    """Write index.html over the newest nights of every machine. Raises Unkept, ValueError for an unknown locale.
+def index(of: Place, locale: str | None = None, language: str | None = None) -> None:
+    """Write index.html over the newest nights of every machine. Raises Unkept, ValueError for an unknown locale
+    or language.
 
     Several machines may do it at once: each looks afterwards whether there is a summary that it did not read, and
     begins again then. So whoever writes last has read all that were there before.
@@ -101,7 +102,7 @@ def index(of: Place, locale: str | None = None) -> None:
         with TemporaryDirectory(prefix="settlepipe-index-") as made, ThreadPoolExecutor(SUMMARIES_AT_ONCE) as pool:
             root = Path(made)
             list(pool.map(lambda name, root=root: _download(of, name, root / name), found))
-            write_index(root, locale)
+            write_index(root, locale, language)
             with _said():
                 attributes: Any = None if of.url.startswith("file:") else {"Content-Type": _TYPES[".html"]}
                 obstore.put(of.store, "index.html", root / "index.html", attributes=attributes)

@@ -11,15 +11,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
-from zoneinfo import ZoneInfo
 
 import xlsxwriter
 
 from shared.domain.money import places
+from shared.reconciliation.report.figures import Reader
+from shared.reconciliation.report.language import mark
 
 ROWS = 1_000_000  # of a sheet; then the next one begins
 EXACT_MINOR = 10**15  # from here on a double is another amount
-NOTE = "An amount of more than 15 digits stands here as text: a spreadsheet would round it."
+NOTE = mark("An amount of more than 15 digits stands here as text: a spreadsheet would round it.")
 _TEXT_LIMIT = 32_767  # characters of a cell
 _NAME_LIMIT = 31
 _OPTIONS = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "in_memory": False}
@@ -27,7 +28,8 @@ _OPTIONS = {"constant_memory": True, "strings_to_formulas": False, "strings_to_u
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """kind: text, count, money (its cells are pairs of minor units and a currency), date or moment."""
+    """title: a text to be translated. kind: text, count, money (its cells are pairs of minor units and a currency),
+    date or moment."""
 
     title: str
     kind: str = "text"
@@ -36,10 +38,10 @@ class Column:
 
 @dataclass(slots=True)
 class Book:
-    """A workbook that is being written. zone: in which moments are shown."""
+    """A workbook that is being written. reader: in whose zone moments are shown, and whose language it has."""
 
     book: Any
-    zone: ZoneInfo
+    reader: Reader
     formats: dict[str, Any] = field(default_factory=dict)
 
     def format(self, number: str) -> Any:
@@ -50,19 +52,20 @@ class Book:
 
 
 @contextmanager
-def workbook(file: BinaryIO, zone: ZoneInfo, created: datetime, beside: Path) -> Iterator[Book]:
+def workbook(file: BinaryIO, reader: Reader, created: datetime, beside: Path) -> Iterator[Book]:
     """A workbook that is written into `file` at the end. created: is said in it, so that the same content has the same
     bytes. beside: a folder for what is written meanwhile."""
     options = _OPTIONS | {"tmpdir": str(beside)}
     book = xlsxwriter.Workbook(file, options)
     book.set_properties({"created": created.astimezone(UTC).replace(tzinfo=None)})
-    yield Book(book, zone)
+    yield Book(book, reader)
     book.close()
 
 
 def sheet(book: Book, name: str, columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> int:
-    """A sheet with a heading and these rows, and further ones of the same name behind it; how many rows."""
-    total, numbered, left = 0, 0, iter(rows)
+    """A sheet with a heading and these rows, and further ones of the same name behind it; how many rows. name: marked
+    for translation, as the columns' titles are."""
+    total, numbered, left, name = 0, 0, iter(rows), book.reader.say(name)
     first = next(left, None)
     while first is not None or numbered == 0:
         numbered += 1
@@ -73,8 +76,8 @@ def sheet(book: Book, name: str, columns: Sequence[Column], rows: Iterable[Seque
 
 
 def note(book: Book, name: str, text: str) -> None:
-    """A sheet that says why it has no rows."""
-    book.book.add_worksheet(name[:_NAME_LIMIT]).write_string(0, 0, text)
+    """A sheet that says why it has no rows. text: in the reader's language."""
+    book.book.add_worksheet(book.reader.say(name)[:_NAME_LIMIT]).write_string(0, 0, text)
 
 
 def _one(
@@ -85,7 +88,7 @@ def _one(
     head = book.book.add_format({"bold": True, "bottom": 1})
     for place, column in enumerate(columns):
         written.set_column(place, place, column.width)
-        written.write_string(0, place, column.title, head)
+        written.write_string(0, place, book.reader.say(column.title), head)
     written.freeze_panes(1, 0)
     count, noted, row = 0, False, first
     while row is not None and count < ROWS:
@@ -98,8 +101,9 @@ def _one(
     written.repeat_rows(0)
     written.set_footer("&L&A&R&P / &N")
     if noted:
-        written.set_header(f"&L{NOTE}")
-        written.write_string(count + 2, 0, NOTE)
+        said = book.reader.say(NOTE)
+        written.set_header(f"&L{said}")
+        written.write_string(count + 2, 0, said)
     return count, row
 
 
@@ -112,7 +116,7 @@ def _cell(book: Book, written: Any, place: tuple[int, int], kind: str, value: An
     elif kind == "date" and isinstance(value, date):
         written.write_datetime(*place, datetime(value.year, value.month, value.day), book.format("yyyy-mm-dd"))  # noqa: DTZ001 - a spreadsheet has no zones
     elif kind == "moment":
-        moment = value.astimezone(book.zone).replace(tzinfo=None)
+        moment = value.astimezone(book.reader.zone).replace(tzinfo=None)
         written.write_datetime(*place, moment, book.format("yyyy-mm-dd hh:mm:ss"))
     else:
         written.write_string(*place, str(value)[:_TEXT_LIMIT])

@@ -1,9 +1,16 @@
-"""A statement's tables: columns and rows, the same for its workbook and its CSV files."""
+"""A statement's tables: columns and rows, the same for its workbook and its CSV files.
+
+Words in the rows are those of the reader who is given: of the workbook's; those of CSV files and of the summary, which
+are for programs, stay English.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from shared.reconciliation.report.figures import PLAIN, Reader
+from shared.reconciliation.report.night import closer
 from shared.reconciliation.report.picture import AGES
+from shared.reconciliation.report.reasons import reason
 from shared.reconciliation.report.words import words
 from shared.reconciliation.report.workbook import Column
 from shared.reconciliation.statement.gathered import Statement
@@ -11,13 +18,15 @@ from shared.reconciliation.store.statements import Item, Sum
 
 Row = Sequence[Any]
 
+_YES = {True: "yes", False: "no"}
+_OPEN = {True: "open", False: "closed"}
+
 MOVES = (
     Column("currency", width=10),
-    *(
-        Column(f"{what}{money}", "money" if money else "count")
-        for what in ("opening", "new", "closed", "open")
-        for money in ("", " in question")
-    ),
+    *(Column("opening", "count"), Column("opening in question", "money")),
+    *(Column("new", "count"), Column("new in question", "money")),
+    *(Column("closed", "count"), Column("closed in question", "money")),
+    *(Column("open", "count"), Column("open in question", "money")),
 )
 DAYS = (
     *(
@@ -64,20 +73,21 @@ def moves(statement: Statement) -> Iterator[Row]:
         yield (m.currency, *pairs)
 
 
-def days(statement: Statement) -> Iterator[Row]:
+def days(statement: Statement, reader: Reader = PLAIN) -> Iterator[Row]:
     """A row for each day and currency."""
     for d in statement.days:
         own = ((d.local_minor, d.currency), (d.provider_minor, d.currency))
         difference = (d.local_minor - d.provider_minor, d.currency)
         earlier = ((d.earlier_local_minor, d.currency), (d.earlier_provider_minor, d.currency))
         counts = (d.fresh, d.closed, d.open)
-        yield (d.day, "yes" if d.complete else "no", d.currency, d.count, *own, difference, *earlier, *counts)
+        complete = reader.say(_YES[d.complete])
+        yield (d.day, complete, d.currency, d.count, *own, difference, *earlier, *counts)
 
 
-def totals(statement: Statement) -> Iterator[Row]:
+def totals(statement: Statement, reader: Reader) -> Iterator[Row]:
     """The days' own sums, and what changed about earlier days."""
-    yield from sums(statement.sums, "the days' own")
-    yield from sums(statement.changes, "changes of earlier days")
+    yield from sums(statement.sums, reader.say("the days' own"))
+    yield from sums(statement.changes, reader.say("changes of earlier days"))
 
 
 def sums(rows: Iterable[Sum], name: str | None = None) -> Iterator[Row]:
@@ -88,26 +98,21 @@ def sums(rows: Iterable[Sum], name: str | None = None) -> Iterator[Row]:
         yield (name or s.name or "–", s.currency, s.count, s.differing, *both, difference)
 
 
-def ages(statement: Statement) -> Iterator[Row]:
+def ages(statement: Statement, reader: Reader = PLAIN) -> Iterator[Row]:
     """What is open at the end."""
     titles = dict(AGES)
     for a in statement.ages:
-        yield (titles[a.least], a.currency, a.count, (a.minor, a.currency))
+        yield (reader.say(titles[a.least]), a.currency, a.count, (a.minor, a.currency))
 
 
-def items(found: Iterable[Item]) -> Iterator[Row]:
+def items(found: Iterable[Item], reader: Reader = PLAIN) -> Iterator[Row]:
     """Discrepancies."""
     for i in found:
-        now = "open" if i.open else "closed"
+        now, before = reader.say(_OPEN[i.open]), reader.say(_YES[i.before])
         money = [(minor, i.currency) for minor in (i.local_minor, i.provider_minor, i.stake_minor)]
         yield (
-            *(i.number, words(i.category).title, now, i.first_day, "yes" if i.before else "no", i.payment, i.account),
-            *(i.currency, *money, i.state, i.closed_on, i.resolved_by, i.resolved_reason, i.continues_as),
+            *(i.number, reader.say(words(i.category).title), now, i.first_day, before, i.payment, i.account),
+            *(i.currency, *money, i.state and reader.say(i.state), i.closed_on),
+            *(i.resolved_by and closer(i.resolved_by, reader), reason(i.resolved_by, i.resolved_reason, reader)),
+            i.continues_as,
         )
-
-
-def payments(found: Iterable[tuple[Any, ...]]) -> Iterator[Row]:
-    """Single payments, as `statements.payments` gives them."""
-    for day, source, intent, operation, minor, currency, state, category, ours, theirs, *rest in found:
-        money = ((minor, currency), (ours, currency), (theirs, currency))
-        yield (day, source, intent, operation, money[0], state, words(category).title, *money[1:], *rest)

@@ -6,15 +6,16 @@ from datetime import UTC, date, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from shared.database import clock
 from shared.database.engine import Connection, Database
 from shared.domain.money import format_amount
 from shared.providers.base import Registration
 from shared.reconciliation.report import sheets, workbook
-from shared.reconciliation.report.figures import Reader, reader_locale
+from shared.reconciliation.report.figures import Reader, reader
 from shared.reconciliation.report.files import whole
+from shared.reconciliation.report.language import mark
+from shared.reconciliation.report.night import payments
 from shared.reconciliation.report.page import render
 from shared.reconciliation.report.picture import AGES
 from shared.reconciliation.report.words import words
@@ -35,18 +36,19 @@ def write(
     folder: Path,
     *,
     locale: str | None = None,
+    language: str | None = None,
     csv_locale: str | None = None,
 ) -> Mapping[str, Any]:
     """Write statement.html, statement.xlsx, days.csv, discrepancies.csv and summary.json into `folder`; the summary.
 
     Each file is there whole or not at all, summary.json last. Memory does not grow with the number of payments or
-    discrepancies. The same nights give the same bytes. csv_locale: whose decimal mark and separator the CSV files have.
-    Raises ValueError for an unknown locale, Nothing.
+    discrepancies. The same nights give the same bytes. language: of the page and the workbook. csv_locale: whose
+    decimal mark and separator the CSV files have. Raises ValueError for an unknown locale or language, Nothing.
     """
     form = sheets.form_of(csv_locale)
-    reader = Reader(reader_locale(locale), ZoneInfo(known.zone))
+    reads = reader(known.zone, locale, language)
     with reports.snapshot(database) as connection:
-        until = clock.now(connection).astimezone(reader.zone).date()
+        until = clock.now(connection).astimezone(reads.zone).date()
         statement = gather(connection, known, span, until)
         if statement.written_at is None:
             raise Nothing(_nothing(statement))
@@ -55,9 +57,9 @@ def write(
         with whole(folder / "discrepancies.csv") as file:
             found = statements.items(connection, statement.values)
             sheets.write(file, form, tables.ITEMS, tables.items(found))
-        _workbook(connection, statement, folder, reader.zone, statement.written_at)
+        _workbook(connection, statement, folder, reads, statement.written_at)
     with whole(folder / "statement.html") as file:
-        file.write(_page(statement, reader).encode())
+        file.write(_page(statement, reads).encode())
     told = summary(statement)
     with whole(folder / "summary.json") as file:
         file.write((json.dumps(told, ensure_ascii=False, indent=2) + "\n").encode())
@@ -74,22 +76,22 @@ def _nothing(statement: Statement) -> str:
     )
 
 
-def _workbook(connection: Connection, statement: Statement, folder: Path, zone: ZoneInfo, created: datetime) -> None:
+def _workbook(connection: Connection, statement: Statement, folder: Path, reader: Reader, created: datetime) -> None:
     with (
         whole(folder / "statement.xlsx") as file,
-        workbook.workbook(file, zone, created, folder) as book,
+        workbook.workbook(file, reader, created, folder) as book,
     ):
-        workbook.sheet(book, "Open and closed", tables.MOVES, tables.moves(statement))
-        workbook.sheet(book, "Sums", tables.SUMS, tables.totals(statement))
-        workbook.sheet(book, "Days", tables.DAYS, tables.days(statement))
-        workbook.sheet(book, "Sources", tables.SUMS, tables.sums(statement.sources))
-        workbook.sheet(book, "Services", tables.SUMS, tables.sums(statement.services))
-        workbook.sheet(book, "Ageing", tables.AGED, tables.ages(statement))
+        workbook.sheet(book, mark("Open and closed"), tables.MOVES, tables.moves(statement))
+        workbook.sheet(book, mark("Sums"), tables.SUMS, tables.totals(statement, reader))
+        workbook.sheet(book, mark("Days"), tables.DAYS, tables.days(statement, reader))
+        workbook.sheet(book, mark("Sources"), tables.SUMS, tables.sums(statement.sources))
+        workbook.sheet(book, mark("Services"), tables.SUMS, tables.sums(statement.services))
+        workbook.sheet(book, mark("Ageing"), tables.AGED, tables.ages(statement, reader))
         found = statements.items(connection, statement.values)
         for category, rows in groupby(found, key=lambda item: item.category):
-            workbook.sheet(book, words(category).title, tables.ITEMS, tables.items(rows))
+            workbook.sheet(book, words(category).title, tables.ITEMS, tables.items(rows, reader))
         paid = statements.payments(connection, statement.values)
-        workbook.sheet(book, "Payments", tables.PAYMENTS, tables.payments(paid))
+        workbook.sheet(book, mark("Payments"), tables.PAYMENTS, payments(paid, reader))
 
 
 def _page(statement: Statement, reader: Reader) -> str:

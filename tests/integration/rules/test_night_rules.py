@@ -193,6 +193,19 @@ def test_a_report_that_can_not_stand_with_the_others_fails_nothing_and_the_next_
     assert tell.keep(world.runtime, found, "en") is None, "no place is set"
 
 
+def test_a_mail_is_in_the_readers_language(world: World, tmp_path: Path) -> None:
+    run_id = opened(world)
+    compared(world, run_id)
+    with mail_server() as box:
+        assert tell.mail(mailing(world, box.port, language="ru"), outcome(world, tmp_path, run_id), None)
+    (mail,) = box.mails
+    assert mail["Subject"] == "safe 2026-03-01: 2 новых расхождения, открыто 5"
+    html = mail.get_body(("html",))
+    assert html is not None
+    assert '<html lang="ru">' in html.get_content()
+    assert "Отчёт: " in html.get_content()
+
+
 def test_what_a_provider_wrote_is_text_in_a_mail(world: World, tmp_path: Path) -> None:
     run_id = opened(world)
     compared(world, run_id, complete=False)

@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from markupsafe import escape
 
 from shared.archive.twins import TABLES
 from shared.domain.discrepancies import Category
 from shared.reconciliation import report
 from shared.reconciliation.report import picture
+from shared.reconciliation.report.figures import reader
 from shared.reconciliation.report.words import WORDS
 from shared.reconciliation.store import reports, runs
+from shared.settings.reporting import LANGUAGES
 from tests.support.flow import World
 from tests.support.reconciled import HOSTILE, ReportedNight, eventful
 
@@ -247,6 +250,27 @@ def test_the_workbook_has_a_sheet_for_each_category_and_every_payment(world: Wor
     assert "<f>" not in "".join(found.values()), "sums are the database's"
     (told,) = summary(tmp_path)["sums"]
     assert f"<v>{told['our_books'].rstrip('0')}</v>" in found["Sums"]
+
+
+@pytest.mark.parametrize("speaks", LANGUAGES)
+def test_a_report_is_in_the_readers_language_and_the_files_for_programs_are_not(
+    world: World, tmp_path: Path, speaks: str
+) -> None:
+    run = eventful(world.connection)
+    report.write(world.runtime, run, tmp_path / "en", "en")
+    report.write(world.runtime, run, tmp_path / "2026-11-21" / "safe", "en", language=speaks)
+    report.write_index(tmp_path, "en", speaks)
+    said = reader("UTC", "en", speaks).say
+    for path in (tmp_path / "2026-11-21" / "safe" / "report.html", tmp_path / "index.html"):
+        page = path.read_text("utf-8")
+        assert f'<html lang="{speaks}">' in page
+        assert speaks == "en" or said("Needs action") not in ("", "Needs action")
+    page = (tmp_path / "2026-11-21" / "safe" / "report.html").read_text("utf-8")
+    for words in WORDS.values():
+        assert str(escape(said(words.title))) in page
+    assert set(map(said, ("Sums", "Payments"))) <= set(sheets(tmp_path / "2026-11-21" / "safe"))
+    for name in ("payments.csv", "discrepancies.csv", "carried.csv", "summary.json"):
+        assert (tmp_path / "2026-11-21" / "safe" / name).read_bytes() == (tmp_path / "en" / name).read_bytes()
 
 
 def test_a_night_of_more_payments_than_are_asked_for_has_them_in_the_csv_file_alone(

@@ -93,11 +93,11 @@ def test_a_report_that_comes_while_the_index_is_written_is_in_it(
     place.put(_at(together), _report(tmp_path / "one", "2026-11-20", "acme"), "2026-11-20", "acme")
     late = iter([_report(tmp_path / "two", "2026-11-21", "beta")])
 
-    def write(root: Path, locale: str | None) -> None:
+    def write(root: Path, locale: str | None, language: str | None) -> None:
         """Another machine's report comes behind our look at what is there."""
         for folder in late:
             place.put(_at(together), folder, "2026-11-21", "beta")
-        written(root, locale)
+        written(root, locale, language)
 
     written = write_index
     monkeypatch.setattr(place, "write_index", write)

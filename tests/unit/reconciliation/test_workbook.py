@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from shared.reconciliation.report import sheets, workbook
+from shared.reconciliation.report.figures import reader
 from shared.reconciliation.report.workbook import NOTE, Column
 
 COLUMNS = (Column("what"), Column("sum", "money"), Column("n", "count"), Column("day", "date"), Column("at", "moment"))
@@ -20,7 +20,7 @@ AT = datetime(2026, 11, 21, 20, 30, tzinfo=UTC)
 
 def made(folder: Path, rows: Iterable[Sequence[Any]], columns: Sequence[Column] = COLUMNS) -> bytes:
     file = io.BytesIO()
-    with workbook.workbook(file, ZoneInfo("Asia/Ulaanbaatar"), AT, folder) as book:
+    with workbook.workbook(file, reader("Asia/Ulaanbaatar", "en"), AT, folder) as book:
         workbook.sheet(book, "Rows", columns, rows)
     return file.getvalue()
 
