@@ -51,7 +51,8 @@ WITH before AS MATERIALIZED (
         continues_as = CASE WHEN {_AGAIN} THEN NULL ELSE d.continues_as END,
         resolved_at = CASE WHEN {_AGAIN} THEN NULL ELSE d.resolved_at END,
         resolved_by = CASE WHEN {_AGAIN} THEN NULL ELSE d.resolved_by END,
-        resolved_reason = CASE WHEN {_AGAIN} THEN NULL ELSE d.resolved_reason END
+        resolved_reason = CASE WHEN {_AGAIN} THEN NULL ELSE d.resolved_reason END,
+        closing_code = CASE WHEN {_AGAIN} THEN NULL ELSE d.closing_code END
     WHERE d.last_seen <= excluded.last_seen OR d.run_id IS NULL
     RETURNING d.identity, xmax = 0 AS inserted
 )
@@ -97,6 +98,11 @@ FROM candidates g JOIN looked_at USING (id) LEFT JOIN reconciled_payments c
     ON c.run_id = %(run)s AND c.payment_id = g.payment_id
 """
 
+NOTES_KEPT = 20  # of a discrepancy, the newest: told by a night, and listed
+NOTES = f"""(SELECT jsonb_agg(n ORDER BY n.id) FROM (
+    SELECT n.id, utc_text(n.at) AS at, n.by_whom AS by, n.deed, n.text, n.owner, n.due, n.code
+    FROM discrepancy_notes n WHERE n.number = d.id ORDER BY n.id DESC LIMIT {NOTES_KEPT}) n)"""
+
 # Why it is closed, by what is so: never that something agrees which is only another finding now.
 _CLOSE = f"""
 UPDATE discrepancies d SET resolved_at = %(seen)s, resolved_by = '{BOOKS}', continues_as = g.continues_as,
@@ -128,17 +134,22 @@ WHERE identity = ANY(%(settled)s) AND resolved_at IS NULL
 """
 
 # What the run's report tells of the list, whatever becomes of it: what is open, and what was closed since the night
-# before, or is among this night's findings. What arose after the run's day is not in it. A closing is known by its
+# before, or is among this night's findings. One that a person opened again, and that was told of as closed, is new to
+# the list. What arose after the run's day is not in it. A closing is known by its
 # moment: the first night that tells of it counts it, and of what was closed while a release before this one compared,
 # which kept nothing of what it told, none does.
 _TELL = f"""
-INSERT INTO told_discrepancies
+INSERT INTO told_discrepancies (run_id, number, identity, category, open, fresh, found, first_day, payment_id, state,
+    account, currency, local_minor, provider_minor, evidence, resolved_by, resolved_reason, continues_as, resolved_at,
+    closed, owner, due, closing_code, notes)
 WITH open_before AS (
     SELECT t.number FROM told_discrepancies t WHERE t.open AND t.run_id = (
         SELECT r.id FROM reconciliations r WHERE r.provider = %(provider)s AND r.day < %(day)s
             AND r.carried_at IS NOT NULL ORDER BY r.day DESC LIMIT 1)
 )
-SELECT %(run)s, d.id, d.identity, d.category, d.resolved_at IS NULL, d.run_id = %(run)s AND d.resolved_at IS NULL,
+SELECT %(run)s, d.id, d.identity, d.category, d.resolved_at IS NULL, d.resolved_at IS NULL AND (d.run_id = %(run)s
+        OR b.number IS NULL AND EXISTS (SELECT FROM told_discrepancies t JOIN reconciliations r ON r.id = t.run_id
+            WHERE t.number = d.id AND NOT t.open AND r.day < %(day)s)),
     f.identity IS NOT NULL, coalesce(d.first_day, (d.first_seen AT TIME ZONE %(zone)s)::date), d.payment_id,
     coalesce(f.evidence #>> '{{payment,state}}', p.state), d.account, coalesce(f.currency, d.currency),
     coalesce(f.local_minor, d.local_minor), coalesce(f.provider_minor, d.provider_minor),
@@ -148,7 +159,7 @@ SELECT %(run)s, d.id, d.identity, d.category, d.resolved_at IS NULL, d.run_id = 
         WHERE t.number = d.id AND NOT t.open AND t.resolved_at = d.resolved_at AND r.day < %(day)s
     ) AND NOT EXISTS (
         SELECT FROM reconciliations r WHERE r.provider = %(provider)s AND r.day < %(day)s AND NOT r.divided
-            AND r.finished_at >= d.resolved_at))
+            AND r.finished_at >= d.resolved_at)), d.owner, d.due, d.closing_code, {NOTES}
 FROM discrepancies d LEFT JOIN findings f ON f.run_id = %(run)s AND f.identity = d.identity
 LEFT JOIN open_before b ON b.number = d.id
 LEFT JOIN {every("payments")} p ON p.id = d.payment_id
@@ -224,12 +235,24 @@ def alerted(connection: Connection, run_id: int) -> None:
     connection.execute(_SQL["alerted"], {"run": run_id})
 
 
-def close(connection: Connection, number: int, reason: str, by: str) -> bool:
+def close(connection: Connection, number: int, reason: str, by: str, code: str) -> bool:
     """A person explains it; False when it was closed before, or there is none."""
-    return bool(
-        connection.execute(
-            """UPDATE discrepancies SET resolved_at = clock(), resolved_by = %s, resolved_reason = %s
-            WHERE id = %s AND resolved_at IS NULL""",
-            (by, reason, number),
-        ).rowcount
-    )
+    given = {"number": number, "by": by, "reason": reason, "code": code}
+    return connection.execute(_SQL["close"], given).rowcount > 0
+
+
+def reopen(connection: Connection, number: int, reason: str, by: str) -> bool:
+    """A person opens it again; False when it is open, continues as another one, or there is none."""
+    return connection.execute(_SQL["reopen"], {"number": number, "by": by, "reason": reason}).rowcount > 0
+
+
+def assign(connection: Connection, number: int, **given: object) -> bool:
+    """Somebody (owner) is in charge of it, until due; by, reason: who says so. False when it is closed, or there is
+    none."""
+    given["number"] = number
+    return connection.execute(_SQL["assign"], given).rowcount > 0
+
+
+def comment(connection: Connection, number: int, text: str, by: str) -> bool:
+    """Somebody says something about it, open or closed; False when there is none."""
+    return connection.execute(_SQL["comment"], {"number": number, "text": text, "by": by}).rowcount > 0

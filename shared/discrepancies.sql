@@ -44,3 +44,30 @@ SELECT count(*) AS unalerted FROM discrepancies WHERE run_id = %(run)s AND resol
 
 -- name: alerted
 UPDATE discrepancies SET alerted = true WHERE run_id = %(run)s AND NOT alerted
+
+-- name: close
+WITH done AS (
+    UPDATE discrepancies SET resolved_at = clock(), resolved_by = %(by)s, resolved_reason = %(reason)s,
+        closing_code = %(code)s
+    WHERE id = %(number)s AND resolved_at IS NULL RETURNING id
+)
+INSERT INTO discrepancy_notes (number, by_whom, deed, text, code) SELECT id, %(by)s, 'closed', %(reason)s, %(code)s FROM done
+
+-- name: reopen
+-- What continues as another one is not opened again: that one is it now.
+WITH done AS (
+    UPDATE discrepancies SET resolved_at = NULL, resolved_by = NULL, resolved_reason = NULL, closing_code = NULL
+    WHERE id = %(number)s AND resolved_at IS NOT NULL AND continues_as IS NULL RETURNING id
+)
+INSERT INTO discrepancy_notes (number, by_whom, deed, text) SELECT id, %(by)s, 'reopened', %(reason)s FROM done
+
+-- name: assign
+WITH done AS (
+    UPDATE discrepancies SET owner = %(owner)s, due = %(due)s WHERE id = %(number)s AND resolved_at IS NULL RETURNING id
+)
+INSERT INTO discrepancy_notes (number, by_whom, deed, text, owner, due)
+SELECT id, %(by)s, 'assigned', %(reason)s::text, %(owner)s, %(due)s::date FROM done
+
+-- name: comment
+INSERT INTO discrepancy_notes (number, by_whom, deed, text)
+SELECT id, %(by)s, 'comment', %(text)s FROM discrepancies WHERE id = %(number)s

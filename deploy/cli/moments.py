@@ -1,6 +1,6 @@
 """Times, as people type them and as programs are told them."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from deploy.cli import output
 from deploy.cli.failures import WrongUse
@@ -15,6 +15,14 @@ def given(text: str) -> datetime:
     if moment is None or moment.tzinfo is None:
         raise WrongUse(f"{output.safe(text)} is no time with an offset; write it like 2026-11-21T03:24:12Z")
     return moment
+
+
+def day(text: str) -> date:
+    """The day that somebody typed. Raises WrongUse for what is none."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise WrongUse(f"{output.safe(text)} is no day; write it like 2026-11-21") from None
 
 
 def utc(moment: datetime) -> str:

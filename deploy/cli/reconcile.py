@@ -12,6 +12,7 @@ import typer
 from deploy.cli import output, stack
 from deploy.cli.failures import Failed, WrongUse, explain
 from deploy.cli.known import must_be_provider
+from deploy.cli.moments import day as parsed
 from deploy.cli.output import JsonFlag
 from shared.domain.words import counted
 
@@ -51,7 +52,7 @@ def reconcile(
 
     Exit status: 0 no new discrepancy, 3 new ones, 1 a provider's books could not be compared, or not all of them.
     """
-    wanted = _day(day)
+    wanted = None if day is None else parsed(day)
     must_be_known(language, locale, csv_locale)
     outcomes: list[Outcome] = []
     with stack.runtime(pool_size=4) as runtime:
@@ -123,13 +124,6 @@ def _names(runtime: "Runtime", provider: str) -> list[str]:
     if provider not in names:
         raise WrongUse(f"{provider} takes no payments: there are no books to compare")
     return [provider]
-
-
-def _day(text: str | None) -> date | None:
-    try:
-        return None if text is None else date.fromisoformat(text)
-    except ValueError:
-        raise WrongUse(f"{output.safe(text)} is no day; write it like 2026-11-21") from None
 
 
 def _show(outcome: "Outcome", as_json: bool) -> None:

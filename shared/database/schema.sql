@@ -817,7 +817,12 @@ CREATE TABLE discrepancies (
     resolved_reason text,
     first_day       date,                      -- the day that it arose on; null: no night has found it yet
     continues_as    bigint,                    -- closed, because it is another discrepancy now: that one's number
-    alerted         boolean NOT NULL DEFAULT true -- false: a night opened it, and people were not told yet
+    alerted         boolean NOT NULL DEFAULT true, -- false: a night opened it, and people were not told yet
+    owner           text,                      -- who is in charge of it
+    due             date,                      -- until when
+    closing_code    text,                      -- of what kind it was, as who closed it says
+    CONSTRAINT discrepancies_code
+        CHECK (closing_code IN ('timing', 'fee', 'provider_error', 'our_error', 'other'))
 );
 CREATE INDEX discrepancies_open ON discrepancies (payment_id) WHERE resolved_at IS NULL;
 CREATE INDEX discrepancies_provider ON discrepancies (provider, category) WHERE resolved_at IS NULL;
@@ -859,9 +864,68 @@ CREATE TABLE told_discrepancies (
     continues_as    bigint,
     resolved_at     timestamptz,
     closed          boolean NOT NULL,    -- since the night before; false: it is open, or was told of as closed before
+    owner           text,
+    due             date,
+    closing_code    text,
+    notes           jsonb,               -- what people had said about it by then
     PRIMARY KEY (run_id, number)
 );
 CREATE INDEX told_discrepancies_closed ON told_discrepancies (number) WHERE NOT open;
+
+-- What people said and did about a discrepancy, one after another.
+CREATE TABLE discrepancy_notes (
+    id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    number  bigint NOT NULL REFERENCES discrepancies,
+    at      timestamptz NOT NULL DEFAULT clock(),
+    by_whom text NOT NULL,
+    deed    text NOT NULL CHECK (deed IN ('assigned', 'comment', 'closed', 'reopened')),
+    text    text,                      -- the comment, or why
+    owner   text,
+    due     date,
+    code    text,
+    CHECK (deed = 'assigned' OR text <> '')
+);
+CREATE INDEX discrepancy_notes_number ON discrepancy_notes (number);
+CREATE FUNCTION refuse_note_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% is append only', TG_TABLE_NAME USING ERRCODE = 'check_violation';
+END $$;
+CREATE TRIGGER note_kept BEFORE UPDATE OR DELETE ON discrepancy_notes
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_note_change();
+
+-- A day of a provider's books is prepared by one person and reviewed by another, once. seen: what the day came to then,
+-- by the night that said so and by currency; what is different later is a correction.
+CREATE TABLE day_signatures (
+    provider text NOT NULL,
+    day      date NOT NULL,
+    role     text NOT NULL CHECK (role IN ('prepared', 'reviewed')),
+    by_whom  text NOT NULL,
+    at       timestamptz NOT NULL DEFAULT clock(),
+    reason   text,
+    seen     jsonb NOT NULL,
+    PRIMARY KEY (provider, day, role)
+);
+-- While nobody is set up (people), names prove nothing, and one may sign twice. The day's run is locked first: two
+-- signatures at the same moment see each other.
+CREATE FUNCTION refuse_signature() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM reconciliations WHERE provider = NEW.provider AND day = NEW.day FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no run of this day' USING ERRCODE = 'check_violation';
+    END IF;
+    IF NEW.role = 'reviewed' AND NOT EXISTS (SELECT FROM day_signatures s
+            WHERE s.provider = NEW.provider AND s.day = NEW.day AND s.role = 'prepared') THEN
+        RAISE EXCEPTION 'a day is prepared before it is reviewed' USING ERRCODE = 'check_violation';
+    END IF;
+    IF EXISTS (SELECT FROM people) AND EXISTS (SELECT FROM day_signatures s WHERE s.provider = NEW.provider
+            AND s.day = NEW.day AND lower(s.by_whom) = lower(NEW.by_whom)) THEN
+        RAISE EXCEPTION 'a day is prepared by one person and reviewed by another' USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER two_people BEFORE INSERT ON day_signatures FOR EACH ROW EXECUTE FUNCTION refuse_signature();
+CREATE TRIGGER signature_kept BEFORE UPDATE OR DELETE ON day_signatures
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_note_change();
 
 -- A night's own day by source and by the biller's service.
 CREATE TABLE day_sums (

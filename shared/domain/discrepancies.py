@@ -23,6 +23,23 @@ class Category(StrEnum):
     STILL_UNKNOWN = "still_unknown"  # nobody knows yet, and the books don't show it
 
 
+class ClosingCode(StrEnum):
+    """Of what kind a discrepancy was that a person closes."""
+
+    TIMING = "timing"  # the same money, on another day
+    FEE = "fee"
+    PROVIDER_ERROR = "provider_error"
+    OUR_ERROR = "our_error"
+    OTHER = "other"
+
+
+class Signed(StrEnum):
+    """As what a person signs a day: somebody else reviews what one prepared."""
+
+    PREPARED = "prepared"
+    REVIEWED = "reviewed"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One row of a comparison that is not simply matched. local_minor, provider_minor: what it adds to each sum."""

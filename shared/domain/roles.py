@@ -26,7 +26,9 @@ class Deed(StrEnum):
     REPLAY = "replay"  # quarantine, events
     DISMISS = "dismiss"  # from quarantine
     RECOVER = "recover"
-    CLOSE = "close"  # a discrepancy
+    CLOSE = "close"  # a discrepancy, or open it again
+    ASSIGN = "assign"  # a discrepancy to somebody; and say something about it
+    SIGN = "sign"  # a day
     PROVE = "prove"  # to say who one is, and no more: one's own proposal
     ROTATE = "rotate"  # to have a new token for oneself
     APPROVE = "approve"  # what somebody else proposed
@@ -44,6 +46,8 @@ MAY: Mapping[Deed, frozenset[Role]] = {
     Deed.DISMISS: _WORK,
     Deed.RECOVER: _WORK,
     Deed.CLOSE: frozenset({Role.APPROVER, Role.ACCOUNTANT}),
+    Deed.ASSIGN: _WORK | {Role.ACCOUNTANT},
+    Deed.SIGN: frozenset({Role.APPROVER, Role.ACCOUNTANT}),
     Deed.PROVE: frozenset(Role),
     Deed.ROTATE: frozenset(Role),
     Deed.APPROVE: frozenset({Role.APPROVER}),

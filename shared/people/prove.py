@@ -55,6 +55,13 @@ def set_up(connection: Connection) -> bool:
     return bool(row and row["found"])
 
 
+def known(connection: Connection, name: str) -> bool:
+    """Is somebody set up under this name, and not revoked?"""
+    statement = "SELECT EXISTS (SELECT FROM people WHERE name = %s AND revoked_at IS NULL) AS found"
+    row = connection.execute(statement, (name,)).fetchone()
+    return bool(row and row["found"])
+
+
 def approvers(connection: Connection) -> int:
     """How many may approve now."""
     statement = "SELECT count(*) AS n FROM people WHERE role = ANY(%s) AND revoked_at IS NULL"

@@ -1,4 +1,4 @@
-"""`settlepipe discrepancies`: list, show, close."""
+"""`settlepipe discrepancies`: list, show, what people do about one, and sign a day."""
 
 import json
 from typing import Any
@@ -8,6 +8,7 @@ import pytest
 from deploy.cli.main import main
 from tests.support.flow import running_world
 from tests.support.nights import Night
+from tests.support.reconciled import eventful
 
 
 @pytest.fixture
@@ -77,3 +78,58 @@ def test_what_can_not_be_closed_says_why(night: Night, capsys: pytest.CaptureFix
     assert ran(capsys, "close", "99", "--reason", "why", "--by", "Nomin")[0] == 1
     assert ran(capsys, "show", "99")[0] == 1
     assert ran(capsys, "show", "0")[0] == 2
+
+
+def test_one_is_assigned_commented_closed_by_code_and_opened_again(
+    night: Night, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number = str(night.world.value("SELECT id FROM discrepancies WHERE category = 'paid_elsewhere'"))
+    by = ("--by", "Nomin")
+    assert ran(capsys, "assign", number, "--to", "Bat", "--due", "2026-12-05", *by)[0] == 0
+    assert ran(capsys, "comment", number, "--reason", "asked \x1b[2J them", *by)[0] == 0
+    assert ran(capsys, "close", number, "--code", "timing", "--reason", "next day", *by)[0] == 0
+    assert ran(capsys, "reopen", number, "--reason", "no", *by)[0] == 0
+    (row,) = rows(ran(capsys, "list", "--owner", "Bat", "--json")[1])
+    assert (row["owner"], row["due"], row["closing_code"]) == ("Bat", "2026-12-05", None)
+    assert [note["deed"] for note in row["notes"]] == ["assigned", "comment", "closed", "reopened"]
+    status, out, _ = ran(capsys, "show", number)
+    assert (status, "asked" in out, "\x1b" in out) == (0, True, False)
+    assert "Bat, due" in ran(capsys)[1]
+    assert ran(capsys, "list", "--owner", "Nobody", "--json")[1] == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("close", "1", "--reason", "x", "--code", "theft", "--by", "N"), "the codes are timing, fee"),
+        (("assign", "1", "--to", "B", "--due", "soon", "--by", "N"), "is no day"),
+        (("assign", "1", "--to", " ", "--by", "N"), "name of who is in charge must have"),
+        (("assign", "1", "--to", "B", "--due", "1066-01-01", "--by", "N"), "must lie between"),
+        (("comment", "1", "--reason", " ", "--by", "N"), "the comment must have"),
+        (("sign", "ubill", "--date", "2026-11-21", "--as", "seen", "--by", "N"), "--as prepared or reviewed"),
+        (("sign", "nobody", "--date", "2026-11-21", "--as", "prepared", "--by", "N"), "nobody"),
+    ],
+)
+@pytest.mark.usefixtures("night")
+def test_wrong_use_says_what_is_right(given: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, err = ran(capsys, *given)
+    assert (status, said in " ".join(err.split())) == (2, True), err
+
+
+def test_a_day_is_signed_once_in_each_role(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SETTLEPIPE_DATABASE_URL", database_url)
+    with running_world(database_url) as world:
+        world.execute("INSERT INTO lanes (provider) VALUES ('ubill') ON CONFLICT DO NOTHING")
+        eventful(world.connection, provider="ubill")
+        given = ("sign", "ubill", "--date", "2026-11-21", "--by", "Nomin")
+        status, _, err = ran(capsys, *given, "--as", "reviewed")
+        assert (status, "has to be prepared before" in err) == (1, True)
+        status, out, _ = ran(capsys, *given, "--as", "prepared")
+        assert (status, "settlepipe reconcile ubill --date 2026-11-21" in out) == (0, True)
+        status, _, err = ran(capsys, *given, "--as", "prepared")
+        assert (status, "was prepared before, by Nomin" in err) == (1, True)
+        assert ran(capsys, *given, "--as", "reviewed")[0] == 0
+        status, _, err = ran(capsys, "sign", "mtn", "--date", "2026-11-21", "--by", "Nomin", "--as", "prepared")
+        assert (status, "was not compared" in err) == (1, True)

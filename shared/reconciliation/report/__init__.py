@@ -3,6 +3,7 @@ summary.json; and the index.
 
 Written from what the run left in the database, so that writing it again gives the same bytes, whatever happened since.
 Of another comparison only the times differ: in report.html between two comments `times`, in summary.json under `times`.
+Who signed the day by the time of writing stands between two comments `signed`.
 """
 
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from shared.reconciliation.report.page import page
 from shared.reconciliation.report.picture import gather
 from shared.reconciliation.report.summary import as_bytes, summary
 from shared.reconciliation.report.words import WORDS
-from shared.reconciliation.store import copies, reports
+from shared.reconciliation.store import copies, reports, signatures
 from shared.runtime import Runtime
 
 _BYTE_ORDER_MARK = BYTE_ORDER_MARK.encode()
@@ -56,6 +57,7 @@ def write(
         if kept.carried_at is None:
             raise ValueError(f"the run of {run.provider} for {run.day} has not carried the list on yet")
         picture = gather(connection, run, kept, known.title, known.zone)
+        signed = signatures.of_day(connection, run.provider, run.day)
         digits = _digits(reports.currencies(connection, run.id))
         if kept.payments:
             with whole(folder / "payments.csv") as file:
@@ -68,7 +70,7 @@ def write(
         of_it = night.Kept(kept.carried_at, kept.payments, settings.workbook_payments)
         night.write(connection, picture, of_it, reads, folder / "report.xlsx")
     with whole(folder / "report.html") as file:
-        file.write(page(picture, reads, kept.carried_at).encode())
+        file.write(page(picture, reads, kept.carried_at, signed).encode())
     with whole(folder / "summary.json") as file:
         file.write(as_bytes(summary(picture, kept.carried_at)))
 

@@ -14,10 +14,10 @@ from shared.reconciliation.report import workbook
 from shared.reconciliation.report.evidence import pairs
 from shared.reconciliation.report.figures import Reader
 from shared.reconciliation.report.files import whole
-from shared.reconciliation.report.language import mark
+from shared.reconciliation.report.language import SOURCE, mark
 from shared.reconciliation.report.picture import Picture
 from shared.reconciliation.report.reasons import reason
-from shared.reconciliation.report.words import here, words
+from shared.reconciliation.report.words import CODES, here, words
 from shared.reconciliation.report.workbook import Column
 from shared.reconciliation.store import reports
 from shared.reconciliation.store.reports import Shown
@@ -35,7 +35,8 @@ FOUND = (
     *(Column("amount", "money", 18), Column("state", width=24), Column("reference", width=24)),
     *(Column("account", width=20), Column("our books", "money", 18), Column("provider's books", "money", 18)),
     *(Column("difference", "money", 18), Column("closed by", width=16), Column("why", width=40)),
-    *(Column("continues as", "count", 12), Column("evidence", width=80)),
+    *(Column("continues as", "count", 12), Column("in charge", width=16), Column("due", "date", 12)),
+    *(Column("closing code", width=14), Column("comments", width=40), Column("evidence", width=80)),
 )
 PAYMENTS = (
     *(Column("day", "date", 12), Column("source"), Column("intent", width=24), Column("operation", width=10)),
@@ -108,7 +109,8 @@ def found(rows: Iterable[Shown], reader: Reader) -> Iterator[Row]:
             row.operation and reader.say(row.operation),
             *(row.payment and (row.amount_minor, row.own_currency), row.state and reader.say(here(row.state))),
             *(row.sent_reference, row.account, *money, row.resolved_by and closer(row.resolved_by, reader)),
-            *(reason(row.resolved_by, row.resolved_reason, reader), row.continues_as),
+            *(reason(row.resolved_by, row.resolved_reason, reader), row.continues_as, row.owner, row.due),
+            *(code(row.closing_code, reader), _comments(row)),
             "; ".join(f"{name}: {text}" for name, text in pairs(row, reader)) or None,
         )
 
@@ -124,6 +126,16 @@ def payments(rows: Iterable[tuple[Any, ...]], reader: Reader) -> Iterator[Row]:
 def closer(by: str, reader: Reader) -> str:
     """Who closed it: a person by their name, the books by the reader's word."""
     return reader.say(by) if by == BOOKS else by
+
+
+def code(closing: str | None, reader: Reader) -> str | None:
+    """Of what kind it was, in words; English keeps the code, as the files for programs do."""
+    return closing if closing is None or reader.speaks == SOURCE else reader.say(CODES[closing])
+
+
+def _comments(row: Shown) -> str | None:
+    said = (f"{note['by']}: {note['text']}" for note in row.notes or () if note["deed"] == "comment")
+    return "; ".join(said) or None
 
 
 def _now(row: Shown) -> str:

@@ -1,6 +1,6 @@
 """The pages as text. Everything that is put into a template is escaped there: autoescape is on for all of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -15,8 +15,9 @@ from shared.reconciliation.report.figures import Reader
 from shared.reconciliation.report.language import translations
 from shared.reconciliation.report.picture import ROWS, STATES, Picture
 from shared.reconciliation.report.reasons import reason
-from shared.reconciliation.report.words import IN_HOUR, WORDS, Weight, here, weight, words
+from shared.reconciliation.report.words import CODES, IN_HOUR, WORDS, Weight, here, weight, words
 from shared.reconciliation.report.words import STATES as STATE_WORDS
+from shared.reconciliation.store.signatures import Signature
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -41,8 +42,8 @@ def _pages(language: str) -> Environment:
     return pages
 
 
-def page(picture: Picture, reader: Reader, written_at: datetime) -> str:
-    """report.html: self-contained, without a script."""
+def page(picture: Picture, reader: Reader, written_at: datetime, signed: Sequence[Signature] = ()) -> str:
+    """report.html: self-contained, without a script. signed: who had signed the day when it was written."""
     weighed = picture.weighed()
     counts = {str(weight): weighed[weight] for weight in Weight}
     return render(
@@ -66,6 +67,7 @@ def page(picture: Picture, reader: Reader, written_at: datetime) -> str:
         pairs=pairs,
         weight=weight,
         totals=totals,
+        signed=signed,
         rows=ROWS,
         written_at=written_at,
     )
@@ -74,7 +76,11 @@ def page(picture: Picture, reader: Reader, written_at: datetime) -> str:
 def render(template: str, reader: Reader, **given: Any) -> str:
     """One of the templates, filled."""
     shared: Mapping[str, Any] = {"r": reader, "left": charts.LEFT, "width": charts.WIDTH, "height": charts.HEIGHT}
-    return _pages(reader.speaks).get_template(template).render(**shared, reason=_why, **given)
+    return (
+        _pages(reader.speaks)
+        .get_template(template)
+        .render(**shared, reason=_why, codes=CODES, moment=datetime.fromisoformat, **given)
+    )
 
 
 def _why(row: Any, reader: Reader) -> str | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from shared.domain.discrepancies import Category
+from shared.domain.discrepancies import Category, ClosingCode
 from shared.reconciliation.report.language import mark
 
 
@@ -203,6 +203,15 @@ EVIDENCE: Mapping[str, str] = {
     "difference_minor": mark("difference"),
     "payments": mark("could be"),
     "decided": mark("decided by a person"),
+}
+
+# Of what kind a discrepancy was that a person closed.
+CODES: Mapping[str, str] = {
+    ClosingCode.TIMING: mark("timing"),
+    ClosingCode.FEE: mark("fee"),
+    ClosingCode.PROVIDER_ERROR: mark("provider's error"),
+    ClosingCode.OUR_ERROR: mark("our error"),
+    ClosingCode.OTHER: mark("other reason"),
 }
 
 # Keys of the evidence that are shown as they are, and words of a workbook's cells: marked, so that they are translated.

@@ -8,7 +8,8 @@ from typing import Any
 from shared.database.engine import Connection
 from shared.providers.base import Registration
 from shared.reconciliation.statement.period import Span
-from shared.reconciliation.store import statements
+from shared.reconciliation.store import signatures, statements
+from shared.reconciliation.store.signatures import Correction, SignedDay
 from shared.reconciliation.store.statements import Aged, Day, Item, Move, Sum
 
 ROWS = 500  # discrepancies on the page; the files have all of them
@@ -19,7 +20,8 @@ class Statement:
     """One provider's. sums: the days' own, in all; changes: what its nights changed about earlier days' sums.
 
     missing: days of the span that were not compared, or not whole; older: those of them that a release compared which
-    kept no day apart. written_at: when the last of its nights was carried on; None where there is none.
+    kept no day apart. signed: by whom, as it is now; corrections: of what was reviewed. written_at: when the last of
+    its nights was carried on; None where there is none.
     """
 
     provider: str
@@ -37,6 +39,13 @@ class Statement:
     missing: Sequence[date]
     older: Sequence[date]
     written_at: datetime | None
+    signed: Sequence[SignedDay] = ()
+    corrections: Sequence[Correction] = ()
+
+    @property
+    def unreviewed(self) -> int:
+        """How many of the days that were compared nobody has reviewed."""
+        return len({day.day for day in self.days} - {one.day for one in self.signed if one.reviewed_by})
 
     @property
     def values(self) -> dict[str, Any]:
@@ -67,4 +76,6 @@ def gather(connection: Connection, known: Registration, span: Span, until: date)
         missing=[day for n in range(length) if (day := span.first + timedelta(days=n)) not in whole],
         older=statements.older(connection, period),
         written_at=statements.written_at(connection, period),
+        signed=signatures.signed(connection, period),
+        corrections=signatures.corrections(connection, period),
     )

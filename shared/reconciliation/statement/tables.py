@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from shared.reconciliation.report.figures import PLAIN, Reader
-from shared.reconciliation.report.night import closer
+from shared.reconciliation.report.night import closer, code
 from shared.reconciliation.report.picture import AGES
 from shared.reconciliation.report.reasons import reason
 from shared.reconciliation.report.words import words
@@ -55,7 +55,16 @@ ITEMS = (
     *(Column("account", width=20), Column("currency", width=10), Column("our books", "money", 18)),
     *(Column("provider's books", "money", 18), Column("in question", "money", 18), Column("state", width=12)),
     *(Column("closed on", "date", 12), Column("closed by", width=16), Column("why", width=50)),
-    Column("continues as", "count", 12),
+    *(Column("continues as", "count", 12), Column("in charge", width=16), Column("due", "date", 12)),
+    *(Column("closing code", width=14), Column("after the review", width=14)),
+)
+SIGNED = (
+    *(Column("day", "date", 12), Column("prepared by", width=20), Column("prepared on", "moment", 20)),
+    *(Column("reviewed by", width=20), Column("reviewed on", "moment", 20)),
+)
+CORRECTED = (
+    *(Column("day", "date", 12), Column("reviewed by", width=20), Column("changed by the night of", "date", 20)),
+    *(Column("currency", width=10), Column("our books", "money", 20), Column("provider's books", "money", 20)),
 )
 PAYMENTS = (
     *(Column("day", "date", 12), Column("source"), Column("intent", width=24), Column("operation", width=10)),
@@ -114,5 +123,18 @@ def items(found: Iterable[Item], reader: Reader = PLAIN) -> Iterator[Row]:
             *(i.number, reader.say(words(i.category).title), now, i.first_day, before, i.payment, i.account),
             *(i.currency, *money, i.state and reader.say(i.state), i.closed_on),
             *(i.resolved_by and closer(i.resolved_by, reader), reason(i.resolved_by, i.resolved_reason, reader)),
-            i.continues_as,
+            *(i.continues_as, i.owner, i.due, code(i.closing_code, reader), reader.say(_YES[i.after_review])),
         )
+
+
+def signed(statement: Statement) -> Iterator[Row]:
+    """The days that somebody signed."""
+    for s in statement.signed:
+        yield (s.day, s.prepared_by, s.prepared_at, s.reviewed_by, s.reviewed_at)
+
+
+def corrections(statement: Statement) -> Iterator[Row]:
+    """What changed about days after they were reviewed."""
+    for c in statement.corrections:
+        both = ((c.local_minor, c.currency), (c.provider_minor, c.currency))
+        yield (c.day, c.reviewed_by, c.night, c.currency, *both)

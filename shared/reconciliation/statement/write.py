@@ -87,6 +87,10 @@ def _workbook(connection: Connection, statement: Statement, folder: Path, reader
         workbook.sheet(book, mark("Sources"), tables.SUMS, tables.sums(statement.sources))
         workbook.sheet(book, mark("Services"), tables.SUMS, tables.sums(statement.services))
         workbook.sheet(book, mark("Ageing"), tables.AGED, tables.ages(statement, reader))
+        if statement.signed:
+            workbook.sheet(book, mark("Signatures"), tables.SIGNED, tables.signed(statement))
+        if statement.corrections:
+            workbook.sheet(book, mark("Corrections"), tables.CORRECTED, tables.corrections(statement))
         found = statements.items(connection, statement.values)
         for category, rows in groupby(found, key=lambda item: item.category):
             workbook.sheet(book, words(category).title, tables.ITEMS, tables.items(rows, reader))
@@ -119,6 +123,9 @@ def summary(statement: Statement) -> dict[str, Any]:
         "sources": list(_rows(tables.SUMS, tables.sums(statement.sources))),
         "services": list(_rows(tables.SUMS, tables.sums(statement.services))),
         "open_by_age": list(_rows(tables.AGED, tables.ages(statement))),
+        "signatures": list(_rows(tables.SIGNED, tables.signed(statement))),
+        "not_reviewed": statement.unreviewed,
+        "corrections": list(_rows(tables.CORRECTED, tables.corrections(statement))),
         "times": {"written_at": statement.written_at and statement.written_at.astimezone(UTC).isoformat()},
     }
 
@@ -133,4 +140,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         minor, currency = value
         return None if currency is None else format_amount(minor, currency)
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
     return value.isoformat() if isinstance(value, date) else value

@@ -55,7 +55,8 @@ def findings(
         p.operation, {_amount("p.amount_minor", "p.places")} AS payment_amount, {STATE} AS payment_state,
         p.sent_reference, t.first_day AS first_seen, {_cell("t.resolved_by")} AS resolved_by,
         {_cell("t.resolved_reason")} AS resolved_reason, {_cell("f.identity")} AS identity,
-        {_cell("f.evidence::text")} AS evidence, t.number, t.continues_as
+        {_cell("f.evidence::text")} AS evidence, t.number, t.continues_as, {_cell("t.owner")} AS owner, t.due,
+        t.closing_code
     FROM findings f LEFT JOIN {every("payments")} p ON p.id = f.payment_id {TOLD}
     WHERE f.run_id = %(run)s AND coalesce(f.of_day, %(day)s) = %(day)s
     ORDER BY f.category, f.identity COLLATE "C"
@@ -82,7 +83,7 @@ def carried(
         {_amount("t.provider_minor", digits)} AS provider_books,
         {_amount("(t.local_minor - t.provider_minor)", digits)} AS difference, t.state AS payment_state,
         p.sent_reference, {_cell("t.resolved_by")} AS resolved_by, {_cell("t.resolved_reason")} AS resolved_reason,
-        t.continues_as, {_cell("t.identity")} AS identity
+        t.continues_as, {_cell("t.identity")} AS identity, {_cell("t.owner")} AS owner, t.due, t.closing_code
     FROM (SELECT t.* {NOT_OWN}) t LEFT JOIN {every("payments")} p ON p.id = t.payment_id
     ORDER BY t.open DESC, t.first_day, t.number
     """

@@ -41,13 +41,15 @@ _PAYMENT = """p.source || '/' || p.intent_id AS payment, p.operation, p.amount_m
 # What is open first, and of that the largest: who reads only the first lines of a table reads those that matter most.
 _FINDINGS = f"""
 WITH f AS (
-    SELECT f.*, t.number, t.first_day, t.fresh, t.resolved_by, t.resolved_reason, t.continues_as, row_number() OVER (
+    SELECT f.*, t.number, t.first_day, t.fresh, t.resolved_by, t.resolved_reason, t.continues_as, t.owner, t.due,
+        t.closing_code, t.notes, row_number() OVER (
         PARTITION BY f.category ORDER BY NOT coalesce(t.open, true), {_AT_STAKE.format("f")} DESC,
             abs(f.local_minor) DESC, f.identity COLLATE "C") AS place
     FROM findings f {TOLD} WHERE f.run_id = %(run)s AND coalesce(f.of_day, %(day)s) = %(day)s
 )
 SELECT f.number, f.identity, f.category, f.currency, f.local_minor, f.provider_minor, f.account, f.evidence, {_PAYMENT},
-    {STATE} AS state, f.first_day, f.fresh, f.resolved_by, f.resolved_reason, f.continues_as
+    {STATE} AS state, f.first_day, f.fresh, f.resolved_by, f.resolved_reason, f.continues_as, f.owner, f.due,
+    f.closing_code, f.notes
 FROM f LEFT JOIN {every("payments")} p ON p.id = f.payment_id
 WHERE %(limit)s::bigint IS NULL OR f.place <= %(limit)s ORDER BY f.category, f.place
 """
@@ -59,7 +61,8 @@ NOT_OWN = """FROM told_discrepancies t LEFT JOIN findings f ON f.run_id = t.run_
 _CARRIED = f"""
 SELECT t.number, t.identity, t.category, t.currency, coalesce(t.local_minor, 0) AS local_minor,
     coalesce(t.provider_minor, 0) AS provider_minor, t.account, coalesce(t.evidence, t.found_evidence) AS evidence,
-    {_PAYMENT}, t.state, t.first_day, t.fresh, t.resolved_by, t.resolved_reason, t.continues_as
+    {_PAYMENT}, t.state, t.first_day, t.fresh, t.resolved_by, t.resolved_reason, t.continues_as, t.owner, t.due,
+    t.closing_code, t.notes
 FROM (SELECT t.*, f.evidence AS found_evidence {NOT_OWN}
     ORDER BY t.open DESC, t.first_day, t.number LIMIT %(limit)s) t
 LEFT JOIN {every("payments")} p ON p.id = t.payment_id ORDER BY t.open DESC, t.first_day, t.number
@@ -112,7 +115,8 @@ class Shown:
     own_currency: what was to be paid.
 
     number: of the discrepancy, once it is on the list. fresh: nobody has seen it before this run. first_day: the day in
-    the provider's zone that it arose on. continues_as: the number of the discrepancy that it is now.
+    the provider's zone that it arose on. continues_as: the number of the discrepancy that it is now. owner: who is in
+    charge of it, until due. notes: what people had said about it (at, by, deed, text), the oldest first.
     """
 
     number: int | None
@@ -134,6 +138,10 @@ class Shown:
     resolved_by: str | None
     resolved_reason: str | None
     continues_as: int | None
+    owner: str | None = None
+    due: date | None = None
+    closing_code: str | None = None
+    notes: Sequence[Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,9 @@ SELECT s.number, s.category, s.currency, coalesce(s.local_minor, 0) AS local_min
     coalesce(s.provider_minor, 0) AS provider_minor, {_STAKE} AS stake_minor, s.account, s.first_day,
     o.number IS NOT NULL OR s.arose < %(from)s AND NOT EXISTS (SELECT FROM last) AS before, s.open,
     p.source || '/' || p.intent_id AS payment, s.state, s.resolved_by, s.resolved_reason, s.continues_as,
-    CASE WHEN NOT s.open THEN s.day END AS closed_on
+    CASE WHEN NOT s.open THEN s.day END AS closed_on, s.owner, s.due, s.closing_code,
+    NOT s.open AND EXISTS (SELECT FROM day_signatures g WHERE g.provider = %(provider)s AND g.day = s.first_day
+        AND g.role = 'reviewed' AND g.at < s.resolved_at) AS after_review
 FROM seen s LEFT JOIN opening o USING (number)
 LEFT JOIN findings f ON f.run_id = s.run_id AND f.identity = s.identity
 LEFT JOIN {every("payments")} p ON p.id = s.payment_id
@@ -77,7 +79,8 @@ WHERE c.run_id = %(run)s AND c.finished_at >= r.period_from AND c.finished_at < 
 class Item:
     """A discrepancy as the last night of the period told it that counted it. before: it was open when the period began.
 
-    stake_minor: the money in question. closed_on: the night that counted it as closed.
+    stake_minor: the money in question. closed_on: the night that counted it as closed. owner: who is in charge of it,
+    until due. after_review: it was closed after its first day had been reviewed.
     """
 
     number: int
@@ -96,6 +99,10 @@ class Item:
     resolved_reason: str | None
     continues_as: int | None
     closed_on: date | None
+    owner: str | None = None
+    due: date | None = None
+    closing_code: str | None = None
+    after_review: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,6 +164,8 @@ def test_the_table_of_deeds_and_roles(world: World) -> None:
     table: Mapping[str, set[str]] = {
         **dict.fromkeys(("resolve", "cancel", "confirm", "brake", "replay", "dismiss", "recover"), work),
         "close": {"approver", "accountant"},
+        "sign": {"approver", "accountant"},
+        "assign": {"operator", "approver", "accountant"},
         "prove": everybody,
         "rotate": everybody,
         "approve": {"approver"},
