@@ -1,4 +1,5 @@
-"""The pages in a real Chromium: light, dark, on a phone and on paper; readable for everybody, asking for nothing."""
+"""The pages in a real Chromium: light, dark, on a phone and on paper, in every language; readable for everybody, asking
+for nothing."""
 
 import re
 import time
@@ -8,13 +9,23 @@ from pathlib import Path
 
 import pytest
 
-from shared.reconciliation import report
+from shared import discrepancies as living
+from shared.domain.discrepancies import Reconciliation, Signed
+from shared.reconciliation import discrepancies, report
+from shared.reconciliation.sign import sign
+from shared.reconciliation.statement import period
+from shared.reconciliation.statement import write as statement
+from shared.reconciliation.store import runs
+from shared.settings.reporting import LANGUAGES
 from tests.support import chromium
 from tests.support.flow import World
 from tests.support.reconciled import HOSTILE, ReportedNight, eventful
 
 _PAPER = "rgb(255, 255, 255)"
 _WIDTH = "document.documentElement.scrollWidth"
+_LANDSCAPE = 1031  # CSS pixels between the statement's margins
+_CUT = """[...document.querySelectorAll('table, svg, dl, h1, h2, p, li, .tag')].filter(one =>
+    one.closest('.unseen') === null && one.getBoundingClientRect().right > innerWidth + 1).length"""
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +125,65 @@ def test_a_quiet_day_can_be_read_too(page: chromium.Page, world: World, tmp_path
     page.open(tmp_path / "report.html")
     page.look(scheme=scheme)
     assert page.axe() == []
+
+
+@pytest.fixture
+def told(world: World, tmp_path: Path) -> Path:
+    """A folder for the pages of an eventful night of which somebody is in charge, commented, closed, and signed."""
+    database, run = world.runtime.database, eventful(world.connection)
+    numbers = [row["id"] for row in world.rows("SELECT id FROM discrepancies WHERE resolved_at IS NULL ORDER BY id")]
+    for number in numbers[:3]:
+        discrepancies.assign(database, number, owner="Nino " + "Kapanadze" * 4, due=run.day, by="Gela")
+        discrepancies.comment(database, number, text="asked the provider " + "again " * 60, by="Nino")
+    discrepancies.close(database, numbers[0], reason="their fee", by="Nino")
+    discrepancies.reopen(database, numbers[0], reason="it was another one", by="Gela")
+    discrepancies.close(database, numbers[3], reason="next day", by="Nino")
+    for role, by in ((Signed.PREPARED, "Nino"), (Signed.REVIEWED, "Gela")):
+        sign(database, run.provider, run.day, role, by=by)
+    with database.transaction() as connection:
+        living.tell(connection, run, "UTC")
+    return tmp_path
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_can_be_read_everywhere(page: chromium.Page, world: World, told: Path, language: str) -> None:
+    run = replace(reports_run(world), complete=False, missing=HOSTILE, unread=2, unreadable=3)
+    report.write(world.runtime, run, told / "2026-11-21" / "safe", language=language)
+    report.write_index(told, language=language)
+    month = period.span("month", "2026-11")
+    statement.write(
+        world.runtime.database, world.runtime.registrations["safe"], month, told / "month", language=language
+    )
+    pages = (told / "2026-11-21" / "safe" / "report.html", told / "month" / "statement.html", told / "index.html")
+    for path, paper in zip(pages, (chromium.A4[0], _LANDSCAPE, chromium.A4[0]), strict=True):
+        page.look()
+        page.open(path)
+        assert page.tell("document.documentElement.lang") == language
+        for scheme, width in (("light", 1280), ("dark", 390)):
+            page.look(scheme=scheme, width=width)
+            assert (path.name, page.axe()) == (path.name, [])
+            assert (path.name, page.tell(_WIDTH)) == (path.name, width)
+        page.look(media="print", width=paper)
+        assert (path.name, page.tell(_WIDTH), page.tell(_CUT)) == (path.name, paper, 0)
+
+
+def test_a_statement_on_paper_lies_on_its_side_and_holds_large_sums(
+    page: chromium.Page, world: World, told: Path
+) -> None:
+    world.execute(
+        """UPDATE reconciliations SET totals = (SELECT jsonb_agg(t || jsonb_build_object('local_minor', 123456789012345,
+            'provider_minor', -123456789012345)) FROM jsonb_array_elements(totals) t)"""
+    )
+    month = period.span("month", "2026-11")
+    statement.write(world.runtime.database, world.runtime.registrations["safe"], month, told, language="ru")
+    page.open(told / "statement.html")
+    page.look(media="print", width=_LANDSCAPE)
+    assert (page.tell(_WIDTH), page.tell(_CUT)) == (_LANDSCAPE, 0)
+    page.call("Emulation.clearDeviceMetricsOverride")
+    page.call("Emulation.setEmulatedMedia", media="", features=[])
+    assert re.search(rb"/MediaBox \[0 0 84\d(\.\d+)? 59\d", page.pdf())
+
+
+def reports_run(world: World) -> Reconciliation:
+    with world.runtime.database.connection() as connection:
+        return runs.get(connection, world.value("SELECT id FROM reconciliations"))
