@@ -71,11 +71,17 @@ def write(copy: Path, text: str) -> None:
 
 
 def test_make_check_runs_each_of_them() -> None:
-    assert {path.stem for path in (ROOT / "tests/checks").glob("*.py")} == {"audit", "secrets", "unchanged"}
+    assert {path.stem for path in (ROOT / "tests/checks").glob("*.py")} == {
+        "audit",
+        "languages",
+        "secrets",
+        "unchanged",
+    }
     planned = subprocess.run(
         ["make", "-n", "-o", ".venv/.installed", "check"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    for command in (BANDIT, "python -m tests.checks.audit", "python -m tests.checks.secrets"):
+    checks = ("python -m tests.checks.audit", "python -m tests.checks.languages", "python -m tests.checks.secrets")
+    for command in (BANDIT, *checks):
         assert f"/{command}\n" in planned.stdout
 
 

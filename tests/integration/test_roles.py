@@ -17,7 +17,7 @@ from shared.recovery import recover as verbs
 from shared.recovery.beat import beat
 from shared.witness import Witnesses
 from tests.integration.conftest import Run
-from tests.support import role_urls
+from tests.support import older, role_urls
 from tests.support.flow import World, running_world_on
 from tests.support.nights import Night
 from tests.support.role_urls import Urls
@@ -154,12 +154,7 @@ def test_the_reader_sees_all_but_tokens_and_writes_nothing(
 def test_the_runtime_cannot_migrate_and_the_owners_url_is_for_that(
     urls: Urls, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with psycopg.connect(urls.superuser, autocommit=True) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0019'; DROP TABLE code_range")
-        connection.execute(
-            """DROP FUNCTION begin_run_payments(bigint), attach_run_payments(bigint), drop_run_payments(bigint),
-            analyze_night(bigint), analyze_checks()"""
-        )
+    older.downgrade(urls.superuser, "0019")
     monkeypatch.setenv("SETTLEPIPE_DATABASE_URL", urls.runtime)
     status, _, said = run("db", "upgrade")
     assert (status, "permission denied" in said, said.count("\n")) == (1, True, 1)

@@ -31,6 +31,12 @@ def numbered(count: int) -> tuple[str, ...]:
     return tuple(f"{mine + number:04}" for number in range(1, count + 1))
 
 
+def least() -> str:
+    """The oldest code that works with this code's own schema: nothing that it uses was taken away since."""
+    taking = [one.version for one in version.migrations() if one.half == version.POST]
+    return max([version.RANGE_SINCE, *taking])
+
+
 def add(folder: Path, *made: tuple[str, str, str]) -> None:
     """Write migrations into this folder of versions. made: version, half, and the Python of its `upgrade`."""
     for number, half, body in made:

@@ -1,7 +1,9 @@
 """A finding is somebody's until a day; a day is prepared by one and reviewed by another; what changes then shows."""
 
 import json
+import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from shared.database.engine import driver_url
 from shared.domain.discrepancies import ClosingCode, Signed
 from shared.domain.roles import Role
 from shared.payments.look import Unresolvable
@@ -256,3 +259,30 @@ def test_what_was_known_at_the_review_is_no_correction(night: Night) -> None:
     for role, by in ((Signed.PREPARED, "Nino"), (Signed.REVIEWED, "Gela")):
         signed(night, first, role, by)
     assert corrected(stated(night, first, 2)) == []
+
+
+def test_two_signatures_of_one_person_at_the_same_moment_are_not_both_kept(night: Night) -> None:
+    day, url = night.day.date(), driver_url(night.world.url)
+    with night.world.runtime.database.transaction() as connection:
+        change.add(connection, "Nino", Role.APPROVER, by="somebody")
+    insert = """INSERT INTO day_signatures (provider, day, role, by_whom, seen)
+        VALUES (%s, %s, %s, 'Nino', '[]')"""
+
+    def review() -> str:
+        with psycopg.connect(url, autocommit=True, application_name="second") as second:
+            try:
+                second.execute(insert, (night.provider, day, "reviewed"))
+            except psycopg.errors.CheckViolation as error:
+                return str(error.diag.message_primary)
+        return "kept"
+
+    waits = "SELECT count(*) AS n FROM pg_stat_activity WHERE application_name = 'second' AND wait_event_type = 'Lock'"
+    with ThreadPoolExecutor() as pool, psycopg.connect(url) as first:
+        first.execute(insert, (night.provider, day, "prepared"))
+        told = pool.submit(review)
+        limit = time.monotonic() + 120
+        while night.world.value(waits) == 0:
+            assert time.monotonic() < limit, "the second one does not wait for the first"
+            time.sleep(0.02)
+        first.commit()
+        assert told.result(120) == "a day is prepared by one person and reviewed by another"
