@@ -15,8 +15,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from scheduler.upkeep import Upkeep
 from shared import health, process
-from shared.database import locks, session, store, version
-from shared.database.engine import Connection, Database, Row
+from shared.database import leases, locks, session, store, version
+from shared.database.engine import AWAY, Connection, Database, Row
+from shared.database.leases import Lease, LeaseLost
 from shared.database.store import HeldError, Seen
 from shared.events import outbox
 from shared.messaging import events_stream
@@ -32,31 +33,32 @@ _BATCH = 500
 _IDLE_S = 0.1
 _AWAY_S = 1.0
 _OF_PAYMENTS = "settlepipe.payment."
-_FROZEN_S = 20.0  # a relay that says nothing for so long has lost its right; longer than any call to the broker takes
+_LEASE_S = leases.LENGTH_S  # a relay that stands still for so long has lost its right
 
 
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = load_settings()
     stop = process.start("relay", settings)
-    url = process.database_url(settings)
     client = process.broker(settings)
-    database = Database(url, pool_size=1, application="settlepipe relay")
+    database = Database(process.database_url(settings), pool_size=1, application="settlepipe relay")
     upkeep, seen = Upkeep(client, settings), Seen()
     process.patiently(lambda: process.right_servers(settings), stop)
     health.has_turn(False)
     health.started()
+    lease: Lease | None = None
     while not stop.is_set():
         health.turned()
         try:
-            # A relay that is frozen stops asking; PostgreSQL then ends its session, and the lock is the next one's.
-            with session.connect(url, "settlepipe relay's turn", idle_s=_FROZEN_S) as lock:
-                _wait_for_turn(lock, stop)
-                relay(database, lock, client, settings, stop, upkeep=upkeep, seen=seen)
+            lease = _wait_for_turn(database, client, stop, lease)
+            if lease is not None:
+                relay(database, lease, client, settings, stop, upkeep=upkeep, seen=seen)
         except session.Unusable as error:
             log.error("this database can't be used; trying again", reason=str(error))
         except HeldError as error:
             log.warning("nothing is relayed", reason=str(error))
+        except LeaseLost:
+            log.warning("another relay has the turn; this one stood still for long")
         except version.MISSING as error:
             process.patiently(lambda: process.right_servers(settings), stop)  # ends it, where the schema went
             log.error("the database lacks what its schema has; trying again", reason=type(error).__name__)
@@ -65,22 +67,46 @@ def main() -> None:
         except redis.RedisError as error:
             upkeep.stands(error)
         health.has_turn(False)
+        lease = _given_back(database, lease)
         stop.wait(_AWAY_S)
 
 
-def _wait_for_turn(lock: "psycopg.Connection[tuple[bool]]", stop: threading.Event) -> None:
+def _wait_for_turn(
+    database: Database, client: "redis.Redis", stop: threading.Event, kept: Lease | None = None
+) -> Lease | None:
+    """The relays' lease; None when told to stop before. kept: one that could not be given back: nobody waits for it."""
     while not stop.is_set():
-        row = lock.execute("SELECT pg_try_advisory_lock(%s)", (locks.RELAY,)).fetchone()
-        if row and row[0]:
+        with database.connection() as connection:
+            if kept is not None:
+                leases.renew(connection, kept)
+                lease: Lease | None = kept
+            else:
+                # Not lower than what was written under before, also where the database has forgotten it.
+                above = max(outbox.newest_turn(connection), events_stream.newest_turn(client))
+                lease = leases.take(connection, locks.RELAY, _LEASE_S, above=above)
+        if lease is not None:
             health.has_turn(True)
-            return
+            return lease
         health.turned()
         stop.wait(_AWAY_S)
+    return None
+
+
+def _given_back(database: Database, lease: Lease | None) -> Lease | None:
+    """None; or the lease, while PostgreSQL can't be told: it is this process's own then, for a while."""
+    if lease is None:
+        return None
+    try:
+        with database.connection() as connection:
+            leases.give_back(connection, lease)
+    except AWAY:
+        return lease
+    return None
 
 
 def relay(
     database: Database,
-    lock: "psycopg.Connection[tuple[bool]]",
+    lease: Lease,
     client: "redis.Redis",
     settings: Settings,
     stop: threading.Event,
@@ -88,20 +114,22 @@ def relay(
     upkeep: Upkeep | None = None,
     seen: Seen | None = None,
 ) -> None:
-    """Carry events while the lock's connection lives. Raises what the servers raise; HeldError while the store is held.
+    """Carry events while the lease is this process's. Raises what the servers raise; LeaseLost; HeldError while the
+    store is held.
 
-    The lock alone can't hold back a relay that was frozen just after it had asked. So what is written stands behind
-    the entry that this relay knows as the stream's last, or isn't written; and what is noted is noted in its own turn.
+    A lease alone can't hold back a relay that was frozen just after it had renewed it. So what is written stands behind
+    the entry that this relay knows as the stream's last, and no other has begun under a higher number, or it isn't
+    written; and what is noted is noted in its own turn.
     """
     upkeep, seen = upkeep or Upkeep(client, settings), seen or Seen()
     mine: _Mine | None = None
     while not stop.is_set():
         health.turned()
-        lock.execute("SELECT 1")  # still ours: else a successor may be writing
         upkeep.look()
         with database.connection() as connection:
             store.require(connection, seen)
-            mine = mine or _begin(connection, lock, client, settings)
+            leases.keep(connection, lease)
+            mine = mine or _begin(connection, lease, client, settings)
             batch = outbox.pending(connection, _BATCH)
             mine = _carry(connection, client, settings, mine, batch)
             if len(batch) < _BATCH and mine is not None:
@@ -119,11 +147,16 @@ class _Mine:
     last: str
 
 
-def _begin(
-    connection: Connection, lock: "psycopg.Connection[tuple[bool]]", client: "redis.Redis", settings: Settings
-) -> _Mine:
+def _begin(connection: Connection, lease: Lease, client: "redis.Redis", settings: Settings) -> _Mine:
     """Take the turn. Where the stream lost what was written last, have it written again, before what is new."""
-    turn = outbox.begin(connection)
+    leases.renew(connection, lease)
+    events_stream.trim(
+        client, settings.events_keep_s, settings.events_keep_entries
+    )  # a full broker refuses what follows
+    began = events_stream.begin(client, lease.number)
+    turn = outbox.begin(connection, lease.number) if began else None
+    if turn is None:
+        raise LeaseLost(lease.name)
     last = events_stream.last_id(client)
     lost = next(stream.unknown(connection, client, turn.entry_id), None)
     if lost is not None:
@@ -131,15 +164,15 @@ def _begin(
         raise HeldError("the events stream is ahead of the database")
     if turn.entry_id is not None and turn.entry_id != last and not events_stream.holds(client, turn.entry_id):
         seconds = settings.events_replay_s
-        replayed = outbox.replay_wiped(connection, turn.number, seconds, lambda: _goes_on(lock))
+        replayed = outbox.replay_wiped(connection, turn.number, seconds, lambda: _goes_on(connection, lease))
         log.warning("the events stream lost its last entry; replaying", events=replayed)
     return _Mine(turn.number, last)
 
 
-def _goes_on(lock: "psycopg.Connection[tuple[bool]]") -> None:
+def _goes_on(connection: Connection, lease: Lease) -> None:
     """Between two parts of a long replay."""
     health.turned()
-    lock.execute("SELECT 1")
+    leases.keep(connection, lease)
 
 
 def _carry(
@@ -148,7 +181,8 @@ def _carry(
     """Write a batch and note it. None when the stream is not as this relay left it, or somebody else has the turn."""
     if not batch:
         return mine if events_stream.last_id(client) == mine.last else None
-    entry_id = events_stream.publish(client, batch, settings.events_keep_s, mine.last, settings.events_keep_entries)
+    keep_s, most = settings.events_keep_s, settings.events_keep_entries
+    entry_id = events_stream.publish(client, batch, keep_s, mine.last, keep_entries=most, turn=mine.turn)
     if entry_id is None:
         return None
     _trace(batch)

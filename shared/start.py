@@ -38,7 +38,7 @@ def start(settings: Settings, *, sends: bool = False, pool_size: int = 8, lanes_
     except session.Unusable as error:
         raise SettingsError(str(error)) from None
     try:
-        tokens = StoredTokens(database, url, [key.get_secret_value() for key in settings.secret_keys])
+        tokens = StoredTokens(database, [key.get_secret_value() for key in settings.secret_keys])
     except ValueError:  # of the cipher
         raise SettingsError(
             "SETTLEPIPE_SECRET_KEYS has no key, or one that is none; set the same list of Fernet keys in every process"

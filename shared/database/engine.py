@@ -53,6 +53,7 @@ class Database:
         *,
         frozen_after_s: float = FROZEN_AFTER_S,
     ) -> None:
+        self._url, self._frozen_after_s = url, frozen_after_s
         self._dead_at = float("-inf")  # whatever was made before is dead
         self._engine = create_engine(
             "postgresql+psycopg://",
@@ -92,6 +93,10 @@ class Database:
         """Like `connection`, inside one transaction: committed at the end, rolled back on an exception."""
         with self.connection() as connection, connection.transaction():
             yield connection
+
+    def beside(self, pool_size: int, application: str) -> "Database":
+        """Another pool on the same database, for who must not wait for a connection of this one."""
+        return Database(self._url, pool_size, application, frozen_after_s=self._frozen_after_s)
 
     def dispose(self) -> None:
         """Close the pool's idle connections."""

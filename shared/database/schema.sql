@@ -6,7 +6,7 @@
 -- added is at its table's end: rows move to the archive by `SELECT *`.)
 --
 --    1 Time               one clock
---    2 Store              which database this is, whether it is held, the times that it lost; which code fits
+--    2 Store              which database this is, whether it is held, the times that it lost; which code fits; leases
 --    3 Lanes              a row for each provider: limits, breaker, halts; lane time and what a stop does
 --    4 Payments           intents' keys, payments, attempts, checks, decisions; who may still be sending
 --    5 Transitions        which state may follow which, and what nothing may change
@@ -91,6 +91,20 @@ CREATE TABLE code_range (
     CHECK (least <= most)
 );
 INSERT INTO code_range (least, most) VALUES ('0020', '0020');
+
+-- What one process at a time may do (shared/database/leases.py): relay events, compare a provider's books, log in at
+-- one. Its holder renews the row; whoever finds it expired takes it under a higher number.
+CREATE TABLE leases (
+    name     text PRIMARY KEY,
+    number   bigint NOT NULL,           -- fences: what is written under a lower one is refused
+    until    timestamptz NOT NULL,
+    length_s double precision NOT NULL CHECK (length_s > 0)
+);
+-- The same numbers in rows that no renewal touches: a transaction locks the one that it writes under until it commits.
+CREATE TABLE lease_numbers (
+    name   text PRIMARY KEY,
+    number bigint NOT NULL
+);
 
 -- A time that the database lost, and the window after it: while it is open, what was not final then, and whatever is
 -- accepted, counts as possibly sent.

@@ -6,9 +6,7 @@ them all. What a session may not set is looked at, and refused in a sentence.
 """
 
 import re
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg
@@ -161,31 +159,6 @@ def _fire_triggers(connection: "psycopg.Connection[Any]") -> None:
         raise Unusable(
             "session_replication_role is set so that triggers don't fire; reset it for this database, role and server"
         ) from None
-
-
-@contextmanager
-def kept(connection: "psycopg.Connection[Any]", frozen_after_s: float) -> Iterator[Callable[[], None]]:
-    """Keep a session that is ended when nothing was said for `frozen_after_s`, for as long as this process runs.
-
-    Gives a function that raises psycopg.OperationalError when the session, and so what it locked, was lost.
-    """
-    ended = threading.Event()
-
-    def say() -> None:
-        with suppress(psycopg.Error):  # `held` finds that out, too
-            while not ended.wait(frozen_after_s / 4):
-                connection.execute("SELECT 1")
-
-    def held() -> None:
-        connection.execute("SELECT 1")
-
-    speaker = threading.Thread(target=say, name="keeps-its-lock", daemon=True)
-    speaker.start()
-    try:
-        yield held
-    finally:
-        ended.set()
-        speaker.join()
 
 
 def _milliseconds(seconds: float) -> int:

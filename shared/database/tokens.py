@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from shared.database import locks, session
+from shared.database import leases, locks
 from shared.database.engine import Database, Row
 from shared.database.statements import statements
 from shared.domain.records import StoredToken
@@ -25,8 +26,8 @@ class StoredTokens:
     login_s: a log-in that takes longer loses its right to be the only one.
     """
 
-    def __init__(self, database: Database, database_url: str, keys: Sequence[str], *, login_s: float = LOGIN_S) -> None:
-        self._database, self._url, self._login_s = database, database_url, login_s
+    def __init__(self, database: Database, keys: Sequence[str], *, login_s: float = LOGIN_S) -> None:
+        self._database, self._login_s = database, login_s
         self._replaces: dict[str, int] = {}  # the version that a log-in under way found, 0 for none
         self._cipher = MultiFernet([Fernet(key) for key in keys])
 
@@ -74,33 +75,22 @@ class StoredTokens:
             )
 
     def try_login_lock(self, provider: str) -> Callable[[], None] | None:
-        """The fleet's log-in lock, on a connection of its own so that no pool or transaction waits on HTTP.
+        """The fleet's log-in lock: a lease, so that no connection or transaction waits on HTTP.
 
-        Gives a function that releases it, or None when someone else holds it. A killed holder frees it, one that
-        stands still loses it after `login_s`; what it saves later replaces no newer token.
+        Gives a function that releases it, or None when someone else holds it. A killed holder frees it within seconds,
+        one that stands still, too, one that takes long after `login_s`; what it saves later replaces no newer token.
         """
-        key = locks.of_name(f"settlepipe login {provider}")
-        with self._database.connection() as pooled:  # whoever waits asks again and again: no new connection for that
-            row = pooled.execute(_SQL["held"], (locks.LOGIN, key)).fetchone()
-            if row and row["held"]:
-                return None
-        connection = session.connect(self._url, "settlepipe log-in", idle_s=self._login_s)
-        try:
-            locked = connection.execute("SELECT pg_try_advisory_lock(%s, %s::int)", (locks.LOGIN, key)).fetchone()
-            if not (locked and locked[0]):
-                connection.close()
-                return None
-            version = connection.execute("SELECT version FROM tokens WHERE provider = %s", (provider,)).fetchone()
-        except BaseException:
-            connection.close()
-            raise
-        self._replaces[provider] = version[0] if version else 0
-
-        def release() -> None:
-            self._replaces.pop(provider, None)
-            connection.close()
-
-        return release
+        with self._database.connection() as connection:
+            lease = leases.take(connection, locks.login(provider), min(self._login_s, leases.LENGTH_S))
+        if lease is None:
+            return None
+        with ExitStack() as held:
+            held.enter_context(leases.kept(self._database, lease, self._login_s))
+            with self._database.connection() as connection:
+                row = connection.execute("SELECT version FROM tokens WHERE provider = %s", (provider,)).fetchone()
+            self._replaces[provider] = row["version"] if row else 0
+            held.callback(self._replaces.pop, provider, None)
+            return held.pop_all().close
 
 
 def _token(row: Row, token: Mapping[str, Any]) -> StoredToken:

@@ -8,8 +8,3 @@ ON CONFLICT (provider) DO UPDATE SET version = t.version + 1, token = excluded.t
     after_refusal = excluded.after_refusal, saved_at = clock()
 WHERE %s::bigint IS NULL OR t.version = %s
 RETURNING version, refused, after_refusal, 0::float8 AS age_s
-
--- name: held
-SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND granted
-    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-    AND classid::bigint = %s AND objid::bigint = %s & 4294967295) AS held

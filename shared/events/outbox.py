@@ -39,11 +39,17 @@ WITH p AS (
 {_TOLD}"""
 
 
-def begin(connection: Connection) -> Turn:
-    """Take the relay's turn: whoever had it before can note nothing more. The caller holds the relays' lock."""
-    row = connection.execute(_SQL["begin"]).fetchone()
-    assert row is not None  # noqa: S101 - an upsert without a condition always returns its row
-    return Turn(row["turn"], row["entry_id"])
+def begin(connection: Connection, number: int) -> Turn | None:
+    """Take the relay's turn: whoever had it before under a lower number can note nothing more. None: under a higher
+    one somebody else has it. number: of the caller's lease."""
+    row = connection.execute(_SQL["begin"], {"turn": number}).fetchone()
+    return None if row is None else Turn(row["turn"], row["entry_id"])
+
+
+def newest_turn(connection: Connection) -> int:
+    """The number of the last turn that was taken; 0 before the first."""
+    row = connection.execute("SELECT turn FROM relay_position").fetchone()
+    return row["turn"] if row else 0
 
 
 def pending(connection: Connection, limit: int) -> list[Row]:

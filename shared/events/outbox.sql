@@ -15,8 +15,8 @@ SELECT e.id, e.event_id, e.type, e.subject, e.data::text AS data, e.created_at,
 FROM chosen JOIN events e USING (id) ORDER BY e.id
 
 -- name: begin
-INSERT INTO relay_position AS r (turn) VALUES (1)
-ON CONFLICT (one) DO UPDATE SET turn = r.turn + 1 RETURNING turn, entry_id
+INSERT INTO relay_position AS r (turn) VALUES (%(turn)s)
+ON CONFLICT (one) DO UPDATE SET turn = excluded.turn WHERE r.turn <= excluded.turn RETURNING turn, entry_id
 
 -- name: carried
 -- A replay that was asked for meanwhile keeps its own beginning.

@@ -11,10 +11,43 @@ from shared.messaging.replies import flat, pairs
 
 EVENTS = "settlepipe:events"
 EVENT_FIELD = "event"
+TURN = "settlepipe:events:turn"  # the highest number under which a relay has written, or would
 SCHEMA = "urn:settlepipe:schema:event:1"  # `settlepipe schema event` prints it
 BEFORE_DATA = ', "data": '  # the last field: it is told to the byte
+_MOST_TURNS = 2**53
 _TRIM_ROUNDS = 10  # at once; XTRIM takes about 10,000 entries at a time
 _TRIM_LEAST = 1000  # a round that takes fewer was the last
+
+
+def begin(client: "redis.Redis", turn: int) -> bool:
+    """From now on nobody writes under a lower number than `turn`. False: somebody has begun under a higher one.
+
+    Raises redis.RedisError.
+    """
+    with client.pipeline(transaction=True) as pipeline:
+        while True:
+            pipeline.watch(TURN)  # type: ignore[no-untyped-call]
+            found = _turn(pipeline)
+            if found >= turn:
+                return found == turn
+            pipeline.multi()
+            pipeline.set(TURN, turn)
+            try:
+                pipeline.execute()
+            except redis.WatchError:
+                continue
+            return True
+
+
+def newest_turn(client: "redis.Redis") -> int:
+    """The highest number that any relay has begun under, as far as the broker remembers; 0: none."""
+    return _turn(client)
+
+
+def _turn(client: Any) -> int:
+    text = client.get(TURN) or b""
+    found = int(text) if text.isdigit() else 0
+    return found if found < _MOST_TURNS else 0  # nobody's: it would stop every relay for ever
 
 
 def publish(
@@ -22,20 +55,22 @@ def publish(
     events: Sequence[Mapping[str, Any]],
     keep_s: float,
     after: str | None = None,
+    *,
     keep_entries: int | None = None,
+    turn: int | None = None,
 ) -> str | None:
     """Trim the events stream, then add events (rows of the outbox) in order; the id of the last entry.
 
     None, and nothing is written, when the stream's last entry is another one than `after` (where that is given): it
-    was wiped, or somebody else wrote. The look and the writing are one step: a process that was frozen between them
-    writes nothing. Raises redis.RedisError.
+    was wiped, or somebody else wrote; or when another relay has begun under a higher number than `turn`. The look and
+    the writing are one step: a process that was frozen between them writes nothing. Raises redis.RedisError.
     """
     trim(client, keep_s, keep_entries)
     with client.pipeline(transaction=True) as pipeline:
         if after is not None:
-            # What changes the stream after this look, or a new connection, makes the transaction fail.
-            pipeline.watch(EVENTS)  # type: ignore[no-untyped-call]
-            if _last_id(pipeline) != after:
+            # What changes either after this look, or a new connection, makes the transaction fail.
+            pipeline.watch(EVENTS, TURN)  # type: ignore[no-untyped-call]
+            if _last_id(pipeline) != after or (turn is not None and _turn(pipeline) > turn):
                 return None
             pipeline.multi()
         for event in events:

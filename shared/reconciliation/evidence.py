@@ -18,8 +18,10 @@ def use(runtime: Runtime, run: Reconciliation) -> int:
     """
     with runtime.database.connection() as connection:
         shown = store.shown(connection, run)
-        for start in range(0, len(shown), _BATCH):
+    for start in range(0, len(shown), _BATCH):
+        with runtime.database.transaction() as connection:
             store.applied(connection, run, shown[start : start + _BATCH])
+    with runtime.database.connection() as connection:
         if shown:
             connection.execute("SELECT analyze_checks()")  # what was just written is looked for next
         count = store.used(connection, run)

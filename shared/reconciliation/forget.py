@@ -1,6 +1,5 @@
 """forget: delete the lines that were compared long ago; what was found stays. Dying leaves the rest to the next run."""
 
-from shared import process
 from shared.reconciliation.store import nights
 from shared.reconciliation.turn import turn
 from shared.runtime import Runtime
@@ -8,6 +7,5 @@ from shared.runtime import Runtime
 
 def forget_lines(runtime: Runtime, provider: str) -> int:
     """Delete the lines of this provider's runs that are older than the setting; how many. Raises turn.Busy."""
-    settings = runtime.settings
-    with turn(process.database_url(settings), provider, settings.frozen_after_s):
-        return nights.forget_lines(runtime.database, provider, settings.report.keep_lines_days)
+    with turn(runtime.database, provider):
+        return nights.forget_lines(runtime.database, provider, runtime.settings.report.keep_lines_days)

@@ -21,7 +21,6 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from shared import process
 from shared.database import clock
 from shared.domain.discrepancies import Reconciliation
 from shared.domain.records import Period
@@ -82,15 +81,15 @@ def reconcile(
     folder: for its files, else `<day>/<provider>` where all reports are, and where those of all machines are. index:
     the folder of folders whose index page is written anew; where all reports are when no folder is given.
     again: compare the same lines anew, if they were compared. locale, language, csv_locale: as `report.write` has them.
-    Raises turn.Busy, NotCompared; psycopg.OperationalError when PostgreSQL went away: start again.
+    Raises turn.Busy, NotCompared; psycopg.OperationalError when PostgreSQL went away or the turn was lost: start again.
     """
     shared = folder is None
     if folder is None:
         index = reports(runtime)
         folder = index / day.isoformat() / provider
     language = language or runtime.settings.report.language
-    url, frozen_after_s = process.database_url(runtime.settings), runtime.settings.frozen_after_s
-    with turn(url, provider, frozen_after_s) as held, bound(provider=provider):
+    with turn(runtime.database, provider) as mine, bound(provider=provider):
+        runtime, held = replace(runtime, database=mine.database), mine.held
         run = _opened(runtime, provider, day, again)
         if again or run.state != "done":
             run = _compared(runtime, run, held, again, progress)
@@ -109,7 +108,7 @@ def reconcile(
         held()
         tell.mail(runtime, outcome, locale, language)
         held()
-        with runtime.database.connection() as connection:
+        with runtime.database.transaction() as connection:
             nights.finish(connection, run.id, tell.summary(outcome))
     log.info("books compared", day=day.isoformat(), lines=run.lines, fresh=fresh, open=outcome.open)
     return outcome

@@ -252,7 +252,7 @@ def noted(database: "psycopg.Connection[Any]") -> int:
 def test_a_frozen_relay_loses_its_turn_and_writes_nothing_when_it_wakes(
     place: Place, client: "redis.Redis", database: Any
 ) -> None:
-    short = {"_FROZEN_S": 1.5, "_AWAY_S": 0.1}
+    short = {"_LEASE_S": 1.5, "_AWAY_S": 0.1}
     with (
         lone.running("worker.intake", *place),
         lone.running("scheduler.relay", *place, short) as first,
@@ -267,13 +267,35 @@ def test_a_frozen_relay_loses_its_turn_and_writes_nothing_when_it_wakes(
             first.signal(signal.SIGCONT)
             put(client, "mtn", "m6")
             wait_until(lambda: noted(database) == 7, "it still does", 15)
-            wait_until(lambda: first.said("PostgreSQL does not answer"), "the woken one lost its session")
+            wait_until(lambda: first.said("another relay has the turn"), "the woken one lost its lease")
             second.kill()
             put(client, "mtn", "m7")
             wait_until(lambda: noted(database) == 8, "and it waits for the next turn", 15)
     told = events_of(client)
     assert len(told) == 8, "each event once: the woken one noticed"
     assert told == sorted(told, key=lambda event: int(event.partition("-")[0]))
+
+
+def test_a_killed_relay_is_followed_by_the_next_and_one_that_ends_at_once(
+    place: Place, client: "redis.Redis", database: Any
+) -> None:
+    lease = {"_LEASE_S": 4.0, "_AWAY_S": 0.1}
+    with (
+        lone.running("worker.intake", *place),
+        lone.running("scheduler.relay", *place, lease) as first,
+        lone.running("scheduler.relay", *place, lease) as second,
+    ):
+        put(client, "mtn", "m0")
+        wait_until(lambda: noted(database) == 1, "one of them has the turn")
+        first.kill()
+        put(client, "mtn", "m1")
+        wait_until(lambda: noted(database) == 2, "the other one carries on", 30)
+        with lone.running("scheduler.relay", *place, lease):
+            second.signal(signal.SIGTERM)
+            second.process.wait(30)
+            put(client, "mtn", "m2")
+            wait_until(lambda: noted(database) == 3, "the lease was given back", 3)
+    assert len(events_of(client)) == 3
 
 
 @pytest.mark.only_large

@@ -23,7 +23,7 @@ TIMEOUT_S = 300
 def member(database_url: str, settings: dict[str, Any], key: str, barrier: Barrier, answers: "Queue[str]") -> None:
     """One process of the fleet: its threads call at the same moment, once for each round."""
     database = Database(database_url, pool_size=4)
-    connected = connect("billcenter", Settings.model_validate(settings), StoredTokens(database, database_url, [key]))
+    connected = connect("billcenter", Settings.model_validate(settings), StoredTokens(database, [key]))
 
     def call() -> None:
         for _ in range(2):

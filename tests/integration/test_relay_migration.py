@@ -20,7 +20,7 @@ def test_the_relays_position_is_kept_there_and_back(servers: Servers) -> None:
         connection.execute("INSERT INTO relay_position (entry_id) VALUES ('7-0')")
         connection.execute("INSERT INTO events (event_id, type, subject, data) VALUES ('1-1', 't', 's', '{}')")
         migrate.upgrade(url)
-        assert outbox.begin(connection) == outbox.Turn(1, "7-0")
+        assert outbox.begin(connection, 1) == outbox.Turn(1, "7-0")
         row = connection.execute("SELECT clock() - interval '1 h' AS t").fetchone()
         assert row is not None
         assert outbox.replay(connection, row["t"]) == 1

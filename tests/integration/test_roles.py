@@ -65,7 +65,7 @@ def test_payments_a_night_its_end_and_the_archive_need_rows_alone(world: World) 
 
     world.execute("UPDATE reconciliations SET state = 'done', finished_at = clock()")
     world.advance(100 * DAY_S)
-    with turn(world.url, night.provider, 30):
+    with turn(world.runtime.database, night.provider):
         assert nights.forget_lines(world.runtime.database, night.provider, 90) > 0
     assert world.rows("SELECT FROM pg_class WHERE relname ~ 'reconciled_payments_'") == []
 

@@ -29,7 +29,6 @@ from tests.support.workers import LANE, Lane, lane
 
 pytestmark = [pytest.mark.large, pytest.mark.timeout(1500)]
 EACH, RATE_PER_S, A_TIME = sized(60, 300), 60, 6
-MINE = version.known()[-1]
 FIRST, SECOND, THIRD, LAST = releases.numbered(4)
 _BOTH = 'op.execute("ALTER TABLE {0} ADD COLUMN made_up text; ALTER TABLE archive.{0} ADD COLUMN made_up text")'
 # What the code before doesn't fill is refused from then on: if it still ran, it would be noticed.

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shared import lanes
-from shared.database import locks
+from shared.database import leases, locks
 from shared.database.engine import Connection
 from shared.database.statements import statements
 from shared.runtime import LIFE
@@ -45,15 +45,14 @@ def standing(connection: Connection, rates: Mapping[str, float | None]) -> Stand
     """How these lanes stand, and all else. rates: of each lane, in payments a second; None: without. Belongs into a
     `snapshot`; takes milliseconds."""
     store = connection.execute(_SQL["store"]).fetchone()
-    relay = connection.execute(_SQL["relay"], {"key": locks.RELAY}).fetchone()
-    assert store is not None and relay is not None  # noqa: S101, PT018 - the migrations put the one there
+    assert store is not None  # noqa: S101 - the migrations put it there
     oldest = connection.execute(_SQL["oldest_event"]).fetchone()
     return Standing(
         epoch=store["epoch"],
         held=store["held"],
         beat_s=max(0.0, store["beat_s"]),
         lanes=_lanes(connection, rates),
-        relay_active=relay["active"],
+        relay_active=leases.live(connection, locks.RELAY),
         oldest_event_s=max(0.0, oldest["oldest_s"]) if oldest else 0.0,
     )
 

@@ -16,9 +16,6 @@ WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
     AND starts_with(a.application_name, %(prefix)s)
 GROUP BY a.application_name
 
--- name: relay
-SELECT worker_alive(%(key)s) AS active
-
 -- name: oldest_event
 SELECT extract(epoch FROM clock() - created_at)::float8 AS oldest_s FROM events WHERE pending ORDER BY id LIMIT 1
 

@@ -120,7 +120,7 @@ def test_a_list_is_refreshed_though_its_lease_or_its_date_lies_ahead(world: Worl
 
 
 def test_a_token_that_was_saved_then_has_no_age_below_nothing(world: World) -> None:
-    tokens = StoredTokens(world.runtime.database, world.url, [KEY])
+    tokens = StoredTokens(world.runtime.database, [KEY])
     ahead(world, lambda: tokens.save("safe", {"access": "made-up"}, False))
     kept = tokens.read("safe")
     assert kept is not None

@@ -13,13 +13,16 @@ import redis
 
 from scheduler import relay as relay_module
 from scheduler.relay import relay
-from shared.database import session
-from shared.database.engine import Database, driver_url
+from shared.database import leases, locks, session
+from shared.database.engine import Database
+from shared.database.leases import LeaseLost
 from shared.events import outbox
 from shared.messaging import broker, events_stream
 from tests.support.bank import until
 from tests.support.contract import assert_kept
 from tests.support.flow import APPLIED, LOOK, NO, NOT_SENT, OK, UNCLEAR, World
+
+FAR = 1_000_000  # a number that no relay of a test gets to by itself
 
 
 @pytest.fixture
@@ -29,22 +32,24 @@ def client(broker_url: str) -> Iterator["redis.Redis"]:
 
 
 @contextmanager
-def relaying(world: World, client: Any, dies_of: str = "") -> Iterator[None]:
-    """A relay for the length of the block, which must end of nothing else than `dies_of`."""
+def relaying(world: World, client: Any, dies_of: str = "") -> Iterator[threading.Thread]:
+    """A relay for the length of the block, which must end of nothing else than `dies_of`. Gives its thread."""
     stop, failures = threading.Event(), [""]
     database = Database(world.url, pool_size=1)
 
     def run() -> None:
-        with psycopg.connect(driver_url(world.url), autocommit=True) as lock:
-            try:
-                relay(database, lock, client, world.runtime.settings, stop)
-            except Exception as error:
-                failures[0] = str(error)
+        lease = relay_module._wait_for_turn(database, client, stop)
+        assert lease is not None
+        try:
+            relay(database, lease, client, world.runtime.settings, stop)
+        except Exception as error:
+            failures[0] = str(error)
+        relay_module._given_back(database, lease)
 
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        yield
+        yield thread
     finally:
         stop.set()
         thread.join(120)
@@ -165,34 +170,55 @@ def test_a_wiped_stream_replays_24_hours(world: World, client: "redis.Redis") ->
     assert len(carried(world, client)) == 2
 
 
-def test_a_relay_without_its_lock_writes_nothing(world: World, client: "redis.Redis") -> None:
+def test_a_relay_that_lost_its_lease_writes_nothing(world: World, client: "redis.Redis") -> None:
     world.settled("safe", OK)
-    lock = psycopg.connect(driver_url(world.url), autocommit=True)
-    lock.close()
     database = Database(world.url, pool_size=1)
-    with pytest.raises(psycopg.OperationalError):
-        relay(database, lock, client, world.runtime.settings, threading.Event())
+    lease = relay_module._wait_for_turn(database, client, threading.Event())
+    assert lease is not None
+    world.advance(2 * lease.length_s)
+    carried(world, client)
+    before = len(on(client))
+    world.settled("safe", OK)
+    with pytest.raises(LeaseLost):
+        relay(database, lease, client, world.runtime.settings, threading.Event())
     database.dispose()
-    assert on(client) == []
+    assert len(on(client)) == before
 
 
-def test_one_relay_is_active_at_a_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_relay_is_active_at_a_time(world: World, client: "redis.Redis", monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relay_module, "_AWAY_S", 0.01)
     stop, turn = threading.Event(), threading.Event()
-    with psycopg.connect(driver_url(world.url), autocommit=True) as first:
-        relay_module._wait_for_turn(first, stop)
-        second = psycopg.connect(driver_url(world.url), autocommit=True)
+    database = world.runtime.database
+    first = relay_module._wait_for_turn(database, client, stop)
+    assert first is not None
 
-        def wait() -> None:
-            relay_module._wait_for_turn(second, stop)
-            turn.set()
+    def wait() -> None:
+        assert relay_module._wait_for_turn(database, client, stop) is not None
+        turn.set()
 
-        waiting = threading.Thread(target=wait)
-        waiting.start()
-        assert not turn.wait(0.2)
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    assert not turn.wait(0.2)
+    relay_module._given_back(database, first)
     assert turn.wait(120)
     waiting.join(120)
-    second.close()
+
+
+def test_a_relay_of_the_release_before_keeps_its_turn_and_gets_it_back(world: World, client: "redis.Redis") -> None:
+    """It knows a session lock alone, and takes one number more than it finds."""
+    database = world.runtime.database
+    with session.connect(world.url, "an older relay") as older:
+        older.execute("SELECT pg_advisory_lock(7310587404)")
+        with database.connection() as connection:
+            assert leases.take(connection, locks.RELAY) is None
+    world.settled("safe", OK)
+    with relaying(world, client, dies_of=LeaseLost("relay").args[0]) as newer:
+        until(lambda: world.value("SELECT count(*) FROM events WHERE NOT pending"), 2)
+        world.execute("UPDATE relay_position SET turn = turn + 1")
+        world.settled("safe", OK)
+        until(newer.is_alive, False)  # what it wrote is not noted
+    assert world.value("SELECT count(*) FROM events WHERE pending") == 2
+    assert [e["id"] for e in carried(world, client)][-2:] == ["2-1", "2-2"], "under a number above the older one's"
 
 
 def test_events_can_be_replayed_since_a_time(world: World, client: "redis.Redis") -> None:
@@ -346,7 +372,8 @@ def test_a_relay_that_was_overtaken_between_asking_and_writing_writes_and_notes_
     carried(world, client)
     world.settled("safe", OK)
     with world.runtime.database.connection() as connection:
-        frozen, last = outbox.begin(connection), events_stream.last_id(client)
+        frozen, last = outbox.begin(connection, FAR), events_stream.last_id(client)
+        assert frozen is not None
         batch = outbox.pending(connection, 10)
         assert [event["event_id"] for event in batch] == ["2-1", "2-2"]
         world.settled("safe", OK)
@@ -356,6 +383,51 @@ def test_a_relay_that_was_overtaken_between_asking_and_writing_writes_and_notes_
         entry_id = events_stream.publish(client, batch, 600)
         assert entry_id is not None
         assert not outbox.carried(connection, [event["id"] for event in batch], entry_id, frozen.number)
+
+
+def test_a_relay_with_a_lower_number_writes_nothing_though_the_stream_is_as_it_left_it(
+    world: World, client: "redis.Redis"
+) -> None:
+    world.settled("safe", OK)
+    with world.runtime.database.connection() as connection:
+        batch, last = outbox.pending(connection, 10), events_stream.last_id(client)
+        assert events_stream.begin(client, 7)
+        assert outbox.begin(connection, 7) is not None
+        assert events_stream.begin(client, 8)
+        assert outbox.begin(connection, 8) is not None
+        assert events_stream.publish(client, batch, 600, after=last, turn=7) is None
+        assert not events_stream.begin(client, 7)
+        assert outbox.begin(connection, 7) is None
+        assert events_stream.publish(client, batch, 600, after=last, turn=8) is not None
+        assert client.xlen(events_stream.EVENTS) == 2
+
+
+def test_a_relay_that_is_overtaken_between_its_look_and_its_writing_writes_nothing(
+    world: World, client: "redis.Redis", broker_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Overtaken by one that has begun, and has written nothing yet: the stream alone shows nothing of it."""
+    world.settled("safe", OK)
+    as_event = events_stream.cloud_event
+
+    def frozen_meanwhile(event: Any) -> str:
+        assert events_stream.begin(other, 8)
+        return as_event(event)
+
+    with world.runtime.database.connection() as connection, broker.connect(broker_url) as other:
+        batch, last = outbox.pending(connection, 10), events_stream.last_id(client)
+        assert events_stream.begin(client, 7)
+        monkeypatch.setattr(events_stream, "cloud_event", frozen_meanwhile)
+        assert events_stream.publish(client, batch, 600, after=last, turn=7) is None
+    assert on(client) == []
+
+
+def test_a_database_that_forgot_the_newest_number_gets_a_higher_one_from_the_stream(
+    world: World, client: "redis.Redis"
+) -> None:
+    assert events_stream.begin(client, FAR)
+    world.settled("safe", OK)
+    assert len(carried(world, client)) == 2
+    assert events_stream.newest_turn(client) == FAR + 1 == world.value("SELECT turn FROM relay_position")
 
 
 def test_what_somebody_else_wrote_to_the_stream_stops_nothing(world: World, client: "redis.Redis") -> None:

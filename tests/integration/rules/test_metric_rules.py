@@ -11,7 +11,7 @@ from scheduler import job_runs
 from scheduler.exporter import page
 from scheduler.job_runs import Planned
 from shared import lanes
-from shared.database import clock, locks, session
+from shared.database import clock, leases, locks
 from shared.database import store as whole
 from shared.database.store import Seen
 from shared.events import outbox
@@ -168,7 +168,8 @@ def test_the_outbox_says_how_far_the_relay_is_behind(world: World) -> None:
     assert found["events_pending",] == 2
     assert found["events_pending_oldest_seconds",] == pytest.approx(70, abs=30)
     with world.runtime.database.connection() as connection:
-        turn = outbox.begin(connection)
+        turn = outbox.begin(connection, 1)
+        assert turn is not None
         events = outbox.pending(connection, 50)
         outbox.carried(connection, [event["id"] for event in events], "1-1", turn.number)
     found = told(world)
@@ -204,9 +205,16 @@ def test_a_worker_counts_for_the_lanes_that_it_serves_while_it_lives(world: Worl
 
 def test_a_relay_that_has_the_turn_is_seen(world: World) -> None:
     assert told(world)["relay_active",] == 0
-    with session.connect(world.url, "a relay") as lock:
-        lock.execute("SELECT pg_advisory_lock(%s)", (locks.RELAY,))
+    with world.runtime.database.connection() as connection:
+        lease = leases.take(connection, locks.RELAY)
+        assert lease is not None
         assert told(world)["relay_active",] == 1
+        world.advance(lease.length_s)
+        assert told(world)["relay_active",] == 0, "it was killed"
+        leases.renew(connection, lease)
+        assert told(world)["relay_active",] == 1
+        leases.give_back(connection, lease)
+        assert told(world)["relay_active",] == 0
 
 
 def test_a_held_store_and_a_heart_that_stopped_are_told(world: World) -> None:

@@ -9,12 +9,14 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
+from shared.database import leases, locks
+from shared.database.leases import LeaseLost
 from shared.domain.records import BookLine
 from shared.reconciliation import run as night
 from shared.reconciliation import tell
 from shared.reconciliation.store import nights, runs
 from shared.reconciliation.tell import Outcome
-from shared.reconciliation.turn import Busy, turn
+from shared.reconciliation.turn import Busy, Turn, turn
 from shared.runtime import Runtime
 from shared.settings.reporting import ReportSettings
 from tests.support.flow import World
@@ -55,21 +57,72 @@ def test_a_day_is_from_midnight_to_midnight_where_the_provider_is() -> None:
 
 
 def test_one_process_at_a_time_compares_a_providers_books(world: World) -> None:
-    with turn(world.url, "safe") as held:
-        held()
-        with pytest.raises(Busy, match="safe are being compared"), turn(world.url, "safe"):
+    database = world.runtime.database
+    with turn(database, "safe", 1) as mine:
+        mine.held()
+        with pytest.raises(Busy, match="safe are being compared"), turn(database, "safe", 1):
             pass
-        with turn(world.url, "other"):
+        with turn(database, "other"):
             pass
-    with turn(world.url, "safe"):
+    with turn(database, "safe"):
         pass
 
 
 def test_a_lost_turn_is_noticed(world: World) -> None:
-    with turn(world.url, "safe") as held:
-        world.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = 715829")
-        with pytest.raises(psycopg.OperationalError):
-            held()
+    with turn(world.runtime.database, "safe") as mine:
+        overtaken(world)
+        with pytest.raises(LeaseLost):
+            mine.held()
+
+
+def test_a_turn_outlives_its_sessions(world: World) -> None:
+    """As when PostgreSQL is restarted."""
+    with turn(world.runtime.database, "safe", 5) as mine:
+        assert world.rows(
+            """SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+            WHERE application_name = 'settlepipe night' AND datname = current_database()"""
+        )
+        mine.held()
+        with pytest.raises(Busy), turn(world.runtime.database, "safe"):
+            pass
+
+
+def overtaken(world: World) -> None:
+    """Another one has the turn, as if its holder had stood still."""
+    world.execute("UPDATE leases SET until = clock()")
+    with world.runtime.database.connection() as connection:
+        assert leases.take(connection, locks.night("safe")) is not None
+
+
+def finish_while_overtaken(world: World, run_id: int, mine: Turn, isolation: str) -> None:
+    with mine.database.transaction() as connection:
+        connection.execute(f"SET TRANSACTION ISOLATION LEVEL {isolation}".encode())
+        assert nights.finish(connection, run_id, {"day": "made up"})
+        overtaken(world)
+
+
+@pytest.mark.parametrize(
+    ("isolation", "error"),
+    [("READ COMMITTED", LeaseLost), ("REPEATABLE READ", psycopg.errors.SerializationFailure)],
+)
+def test_a_lost_turn_commits_nothing(world: World, isolation: str, error: type[Exception]) -> None:
+    run_id = opened(world)
+    compared(world, run_id)
+    with turn(world.runtime.database, "safe") as mine, pytest.raises(error):
+        finish_while_overtaken(world, run_id, mine, isolation)
+    assert told(world) == []
+
+
+def test_whoever_takes_the_turn_waits_for_what_commits_in_it(world: World) -> None:
+    database = world.runtime.database
+    with turn(database, "safe") as mine, mine.database.transaction() as holder, database.connection() as other:
+        holder.execute("SELECT FROM lease_numbers FOR SHARE")  # as at its end
+        world.execute("UPDATE leases SET until = clock()")
+        other.execute("SET statement_timeout = 200")
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            leases.take(other, locks.night("safe"))
+        other.execute("RESET statement_timeout")
+        mine.held()
 
 
 def test_a_run_is_told_once(world: World) -> None:

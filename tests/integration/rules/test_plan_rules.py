@@ -101,7 +101,8 @@ def a_day(world: World) -> None:
     end_unsendable(runtime)
     release.free_invoices(runtime)
     with runtime.database.connection() as connection:
-        turn = outbox.begin(connection)
+        turn = outbox.begin(connection, 1)
+        assert turn is not None
         events = outbox.pending(connection, 50)
         outbox.carried(connection, [event["id"] for event in events], "1-1", turn.number)
         outbox.end_replay(connection, turn.number)

@@ -25,7 +25,7 @@ def refused(_last: object) -> object:
 def with_token(world: World, ends_in_s: float | None) -> tuple[Runtime, TokenSource]:
     """A runtime whose lane `safe` has a token that ends then (None: none), and can't log in any more; the tokens of
     another process."""
-    store = StoredTokens(world.runtime.database, world.url, [KEY])
+    store = StoredTokens(world.runtime.database, [KEY])
     if ends_in_s is not None:
         expires_at = datetime.now(UTC).timestamp() + ends_in_s
         saved: StoredToken = store.save("safe", {"access": "made-up", "expires_at": expires_at}, False)

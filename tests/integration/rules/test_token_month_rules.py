@@ -105,7 +105,7 @@ def processes(world: World, url: str, key: str) -> Iterator[list[Connected]]:
     )
     pools = [Database(world.url, pool_size=2) for _ in range(PROCESSES)]
     try:
-        yield [connect("billcenter", settings, StoredTokens(pool, world.url, [key])) for pool in pools]
+        yield [connect("billcenter", settings, StoredTokens(pool, [key])) for pool in pools]
     finally:
         for pool in pools:
             pool.dispose()

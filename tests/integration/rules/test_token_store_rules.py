@@ -10,7 +10,7 @@ TOKEN = {"access": "made-up-token", "expires_at": 2_000_000_000.0, "refresh": No
 
 
 def store(world: World, *keys: str) -> StoredTokens:
-    return StoredTokens(world.runtime.database, world.url, keys)
+    return StoredTokens(world.runtime.database, keys)
 
 
 def test_a_token_is_kept_encrypted(world: World) -> None:

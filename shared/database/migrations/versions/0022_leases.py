@@ -1,0 +1,17 @@
+"""What only one may do is held by rows with leases, which hold behind a pooler as they do without one."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0022"
+down_revision = "0020"
+half = "pre"
+
+
+def upgrade() -> None:
+    op.execute(Path(__file__).with_suffix(".sql").read_text("utf-8").replace(":", r"\:"))
+
+
+def downgrade() -> None:
+    op.execute("DROP TABLE lease_numbers, leases")
