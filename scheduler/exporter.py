@@ -76,7 +76,7 @@ def main() -> None:
     stop = process.start("metrics", settings)
     if settings.metrics_port is None:
         raise SettingsError("SETTLEPIPE_METRICS_PORT is not set; set it to the port that Prometheus scrapes")
-    gathering = Gathering(settings, process.database_url(settings), process.broker(settings))
+    gathering = Gathering(settings, process.broker(settings))
     server = Server(
         (settings.metrics_address, settings.metrics_port),
         application(gathering),

@@ -16,7 +16,7 @@ import redis
 
 from scheduler.late import late
 from scheduler.schedule import jobs_of
-from shared.database.engine import Database
+from shared import process
 from shared.metrics import families, read
 from shared.metrics.families import Sample
 from shared.metrics.read import Counted
@@ -68,9 +68,9 @@ class Count:
 class Gathering:
     """The servers' answers to a scrape. lanes: the providers that are on and take payments."""
 
-    def __init__(self, settings: Settings, database_url: str, client: "redis.Redis") -> None:
+    def __init__(self, settings: Settings, client: "redis.Redis") -> None:
         self._settings, self._client = settings, client
-        self._database = Database(database_url, pool_size=2, application="settlepipe metrics")  # one for each question
+        self._database = process.database(settings, 2, "settlepipe metrics")  # one for each question
         on = [name for name in REGISTRATIONS if settings.provider(name).base_url]
         self.lanes = [name for name in on if REGISTRATIONS[name].operations]
         self._table = jobs_of(on)

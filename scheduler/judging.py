@@ -26,7 +26,7 @@ _STATEMENT_S = 30.0
 
 def begin(runtime: Runtime, stop: threading.Event) -> None:
     """Judge from now on, until `stop` is set."""
-    database = Database(process.database_url(runtime.settings), pool_size=1, application="settlepipe alerts")
+    database = process.database(runtime.settings, 1, "settlepipe alerts")
     table = jobs_of(list(runtime.connected))
     looking = Looking(process.broker(runtime.settings), sorted(runtime.settings.intake.sources))
     step = partial(_look, runtime, database, table, looking)

@@ -41,7 +41,7 @@ def main() -> None:
     settings = load_settings()
     stop = process.start("relay", settings)
     client = process.broker(settings)
-    database = Database(process.database_url(settings), pool_size=1, application="settlepipe relay")
+    database = process.database(settings, 1, "settlepipe relay")
     upkeep, seen = Upkeep(client, settings), Seen()
     process.patiently(lambda: process.right_servers(settings), stop)
     health.has_turn(False)

@@ -19,7 +19,7 @@ def begin(runtime: Runtime, stop: threading.Event) -> None:
     """Send from now on, until `stop` is set. A thread that is waiting for an answer then is left behind: what it was
     sending is sent again when its lease ends."""
     for way in ways(runtime.settings.alerts).values():
-        database = Database(process.database_url(runtime.settings), pool_size=1, application=f"settlepipe {way.name}")
+        database = process.database(runtime.settings, 1, f"settlepipe {way.name}")
         given = (runtime, database, way, stop)
         threading.Thread(target=_keep_telling, args=given, name=f"tells by {way.name}", daemon=True).start()
 

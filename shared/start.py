@@ -7,7 +7,7 @@ import psycopg
 
 from shared import lanes, process
 from shared.database import session, store, version
-from shared.database.engine import Connection, Database
+from shared.database.engine import Connection
 from shared.database.store import Seen, Store
 from shared.database.tokens import StoredTokens
 from shared.directory.views import CachedDirectory
@@ -28,11 +28,12 @@ def start(settings: Settings, *, sends: bool = False, pool_size: int = 8, lanes_
     sends: the process will claim payments and holds a sign of life, which names the lanes that it serves.
     """
     url = process.database_url(settings)
-    database = Database(url, pool_size, frozen_after_s=settings.frozen_after_s)
+    database = process.database(settings, pool_size, "settlepipe")
     registrations, seen = registry.REGISTRATIONS, Seen()
     try:
         with database.connection() as connection:
             version.require(connection)
+            process.right_pooler(settings)
             lanes.ensure(connection, sorted(registrations))
             _remember(connection, settings, seen)
     except session.Unusable as error:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
 from shared import health, process
-from shared.database.engine import AWAY, Database
+from shared.database.engine import AWAY
 from shared.follow_ups import delivery
 from shared.settings import SettingsError, load_settings
 from shared.settings.sections import UbillSettings
@@ -54,7 +54,7 @@ def main() -> None:
     """Run until SIGTERM or SIGINT: what is being answered is answered first."""
     settings = load_settings()
     stop = process.start("sms-callback", settings)
-    database = Database(process.database_url(settings), pool_size=THREADS, application="settlepipe sms-callback")
+    database = process.database(settings, THREADS, "settlepipe sms-callback")
 
     def keep(report: Report) -> None:
         delivery.report(database, report.sms_id, report.number, report.status, report.at)

@@ -79,6 +79,16 @@ def grants() -> None:
     print(roles.grants(), end="")
 
 
+@app.command()
+def pins(
+    role: Annotated[str, typer.Option(help="the role of SETTLEPIPE_DATABASE_POOL_URL")] = "settlepipe_runtime",
+) -> None:
+    """Print the statements that set for a role what our sessions set, for psql: a pooler's sessions begin with it."""
+    from shared.database import pooler
+
+    print(pooler.pins(role), end="")
+
+
 def _schema() -> "Schema | None":
     from shared.database import session, version
 

@@ -15,7 +15,7 @@ def metrics() -> None:
 
     settings = stack.settings_with_sandbox()
     with stack.broker() as client:
-        gathering = Gathering(settings, stack.database_url(settings), client)
+        gathering = Gathering(stack.with_servers(settings), client)
         with suppress(Exception):  # `settlepipe_up` tells
             Asked(gathering.count).begin().result(COUNT_S)
         sys.stdout.write(page(gathering.samples()).decode())

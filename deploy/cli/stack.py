@@ -40,11 +40,16 @@ def settings_with_sandbox() -> "Settings":
 
 def database_url(found: "Settings") -> str:
     """Raises LocalError when it isn't set and no stack is running."""
-    from deploy.local.running import connected
-
-    url = found.database_url or connected(found).database_url
+    url = with_servers(found).database_url
     assert url is not None  # noqa: S101 - connected() raises instead
     return url.get_secret_value()
+
+
+def with_servers(found: "Settings") -> "Settings":
+    """The same with a database's URL: the running stack's, where none is set. Raises LocalError."""
+    from deploy.local.running import connected
+
+    return found if found.database_url else connected(found)
 
 
 def owner_url(found: "Settings") -> str:
@@ -55,9 +60,11 @@ def owner_url(found: "Settings") -> str:
 @contextmanager
 def database() -> Iterator["Database"]:
     """A pool of one connection."""
-    from shared.database.engine import Database
+    from shared import process
 
-    pool = Database(database_url(settings()), pool_size=1, application="settlepipe cli")
+    found = with_servers(settings())
+    process.right_pooler(found)
+    pool = process.database(found, 1, "settlepipe cli")
     try:
         _say_if_held(pool)
         yield pool

@@ -14,7 +14,7 @@ import psycopg
 from cryptography.fernet import Fernet
 from psycopg.rows import dict_row
 
-from deploy.local import brokers, postgres, server, valkey
+from deploy.local import brokers, pooling, postgres, server, valkey
 from deploy.local.brokers import Check
 from deploy.local.home import LocalError, prepare
 from deploy.local.running import connected
@@ -55,6 +55,7 @@ def examine(settings: Settings) -> Iterator[Check]:
     yield secret_keys(found)
     if found.database_url is not None:
         yield from database(found.database_url.get_secret_value())
+        yield from pooling.examine(found)
     if found.broker_url is not None:
         yield from brokers.examine(found)
 

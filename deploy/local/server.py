@@ -5,7 +5,7 @@ from typing import Any
 
 import psycopg
 
-from shared.database.session import PINS
+from shared.database.session import PINS, POOLED
 
 Found = tuple[str, bool, str]
 """What was looked at, is it as it should be, and a sentence for people."""
@@ -37,8 +37,9 @@ def settings(connection: "psycopg.Connection[Any]") -> Found:
     names = [name for name, *_ in PINS if not name.startswith(("tcp_", "lc_"))]
     row = connection.execute(
         """SELECT string_agg(format('%%s is %%s', name, reset_val), ', ' ORDER BY name) FROM pg_settings
-        WHERE name = ANY(%s) AND reset_val <> boot_val AND name NOT IN ('TimeZone', 'client_encoding')""",
-        ([*names, *_LIMITS],),
+        WHERE name = ANY(%s) AND reset_val <> boot_val AND name NOT IN ('TimeZone', 'client_encoding')
+            AND (name, reset_val) NOT IN (SELECT * FROM unnest(%s::text[], %s::text[]))""",  # `settlepipe db pins`
+        ([*names, *_LIMITS], *map(list, zip(*POOLED, strict=True))),
     ).fetchone()
     if row and row[0]:
         return "database settings", True, f"{row[0]}: settlepipe's own sessions work with PostgreSQL's defaults"

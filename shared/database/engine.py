@@ -17,6 +17,9 @@ from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 
 from shared.database import session
 from shared.database.session import FROZEN_AFTER_S, driver_url
+from shared.telemetry.logs import get_logger
+
+log = get_logger(__name__)
 
 __all__ = ["AWAY", "Connection", "Database", "Row", "driver_url", "sqlalchemy_url"]
 
@@ -24,6 +27,7 @@ Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
 
 POOL_WAIT_S = 30
+_TELL_EVERY_S = 10.0
 
 # PostgreSQL can't be asked now: it is down, it ended the session or our transaction (we stood still), or what answers
 # is a standby after a fail-over.
@@ -42,7 +46,7 @@ class Database:
 
     One that is found dead says that PostgreSQL was restarted or has failed over, so all that were made before are
     replaced, too, before anybody uses them. A transaction in which this process says nothing for `frozen_after_s` is
-    ended by PostgreSQL: what it holds is not held for ever.
+    ended by PostgreSQL: what it holds is not held for ever. pooled: the URL is a pooler's, which has limits of its own.
     """
 
     def __init__(
@@ -52,12 +56,20 @@ class Database:
         application: str = "settlepipe",
         *,
         frozen_after_s: float = FROZEN_AFTER_S,
+        pooled: bool = False,
     ) -> None:
-        self._url, self._frozen_after_s = url, frozen_after_s
+        self._url, self._frozen_after_s, self._pooled = url, frozen_after_s, pooled
+
+        def connect() -> Connection:
+            if pooled:
+                return session.connect_pooled(url, application, row_factory=dict_row)
+            return session.connect(url, application, row_factory=dict_row, frozen_after_s=frozen_after_s)
+
+        self._told_at = float("-inf")
         self._dead_at = float("-inf")  # whatever was made before is dead
         self._engine = create_engine(
             "postgresql+psycopg://",
-            creator=lambda: session.connect(url, application, row_factory=dict_row, frozen_after_s=frozen_after_s),
+            creator=connect,
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=POOL_WAIT_S,
@@ -81,6 +93,9 @@ class Database:
         except psycopg.errors.ReadOnlySqlTransaction:
             fit = False
             raise
+        except psycopg.errors.CannotConnectNow as error:  # `pinned()`: a session of the pooler's is not as ours are
+            self._tell_wrong_session(error)
+            raise
         finally:
             if driver.closed or not fit:
                 self._dead_at = time.monotonic()
@@ -96,11 +111,17 @@ class Database:
 
     def beside(self, pool_size: int, application: str) -> "Database":
         """Another pool on the same database, for who must not wait for a connection of this one."""
-        return Database(self._url, pool_size, application, frozen_after_s=self._frozen_after_s)
+        return Database(self._url, pool_size, application, frozen_after_s=self._frozen_after_s, pooled=self._pooled)
 
     def dispose(self) -> None:
         """Close the pool's idle connections."""
         self._engine.dispose()
+
+    def _tell_wrong_session(self, error: psycopg.Error) -> None:
+        now = time.monotonic()
+        if now - self._told_at >= _TELL_EVERY_S:
+            self._told_at = now
+            log.error("a statement was refused by the database", reason=error.diag.message_primary)
 
     def _must_live(self, driver: Connection, record: Any, _pooled: Any) -> None:
         # Replaced by the pool, before it is handed out.

@@ -80,6 +80,16 @@ FROM (VALUES {values}) AS p(name, value) WHERE current_setting(p.name, true) IS 
 """
 
 
+# What a session of ours that a pooler made lasts, and how long it may be silent in a transaction.
+POOLED: tuple[tuple[str, str], ...] = (
+    *((name, value) for name, value, _ in PINS),
+    ("statement_timeout", str(round(STATEMENT_S * 1000))),
+    ("idle_in_transaction_session_timeout", str(round(FROZEN_AFTER_S * 1000))),
+    ("idle_session_timeout", "0"),
+    ("session_replication_role", "origin"),
+)
+
+
 class Unusable(psycopg.OperationalError):
     """This database can't be used as it is. The message is a sentence that says why, and what to do."""
 
@@ -123,12 +133,33 @@ def connect(
     given = parameters(database_url) | {"application_name": application}
     connection = psycopg.connect(**given, autocommit=True, row_factory=tuple_row)
     try:
+        _must_be_direct(connection)
         _pin(connection, statement_s, idle_s, frozen_after_s)
         connection.row_factory = row_factory
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def connect_pooled(database_url: str, application: str, *, row_factory: Any = tuple_row) -> "psycopg.Connection[Any]":
+    """An autocommit connection through a pooler that gives each transaction any session that is free: nothing is set,
+    nothing is prepared. What a session of ours has pinned is the role's (`settlepipe db pins`). Raises
+    psycopg.OperationalError; Unusable is one.
+    """
+    # Poolers refuse options, those of the environment too, and keep the encoding of each client.
+    given = parameters(database_url) | {"application_name": application, "options": "", "client_encoding": "UTF8"}
+    return psycopg.connect(**given, autocommit=True, prepare_threshold=None, row_factory=row_factory)
+
+
+def _must_be_direct(connection: "psycopg.Connection[Any]") -> None:
+    # Who makes the session says its number. A pooler answers before it has one, so it says one of its own.
+    row = connection.execute("SELECT pg_catalog.pg_backend_pid()").fetchone()
+    if row is None or row[0] != connection.info.backend_pid:
+        raise Unusable(
+            "a connection pooler answers at SETTLEPIPE_DATABASE_URL, and gives sessions with their locks to others;"
+            " name PostgreSQL itself there, and the pooler in SETTLEPIPE_DATABASE_POOL_URL"
+        )
 
 
 def _pin(connection: "psycopg.Connection[Any]", statement_s: float, idle_s: float, frozen_after_s: float) -> None:

@@ -29,7 +29,9 @@ def begin(process: str, settings: Settings, page: Page | None = None) -> None:
     probed = settings.health_port is not None
     asks: dict[str, AbstractContextManager[watch.Ask]] = {}
     if settings.database_url is not None:
-        asks[DATABASE] = watch.database(_MINE, settings.database_url.get_secret_value())
+        pool_url = settings.database_pool_url
+        url = pool_url or settings.database_url
+        asks[DATABASE] = watch.database(_MINE, url.get_secret_value(), pooled=pool_url is not None)
     if settings.broker_url is not None:
         asks[BROKER] = watch.broker(_MINE, settings.broker_url.get_secret_value(), settings.broker_tls)
     if settings.celery_url is not None:

@@ -52,14 +52,17 @@ def watch(health: Health, server: str, asks: AbstractContextManager[Ask], *, on:
 
 
 @contextmanager
-def database(health: Health, url: str) -> Iterator[Ask]:
-    """Asks for the schema's version."""
+def database(health: Health, url: str, *, pooled: bool = False) -> Iterator[Ask]:
+    """Asks for the schema's version, the way that this process's statements go."""
     kept: list[psycopg.Connection[object]] = []
 
     def ask() -> None:
         if not kept:
             with _connecting[DATABASE]:
-                kept.append(session.connect(url, "settlepipe health", statement_s=_ANSWER_S))
+                if pooled:
+                    kept.append(session.connect_pooled(url, "settlepipe health"))
+                else:
+                    kept.append(session.connect(url, "settlepipe health", statement_s=_ANSWER_S))
         try:
             health.saw(DATABASE, version.look(kept[0]))
         except psycopg.Error:

@@ -55,6 +55,9 @@ class Settings(BaseSettings):
         None, description="folder with a file for each setting that is not in the environment, called as its variable"
     )
     database_url: SecretStr | None = Field(None, description="PostgreSQL; unset: the embedded one")
+    database_pool_url: SecretStr | None = Field(
+        None, description="a pooler in front of it (PgBouncer, transaction mode), for statements; unset: DATABASE_URL"
+    )
     broker_url: SecretStr | None = Field(
         None, description="Redis or Valkey, also behind Sentinel, for the streams and the bell; unset: the embedded one"
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
@@ -83,7 +84,9 @@ def main() -> None:
             migrate.upgrade(servers.database_url)
             there = fill(servers.database_url, given.open, given.finished)
             with broker.connect(servers.broker_url) as client:
-                gathering = Gathering(settings, servers.database_url, client)
+                gathering = Gathering(
+                    settings.model_copy(update={"database_url": SecretStr(servers.database_url)}), client
+                )
                 counts = timed(gathering.count, 5)
                 scrapes = timed(lambda: page(gathering.samples()), given.times)
     table = Table(title=f"{there:,} open payments beside {given.finished:,} finished ones, in ms")

@@ -32,16 +32,16 @@ KINDS = {
 }
 
 
-def _intents() -> list[Intent]:
+def intents_of(source: str) -> list[Intent]:
     """Some of each provider in every stretch of them."""
     found = []
     for number in range(1, EACH + 1):
         account = 700_001 + number % ACCOUNTS
         mtn = {"id_type": "Account Number", "id": f"{account:08d}", "customer_type": 2}
         found += [
-            settle(SOURCE, 3 * number),
-            settle(SOURCE, 3 * number + 1, provider="ubill", currency="GEL", target={"account_id": account}),
-            settle(SOURCE, 3 * number + 2, provider="mtn", currency="GHS", target=mtn),
+            settle(source, 3 * number),
+            settle(source, 3 * number + 1, provider="ubill", currency="GEL", target={"account_id": account}),
+            settle(source, 3 * number + 2, provider="mtn", currency="GHS", target=mtn),
         ]
     return found
 
@@ -65,23 +65,23 @@ def up(broker: Real, tmp_path: Path) -> Iterator[Stack]:
 
 
 def test_every_payment_is_settled_once_and_told(broker: Real, up: Stack) -> None:
-    before, intents = up.pids, _intents()
+    before, intents = up.pids, intents_of(SOURCE)
     examined = up.command("doctor")
     assert examined.returncode == 0, examined.stdout + examined.stderr
     weather.set_faults(up.told["sandbox_url"], SEED)
     half = len(intents) // 2
     up.submit(intents[:half])
     if broker.trouble is not None:
-        stack.wait_until(lambda: _final(up) >= 3, "payments are being settled", 60)
-        assert _final(up) < half, "the trouble comes too late"
+        stack.wait_until(lambda: final(up) >= 3, "payments are being settled", 60)
+        assert final(up) < half, "the trouble comes too late"
         broker.trouble()
     up.submit(intents[half:], timeout_s=60)
     # A fail-over of Redis may lose what was written last: upstreams put again what no event tells of.
     found = audit.wait_ended(up, SOURCE, intents, 240, resend=True)
 
     assert Counter(row["state"] for row in found.values()) == {"succeeded": 3 * EACH}
-    _check_ledger(up)
-    stack.wait_until(lambda: _told(up) == {intent["intent_id"] for intent in intents}, "each is told", 60)
+    check_ledger(up)
+    stack.wait_until(lambda: told_of(up, SOURCE) == {intent["intent_id"] for intent in intents}, "each is told", 60)
     assert {name: up.pids[name] for name in SURVIVE} == {name: before[name] for name in SURVIVE}, "none was restarted"
     logs = {log.name: log.read_text(errors="replace") for log in (up.home / "logs").iterdir()}
     assert {name for name, text in logs.items() if "NOPERM" in text or "NoPermission" in text} == set()
@@ -89,12 +89,12 @@ def test_every_payment_is_settled_once_and_told(broker: Real, up: Stack) -> None
     assert {name: up.pids[name] for name in workers} == workers
 
 
-def _final(up: Stack) -> int:
+def final(up: Stack) -> int:
     (row,) = up.query("SELECT count(*) AS n FROM payments WHERE state = 'succeeded'")
     return int(row["n"])
 
 
-def _check_ledger(up: Stack) -> None:
+def check_ledger(up: Stack) -> None:
     database = Database(up.told["database_url"], 1)
     try:
         with database.connection() as connection:
@@ -108,6 +108,6 @@ def _check_ledger(up: Stack) -> None:
     assert all(struck[name] for name in weather.FAULTS), f"the weather was bad everywhere: {struck}"
 
 
-def _told(up: Stack) -> set[str]:
+def told_of(up: Stack, source: str) -> set[str]:
     told = [event["data"] for event in up.events() if event["type"] == "settlepipe.payment.succeeded"]
-    return {data["intent_id"] for data in told if data["source"] == SOURCE}
+    return {data["intent_id"] for data in told if data["source"] == source}

@@ -13,7 +13,7 @@ WITH incoming AS (
 ), keys AS (
     -- in one order, so that two intakes with the same keys wait for each other and don't deadlock
     INSERT INTO intent_keys (source, intent_id, digest, payment_id)
-    SELECT source, intent_id, digest, id FROM incoming ORDER BY source, intent_id
+    SELECT source, intent_id, digest, id FROM incoming WHERE public.pinned() ORDER BY source, intent_id
     ON CONFLICT DO NOTHING RETURNING payment_id
 )
 INSERT INTO payments (id, source, intent_id, provider, operation, amount_minor, currency, places, paid_at, target,

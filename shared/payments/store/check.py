@@ -148,7 +148,7 @@ WITH {_KEEP}, claimed AS (
         deadline = coalesce(p.deadline, lane_clock(l) + make_interval(secs => %(deadline_s)s))
     FROM lanes l
     WHERE p.id = %(id)s AND p.state = 'unknown' AND p.checks = %(number)s AND l.provider = p.provider
-        AND p.sent_reference = %(reference)s AND {whole.OPEN} AND {whole.STILL}
+        AND p.sent_reference = %(reference)s AND {whole.OPEN} AND {whole.STILL} AND public.pinned()
         AND (l.running OR l.paused_at IS NULL AND l.probe_payment_id = p.id)
         AND worker_alive(%(worker_key)s)
         AND NOT EXISTS (SELECT FROM attempts a WHERE a.payment_id = p.id AND a.ended_at IS NULL

@@ -21,7 +21,7 @@ WITH free AS (
     JOIN payments p ON p.id = n.id JOIN lanes l ON l.provider = p.provider
     WHERE coalesce(p.state, '') = 'dispatched' AND p.due_at > clock() AND p.sent_reference = n.reference
         AND p.resend_safe AND NOT p.reads_first AND (p.attempts > 0 OR NOT p.possibly_sent)
-        AND l.running AND {whole.OPEN}
+        AND l.running AND {whole.OPEN} AND public.pinned()
     ORDER BY p.id FOR NO KEY UPDATE OF p SKIP LOCKED
 ), claimed AS (
     UPDATE payments p SET state = 'sending', attempts = p.attempts + 1,

@@ -9,7 +9,7 @@ UPDATE payments p SET path = %(path)s, body = %(body)s, body_sha256 = sha256(%(b
         WHERE a.payment_id = %(settle_id)s::bigint
             AND (a.meaning IN ('resend', 'check', 'halt') OR a.ended_at IS NULL)))
 FROM (SELECT 1) AS one LEFT JOIN payments s ON s.id = %(settle_id)s::bigint
-WHERE p.id = %(id)s AND p.state = 'accepted' AND p.hold_reason IS NOT NULL
+WHERE p.id = %(id)s AND p.state = 'accepted' AND p.hold_reason IS NOT NULL AND public.pinned()
 
 -- name: free_invoices
 WITH free AS (

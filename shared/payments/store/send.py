@@ -54,7 +54,7 @@ WITH claimed AS (
     FROM lanes l
     WHERE p.id = %(id)s AND l.provider = p.provider AND coalesce(p.state, '') = 'dispatched' AND p.due_at > clock()
         AND p.sent_reference = coalesce(%(reference)s::text, p.sent_reference)
-        AND {whole.OPEN}
+        AND {whole.OPEN} AND public.pinned()
         AND (l.running OR l.paused_at IS NULL AND l.probe_payment_id = p.id)
         AND CASE WHEN p.attempts = 0 AND p.possibly_sent THEN false  -- in a lost time
             WHEN p.resend_safe THEN true

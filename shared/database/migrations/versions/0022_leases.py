@@ -1,4 +1,4 @@
-"""What only one may do is held by rows with leases, which hold behind a pooler as they do without one."""
+"""Behind a pooler: what only one may do is held by rows with leases, and statements look at their session."""
 
 from pathlib import Path
 
@@ -14,4 +14,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("DROP TABLE lease_numbers, leases")
+    op.execute("DROP FUNCTION pinned(); DROP TABLE lease_numbers, leases")
