@@ -17,6 +17,7 @@ import redis
 from scheduler.late import late
 from scheduler.schedule import jobs_of
 from shared import process
+from shared.database import standby
 from shared.metrics import families, read
 from shared.metrics.families import Sample
 from shared.metrics.read import Counted
@@ -58,7 +59,7 @@ class Asked(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What was counted, when that began (monotonic), and how long it took."""
+    """What was counted, the moment that it is of (monotonic), and how long it took."""
 
     what: Counted
     at_s: float
@@ -70,7 +71,8 @@ class Gathering:
 
     def __init__(self, settings: Settings, client: "redis.Redis") -> None:
         self._settings, self._client = settings, client
-        self._database = process.database(settings, 2, "settlepipe metrics")  # one for each question
+        self._database = process.database(settings, 1, "settlepipe metrics")  # one for each question
+        self._counts = process.reading(settings, 1, "settlepipe metrics")
         on = [name for name in REGISTRATIONS if settings.provider(name).base_url]
         self.lanes = [name for name in on if REGISTRATIONS[name].operations]
         self._table = jobs_of(on)
@@ -95,8 +97,10 @@ class Gathering:
     def count(self) -> float:
         """Count once; seconds until it may be done again. Raises what the database raises."""
         began = time.monotonic()
-        what = read.count(self._database, _COUNT_S)
-        self._count = Count(what, began, time.monotonic() - began)
+        with self._counts.connection() as connection:
+            late_s = standby.late_s(connection) or 0.0
+        what = read.count(self._counts, _COUNT_S)
+        self._count = Count(what, began - late_s, time.monotonic() - began)
         return max(_EVERY_S, _SHARE * self._count.took_s)
 
     def keep_counting(self, stop: threading.Event) -> None:

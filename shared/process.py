@@ -162,6 +162,13 @@ def database(settings: Settings, pool_size: int, application: str) -> Database:
     return Database(database_url(settings), pool_size, application, frozen_after_s=frozen_after_s)
 
 
+def reading(settings: Settings, pool_size: int, application: str) -> Database:
+    """A pool for what may be late and decides nothing: on a standby where one is set. Raises SettingsError."""
+    if settings.database_read_url is not None:
+        return Database(settings.database_read_url.get_secret_value(), pool_size, application)
+    return database(settings, pool_size, application)
+
+
 def broker(settings: Settings) -> "redis.Redis":
     """A client of the broker that holds the streams and the bell. Raises SettingsError, also where there is none."""
     return connect(broker_url(settings), settings.broker_tls)

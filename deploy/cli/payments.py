@@ -40,7 +40,7 @@ def payments(
     from shared.payments import views
 
     given: dict[str, Any] = {"state": state, "provider": provider, "source": source}
-    with stack.connection() as connection:
+    with stack.reading() as connection:
         if as_json:
             output.json_lines(views.payments(connection, **given, limit=limit))
             return
@@ -80,7 +80,7 @@ def export(
         raise WrongUse("--json and --format csv exclude each other; take one of them")
     from shared.payments import views
 
-    with stack.connection() as connection:
+    with stack.reading() as connection:
         rows = views.export(connection)
         if form == "jsonl":
             output.json_lines(rows)

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -69,6 +69,34 @@ def database() -> Iterator["Database"]:
         _say_if_held(pool)
         yield pool
     finally:
+        pool.dispose()
+
+
+@contextmanager
+def reading() -> Iterator["Connection"]:
+    """One autocommit connection for what may be a little late: a standby's, where one is set. That the store is held is
+    said all the same, by the primary if it answers."""
+    import psycopg
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from shared import process
+
+    found = with_servers(settings())
+    if found.database_read_url is None:
+        with connection() as one:
+            yield one
+        return
+    primary, pool = (
+        process.database(found, 1, "settlepipe cli"),
+        process.reading(found, 1, "settlepipe cli"),
+    )
+    try:
+        with suppress(psycopg.Error, SQLAlchemyError):
+            _say_if_held(primary)
+        with pool.connection() as one:
+            yield one
+    finally:
+        primary.dispose()
         pool.dispose()
 
 

@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     database_pool_url: SecretStr | None = Field(
         None, description="a pooler in front of it (PgBouncer, transaction mode), for statements; unset: DATABASE_URL"
     )
+    database_read_url: SecretStr | None = Field(
+        None, description="a standby of it, for `payments`, `export` and what metrics count; unset: DATABASE_URL"
+    )
     broker_url: SecretStr | None = Field(
         None, description="Redis or Valkey, also behind Sentinel, for the streams and the bell; unset: the embedded one"
     )

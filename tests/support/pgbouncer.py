@@ -20,7 +20,8 @@ from tests.support.programs import path_of
 from tests.support.stack import ROOT, wait_until
 
 PUBLISHED = ROOT / "deploy" / "pgbouncer" / "pgbouncer.ini"
-ADMIN, PASSWORD = "pgbouncer", "made-up-for-the-console"
+ADMIN = "pgbouncer"
+PASSWORD = "made-up-for-the-console"
 _UP_S = 30
 
 
