@@ -28,7 +28,8 @@ SELECT c.day, c.night, c.currency, sum(c.local_minor), sum(c.provider_minor) FRO
     FROM carried_entries c JOIN reconciliations r ON r.id = c.run_id
     LEFT JOIN LATERAL (
         SELECT coalesce(f.of_day, n.day) AS day FROM findings f JOIN reconciliations n ON n.id = f.run_id
-        WHERE c.of_day = r.day AND c.key LIKE 'payment:%%' AND f.payment_id = substr(c.key, 9)::bigint AND n.day < r.day
+        WHERE c.of_day = r.day AND n.day < r.day
+            AND f.payment_id = CASE WHEN c.key LIKE 'payment:%%' THEN substr(c.key, 9)::bigint END
         ORDER BY n.day DESC LIMIT 1) b ON true
     WHERE r.provider = %(provider)s AND r.carried_at IS NOT NULL AND r.divided AND r.day >= %(from)s AND r.day < %(to)s
 ) c WHERE c.day IS NOT NULL AND (c.local_minor, c.provider_minor) <> (0, 0) GROUP BY c.day, c.night, c.currency

@@ -286,3 +286,20 @@ def test_two_signatures_of_one_person_at_the_same_moment_are_not_both_kept(night
             time.sleep(0.02)
         first.commit()
         assert told.result(120) == "a day is prepared by one person and reviewed by another"
+
+
+def test_a_payment_that_ends_later_is_taken_back_from_the_day_that_was_reviewed(world: World) -> None:
+    """Its money stood, as the provider's alone, in the sums of the day on which it came."""
+    night = Night(world)
+    first = night.day.date()
+    unknown = night.payment("7", 30, "unknown")
+    night.compare(night.line("7", 30, unknown), night.line("7", 5, "cash"))
+    for role, by in ((Signed.PREPARED, "Nino"), (Signed.REVIEWED, "Gela")):
+        signed(night, first, role, by)
+    (seen,) = world.value("SELECT seen FROM day_signatures WHERE role = 'reviewed'")
+    assert (seen["local_minor"], seen["provider_minor"]) == (0, 3_500)
+    night.next()
+    line = night.line("7", 30, unknown, at=night.at(-12))
+    night.compare(line, night.line("7", 5, "cash", at=night.at(-12)))
+    second = first + timedelta(days=1)
+    assert corrected(stated(night, second, 1)) == [(first, second, 0, -3_000)]
