@@ -2,30 +2,26 @@
 
 import hashlib
 import json
-import math
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from shared.domain.bad_intent import MAX_REASON, BadIntent, Mistake, bad
 from shared.domain.cards import holds_card_data, names_card_data
 from shared.domain.codes import Code, CodedError
+from shared.domain.intent_json import MAX_INTENT_BYTES, load
 from shared.domain.money import parse_amount
 from shared.domain.payment import Operation
 from shared.domain.spelling import mistake, mistakes
 
-MAX_INTENT_BYTES = 64 * 1024
-MAX_REASON = 2000  # characters
-MAX_DEPTH = 32  # nested objects and lists; far above what any target or sensible metadata needs
+__all__ = ["AHEAD", "MAX_AHEAD", "MAX_INTENT_BYTES", "MAX_REASON", "BadIntent", "Intent", "Wire", "parse_intent"]
 
-MAX_DIGITS = 1000  # of one whole number; far above any that means something
 MAX_AHEAD = timedelta(hours=24)  # of the database's clock: zones and clocks differ, but nobody has paid tomorrow
 AHEAD = "paid_at is more than 24 hours ahead of the database's clock; send it again when that time has come"
-
-T = TypeVar("T")
 
 _RFC3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
@@ -40,19 +36,6 @@ def _one_spelling(text: str) -> str:
 
 
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
-
-
-class BadIntent(Exception):  # noqa: N818 - what it is, not that it is an error
-    """An intent that can't be accepted. The message says why and holds none of its values.
-
-    code: of several mistakes the first one's. subject: `source/intent_id` when both could be read, else None.
-    """
-
-    def __init__(self, code: Code, reason: str, subject: str | None = None) -> None:
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
-        self.subject = subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +93,9 @@ class Wire(_Strict):
 def parse_intent(raw: bytes, targets: Mapping[str, type[BaseModel]]) -> Intent:
     """The intent in `raw`. `targets` holds the target model of every known provider.
 
-    Raises BadIntent for whatever is wrong with it; nothing else.
+    Raises BadIntent for whatever is wrong with it, with every mistake that can be told; nothing else.
     """
-    document = _load(raw)
+    document = load(raw)
     subject = _subject(document)
     if names_card_data(raw) and holds_card_data(document):
         raise BadIntent(
@@ -120,85 +103,26 @@ def parse_intent(raw: bytes, targets: Mapping[str, type[BaseModel]]) -> Intent:
         )
     try:
         wire = Wire.model_validate(document)
-        return _normalise(wire, targets)
     except ValidationError as error:
-        raise BadIntent(_code(error), _sentences(error), subject) from None
-    except CodedError as error:
-        raise BadIntent(error.code, str(error), subject) from None
-
-
-def _load(raw: bytes) -> dict[str, Any]:
-    if len(raw) > MAX_INTENT_BYTES:
-        raise BadIntent(Code.TOO_LARGE, f"the intent has {len(raw)} bytes, the limit is {MAX_INTENT_BYTES}")
-    try:
-        document = json.loads(
-            raw.decode("utf-8"),
-            object_pairs_hook=_object,
-            parse_constant=_constant,
-            parse_float=_float,
-            parse_int=_int,
-        )
-        _walk(document)
-    except UnicodeDecodeError:
-        raise BadIntent(Code.NOT_JSON, "the intent is not UTF-8") from None
-    except RecursionError:
-        raise BadIntent(Code.NOT_JSON, "the intent is nested too deeply") from None
-    except json.JSONDecodeError as error:
-        raise BadIntent(Code.NOT_JSON, f"the intent is not JSON: {error.msg} at character {error.pos}") from None
-    except ValueError as error:
-        raise BadIntent(Code.NOT_JSON, str(error)) from None
-    if not isinstance(document, dict):
-        raise BadIntent(Code.NOT_JSON, "the intent is not a JSON object")
-    return document
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    document = dict(pairs)
-    if len(document) != len(pairs):
-        raise ValueError("the intent has a key twice")
-    return document
-
-
-def _constant(_name: str) -> NoReturn:
-    raise ValueError("the intent holds NaN or Infinity, which JSON does not have")
-
-
-def _int(text: str) -> int:
-    if len(text) > MAX_DIGITS:
-        raise ValueError(f"the intent holds a number of {len(text)} digits, the limit is {MAX_DIGITS}")
-    return int(text)
-
-
-def _float(text: str) -> float:
-    value = float(text)
-    if math.isinf(value):
-        raise ValueError("the intent holds a number that is too large")
-    return value
-
-
-def _walk(document: object) -> None:
-    """Refuse what PostgreSQL can't keep (NUL, lone surrogates) and nesting beyond the limit."""
-    level: list[object] = [document]
-    for _ in range(MAX_DEPTH):
-        below: list[object] = []
-        for item in level:
-            if isinstance(item, dict):
-                below.extend(item.keys())
-                below.extend(item.values())
-            elif isinstance(item, list):
-                below.extend(item)
-            elif isinstance(item, str) and not _storable(item):
-                raise ValueError("the intent holds a NUL character or half a surrogate pair")
-        if not below:
-            return
-        level = below
-    raise ValueError("the intent is nested too deeply")
-
-
-def _storable(text: str) -> bool:
-    if text.isascii():
-        return "\0" not in text
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+        wrong = _mistakes(error)
+        _, more = _content(document, targets, {mistake.place.partition(".")[0] for mistake in wrong})
+        raise bad([*wrong, *more], subject) from None
+    content, wrong = _content(document, targets, ())
+    if wrong:
+        raise bad(wrong, subject)
+    fields: dict[str, Any] = {
+        "source": wire.source,
+        "intent_id": wire.intent_id,
+        "provider": wire.provider,
+        "operation": Operation(wire.operation),
+        "currency": wire.currency,
+        "refund_of": wire.refund_of,
+        "receipt": wire.receipt.model_dump(by_alias=True) if wire.receipt else None,
+        "notify": wire.notify.model_dump() if wire.notify else None,
+        "metadata": wire.metadata,
+        **content,
+    }
+    return Intent(**fields, digest=_digest(fields))
 
 
 def _subject(document: Mapping[str, Any]) -> str | None:
@@ -209,60 +133,54 @@ def _subject(document: Mapping[str, Any]) -> str | None:
     return f"{source}/{intent_id}"
 
 
-def _normalise(wire: Wire, targets: Mapping[str, type[BaseModel]]) -> Intent:
-    """Raises CodedError with every mistake that was found."""
-    wrong: list[CodedError] = []
-
-    def tried(read: Callable[[], T]) -> T | None:
-        try:
-            return read()
-        except CodedError as error:
-            wrong.append(error)
-            return None
-
-    operation = Operation(wire.operation)
-    model = targets.get(wire.provider)
-    if model is None:
-        said = f"provider is not one of {', '.join(sorted(targets))}"
-        wrong.append(CodedError(Code.UNKNOWN_PROVIDER, said))
-    fields: dict[str, Any] = {
-        "source": wire.source,
-        "intent_id": wire.intent_id,
-        "provider": wire.provider,
-        "operation": operation,
-        "amount_minor": tried(lambda: parse_amount(wire.amount, wire.currency)),
-        "currency": wire.currency,
-        "paid_at": tried(lambda: _instant(wire.paid_at)),
-        "target": tried(lambda: _target(wire, operation, model)),
-        "refund_of": wire.refund_of,
-        "receipt": wire.receipt.model_dump(by_alias=True) if wire.receipt else None,
-        "notify": wire.notify.model_dump() if wire.notify else None,
-        "metadata": wire.metadata,
-    }
-    if wrong:
-        raise CodedError(wrong[0].code, "; ".join(map(str, wrong))[:MAX_REASON])
-    return Intent(**fields, digest=_digest(fields))
-
-
-def _target(wire: Wire, operation: Operation, model: type[BaseModel] | None) -> dict[str, Any]:
-    if operation is Operation.REFUND:
-        if wire.refund_of is None or wire.target is not None:
-            raise CodedError(Code.BAD_FIELD, "a refund names its settle in refund_of and has no target")
-        return {}
-    if wire.target is None or wire.refund_of is not None:
-        raise CodedError(Code.BAD_FIELD, "a settle has a target and no refund_of")
-    if model is None:
-        return {}
-    spelt = dict(mistakes(wire.target, "target"))
-    wrong, code = [f"{where}: {why}" for where, why in spelt.items()], Code.BAD_FIELD
+def _content(
+    document: Mapping[str, Any], targets: Mapping[str, type[BaseModel]], ill_formed: Collection[str]
+) -> tuple[dict[str, Any], list[Mistake]]:
+    """What the fields mean, and every mistake in that. ill_formed: fields that can't be read, nor what rests on them."""
+    found: dict[str, Any] = {}
+    wrong: list[Mistake] = []
+    model = None
+    if "provider" not in ill_formed:
+        model = targets.get(document["provider"])
+        if model is None:
+            said = f"provider is not one of {', '.join(sorted(targets))}"
+            wrong.append(Mistake(Code.UNKNOWN_PROVIDER, "provider", said))
     try:
-        target = model.model_validate(wire.target).model_dump(mode="json", exclude_none=True)
+        if not {"amount", "currency"} & set(ill_formed):
+            found["amount_minor"] = parse_amount(document["amount"], document["currency"])
+    except CodedError as error:
+        place = "currency" if error.code is Code.UNKNOWN_CURRENCY else "amount"
+        wrong.append(Mistake(error.code, place, str(error)))
+    try:
+        if "paid_at" not in ill_formed:
+            found["paid_at"] = _instant(document["paid_at"])
+    except CodedError as error:
+        wrong.append(Mistake(error.code, "paid_at", str(error)))
+    if not {"operation", "target", "refund_of"} & set(ill_formed):
+        found["target"], more = _target(document, model)
+        wrong += more
+    return found, wrong
+
+
+def _target(document: Mapping[str, Any], model: type[BaseModel] | None) -> tuple[dict[str, Any], list[Mistake]]:
+    target, refund_of = document.get("target"), document.get("refund_of")
+    if document["operation"] == Operation.REFUND:
+        if refund_of is None or target is not None:
+            said, place = "a refund names its settle in refund_of and has no target", "refund_of"
+            return {}, [Mistake(Code.BAD_FIELD, place if refund_of is None else "target", said)]
+        return {}, []
+    if target is None or refund_of is not None:
+        said = "a settle has a target and no refund_of"
+        return {}, [Mistake(Code.BAD_FIELD, "target" if target is None else "refund_of", said)]
+    if model is None:
+        return {}, []
+    spelt = dict(mistakes(target, "target"))
+    wrong = [Mistake(Code.BAD_FIELD, where, f"{where}: {why}") for where, why in spelt.items()]
+    try:
+        read = model.model_validate(target).model_dump(mode="json", exclude_none=True)
     except ValidationError as error:
-        code = code if wrong else _code(error)
-        wrong += [told for told in [_sentences(error, "target.", spelt)] if told]
-    if wrong:
-        raise CodedError(code, "; ".join(wrong))
-    return target
+        return {}, wrong + _mistakes(error, "target.", spelt)
+    return read, wrong
 
 
 def _instant(text: str) -> datetime:
@@ -283,16 +201,15 @@ def _digest(fields: Mapping[str, Any]) -> bytes:
     return hashlib.sha256(canonical.encode("ascii")).digest()
 
 
-def _code(error: ValidationError) -> Code:
-    """Of the first mistake."""
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]["type"]
-    return {"missing": Code.MISSING_FIELD, "extra_forbidden": Code.UNKNOWN_FIELD}.get(first, Code.BAD_FIELD)
+_CODES = {"missing": Code.MISSING_FIELD, "extra_forbidden": Code.UNKNOWN_FIELD}
 
 
-def _sentences(error: ValidationError, prefix: str = "", without: Collection[str] = ()) -> str:
+def _mistakes(error: ValidationError, prefix: str = "", without: Collection[str] = ()) -> list[Mistake]:
     """What is wrong, field by field, without the values (they can be personal). without: fields that are told of."""
-    found = (
-        (f"{prefix}{'.'.join(str(part) for part in e['loc'])}", e["msg"].removeprefix("Value error, "))
-        for e in error.errors(include_url=False, include_input=False, include_context=False)
-    )
-    return "; ".join(f"{where}: {why}" for where, why in found if where not in without)[:MAX_REASON]
+    found = []
+    for one in error.errors(include_url=False, include_input=False, include_context=False):
+        where = f"{prefix}{'.'.join(str(part) for part in one['loc'])}"
+        if where not in without:
+            why = one["msg"].removeprefix("Value error, ")
+            found.append(Mistake(_CODES.get(one["type"], Code.BAD_FIELD), where, f"{where}: {why}"))
+    return found

@@ -220,3 +220,29 @@ def test_the_order_of_keys_does_not_tell_intents_apart() -> None:
 )
 def test_what_means_something_else_has_another_digest(other: dict[str, Any]) -> None:
     assert parse(SETTLE | other).digest != parse(SETTLE).digest
+
+
+def test_each_mistake_has_its_code_and_its_place_also_where_the_form_is_wrong() -> None:
+    wrong = {"amount": "1.001", "paid_at": 7, "colour": "red", "target": {"account": "7", "note": "a\u200b"}}
+    with pytest.raises(BadIntent) as caught:
+        parse(SETTLE | wrong)
+    assert [(str(one.code), one.place) for one in caught.value.mistakes] == [
+        ("bad_field", "paid_at"),
+        ("unknown_field", "colour"),
+        ("too_precise", "amount"),
+        ("bad_field", "target.note"),
+        ("bad_field", "target.account"),
+    ]
+    assert caught.value.reason == "; ".join(one.text for one in caught.value.mistakes)
+
+
+def test_what_rests_on_a_field_that_cannot_be_read_is_not_judged() -> None:
+    with pytest.raises(BadIntent) as caught:
+        parse({"operation": "refund"})
+    assert {one.place for one in caught.value.mistakes} == SETTLE.keys() - {"operation", "target"} | {"refund_of"}
+
+
+def test_what_is_no_intent_at_all_has_one_mistake_of_the_whole() -> None:
+    with pytest.raises(BadIntent) as caught:
+        parse(b"[]")
+    assert [(str(one.code), one.place) for one in caught.value.mistakes] == [("not_json", "")]
