@@ -11,8 +11,8 @@ MAX_MISTAKES = 100  # that are told one by one
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One thing that is wrong. place: the field, `target.account_id`; empty: the whole. text: a sentence that holds none
-    of the intent's values."""
+    """One thing that is wrong. place: the field, `target.account_id`; empty: the whole. text: a sentence without any of
+    the intent's values."""
 
     code: Code
     place: str

@@ -136,7 +136,7 @@ def _subject(document: Mapping[str, Any]) -> str | None:
 def _content(
     document: Mapping[str, Any], targets: Mapping[str, type[BaseModel]], ill_formed: Collection[str]
 ) -> tuple[dict[str, Any], list[Mistake]]:
-    """What the fields mean, and every mistake in that. ill_formed: fields that can't be read, nor what rests on them."""
+    """What the fields mean, and every mistake in that. ill_formed: those that can't be read, nor what rests on them."""
     found: dict[str, Any] = {}
     wrong: list[Mistake] = []
     model = None

@@ -1,11 +1,12 @@
 """trace: the steps of a payment as spans of its trace (shared/telemetry/traces.py)."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from shared.domain.answers import CheckResult
 from shared.domain.payment import Payment, State
-from shared.payments.store.accept import Key, NewPayment
+from shared.payments.admit import Admitted, Answer, Offer, Prepared
+from shared.payments.store.accept import NewPayment
 from shared.payments.store.check import CheckClaim
 from shared.payments.store.send import Claim, Outcome
 from shared.runtime import boot_time_s
@@ -20,16 +21,16 @@ def traced(payment: Payment) -> dict[str, str]:
     return {"trace_id": traces.trace_id(payment.sent_reference, payment.traceparent)}
 
 
-def accepted(rows: Iterable[NewPayment], inserted: Mapping[Key, int], began: float) -> None:
+def accepted(answers: Iterable[tuple[Offer, Answer]], ready: Prepared, began: float) -> None:
     """New payments, from the moment their batch was taken (seconds of the epoch) until its commit."""
     if not traces.on():
         return
     now = time.time()
-    for row in rows:
-        intent = row.intent
-        payment_id = inserted.get((intent.source, intent.intent_id))
-        if payment_id is not None:
-            of = Traced(payment_id, intent.provider, intent.operation.value, row.sent_reference, row.traceparent)
+    for offer, answer in answers:
+        row = ready[offer.key]
+        if isinstance(answer, Admitted) and not answer.repeated and isinstance(row, NewPayment):
+            operation = offer.intent.operation.value
+            of = Traced(answer.payment_id, offer.intent.provider, operation, row.sent_reference, row.traceparent)
             traces.tell(Span(of, FIRST, began, now))
 
 

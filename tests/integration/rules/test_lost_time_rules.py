@@ -52,7 +52,7 @@ def derived(world: World) -> None:
 
 @pytest.fixture(autouse=True)
 def _derived(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.payments.accept.whole.derives", lambda *_: None)
+    monkeypatch.setattr("shared.payments.admit.whole.derives", lambda *_: None)
 
 
 def looks(world: World, provider: str, *verdicts: Any, times: int = 8, every_s: float = 400) -> None:

@@ -69,7 +69,7 @@ class Lost(Game):
         self._whose: dict[int, str] = {}
         self.patch.setattr("shared.payments.accept.reference", self._reference)
         self._derives = store.derives
-        self.patch.setattr("shared.payments.accept.whole.derives", self._derived)
+        self.patch.setattr("shared.payments.admit.whole.derives", self._derived)
         self.world.execute(
             "UPDATE store SET beat_at = clock(), key_fingerprint = %s, derived_since = '2020-01-01'",
             fingerprint(self.world.runtime.reference_key),
