@@ -15,6 +15,7 @@ from deploy.cli import (
     events,
     inbox,
     jobs,
+    keys,
     lanes,
     lookup,
     metrics,
@@ -71,7 +72,7 @@ for command in (
 for name, group in (
     *(("quarantine", quarantine.app), ("lanes", lanes.app), ("accounts", accounts.app)),
     *(("discrepancies", discrepancies.app), ("alerts", alerts.app)),
-    *(("reports", reports.app), ("audit", audit.app), ("people", people.app)),
+    *(("reports", reports.app), ("audit", audit.app), ("people", people.app), ("keys", keys.app)),
     *(("events", events.app), ("db", db.app)),
 ):
     app.add_typer(group, name=name)

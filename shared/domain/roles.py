@@ -33,6 +33,7 @@ class Deed(StrEnum):
     ROTATE = "rotate"  # to have a new token for oneself
     APPROVE = "approve"  # what somebody else proposed
     PEOPLE = "people"  # add and revoke them
+    KEYS = "keys"  # of upstreams that come by HTTP: create and revoke them
 
 
 _WORK = frozenset({Role.OPERATOR, Role.APPROVER})
@@ -52,4 +53,5 @@ MAY: Mapping[Deed, frozenset[Role]] = {
     Deed.ROTATE: frozenset(Role),
     Deed.APPROVE: frozenset({Role.APPROVER}),
     Deed.PEOPLE: frozenset({Role.APPROVER}),
+    Deed.KEYS: frozenset({Role.APPROVER}),
 }
