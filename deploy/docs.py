@@ -22,6 +22,7 @@ from shared.metrics.families import PREFIX as PREFIX_OF_METRICS
 from shared.settings import PREFIX, Settings
 from shared.settings.sections import ProviderSettings
 from shared.telemetry.alerts import Alert
+from worker.web.problems import Fault
 
 ROOT = Path(__file__).parent.parent
 RULES = ROOT / "deploy" / "prometheus" / "rules.yml"
@@ -106,6 +107,12 @@ def codes_table() -> str:
     return "\n".join(rows + [f"| `{code}` | {code.meaning} | {code.action} |" for code in Code])
 
 
+def problems_table() -> str:
+    """Every code of the HTTP door's own."""
+    rows = ["| code | status | it says |", "|---|---|---|"]
+    return "\n".join(rows + [f"| `{fault}` | {fault.status.value} | {fault.says} |" for fault in Fault])
+
+
 def runbook() -> str:
     """A section for each alert: what it means, where to look, what to do."""
     return "\n" + "\n\n".join(_page(alert) for alert in Alert) + "\n"
@@ -136,6 +143,7 @@ GENERATED: Mapping[tuple[str, str], Callable[[], str]] = {
     ("docs/alerts.md", "watched"): watched,
     ("docs/metrics.md", "metrics"): metrics_table,
     ("docs/codes.md", "codes"): codes_table,
+    ("docs/http.md", "problems"): problems_table,
 }
 
 

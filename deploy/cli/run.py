@@ -18,6 +18,7 @@ class Process(StrEnum):
     BEAT = "beat"
     JOBS = "jobs"
     SMS_CALLBACK = "sms-callback"
+    WEB = "web"
     METRICS = "metrics"
     FLOWER = "flower"
     WORKER = "worker"

@@ -25,6 +25,7 @@ def singles() -> Mapping[str, Callable[[Settings, Path], Command]]:
         "beat": _beat,
         "jobs": _jobs,
         "sms-callback": lambda *_: _python("worker.callback"),
+        "web": lambda *_: _python("worker.web"),
         "metrics": lambda *_: _python("scheduler.exporter"),
         "flower": lambda *_: _python("worker.flower_process"),
     }

@@ -42,6 +42,7 @@ class Kept:
     sandbox_port: int
     secret_key: str
     reference_key: str | None = None  # none: this HOME never needed one of its own
+    web_port: int = 0  # 0: this HOME is older than the HTTP door
 
     @property
     def database_url(self) -> str:
@@ -99,7 +100,7 @@ def kept_or_chosen(home: Path) -> Kept:
     known = kept(home)
     if known is not None:
         return known
-    postgres_port, valkey_port, flower_port, sandbox_port = free_ports(4)
+    postgres_port, valkey_port, flower_port, sandbox_port, web_port = free_ports(5)
     return keep(
         home,
         Kept(
@@ -111,6 +112,7 @@ def kept_or_chosen(home: Path) -> Kept:
             flower_password=secrets.token_urlsafe(24),
             sandbox_port=sandbox_port,
             secret_key=Fernet.generate_key().decode(),
+            web_port=web_port,
         ),
     )
 
@@ -123,8 +125,8 @@ def with_reference_key(home: Path, what: Kept) -> Kept:
 
 
 def with_free_port(home: Path, what: Kept, field: str) -> Kept:
-    """`what` with another port in `field` if somebody else took it meanwhile; ours must not be running."""
-    if is_free(getattr(what, field)):
+    """`what` with another port in `field` if it has none, or somebody else took it; ours must not be running."""
+    if getattr(what, field) and is_free(getattr(what, field)):
         return what
     changes: dict[str, Any] = {field: free_ports(1)[0]}
     return keep(home, replace(what, **changes))

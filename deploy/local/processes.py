@@ -64,8 +64,8 @@ def sandbox(stack: Stack) -> Sequence[Child]:
 
 
 def product(stack: Stack) -> Sequence[Child]:
-    """Everything else: workers for each lane that is on, intake, dispatcher, relay, beat, Flower, the receiver of
-    delivery callbacks where its key is set, and the metrics' exporter where its port is."""
+    """Everything else: workers for each lane that is on, intake, dispatcher, relay, beat, the HTTP door, Flower, the
+    receiver of delivery callbacks where its key is set, and the metrics' exporter where its port is."""
     common = environment(stack)
     names = ["intake", "dispatcher", "relay", "beat"]
     if stack.settings.ubill.callback_key is not None:
@@ -81,6 +81,7 @@ def product(stack: Stack) -> Sequence[Child]:
         *(_worker(stack, common, lane, number) for lane in stack.lanes for number in range(1, stack.workers + 1)),
         child("jobs", "worker-jobs", stop_stage=1),
         *map(child, names),
+        replace(child("web"), environment={**common, **_web(stack)}),
         replace(child("flower", grace_s=5, stop_stage=2), environment={**common, **_flower(stack)}),
     )
 
@@ -142,6 +143,11 @@ def _flower(stack: Stack) -> Mapping[str, str]:
             f"{PREFIX}FLOWER_PASSWORD": stack.kept.flower_password,
         }
     )
+
+
+def _web(stack: Stack) -> Mapping[str, str]:
+    """Its address and port are HOME's own."""
+    return _not_in_files({f"{PREFIX}WEB__ADDRESS": "127.0.0.1", f"{PREFIX}WEB__PORT": str(stack.kept.web_port)})
 
 
 def _http_answers(port: int, path: str) -> bool:

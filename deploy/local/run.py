@@ -14,7 +14,8 @@ from deploy.local.home import prepare
 from shared import process
 from shared.settings import PREFIX, Settings, SettingsError
 
-_WITH_TOKENS = ("intake", "dispatcher", "jobs", commands.WORKER)  # they read the providers' tokens
+_WITH_TOKENS = ("intake", "web", "dispatcher", "jobs", commands.WORKER)  # they read the providers' tokens
+_MAKE_PAYMENTS = ("intake", "web")
 
 
 def become(name: str, settings: Settings, lane: str | None, number: int) -> NoReturn:
@@ -38,7 +39,7 @@ def _must_have(name: str, settings: Settings) -> None:
         "DATABASE_URL": settings.database_url,
         "BROKER_URL": settings.broker_url,
         "SECRET_KEYS": settings.secret_keys or name not in _WITH_TOKENS,
-        "REFERENCE_KEY": settings.reference_key or name != "intake",
+        "REFERENCE_KEY": settings.reference_key or name not in _MAKE_PAYMENTS,
         "METRICS_PORT": settings.metrics_port is not None or name != "metrics",
         "UBILL__CALLBACK_KEY": settings.ubill.callback_key or name != "sms-callback",
     }

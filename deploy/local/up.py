@@ -130,6 +130,7 @@ def _writer(stack: Stack, stack_file: Path) -> Callable[[Mapping[str, int]], Non
             "broker_url": stack.servers.broker_url,
             "flower_url": stack.kept.flower_url,
             "sandbox_url": stack.kept.sandbox_url if stack.sandbox else None,
+            "web_url": f"{'https' if stack.settings.web.cert_file else 'http'}://127.0.0.1:{stack.kept.web_port}",
             "processes": dict(pids),
         }
         write_private(stack_file, content)
@@ -167,5 +168,5 @@ def _wrong_use(settings: Settings, sandbox: bool, workers: int, concurrency: int
 
 
 def _ports_of_processes(home: Path, kept: Kept, sandbox: bool) -> Kept:
-    kept = with_free_port(home, kept, "flower_port")
+    kept = with_free_port(home, with_free_port(home, kept, "flower_port"), "web_port")
     return with_free_port(home, kept, "sandbox_port") if sandbox else kept

@@ -18,6 +18,8 @@ _MINE = Health()
 turned = _MINE.turned
 started = _MINE.started
 has_turn = _MINE.has_turn
+live = _MINE.live
+ready = _MINE.ready
 
 
 def begin(process: str, settings: Settings, page: Page | None = None) -> None:

@@ -14,5 +14,9 @@ def known(names: Sequence[bytes], values: Sequence[bytes]) -> tuple[bytes | None
     if sorted(names) not in ([INTAKE_FIELD], [INTAKE_FIELD, TRACE_FIELD]):
         return None, None
     fields = dict(zip(names, values, strict=True))
-    trace = fields.get(TRACE_FIELD, b"")
-    return fields[INTAKE_FIELD], trace.decode() if _TRACE.fullmatch(trace) else None
+    return fields[INTAKE_FIELD], trace(fields.get(TRACE_FIELD, b""))
+
+
+def trace(given: bytes) -> str | None:
+    """A traceparent as it is kept; None for what is none."""
+    return given.decode() if _TRACE.fullmatch(given) else None

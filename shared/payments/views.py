@@ -32,6 +32,18 @@ WHERE (%(state)s::text IS NULL OR p.state = %(state)s) AND (%(provider)s::text I
     AND (%(source)s::text IS NULL OR p.source = %(source)s)
 """
 
+# By the key of intents, which has the archive's payments too.
+_PAGE_OF_SOURCE = f"""
+SELECT k.intent_id, (
+    SELECT {_ROW}::text {_FROM} WHERE p.id = k.payment_id
+        AND (%(state)s::text IS NULL OR p.state = %(state)s)
+        AND (%(provider)s::text IS NULL OR p.provider = %(provider)s)
+    ) AS row
+FROM (SELECT intent_id, payment_id FROM intent_keys WHERE source = %(source)s AND intent_id > %(after)s
+      ORDER BY intent_id LIMIT %(scanned)s) AS k
+ORDER BY k.intent_id
+"""
+
 # A deadline is kept in lane time.
 _STANDS = f"""
 SELECT {_ROW} AS row, p.possibly_sent, utc_text(p.due_at) AS due_at, l.running,
@@ -97,6 +109,23 @@ def payments(
     """Export rows (JSON text), the newest payment first, in constant memory."""
     given = {"state": state, "provider": provider, "source": source, "limit": limit}
     return _streamed(connection, _PAYMENTS + "ORDER BY p.id DESC LIMIT %(limit)s", given)
+
+
+def page(
+    connection: Connection, source: str, after: str, *, state: str | None, provider: str | None, limit: int
+) -> tuple[list[str], str | None]:
+    """Up to `limit` export rows (JSON text) of a source's payments behind the intent id `after`, in order of that id,
+    and the id behind which to go on; None: that was all. It may be empty and not be all: so many are looked at."""
+    scanned = limit if state is None and provider is None else _PAGE
+    given = {"source": source, "after": after, "state": state, "provider": provider, "scanned": scanned}
+    found = connection.execute(_PAGE_OF_SOURCE, given).fetchall()
+    rows: list[str] = []
+    for row in found:
+        if row["row"] is not None:
+            rows.append(row["row"])
+            if len(rows) == limit:
+                return rows, None if row is found[-1] and len(found) < scanned else row["intent_id"]
+    return rows, found[-1]["intent_id"] if len(found) == scanned else None
 
 
 def export(connection: Connection) -> Iterator[str]:

@@ -35,6 +35,7 @@ from shared.settings.sections import (
     Seconds,
     UbillSettings,
 )
+from shared.settings.web import WebSettings
 
 PREFIX = "SETTLEPIPE_"
 
@@ -129,6 +130,7 @@ class Settings(BaseSettings):
     report: ReportSettings = ReportSettings()
     alerts: AlertSettings = AlertSettings()
     people: PeopleSettings = PeopleSettings()
+    web: WebSettings = WebSettings()
     billcenter: BillcenterSettings = BillcenterSettings()
     ubill: UbillSettings = UbillSettings()
     mtn: MtnSettings = MtnSettings()

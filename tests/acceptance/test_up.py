@@ -46,7 +46,7 @@ def test_ctrl_c_leaves_no_process_and_the_next_up_goes_on_with_what_was_accepted
 
     second = stack.start(home, workers=1)  # its sandbox is a new one: it knows nothing and fails nothing
     try:
-        addresses = ("database_url", "broker_url", "flower_url", "sandbox_url")
+        addresses = ("database_url", "broker_url", "flower_url", "sandbox_url", "web_url")
         assert {name: second.told[name] for name in addresses} == {name: told[name] for name in addresses}
         audit.wait_ended(second, source, waiting)
         found = audit.payments(second, source)

@@ -46,7 +46,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Up]]:
 def test_it_starts_everything_tells_the_truth_in_stack_json_and_stops_in_order(start: Callable[..., Up]) -> None:
     up = start().wait_ready()
     stack = up.stack
-    assert set(stack) == {"database_url", "broker_url", "flower_url", "sandbox_url", "processes"}
+    assert set(stack) == {"database_url", "broker_url", "flower_url", "sandbox_url", "web_url", "processes"}
     assert set(stack["processes"]) == NAMES
     assert all(alive(pid) for pid in stack["processes"].values())
     assert stack["sandbox_url"] is None

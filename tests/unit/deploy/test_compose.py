@@ -85,7 +85,7 @@ def test_nothing_runs_before_the_schema_is_there(name: str) -> None:
 
 def test_what_a_machine_shows_the_world_it_shows_itself_alone() -> None:
     ports: list[Any] = [port for service in BUNDLED.values() for port in service.get("ports", [])]
-    assert len(ports) == 3
+    assert len(ports) == 4
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 

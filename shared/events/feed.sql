@@ -1,0 +1,21 @@
+-- name: highest
+SELECT coalesce(max(id), 0) AS id FROM events
+
+-- name: writers
+SELECT DISTINCT virtualtransaction FROM pg_locks
+WHERE locktype = 'relation' AND relation = 'public.events'::regclass AND mode = 'RowExclusiveLock'
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+
+-- name: page
+-- Of a type whose subject is a payment's, and what concerns everybody: resend what was lost.
+SELECT e.id, e.event_id, e.type, e.subject, e.data::text AS data, e.created_at,
+    (SELECT p.traceparent FROM payments p WHERE p.id = e.payment_id) AS traceparent
+FROM (SELECT * FROM events WHERE id > %(after)s AND id <= %(horizon)s ORDER BY id LIMIT %(scanned)s) AS e
+WHERE e.type = %(everybodys)s
+    OR starts_with(e.subject, %(source)s || '/')
+        AND split_part(e.type, '.', 2) IN ('payment', 'receipt', 'sms', 'intake')
+ORDER BY e.id LIMIT %(limit)s
+
+-- name: scanned
+SELECT count(*) AS n, max(id) AS last
+FROM (SELECT id FROM events WHERE id > %(after)s AND id <= %(horizon)s ORDER BY id LIMIT %(scanned)s) AS e

@@ -1,0 +1,36 @@
+"""The section of the HTTP door."""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from shared.settings.sections import Seconds, Section
+
+
+class WebSettings(Section):
+    """Where `settlepipe run web` listens, and what it lets one, and all, take of it. Each process counts for itself."""
+
+    address: str = Field("127.0.0.1", description="address that the HTTP door listens on")
+    port: int = Field(8460, ge=0, le=65_535, description="port that it listens on")
+    cert_file: Path | None = Field(None, description="PEM certificate; unset: HTTP, for a proxy in front")
+    key_file: Path | None = Field(None, description="PEM key of the certificate")
+    body_bytes: int = Field(
+        8 * 1024 * 1024, ge=1024, le=64 * 1024 * 1024, description="the largest body of a request that is read"
+    )
+    body_s: Seconds = Field(10, description="limit for a request's body, however slowly its bytes drip")
+    answer_s: Seconds = Field(10, description="limit for what PostgreSQL does for one request; then it is a 503")
+    threads: int = Field(8, gt=0, le=64, description="requests that are with PostgreSQL at once, each on a connection")
+    requests: int = Field(256, gt=0, le=10_000, description="requests under way at once; the next one gets a 503")
+    connections: int = Field(1024, gt=0, le=50_000, description="connections at once; the next one is ended")
+    streams: int = Field(64, ge=0, le=10_000, description="streams of events open at once; the next one gets a 503")
+    streams_of_source: int = Field(8, ge=0, le=10_000, description="the same for one source")
+    rate_per_s: Seconds = Field(
+        5000, description="intents and reads a second for one source; beyond it, after a second's worth, a 429"
+    )
+
+    @model_validator(mode="after")
+    def _certificate_with_key(self) -> Self:
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file belong together: set both or neither")
+        return self

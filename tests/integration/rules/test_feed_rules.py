@@ -1,0 +1,89 @@
+"""What one source is told of its events, page by page: each once, in order, none left out by who commits late."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from shared.database.engine import Connection
+from shared.events import feed
+from shared.events.feed import Horizon
+from tests.support.flow import World
+
+_WRITE = "INSERT INTO events (event_id, type, subject, data) VALUES (%s, %s, %s, '{}') RETURNING id"
+
+
+@pytest.fixture
+def reader(world: World) -> Iterator[Connection]:
+    with psycopg.connect(world.url, autocommit=True, row_factory=dict_row) as connection:
+        yield connection
+
+
+def write(connection: Connection, subject: str, told: str = "settlepipe.payment.accepted") -> int:
+    row = connection.execute(_WRITE, (subject, told, subject)).fetchone()
+    assert row is not None
+    return int(row["id"])
+
+
+def names(page: feed.Page) -> list[str]:
+    return [event["event_id"] for event in page.events]
+
+
+def test_who_commits_late_is_waited_for_and_then_told_in_order(world: World, reader: Connection) -> None:
+    horizon = Horizon()
+    start = horizon.look(reader)
+    with psycopg.connect(world.url, row_factory=dict_row) as late, psycopg.connect(world.url) as idle:
+        idle.execute("SELECT count(*) FROM events")  # who only reads is not waited for
+        first = write(late, "shop/late")
+        second = write(reader, "shop/early")
+        assert first < second
+        assert names(feed.page(reader, "shop", start, horizon.look(reader), 10)) == [], (
+            "or the late one would be missed"
+        )
+        with psycopg.connect(world.url, row_factory=dict_row) as later:
+            write(later, "shop/later")  # whoever began after the look is not waited for
+            late.commit()
+            page = feed.page(reader, "shop", start, horizon.look(reader), 10)
+            assert names(page) == ["shop/late", "shop/early"]
+            later.rollback()
+    horizon.look(reader)
+    write(reader, "shop/last")
+    page = feed.page(reader, "shop", page.position, horizon.look(reader), 10)
+    assert names(page) == ["shop/last"], "what was rolled back is a gap"
+    assert names(feed.page(reader, "shop", page.position, horizon.look(reader), 10)) == []
+
+
+def test_a_page_has_the_sources_own_and_what_is_everybodys(
+    world: World, reader: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "_SCANNED", 3)
+    horizon = Horizon()
+    position = horizon.look(reader)
+    for subject, told in (
+        ("shop/1", "settlepipe.payment.accepted"),
+        ("shop2/1", "settlepipe.payment.accepted"),
+        ("shop/140", "settlepipe.account.changed"),  # of a provider that is called like the source
+        ("shop/2026-11-21", "settlepipe.reconciliation.done"),
+        ("-", "settlepipe.store.recovered"),
+        ("shop/2", "settlepipe.receipt.issued"),
+        ("other/1", "settlepipe.payment.accepted"),
+        ("shop/3", "settlepipe.intake.quarantined"),
+        ("other/2", "settlepipe.sms.sent"),
+        ("shop/4", "settlepipe.sms.sent"),
+    ):
+        write(reader, subject, told)
+    found: list[str] = []
+    more = True
+    while more:
+        page = feed.page(reader, "shop", position, horizon.look(reader), 2)
+        found, position, more = found + names(page), page.position, page.more
+    assert found == ["shop/1", "-", "shop/2", "shop/3", "shop/4"]
+
+
+def test_a_database_that_came_back_older_lowers_the_horizon(world: World, reader: Connection) -> None:
+    horizon = Horizon()
+    write(reader, "shop/1")
+    highest = horizon.look(reader)
+    reader.execute("DELETE FROM events")
+    assert horizon.look(reader) < highest

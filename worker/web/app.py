@@ -1,0 +1,111 @@
+"""The routes of the HTTP door, and what answers where there is none."""
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from fastapi.security import HTTPBearer
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from shared import health, schemas
+from shared.domain.intent import Wire
+from worker.web import reading, streaming, submitting
+from worker.web.door import Door
+from worker.web.models import BatchDocument, ProblemDocument, TakenDocument
+from worker.web.problems import MEDIA_TYPE, Fault, Problem
+
+API, VERSION = "settlepipe", "1"
+SCHEMAS: Mapping[str, Any] = {"intent": schemas.intent, "event": schemas.event, "export": schemas.export}
+_OPEN = APIRouter(tags=["documents"])
+_NOT_GUARDED = "no key is asked for"
+
+
+def application(door: Door) -> FastAPI:
+    """The app of one process."""
+    for chatty in ("uvicorn.error", "uvicorn.access"):  # it tells of requests, and with a traceback of their texts
+        logging.getLogger(chatty).setLevel(logging.CRITICAL)
+    app = FastAPI(title=API, version=VERSION, docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.door = door
+    app.include_router(_OPEN)
+    documented = [Depends(HTTPBearer(auto_error=False, description="a key of your source: settlepipe keys create"))]
+    problems: dict[int | str, dict[str, Any]] = {"default": {"model": ProblemDocument, "content": {MEDIA_TYPE: {}}}}
+    for router in (submitting.router, reading.router, streaming.router):
+        app.include_router(router, prefix="/v1", dependencies=documented, responses=problems)
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(RequestValidationError, _bad_parameter)
+    app.add_exception_handler(HTTPException, _no_route)
+    app.openapi = lambda: _document(app)  # type: ignore[method-assign]
+    return app
+
+
+@_OPEN.get("/livez", summary="Does its loop turn?", description=_NOT_GUARDED)
+async def livez() -> Response:
+    return _probe(*health.live())
+
+
+@_OPEN.get("/readyz", summary="Can it do its work?", description=_NOT_GUARDED)
+async def readyz() -> Response:
+    return _probe(*health.ready())
+
+
+@_OPEN.get("/openapi.json", summary="This document", description=_NOT_GUARDED)
+async def openapi(request: Request) -> Response:
+    return _json(json.dumps(request.app.openapi(), ensure_ascii=False))
+
+
+@_OPEN.get("/schemas/{name}", summary="JSON Schema of an intent, an event, a row", description=_NOT_GUARDED)
+async def schema(name: str) -> Response:
+    if name not in SCHEMAS:
+        raise Problem(Fault.NOT_FOUND, f"there is a schema of {', '.join(SCHEMAS)}")
+    return _json(json.dumps(SCHEMAS[name](), ensure_ascii=False, indent=2))
+
+
+def _probe(good: bool, told: Mapping[str, object]) -> Response:
+    return Response(json.dumps(told), 200 if good else 503, {"Cache-Control": "no-store"}, "application/json")
+
+
+def _json(text: str) -> Response:
+    return Response(text.encode(), media_type="application/json")
+
+
+async def _problem(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)  # noqa: S101 - it is registered for that
+    return error.response()
+
+
+async def _bad_parameter(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - it is registered for that
+    mistakes = [
+        {"code": "bad_field", "place": ".".join(map(str, one["loc"][1:])), "detail": one["msg"]}
+        for one in error.errors()
+    ]
+    return Problem(Fault.BAD_PARAMETER, mistakes=mistakes).response()
+
+
+async def _no_route(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for that
+    response = Problem(Fault.BAD_METHOD if error.status_code == 405 else Fault.NOT_FOUND).response()
+    response.headers.update(error.headers or {})
+    return response
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    """OpenAPI 3.1. The bodies of intents are read as they are, so they are described here."""
+    if app.openapi_schema is None:
+        document = get_openapi(title=API, version=VERSION, openapi_version="3.1.0", routes=app.routes)
+        parts = document["components"]["schemas"]
+        for name, model in (("Intent", Wire), ("Taken", TakenDocument), ("BatchResult", BatchDocument)):
+            parts |= _parts(name, model)
+        app.openapi_schema = document
+    return app.openapi_schema
+
+
+def _parts(name: str, model: type[BaseModel]) -> dict[str, Any]:
+    found = model.model_json_schema(by_alias=True, ref_template="#/components/schemas/{model}")
+    return {**found.pop("$defs", {}), name: found}

@@ -1,0 +1,117 @@
+"""What all requests of this process share. It holds nothing that would be missed."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+import redis
+from starlette.requests import ClientDisconnect, Request
+
+from shared.database.engine import Connection
+from shared.events.feed import Horizon
+from shared.messaging import broker
+from shared.runtime import Runtime
+from shared.settings.web import WebSettings
+from worker.web.callers import Callers
+from worker.web.limits import Rate, Streams, Work
+from worker.web.problems import Fault, Problem
+
+T = TypeVar("T")
+
+
+class Door:
+    """One process's. runtime: None until it is set up; until then each request is answered with that."""
+
+    def __init__(self, settings: WebSettings) -> None:
+        self.settings = settings
+        self.runtime: Runtime | None = None
+        self.bell = Bell()
+        self.work = Work(settings.threads, settings.requests, settings.answer_s)
+        self.callers = Callers(lambda: self.ready.database, self.work)
+        self.rate = Rate(settings.rate_per_s, settings.rate_per_s)
+        self.streams = Streams(settings.streams, settings.streams_of_source)
+        self.horizon = Horizon()
+        self.stopping = False
+        self._under_way = 0
+
+    @property
+    def ready(self) -> Runtime:
+        """Raises Problem until it is set up."""
+        if self.runtime is None:
+            raise Problem(Fault.STARTING)
+        return self.runtime
+
+    def spend(self, source: str, count: int) -> None:
+        """Count so many intents and reads of this source. Raises Problem beyond its rate."""
+        wait_s = self.rate.take(source, count)
+        if wait_s is not None:
+            detail = f"at most {self.settings.rate_per_s:g} intents and reads a second"
+            raise Problem(Fault.TOO_FAST, detail, retry_after_s=wait_s)
+
+    async def asks(self, ask: Callable[[Connection], T]) -> T:
+        """What `ask` gives, on a connection of its own. Raises what `Work` does."""
+        database = self.ready.database
+
+        def do() -> T:
+            with database.connection() as connection:
+                return ask(connection)
+
+        return await self.work(do)
+
+    async def body(self, request: Request) -> bytes:
+        """The request's whole body. Raises Problem for one that is too large, late, or no JSON by its own account."""
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/json" or request.headers.get("content-encoding", "identity") != "identity":
+            raise Problem(Fault.NOT_JSON_BODY, "send Content-Type: application/json, and no Content-Encoding")
+        most = self.settings.body_bytes
+        too_large = Problem(Fault.BODY_TOO_LARGE, f"a body has at most {most} bytes")
+        said = request.headers.get("content-length", "")
+        if said.isdigit() and int(said[:20]) > most:
+            raise too_large
+        parts, size = [], 0
+        try:
+            async with asyncio.timeout(self.settings.body_s):
+                async for part in request.stream():
+                    size += len(part)
+                    if size > most:
+                        raise too_large
+                    parts.append(part)
+        except TimeoutError:
+            raise Problem(Fault.BODY_LATE, f"a body has to be there in {self.settings.body_s:g} s") from None
+        except ClientDisconnect:  # nobody reads the answer
+            raise Problem(Fault.BODY_LATE) from None
+        return b"".join(parts)
+
+    def enter(self) -> None:
+        """One more request is under way. Raises Problem where that are too many."""
+        if self._under_way >= self.settings.requests:
+            raise Problem(Fault.BUSY)
+        self._under_way += 1
+
+    def leave(self) -> None:
+        """It is done."""
+        self._under_way -= 1
+
+
+class Bell:
+    """Rings for a dispatcher in a thread of its own: a broker that says nothing keeps no answer waiting, and what rings
+    meanwhile is one ring."""
+
+    def __init__(self) -> None:
+        self._rung = threading.Event()
+
+    def ring(self) -> None:
+        """There is work. Returns at once."""
+        self._rung.set()
+
+    def start(self, client: "redis.Redis") -> None:
+        """From now on it is heard."""
+
+        def run() -> None:
+            while True:
+                self._rung.wait()
+                self._rung.clear()
+                broker.ring(client)
+
+        threading.Thread(target=run, name="bell", daemon=True).start()

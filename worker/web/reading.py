@@ -1,0 +1,77 @@
+"""Routes that only look: a source's payments, one with its history, its events."""
+
+import json
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from starlette.responses import Response
+
+from shared.database.engine import Connection
+from shared.domain.payment import State
+from shared.events import feed
+from shared.events.feed import Page
+from shared.messaging.events_stream import cloud_event
+from shared.payments import views
+from worker.web.asked import TheCaller, TheDoor
+from worker.web.models import EventsDocument, PaymentDocument, PaymentsDocument
+from worker.web.problems import Fault, Problem
+
+router = APIRouter(tags=["payments", "events"])
+
+_ID = r"^[A-Za-z0-9._:-]{0,64}$"
+_POSITION = r"^([0-9]{1,18}|end)$"
+Limit = Annotated[int, Query(ge=1, le=1000)]
+Position = Annotated[
+    str, Query(pattern=_POSITION, description="a page's `next`; 0: the beginning; end: behind what is there")
+]
+
+
+@router.get("/payments", summary="List payments by intent id", responses={200: {"model": PaymentsDocument}})
+async def payments(  # noqa: PLR0917 - each is named in the URL
+    door: TheDoor,
+    caller: TheCaller,
+    after: Annotated[str, Query(pattern=_ID, description="the last page's `next`")] = "",
+    limit: Limit = 100,
+    state: State | None = None,
+    provider: Annotated[str | None, Query(pattern="^[a-z]{1,64}$")] = None,
+) -> Response:
+    rows, following = await door.asks(
+        lambda connection: views.page(connection, caller.source, after, state=state, provider=provider, limit=limit)
+    )
+    return _json(f'{{"payments": [{", ".join(rows)}], "next": {json.dumps(following)}}}')
+
+
+@router.get(
+    "/payments/{source}/{intent_id}",
+    summary="A payment and everything that was done about it",
+    responses={200: {"model": PaymentDocument}},
+)
+async def payment(
+    source: Annotated[str, Path(max_length=64)],
+    intent_id: Annotated[str, Path(max_length=64)],
+    door: TheDoor,
+    _: TheCaller,
+) -> Response:
+    def look(connection: Connection) -> str | None:
+        number = views.payment_id(connection, source, intent_id)
+        return None if number is None else json.dumps(views.payment(connection, number), ensure_ascii=False)
+
+    found = await door.asks(look)
+    if found is None:
+        raise Problem(Fault.NOT_FOUND, "there is no such payment")
+    return _json(found)
+
+
+@router.get("/events", summary="A page of events, in order", responses={200: {"model": EventsDocument}})
+async def events(door: TheDoor, caller: TheCaller, after: Position = "0", limit: Limit = 100) -> Response:
+    def look(connection: Connection) -> Page:
+        horizon = door.horizon.look(connection)
+        return feed.page(connection, caller.source, horizon if after == "end" else int(after), horizon, limit)
+
+    page = await door.asks(look)
+    told = ", ".join(map(cloud_event, page.events))
+    return _json(f'{{"events": [{told}], "next": "{page.position}", "more": {json.dumps(page.more)}}}')
+
+
+def _json(text: str) -> Response:
+    return Response(text.encode(), media_type="application/json", headers={"Cache-Control": "no-store"})

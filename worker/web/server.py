@@ -1,0 +1,147 @@
+"""uvicorn with limits of its own: whoever says nothing, a byte a second, too much or reads no answer is ended in time.
+
+uvicorn bounds the time between two requests of a connection and nothing else. Here a request's head has a time and a
+size, each part of an answer a time to be taken, and there are so many connections and no more.
+"""
+
+import asyncio
+import ssl
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from shared.settings import SettingsError
+from shared.settings.web import WebSettings
+from shared.telemetry.logs import get_logger
+from worker.web.problems import Fault, Problem
+
+log = get_logger(__name__)
+
+HEAD_S = 10.0  # for a request's line and headers, from the connection's beginning or the answer before
+MAX_HEAD_BYTES = 16 * 1024
+TAKEN_S = 10.0  # for a part of an answer to be taken by who asked
+STOP_S = 5.0  # what is under way may take so long when the process is asked to stop
+BACKLOG = 256
+
+
+def server(settings: WebSettings, app: ASGIApp) -> uvicorn.Server:
+    """The server, not yet running. Raises SettingsError for a bad certificate."""
+    most = settings.connections
+
+    def connection(**given: Any) -> Connection:
+        return Connection(most, **given)
+
+    config = uvicorn.Config(
+        app,
+        http=connection,  # type: ignore[arg-type]  # called as the class would be
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=int(HEAD_S),
+        timeout_graceful_shutdown=int(STOP_S),
+        ssl_certfile=settings.cert_file,
+        ssl_keyfile=settings.key_file,
+    )
+    try:
+        config.load()
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(
+            "SETTLEPIPE_WEB__CERT_FILE and …_KEY_FILE can't be used as a certificate and its key:"
+            f" {type(error).__name__}; both must be readable PEM files that fit each other"
+        ) from None
+    return uvicorn.Server(config)
+
+
+class Connection(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(self, most: int, **given: Any) -> None:
+        super().__init__(**given)
+        self._most = most
+        self._inner: ASGIApp = self.app
+        self.app = self._bounded
+        self._timer: asyncio.TimerHandle | None = None
+        self._in_head, self._head_bytes = True, 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > self._most:
+            log.warning("there are too many connections; a new one is ended", most=self._most)
+            transport.abort()
+            return
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._in_head:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._in_head and self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self._refuse(Problem(Fault.HEAD_TOO_LARGE))
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head = True
+
+    def on_headers_complete(self) -> None:
+        self._in_head, self._head_bytes = False, 0
+        self._forget_timer()
+        super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if not self.transport.is_closing() and not self.pipeline:
+            self._await_head()
+
+    def _await_head(self) -> None:
+        self._forget_timer()
+        self._timer = self.loop.call_later(HEAD_S, self._late)
+
+    def _forget_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _late(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.abort()
+
+    def _refuse(self, problem: Problem) -> None:
+        """Answer without the app, and end the connection."""
+        response = problem.response()
+        lines = [f"HTTP/1.1 {problem.status} {problem.document['code']}".encode()]
+        lines += [name + b": " + value for name, value in response.raw_headers]
+        self.transport.write(b"\r\n".join([*lines, b"connection: close", b"", bytes(response.body)]))
+        self.transport.close()
+
+    async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The app, with a bound on how long each part of its answer takes, and without its errors' texts: those may
+        hold a request."""
+        started = False
+
+        async def sent(message: Message) -> None:
+            nonlocal started
+            started = True
+            try:
+                async with asyncio.timeout(TAKEN_S):
+                    await send(message)
+            except TimeoutError:
+                log.info("an answer was not taken in time; the connection is ended")
+                self.transport.abort()
+
+        try:
+            await self._inner(scope, receive, sent)
+        except Exception as error:
+            log.error("a request met a mistake in settlepipe", reason=type(error).__name__)
+            if started:
+                self.transport.abort()
+            else:
+                await Problem(Fault.DEFECT).response()(scope, receive, sent)

@@ -1,0 +1,115 @@
+"""Routes that change something: intents are taken, a payment is cancelled."""
+
+import json
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, Request
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from shared.messaging.intake_entry import trace
+from shared.payments import resolve, views
+from shared.payments.look import Unresolvable
+from worker.web import batch, taking
+from worker.web.asked import TheCaller, TheDoor
+from worker.web.models import CancelledDocument, Reason
+from worker.web.problems import Fault, Problem
+from worker.web.taking import Taken
+
+router = APIRouter(tags=["payments"])
+
+_REF = "#/components/schemas/"
+_BATCH = {
+    "type": "object",
+    "required": ["intents"],
+    "additionalProperties": False,
+    "properties": {
+        "intents": {"type": "array", "minItems": 1, "maxItems": batch.MOST, "items": {"$ref": f"{_REF}Intent"}}
+    },
+}
+
+
+def _content(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"content": {"application/json": {"schema": schema}}}
+
+
+@router.post(
+    "/intents",
+    summary="Submit one intent, or a batch",
+    description="202: it is committed. A batch gets 207 and for each intent, in order, what it would have got alone.",
+    status_code=HTTPStatus.ACCEPTED,
+    responses={
+        202: {"description": "Committed", **_content({"$ref": f"{_REF}Taken"})},
+        207: {"description": "Of a batch", **_content({"$ref": f"{_REF}BatchResult"})},
+    },
+    openapi_extra={
+        "requestBody": {"required": True, **_content({"oneOf": [{"$ref": f"{_REF}Intent"}, _BATCH]})},
+        "parameters": [
+            {"name": "Idempotency-Key", "in": "header", "required": False, "schema": {"type": "string"}},
+            {"name": "traceparent", "in": "header", "required": False, "schema": {"type": "string"}},
+        ],
+    },
+)
+async def submit(request: Request, door: TheDoor, caller: TheCaller) -> Response:
+    body = await door.body(request)
+    cut = batch.cut(body)
+    if cut is not None and len(cut) > 1:
+        door.spend(caller.source, len(cut) - 1)
+    raws = [body] if cut is None else cut
+    runtime, traceparent = door.ready, trace(request.headers.get("traceparent", "").encode())
+    if cut is None and (said := request.headers.get("idempotency-key")) is not None:
+        _must_be_its_id(said, taking.read(runtime, caller.source, body).intent_id)
+    answers = await door.work(lambda: taking.take(runtime, caller.source, raws, traceparent))
+    if any(isinstance(one, Taken) and not one.repeated for one in answers):
+        door.bell.ring()
+    if cut is not None:
+        return _json({"results": [one.document for one in answers]}, HTTPStatus.MULTI_STATUS)
+    (answer,) = answers
+    if isinstance(answer, Problem):
+        raise answer
+    return _json(answer.document, HTTPStatus.ACCEPTED, Location=answer.document["payment"])
+
+
+def _must_be_its_id(said: str, intent_id: str) -> None:
+    """The id is what makes a repeat safe; a key that is another one would promise something else."""
+    if said.strip('"') != intent_id:
+        raise Problem(Fault.KEY_MISMATCH, "send the intent's id as Idempotency-Key, or leave it out")
+
+
+@router.post(
+    "/payments/{source}/{intent_id}/cancel",
+    summary="Cancel a payment of which nothing was sent",
+    responses={200: {"model": CancelledDocument}},
+    openapi_extra={"requestBody": {"required": True, **_content(Reason.model_json_schema())}},
+)
+async def cancel(request: Request, source: str, intent_id: str, door: TheDoor, caller: TheCaller) -> Response:
+    reason = _reason(await door.body(request))
+    runtime = door.ready
+
+    def do() -> None:
+        with runtime.database.connection() as connection:
+            if views.payment_id(connection, source, intent_id) is None:
+                raise Problem(Fault.NOT_FOUND, "there is no such payment")
+        resolve.cancel(runtime.database, source, intent_id, reason=reason, by=caller.name)
+
+    try:
+        await door.work(do)
+    except Unresolvable as error:
+        raise Problem(Fault.NOT_CANCELLED, str(error)) from None
+    return _json({"source": source, "intent_id": intent_id, "state": "cancelled"}, HTTPStatus.OK)
+
+
+def _reason(body: bytes) -> str:
+    try:
+        return Reason.model_validate_json(body).reason
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        mistakes = [
+            {"code": "bad_field", "place": ".".join(map(str, one["loc"])), "detail": one["msg"]} for one in found
+        ]
+        raise Problem(Fault.BAD_PARAMETER, mistakes=mistakes) from None
+
+
+def _json(document: Any, status: HTTPStatus, **headers: str) -> Response:
+    return Response(json.dumps(document, ensure_ascii=False).encode(), status, headers, "application/json")

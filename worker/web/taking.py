@@ -1,0 +1,96 @@
+"""Intents that came by HTTP become payments by the same verb as the intake's; each has its answer."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from shared.domain.codes import Code
+from shared.domain.intent import BadIntent, Intent, parse_intent
+from shared.payments.admit import Admitted, Answer, Offer, Refused, admit, halved, prepared
+from shared.runtime import Runtime
+from shared.telemetry.alerts import Alert
+from shared.telemetry.logs import alert, get_logger
+from worker.web.problems import Fault, Problem
+
+log = get_logger(__name__)
+
+_UNREAD = "it could not be read: a mistake in the validation"
+_UNSTORED = "it could not be stored: a mistake in the validation"
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """It is committed. repeated: it was before."""
+
+    intent: Intent
+    repeated: bool
+
+    @property
+    def document(self) -> Mapping[str, Any]:
+        """As it is answered."""
+        source, intent_id = self.intent.source, self.intent.intent_id
+        return {
+            "status": int(HTTPStatus.ACCEPTED),
+            "id": intent_id,
+            "source": source,
+            "duplicate": self.repeated,
+            "digest": self.intent.digest.hex(),
+            "payment": f"/v1/payments/{source}/{intent_id}",
+        }
+
+
+def take(runtime: Runtime, source: str, raws: Sequence[bytes], traceparent: str | None) -> list[Taken | Problem]:
+    """What becomes of each, in their order. All that is taken is committed when it returns; when it raises (PostgreSQL
+    is away, the store is held) some of it may be, and may be given again."""
+    answers: list[Taken | Problem | None] = [None] * len(raws)
+    offers: dict[int, Offer] = {}
+    for place, raw in enumerate(raws):
+        try:
+            offers[place] = Offer(read(runtime, source, raw), traceparent)
+        except Problem as problem:
+            answers[place] = problem
+    given = list(offers.values())
+    for place, answer in zip(offers, halved(lambda some: _admitted(runtime, some), given, _unstored), strict=True):
+        answers[place] = _answered(offers[place].intent, answer)
+    new = sum(isinstance(one, Taken) and not one.repeated for one in answers)
+    log.info("intents came by HTTP", source=source, intents=len(raws), accepted=new)
+    return [one for one in answers if one is not None]
+
+
+def read(runtime: Runtime, source: str, raw: bytes) -> Intent:
+    """The intent, by the intake's own rule. Raises Problem with every mistake; for another source than the key's."""
+    targets = {name: registration.target for name, registration in runtime.registrations.items()}
+    try:
+        intent = parse_intent(raw, targets)
+    except BadIntent as bad:
+        mistakes = [{"code": str(one.code), "place": one.place, "detail": one.text} for one in bad.mistakes]
+        raise Problem(bad.code, bad.reason, mistakes=mistakes) from None
+    except Exception:  # a mistake in the validation must not stop the others
+        alert(Alert.VALIDATION_FAILED, "an intent could not be read: a mistake in the validation")
+        raise Problem(Code.INTERNAL_ERROR, _UNREAD) from None
+    if intent.source != source:
+        raise Problem(Fault.NOT_YOURS, f"this key is of the source {source}; send the intent with that source's key")
+    return intent
+
+
+def _admitted(runtime: Runtime, offers: Sequence[Offer]) -> list[Answer]:
+    if not offers:
+        return []
+    ready = prepared(runtime, offers)
+    with runtime.database.transaction() as connection:
+        return admit(connection, runtime, offers, ready)
+
+
+def _unstored(_: Offer) -> Answer:
+    return Refused(Code.INTERNAL_ERROR, _UNSTORED)
+
+
+def _answered(intent: Intent, answer: Answer) -> Taken | Problem:
+    if isinstance(answer, Admitted):
+        return Taken(intent, answer.repeated)
+    if answer.before is None:
+        return Problem(answer.code, answer.reason)
+    before = answer.before.digest
+    digests: dict[str, Any] = {"digest": intent.digest.hex(), "digest_before": None if before is None else before.hex()}
+    return Problem(answer.code, answer.reason, payment=f"/v1/payments/{intent.source}/{intent.intent_id}", **digests)
