@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo up test test-large test-system chaos chaos-table chaos-bite proof check format bench bench-isolation bench-reconciliation lock clean
+.PHONY: help install demo up test test-large test-system chaos chaos-table chaos-bite proof check format bench bench-isolation bench-reconciliation bench-web lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -77,6 +77,9 @@ bench-isolation: $(STAMP) ## Measure what a provider that hangs costs another on
 
 bench-reconciliation: $(STAMP) ## Measure a night's comparison of a million and of ten million payments (takes minutes)
 	@$(BIN)/python -m tests.bench.reconciliation
+
+bench-web: $(STAMP) ## Measure how many intents a second one HTTP door commits (takes a minute)
+	@$(BIN)/python -m tests.bench.web
 
 COMPILE = env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL -u UV_FIND_LINKS -u UV_EXTRA_INDEX_URL \
 	$(BIN)/uv pip compile pyproject.toml --no-config --quiet --universal --python-version 3.11 \

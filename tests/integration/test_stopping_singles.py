@@ -62,8 +62,8 @@ def celery(name: str, database_url: str, broker_url: str, folder: Path) -> Itera
 def test_while_both_servers_are_frozen(database_url: str, broker_url: str, tmp_path: Path) -> None:
     with ExitStack() as stack:
         singles = [
-            stack.enter_context(lone.running(module, tmp_path, database_url, broker_url)).process
-            for module in ("worker.intake", "scheduler.dispatcher", "scheduler.relay")
+            stack.enter_context(lone.running(module, tmp_path, database_url, broker_url, WEB__PORT="0")).process
+            for module in ("worker.intake", "worker.web.__main__", "scheduler.dispatcher", "scheduler.relay")
         ]
         singles += [stack.enter_context(celery(name, database_url, broker_url, tmp_path)) for name in CELERYS]
         celery_app(broker_url).send_task(tasks.TICK, queue=tasks.JOBS_QUEUE)

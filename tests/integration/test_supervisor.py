@@ -21,7 +21,7 @@ from shared.settings import Settings
 from tests.support.running_up import Up, alive, processes_of, wait_until
 
 WORKERS = {"worker-billcenter-1", "worker-jobs"}
-NAMES = {*WORKERS, "intake", "dispatcher", "relay", "beat", "flower", "postgres", "valkey"}
+NAMES = {*WORKERS, "intake", "dispatcher", "relay", "beat", "web", "flower", "postgres", "valkey"}
 
 
 @pytest.fixture

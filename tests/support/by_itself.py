@@ -28,6 +28,7 @@ NEEDED = {
     "REFERENCE_KEY": KEY,
     "UBILL__CALLBACK_KEY": "made-up-callback-key",
     "METRICS_PORT": "0",  # a free one
+    "WEB__PORT": "0",
 }
 LANE = {"MTN__BASE_URL": "http://127.0.0.1:1/v1", "MTN__COUNTRY_CODE": "GHA"}
 

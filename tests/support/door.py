@@ -105,11 +105,11 @@ def door(database_url: str, broker_url: str, folder: Path, **settings: str) -> I
     """`settlepipe run web`, ready; it is killed at the end of the block."""
     (port,) = free_ports(1)
     given = {
+        **NEEDED,
+        **LANE,
         "DATABASE_URL": database_url,
         "BROKER_URL": broker_url,
         "WEB__PORT": str(port),
-        **NEEDED,
-        **LANE,
         **settings,
     }
     with running("web", folder, **given) as one:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import redis
@@ -14,8 +14,10 @@ from shared.messaging import broker
 from shared.runtime import Runtime
 from shared.settings.web import WebSettings
 from worker.web.callers import Callers
+from worker.web.gathering import Gathering
 from worker.web.limits import Rate, Streams, Work
 from worker.web.problems import Fault, Problem
+from worker.web.taking import Given, Taken, take
 
 T = TypeVar("T")
 
@@ -28,6 +30,7 @@ class Door:
         self.runtime: Runtime | None = None
         self.bell = Bell()
         self.work = Work(settings.threads, settings.requests, settings.answer_s)
+        self.takes = Gathering(self.work, self._take, settings.answer_s)
         self.callers = Callers(lambda: self.ready.database, self.work)
         self.rate = Rate(settings.rate_per_s, settings.rate_per_s)
         self.streams = Streams(settings.streams, settings.streams_of_source)
@@ -41,6 +44,9 @@ class Door:
         if self.runtime is None:
             raise Problem(Fault.STARTING)
         return self.runtime
+
+    def _take(self, given: Sequence[Given]) -> Sequence[Taken | Problem]:
+        return take(self.ready, given)
 
     def spend(self, source: str, count: int) -> None:
         """Count so many intents and reads of this source. Raises Problem beyond its rate."""

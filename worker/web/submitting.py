@@ -15,7 +15,7 @@ from worker.web import batch, taking
 from worker.web.asked import TheCaller, TheDoor
 from worker.web.models import CancelledDocument, Reason
 from worker.web.problems import Fault, Problem
-from worker.web.taking import Taken
+from worker.web.taking import Given, Taken
 
 router = APIRouter(tags=["payments"])
 
@@ -57,10 +57,10 @@ async def submit(request: Request, door: TheDoor, caller: TheCaller) -> Response
     if cut is not None and len(cut) > 1:
         door.spend(caller.source, len(cut) - 1)
     raws = [body] if cut is None else cut
-    runtime, traceparent = door.ready, trace(request.headers.get("traceparent", "").encode())
+    traceparent = trace(request.headers.get("traceparent", "").encode())
     if cut is None and (said := request.headers.get("idempotency-key")) is not None:
-        _must_be_its_id(said, taking.read(runtime, caller.source, body).intent_id)
-    answers = await door.work(lambda: taking.take(runtime, caller.source, raws, traceparent))
+        _must_be_its_id(said, taking.read(door.ready, caller.source, body).intent_id)
+    answers = await door.takes([Given(caller.source, raw, traceparent) for raw in raws])
     if any(isinstance(one, Taken) and not one.repeated for one in answers):
         door.bell.ring()
     if cut is not None:

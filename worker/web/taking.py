@@ -40,21 +40,30 @@ class Taken:
         }
 
 
-def take(runtime: Runtime, source: str, raws: Sequence[bytes], traceparent: str | None) -> list[Taken | Problem]:
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An intent as it came, by a key of this source."""
+
+    source: str
+    raw: bytes
+    traceparent: str | None = None
+
+
+def take(runtime: Runtime, given: Sequence[Given]) -> list[Taken | Problem]:
     """What becomes of each, in their order. All that is taken is committed when it returns; when it raises (PostgreSQL
     is away, the store is held) some of it may be, and may be given again."""
-    answers: list[Taken | Problem | None] = [None] * len(raws)
+    answers: list[Taken | Problem | None] = [None] * len(given)
     offers: dict[int, Offer] = {}
-    for place, raw in enumerate(raws):
+    for place, one in enumerate(given):
         try:
-            offers[place] = Offer(read(runtime, source, raw), traceparent)
+            offers[place] = Offer(read(runtime, one.source, one.raw), one.traceparent)
         except Problem as problem:
             answers[place] = problem
-    given = list(offers.values())
-    for place, answer in zip(offers, halved(lambda some: _admitted(runtime, some), given, _unstored), strict=True):
+    valid = list(offers.values())
+    for place, answer in zip(offers, halved(lambda some: _admitted(runtime, some), valid, _unstored), strict=True):
         answers[place] = _answered(offers[place].intent, answer)
     new = sum(isinstance(one, Taken) and not one.repeated for one in answers)
-    log.info("intents came by HTTP", source=source, intents=len(raws), accepted=new)
+    log.info("intents taken by HTTP", intents=len(given), accepted=new)
     return [one for one in answers if one is not None]
 
 

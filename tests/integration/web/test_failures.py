@@ -63,7 +63,7 @@ def patched(place: str, folder: Path, **settings: str) -> Iterator[int]:
     (port,) = free_ports(1)
     process = subprocess.Popen(
         [sys.executable, "-c", f"{_PREAMBLE}{place}{_MAIN}"],
-        env=environment(folder / "home", WEB__PORT=str(port), **NEEDED, **LANE, **settings),
+        env=environment(folder / "home", **{**NEEDED, **LANE, "WEB__PORT": str(port), **settings}),
         cwd=ROOT,
         stderr=subprocess.DEVNULL,
     )
@@ -224,7 +224,7 @@ def test_a_door_that_cannot_run_says_why(database_url: str, broker_url: str, tmp
         ):
             done = subprocess.run(
                 [sys.executable, "-m", "worker.web"],
-                env=environment(tmp_path / "home", **given, **changed),
+                env=environment(tmp_path / "home", **{**given, **changed}),
                 cwd=ROOT,
                 capture_output=True,
                 text=True,

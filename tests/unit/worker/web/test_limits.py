@@ -2,11 +2,13 @@
 
 import asyncio
 import threading
+from collections.abc import Sequence
 
 import psycopg
 import pytest
 
 from shared.database.store import HeldError
+from worker.web.gathering import Gathering
 from worker.web.limits import Rate, Streams, Work
 from worker.web.problems import Problem
 
@@ -81,3 +83,46 @@ def test_who_waits_too_long_is_answered_and_no_more_wait_than_may() -> None:
     codes = sorted(one.document["code"] for one in problems if isinstance(one, Problem))
     assert codes == ["busy", "database_away", "database_away", "database_away"]
     assert last is True
+
+
+def test_what_comes_together_is_done_together_and_each_gets_its_own() -> None:
+    turns: list[list[int]] = []
+    go_on = threading.Event()
+
+    def double(things: Sequence[int]) -> list[int]:
+        turns.append(list(things))
+        go_on.wait(30)
+        if -1 in things:
+            raise psycopg.OperationalError
+        return [2 * thing for thing in things]
+
+    async def ask() -> list[object]:
+        gathering = Gathering(Work(4, 100, 30), double, 30)
+        asked = [asyncio.ensure_future(gathering([number])) for number in (1, 2)]
+        await asyncio.sleep(0)
+        more = ([3], [4, 5], list(range(250)), [6], [-1])
+        asked += [asyncio.ensure_future(gathering(things)) for things in more]
+        await asyncio.sleep(0)
+        go_on.set()
+        return list(await asyncio.gather(*asked, return_exceptions=True))
+
+    first, second, third, fourth, large, *shared = asyncio.run(ask())
+    assert (first, second, third, fourth) == ([2], [4], [6], [8, 10])
+    assert large == [2 * number for number in range(250)]
+    assert [one.document["code"] for one in shared if isinstance(one, Problem)] == ["database_away"] * 2
+    assert [len(turn) for turn in turns] == [1, 1, 3, 250, 2]
+
+
+def test_who_waits_for_a_turn_too_long_is_answered() -> None:
+    go_on = threading.Event()
+
+    async def ask() -> list[object]:
+        gathering: Gathering[int, bool] = Gathering(
+            Work(1, 100, 30), lambda things: [go_on.wait(30) for _ in things], 0.2
+        )
+        answers = await asyncio.gather(*(gathering([number]) for number in range(5)), return_exceptions=True)
+        go_on.set()
+        return list(answers)
+
+    answers = asyncio.run(ask())
+    assert [one.status for one in answers if isinstance(one, Problem)] == [503] * 5
