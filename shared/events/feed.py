@@ -60,7 +60,11 @@ class Horizon:
 
 def page(connection: Connection, source: str, after: int, horizon: int, limit: int) -> Page:
     """Up to `limit` events of this source behind `after`, and those that are everybody's. It may be empty and there be
-    more: other sources' events are gone past."""
+    more: other sources' events are gone past. None that the relay has not carried yet: what was told is on the stream,
+    too, from which a database that lost time learns of it."""
+    first = connection.execute(_SQL["uncarried"], {"after": after}).fetchone()
+    if first is not None and first["id"] is not None:
+        horizon = min(horizon, first["id"] - 1)
     given: dict[str, Any] = {"source": source, "after": after, "horizon": horizon, "scanned": _SCANNED, "limit": limit}
     given |= {"everybodys": EventType.STORE_RECOVERED}
     rows = connection.execute(_SQL["page"], given).fetchall()

@@ -6,6 +6,9 @@ SELECT DISTINCT virtualtransaction FROM pg_locks
 WHERE locktype = 'relation' AND relation = 'public.events'::regclass AND mode = 'RowExclusiveLock'
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 
+-- name: uncarried
+SELECT min(id) AS id FROM events WHERE pending AND id > %(after)s
+
 -- name: page
 -- Of a type whose subject is a payment's, and what concerns everybody: resend what was lost.
 SELECT e.id, e.event_id, e.type, e.subject, e.data::text AS data, e.created_at,

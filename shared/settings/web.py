@@ -18,6 +18,9 @@ class WebSettings(Section):
     body_bytes: int = Field(
         8 * 1024 * 1024, ge=1024, le=64 * 1024 * 1024, description="the largest body of a request that is read"
     )
+    bodies_bytes: int = Field(
+        64 * 1024 * 1024, ge=1024, description="bytes of bodies in memory at once; what goes beyond gets a 503"
+    )
     body_s: Seconds = Field(10, description="limit for a request's body, however slowly its bytes drip")
     answer_s: Seconds = Field(10, description="limit for what PostgreSQL does for one request; then it is a 503")
     threads: int = Field(8, gt=0, le=64, description="requests that are with PostgreSQL at once, each on a connection")
@@ -30,7 +33,9 @@ class WebSettings(Section):
     )
 
     @model_validator(mode="after")
-    def _certificate_with_key(self) -> Self:
+    def _whole(self) -> Self:
+        if self.bodies_bytes < self.body_bytes:
+            raise ValueError("bodies_bytes must be at least body_bytes, or no such body could be read")
         if (self.cert_file is None) != (self.key_file is None):
             raise ValueError("cert_file and key_file belong together: set both or neither")
         return self

@@ -63,9 +63,9 @@ def test_it_starts_everything_tells_the_truth_in_stack_json_and_stops_in_order(s
     assert not (up.home / "stack.json").exists()
     assert not processes_of(up.home)
     order = up.order.read_text().split()
-    assert set(order[:4]) == {"intake", "dispatcher", "relay", "beat"}, "the sources of work stop first"
-    assert set(order[4:6]) == WORKERS
-    assert order[6:] == ["flower"]
+    assert set(order[:5]) == {"intake", "dispatcher", "relay", "beat", "web"}, "the sources of work stop first"
+    assert set(order[5:7]) == WORKERS
+    assert order[7:] == ["flower"]
     log = up.stderr.read_text()
     assert log.index("flower stopped") < log.index("postgres stopped")
 

@@ -14,7 +14,7 @@ from shared.settings import Settings, SettingsError, load_settings
 from shared.settings.web import WebSettings
 from shared.start import start
 from shared.telemetry.logs import get_logger
-from worker.web.app import application
+from worker.web.app import application, limited
 from worker.web.door import Door
 from worker.web.server import BACKLOG, server
 
@@ -29,7 +29,7 @@ def main() -> None:
     stop = process.start("web", settings)
     door = Door(settings.web)
     try:
-        listening, serves = listened(settings.web), server(settings.web, application(door))
+        listening, serves = listened(settings.web), server(settings.web, limited(door, application(door)))
     except SettingsError as error:
         process.cannot_run(error)
     serving = threading.Thread(target=_serve, args=(serves, listening), name="serve", daemon=True)

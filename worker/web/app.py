@@ -12,6 +12,7 @@ from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared import health, schemas
 from shared.domain.intent import Wire
@@ -23,6 +24,7 @@ from worker.web.problems import MEDIA_TYPE, Fault, Problem
 API, VERSION = "settlepipe", "1"
 SCHEMAS: Mapping[str, Any] = {"intent": schemas.intent, "event": schemas.event, "export": schemas.export}
 _OPEN = APIRouter(tags=["documents"])
+_UNCOUNTED = ("/livez", "/readyz", f"/v1{streaming.PATH}")
 _NOT_GUARDED = "no key is asked for"
 
 
@@ -42,6 +44,22 @@ def application(door: Door) -> FastAPI:
     app.add_exception_handler(HTTPException, _no_route)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     return app
+
+
+def limited(door: Door, app: ASGIApp) -> ASGIApp:
+    """The app for so many requests at once. Not counted: probes, and streams, which are counted by themselves."""
+
+    async def counted(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in _UNCOUNTED:
+            await app(scope, receive, send)
+            return
+        try:
+            with door.under_way():
+                await app(scope, receive, send)
+        except Problem as problem:
+            await problem.response()(scope, receive, send)
+
+    return counted
 
 
 @_OPEN.get("/livez", summary="Does its loop turn?", description=_NOT_GUARDED)

@@ -1,8 +1,9 @@
 """What all requests of this process share. It holds nothing that would be missed."""
 
 import asyncio
+import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import TypeVar
 
 import redis
@@ -36,7 +37,7 @@ class Door:
         self.streams = Streams(settings.streams, settings.streams_of_source)
         self.horizon = Horizon()
         self.stopping = False
-        self._under_way = 0
+        self._under_way = self._held_bytes = 0
 
     @property
     def ready(self) -> Runtime:
@@ -65,39 +66,51 @@ class Door:
 
         return await self.work(do)
 
-    async def body(self, request: Request) -> bytes:
-        """The request's whole body. Raises Problem for one that is too large, late, or no JSON by its own account."""
+    @contextlib.asynccontextmanager
+    async def body(self, request: Request) -> AsyncIterator[bytes]:
+        """The request's whole body, held until the block ends. Raises Problem for one that is too large, late, or no
+        JSON by its own account, and where too many are held."""
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json" or request.headers.get("content-encoding", "identity") != "identity":
             raise Problem(Fault.NOT_JSON_BODY, "send Content-Type: application/json, and no Content-Encoding")
-        most = self.settings.body_bytes
+        parts: list[bytes] = []
+        try:
+            await self._read(request, parts)
+            yield b"".join(parts)
+        finally:
+            self._held_bytes -= sum(map(len, parts))
+
+    async def _read(self, request: Request, parts: list[bytes]) -> None:
+        most, said = self.settings.body_bytes, request.headers.get("content-length", "")
         too_large = Problem(Fault.BODY_TOO_LARGE, f"a body has at most {most} bytes")
-        said = request.headers.get("content-length", "")
         if said.isdigit() and int(said[:20]) > most:
             raise too_large
-        parts, size = [], 0
+        size = 0
         try:
             async with asyncio.timeout(self.settings.body_s):
                 async for part in request.stream():
                     size += len(part)
                     if size > most:
                         raise too_large
+                    if self._held_bytes + len(part) > self.settings.bodies_bytes:
+                        raise Problem(Fault.BUSY, "too many large bodies are being read")
                     parts.append(part)
+                    self._held_bytes += len(part)
         except TimeoutError:
             raise Problem(Fault.BODY_LATE, f"a body has to be there in {self.settings.body_s:g} s") from None
         except ClientDisconnect:  # nobody reads the answer
             raise Problem(Fault.BODY_LATE) from None
-        return b"".join(parts)
 
-    def enter(self) -> None:
-        """One more request is under way. Raises Problem where that are too many."""
+    @contextlib.contextmanager
+    def under_way(self) -> Iterator[None]:
+        """One more request until the block ends. Raises Problem where that are too many."""
         if self._under_way >= self.settings.requests:
             raise Problem(Fault.BUSY)
         self._under_way += 1
-
-    def leave(self) -> None:
-        """It is done."""
-        self._under_way -= 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
 
 
 class Bell:

@@ -13,6 +13,8 @@ from shared.payments import resolve, views
 from shared.payments.look import Unresolvable
 from worker.web import batch, taking
 from worker.web.asked import TheCaller, TheDoor
+from worker.web.callers import Caller
+from worker.web.door import Door
 from worker.web.models import CancelledDocument, Reason
 from worker.web.problems import Fault, Problem
 from worker.web.taking import Given, Taken
@@ -52,7 +54,11 @@ def _content(schema: dict[str, Any]) -> dict[str, Any]:
     },
 )
 async def submit(request: Request, door: TheDoor, caller: TheCaller) -> Response:
-    body = await door.body(request)
+    async with door.body(request) as body:
+        return await _submitted(request, door, caller, body)
+
+
+async def _submitted(request: Request, door: Door, caller: Caller, body: bytes) -> Response:
     cut = batch.cut(body)
     if cut is not None and len(cut) > 1:
         door.spend(caller.source, len(cut) - 1)
@@ -84,7 +90,8 @@ def _must_be_its_id(said: str, intent_id: str) -> None:
     openapi_extra={"requestBody": {"required": True, **_content(Reason.model_json_schema())}},
 )
 async def cancel(request: Request, source: str, intent_id: str, door: TheDoor, caller: TheCaller) -> Response:
-    reason = _reason(await door.body(request))
+    async with door.body(request) as body:
+        reason = _reason(body)
     runtime = door.ready
 
     def do() -> None:

@@ -11,7 +11,7 @@ from shared.events import feed
 from shared.events.feed import Horizon
 from tests.support.flow import World
 
-_WRITE = "INSERT INTO events (event_id, type, subject, data) VALUES (%s, %s, %s, '{}') RETURNING id"
+_WRITE = "INSERT INTO events (event_id, type, subject, data, pending) VALUES (%s, %s, %s, '{}', %s) RETURNING id"
 
 
 @pytest.fixture
@@ -20,8 +20,10 @@ def reader(world: World) -> Iterator[Connection]:
         yield connection
 
 
-def write(connection: Connection, subject: str, told: str = "settlepipe.payment.accepted") -> int:
-    row = connection.execute(_WRITE, (subject, told, subject)).fetchone()
+def write(
+    connection: Connection, subject: str, told: str = "settlepipe.payment.accepted", *, pending: bool = False
+) -> int:
+    row = connection.execute(_WRITE, (subject, told, subject, pending)).fetchone()
     assert row is not None
     return int(row["id"])
 
@@ -79,6 +81,20 @@ def test_a_page_has_the_sources_own_and_what_is_everybodys(
         page = feed.page(reader, "shop", position, horizon.look(reader), 2)
         found, position, more = found + names(page), page.position, page.more
     assert found == ["shop/1", "-", "shop/2", "shop/3", "shop/4"]
+
+
+def test_what_the_relay_has_not_carried_is_not_told_before_and_holds_up_nobody_who_is_past_it(
+    world: World, reader: Connection
+) -> None:
+    horizon = Horizon()
+    position = horizon.look(reader)
+    first, second = write(reader, "shop/1"), write(reader, "shop/2", pending=True)
+    write(reader, "shop/3")
+    assert names(feed.page(reader, "shop", position, horizon.look(reader), 10)) == ["shop/1"]
+    assert feed.page(reader, "shop", position, horizon.look(reader), 10).position == first
+    reader.execute("UPDATE events SET pending = id = %s", (first,))  # the first one is told again
+    assert names(feed.page(reader, "shop", first, horizon.look(reader), 10)) == ["shop/2", "shop/3"]
+    assert names(feed.page(reader, "shop", second, horizon.look(reader), 10)) == ["shop/3"]
 
 
 def test_a_database_that_came_back_older_lowers_the_horizon(world: World, reader: Connection) -> None:

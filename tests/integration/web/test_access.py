@@ -1,8 +1,10 @@
 """Who may what: a table over every route that there is. And what limits a caller meets."""
 
 import contextlib
+import http.client
 import json
 import socket
+import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +15,8 @@ from fastapi.routing import APIRoute
 
 from deploy.cli.main import main
 from shared.settings.web import WebSettings
-from tests.support.door import Client, Door, door, intent, new_key, within
+from tests.support.certificate import self_signed
+from tests.support.door import Client, Door, carried, door, intent, new_key, within
 from worker.web.app import application
 from worker.web.door import Door as Shared
 from worker.web.problems import Fault
@@ -85,6 +88,7 @@ def test_no_route_tells_anything_to_who_has_no_key_of_the_source(
         assert told.read(b": settlepipe")
         shop.submit(intent("mine2"))
         other.submit(intent("theirs", source="other"))
+        carried(database_url)
         assert b"mine" not in told.read(b"other/theirs")
 
 
@@ -132,6 +136,39 @@ def test_bodies_that_are_too_large_slow_or_cut_get_an_answer_or_an_end(opened: D
     assert opened.one.alive
 
 
+def test_requests_and_bodies_beyond_the_limit_are_refused_politely_and_probes_are_answered(
+    database_url: str, broker_url: str, tmp_path: Path
+) -> None:
+    limits = {"WEB__REQUESTS": "2", "WEB__BODY_BYTES": "50000", "WEB__BODIES_BYTES": "60000", "WEB__BODY_S": "5"}
+    with door(database_url, broker_url, tmp_path, **limits) as opened:
+        shop = opened.client("shop")
+        assert shop.submit(intent("b1", metadata={"note": "x" * 45_000})).status == 202
+        head = f"POST /v1/intents HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {shop.key}\r\n"
+        half = (head + "Content-Type: application/json\r\nContent-Length: 49000\r\n\r\n").encode() + b" " * 40_000
+        with hanging(opened, half):
+            within(5, lambda: shop.post("/v1/intents", b" " * 30_000).told["code"] == "busy")
+            assert shop.get("/v1/payments").status == 200
+            with hanging(opened, half):
+                answer = within(4, lambda: one if (one := shop.get("/v1/payments")).status == 503 else None)
+                assert (answer.told["code"], answer.headers["retry-after"]) == ("busy", "1")
+                assert opened.client(None).get("/readyz").status == 200
+        within(10, lambda: shop.submit(intent("b2", metadata={"note": "x" * 45_000})).status == 202)
+
+
+def test_it_speaks_tls_with_a_certificate(database_url: str, broker_url: str, tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    files = {"WEB__CERT_FILE": str(certificate), "WEB__KEY_FILE": str(key)}
+    with door(database_url, broker_url, tmp_path, **files) as opened:
+        context = ssl.create_default_context(cafile=certificate)
+        with socket.create_connection(("127.0.0.1", opened.port)) as silent:  # no handshake keeps nobody waiting
+            connection = http.client.HTTPSConnection("127.0.0.1", opened.port, timeout=60, context=context)
+            connection.request("GET", "/readyz")
+            assert connection.getresponse().status == 200
+            connection.close()
+            silent.sendall(b"")
+        assert b"HTTP/1.1 2" not in said(opened, b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
+
+
 def test_streams_beyond_the_limit_are_refused_politely_and_a_place_is_given_back(opened: Door) -> None:
     shop, other = opened.client("shop"), opened.client("other")
     path = "/v1/events/stream"
@@ -152,6 +189,7 @@ def test_a_stream_goes_on_behind_the_last_event_and_ends_with_its_key_or_the_pro
     number, key = new_key(database_url, "shop")
     shop = Client(opened.port, key)
     shop.submit(intent("e1"), intent("e2"))
+    carried(database_url)
     with streamed(opened, shop, "/v1/events/stream?after=0") as told:
         text = told.read(b"shop/e2")
     first = text.partition(b"id: ")[2].partition(b"\n")[0].decode()
@@ -204,6 +242,14 @@ def streamed(opened: Door, client: Client, path: str, **headers: str) -> Iterato
 def _opens(opened: Door, client: Client, path: str) -> bool:
     with streamed(opened, client, path) as told:
         return b"200 OK" in told.read(b"\r\n\r\n")
+
+
+@contextlib.contextmanager
+def hanging(opened: Door, part: bytes) -> Iterator[None]:
+    """A request of which only this much comes."""
+    with socket.create_connection(("127.0.0.1", opened.port), timeout=60) as connection:
+        connection.sendall(part)
+        yield
 
 
 def said(opened: Door, request: bytes, *, cut: bool = False) -> bytes:

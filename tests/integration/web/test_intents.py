@@ -10,7 +10,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from tests.support import contract
-from tests.support.door import Client, Door, door, intent
+from tests.support.door import Client, Door, carried, door, intent
 
 Rows = list[dict[str, Any]]
 
@@ -149,6 +149,8 @@ def test_events_come_in_order_as_their_schema_says_and_none_of_another_source(op
     shop.submit(*(intent(f"e{number}") for number in range(5)))
     other.submit(intent("theirs", source="other"))
     shop.post("/v1/payments/shop/e3/cancel", {"reason": "not wanted"})
+    assert shop.get(f"/v1/events?after={start}").told == {"events": [], "next": start, "more": False}, "not carried yet"
+    carried(opened.database_url)
     told: list[dict[str, Any]] = []
     more = True
     while more:
