@@ -20,7 +20,8 @@ router = APIRouter(tags=["payments", "events"])
 
 _ID = r"^[A-Za-z0-9._:-]{0,64}$"
 _POSITION = r"^([0-9]{1,18}|end)$"
-Limit = Annotated[int, Query(ge=1, le=1000)]
+MOST = 200  # of a page: each may have 64 KiB of metadata
+Limit = Annotated[int, Query(ge=1, le=MOST)]
 Position = Annotated[
     str, Query(pattern=_POSITION, description="a page's `next`; 0: the beginning; end: behind what is there")
 ]

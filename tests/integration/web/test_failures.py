@@ -1,6 +1,8 @@
 """The door while its servers fail, and when it is killed on any line: what was answered is there, once."""
 
+import contextlib
 import http.client
+import socket
 import subprocess
 import sys
 import time
@@ -232,3 +234,31 @@ def test_a_door_that_cannot_run_says_why(database_url: str, broker_url: str, tmp
                 check=False,
             )
             assert (done.returncode, words in done.stderr) == (2, True), done.stderr
+
+
+def test_who_does_not_read_its_answer_is_ended_and_keeps_nothing(
+    database_url: str, broker_url: str, tmp_path: Path
+) -> None:
+    _, key = new_key(database_url, "shop")
+    patch = "from worker.web import server\nserver.HEAD_S = server.TAKEN_S = 1.0\n"
+    with patched(patch, tmp_path, DATABASE_URL=database_url, BROKER_URL=broker_url) as port:
+        client = Client(port, key)
+        for turn in range(2):
+            large = [intent(f"l{turn}-{number}", metadata={"note": "x" * 50_000}) for number in range(150)]
+            assert client.submit(*large).status == 207
+        with socket.socket() as lazy:
+            lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            lazy.settimeout(60)
+            lazy.connect(("127.0.0.1", port))
+            asked = f"GET /v1/payments?limit=200 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\r\n"
+            lazy.sendall(asked.encode() * 2)
+            found = lazy.recv(2000)
+            length = int(found.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+            assert length > 8_000_000
+            time.sleep(8)  # it is not read for so long: much longer than it may take
+            rest = len(found)
+            with contextlib.suppress(ConnectionError):
+                while part := lazy.recv(1 << 20):
+                    rest += len(part)
+            assert rest < length
+        assert len(client.get("/v1/payments?limit=1").told["payments"]) == 1
