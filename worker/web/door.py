@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -37,7 +38,8 @@ class Door:
         self.streams = Streams(settings.streams, settings.streams_of_source)
         self.horizon = Horizon()
         self.stopping = False
-        self._under_way = self._held_bytes = 0
+        self._under_way = self._held_bytes = self._seen_horizon = 0
+        self._looked_at = float("-inf")
 
     @property
     def ready(self) -> Runtime:
@@ -65,6 +67,14 @@ class Door:
                 return ask(connection)
 
         return await self.work(do)
+
+    async def horizon_lately(self, most_s: float) -> int:
+        """The horizon as it was seen within so many seconds: however many ask, PostgreSQL is asked once."""
+        now = time.monotonic()
+        if now - self._looked_at >= most_s:
+            self._looked_at = now
+            self._seen_horizon = await self.asks(self.horizon.look)
+        return self._seen_horizon
 
     @contextlib.asynccontextmanager
     async def body(self, request: Request) -> AsyncIterator[bytes]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from shared.database.engine import Connection
 from shared.events import feed
 from shared.events.feed import Page
 from shared.messaging.events_stream import cloud_event
@@ -73,7 +74,10 @@ async def _told(door: Door, caller: Caller, authorization: str | None, position:
         try:
             if await door.callers.of(authorization) != caller:
                 return
-            page = await door.asks(_look(door, caller.source, position))
+            horizon = await door.horizon_lately(LOOK_S / 2)
+            page = Page([], position, more=False)
+            if horizon > position:
+                page = await door.asks(_look(caller.source, position, horizon))
         except Problem as problem:
             if problem.status in (401, 403):
                 return
@@ -89,8 +93,8 @@ async def _told(door: Door, caller: Caller, authorization: str | None, position:
             await asyncio.sleep(LOOK_S)
 
 
-def _look(door: Door, source: str, position: int) -> Any:
-    return lambda connection: feed.page(connection, source, position, door.horizon.look(connection), _PAGE)
+def _look(source: str, position: int, horizon: int) -> Callable[[Connection], Page]:
+    return lambda connection: feed.page(connection, source, position, horizon, _PAGE)
 
 
 def sse(event: Mapping[str, Any]) -> bytes:
