@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 
 from worker.web.callers import Caller
 from worker.web.door import Door
@@ -26,5 +26,6 @@ async def caller_of(request: Request) -> Caller:
     return caller
 
 
+InPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
 TheDoor = Annotated[Door, Depends(door_of)]
 TheCaller = Annotated[Caller, Depends(caller_of)]

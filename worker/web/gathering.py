@@ -27,7 +27,8 @@ class Gathering(Generic[T, R]):
         self._turns: set[asyncio.Task[None]] = set()
 
     async def __call__(self, things: Sequence[T]) -> Sequence[R]:
-        """The results of these. Raises what `Work` does; when the turn raises, all who shared it get that."""
+        """The results of these. Raises what `Work` does. A Problem of the turn is everybody's who shared it; any other
+        error is of the one that brings it about alone, too."""
         future: asyncio.Future[Sequence[R]] = asyncio.get_running_loop().create_future()
         self._waiting.append((things, future))
         self._begin()
@@ -59,6 +60,10 @@ class Gathering(Generic[T, R]):
         try:
             results = await self._work(lambda: self._do(things)) if things else ()
         except Exception as error:
+            if len(group) > 1 and not isinstance(error, Problem):  # a defect that one of them brought about
+                for one in group:
+                    await self._turn([one])
+                return
             for _, future in group:
                 if not future.done():
                     future.set_exception(error)

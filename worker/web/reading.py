@@ -3,7 +3,7 @@
 import json
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from shared.database.engine import Connection
@@ -12,7 +12,7 @@ from shared.events import feed
 from shared.events.feed import Page
 from shared.messaging.events_stream import cloud_event
 from shared.payments import views
-from worker.web.asked import TheCaller, TheDoor
+from worker.web.asked import InPath, TheCaller, TheDoor
 from worker.web.models import EventsDocument, PaymentDocument, PaymentsDocument
 from worker.web.problems import Fault, Problem
 
@@ -48,8 +48,8 @@ async def payments(  # noqa: PLR0917 - each is named in the URL
     responses={200: {"model": PaymentDocument}},
 )
 async def payment(
-    source: Annotated[str, Path(max_length=64)],
-    intent_id: Annotated[str, Path(max_length=64)],
+    source: InPath,
+    intent_id: InPath,
     door: TheDoor,
     _: TheCaller,
 ) -> Response:

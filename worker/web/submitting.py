@@ -12,7 +12,7 @@ from shared.messaging.intake_entry import trace
 from shared.payments import resolve, views
 from shared.payments.look import Unresolvable
 from worker.web import batch, taking
-from worker.web.asked import TheCaller, TheDoor
+from worker.web.asked import InPath, TheCaller, TheDoor
 from worker.web.callers import Caller
 from worker.web.door import Door
 from worker.web.models import CancelledDocument, Reason
@@ -89,7 +89,7 @@ def _must_be_its_id(said: str, intent_id: str) -> None:
     responses={200: {"model": CancelledDocument}},
     openapi_extra={"requestBody": {"required": True, **_content(Reason.model_json_schema())}},
 )
-async def cancel(request: Request, source: str, intent_id: str, door: TheDoor, caller: TheCaller) -> Response:
+async def cancel(request: Request, source: InPath, intent_id: InPath, door: TheDoor, caller: TheCaller) -> Response:
     async with door.body(request) as body:
         reason = _reason(body)
     runtime = door.ready

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import re
 import socket
 import ssl
 import time
@@ -102,6 +103,8 @@ def test_what_is_open_to_everybody_tells_of_nobody_and_of_no_other_host(opened: 
     document = nobody.get("/openapi.json").told
     assert document["openapi"].startswith("3.1")
     assert {"Intent", "Taken", "BatchResult", "ProblemDocument"} <= set(document["components"]["schemas"])
+    named = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
+    assert named <= set(document["components"]["schemas"])
     assert nobody.get("/schemas/none").told["code"] == "not_found"
     assert nobody.get("/docs").told["code"] == "not_found"
     answer = nobody.ask("DELETE", "/v1/payments")

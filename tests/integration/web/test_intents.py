@@ -126,6 +126,10 @@ def test_a_payment_is_read_with_its_history_and_cancelled_by_its_source_alone(op
     assert (found.status, found.told["state"]) == (200, "accepted")
     assert [entry["what"] for entry in found.told["history"]] == ["event"]
     assert shop.get("/v1/payments/shop/none").status == 404
+    for odd in ("a%00b", "%20", "%ED%A0%80", "x" * 65):
+        assert shop.get(f"/v1/payments/shop/{odd}").told["code"] == "bad_parameter"
+        assert shop.post(f"/v1/payments/shop/{odd}/cancel", {"reason": "odd"}).status == 422
+        assert shop.get(f"/v1/payments/{odd}/c1").status == 403
     for path in ("/v1/payments/shop/c1", "/v1/payments/shop/none"):
         assert (other.get(path).status, other.get(path).told["code"]) == (403, "not_yours")
     assert other.post("/v1/payments/shop/c1/cancel", {"reason": "no"}).status == 403

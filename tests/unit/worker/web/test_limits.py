@@ -113,6 +113,22 @@ def test_what_comes_together_is_done_together_and_each_gets_its_own() -> None:
     assert [len(turn) for turn in turns] == [1, 1, 3, 250, 2]
 
 
+def test_a_defect_that_one_brings_about_is_no_other_ones() -> None:
+    def double(things: Sequence[int]) -> list[int]:
+        if -1 in things:
+            raise KeyError
+        return [2 * thing for thing in things]
+
+    async def ask() -> list[object]:
+        gathering = Gathering(Work(1, 100, 30), double, 30)
+        asked = [asyncio.ensure_future(gathering([number])) for number in (1, 2, 3, -1, 4)]
+        return list(await asyncio.gather(*asked, return_exceptions=True))
+
+    *before, wrong, behind = asyncio.run(ask())
+    assert (before, behind) == ([[2], [4], [6]], [8])
+    assert isinstance(wrong, KeyError)
+
+
 def test_who_waits_for_a_turn_too_long_is_answered() -> None:
     go_on = threading.Event()
 
