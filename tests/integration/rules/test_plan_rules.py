@@ -10,12 +10,12 @@ import pytest
 from scheduler.late import late
 from scheduler.schedule import SCHEDULE
 from shared.archive.retire import retire
-from shared.events import outbox
+from shared.events import feed, outbox
 from shared.follow_ups.ask import end_unsendable
 from shared.metrics.store.counted import counted
 from shared.metrics.store.snapshot import snapshot
 from shared.metrics.store.standing import standing
-from shared.payments import release
+from shared.payments import release, views
 from shared.runtime import Runtime
 from tests.support.archived import many
 from tests.support.flow import ABSENT, AGAIN, LOOK, NO, OK, World
@@ -106,6 +106,9 @@ def a_day(world: World) -> None:
         events = outbox.pending(connection, 50)
         outbox.carried(connection, [event["id"] for event in events], "1-1", turn.number)
         outbox.end_replay(connection, turn.number)
+        horizon = feed.Horizon().look(connection)
+        feed.page(connection, "shop", horizon - 100, horizon, 10)
+        views.page(connection, "shop", "ord-1", state="succeeded", provider="safe", limit=10)
     with snapshot(runtime.database, 60) as connection:
         counted(connection)
         standing(connection, dict.fromkeys(("safe", "careful"), 1.0))
