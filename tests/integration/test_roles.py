@@ -9,7 +9,7 @@ import pytest
 
 from deploy.local.embedded import Servers
 from shared.archive.retire import retire
-from shared.database import migrate, roles
+from shared.database import migrate, pooler, roles, session
 from shared.messaging import broker
 from shared.reconciliation.store import nights
 from shared.reconciliation.turn import turn
@@ -175,3 +175,17 @@ def test_the_grants_are_printed_and_safe_to_repeat_and_mend_what_was_made_before
             runtime.execute("DELETE FROM payments")
             with pytest.raises(DENIED):
                 runtime.execute("DELETE FROM code_range")
+
+
+def test_the_pins_are_printed_and_psql_takes_them_for_any_role(servers: Servers, run: Run) -> None:
+    with role_urls.granted(servers.database_url, f"pins_{os.getpid()}") as urls:
+        status, printed, said = run("db", "pins")
+        assert (status, printed, said) == (0, pooler.pins("settlepipe_runtime"), "")
+        role_urls.run_psql(urls.superuser, printed)
+        with session.connect_pooled(urls.runtime, "test") as made:
+            assert pooler.unpinned(made) == []
+        with session.connect_pooled(urls.reader, "test") as other:
+            assert pooler.unpinned(other) != []
+        role_urls.run_psql(urls.superuser, run("db", "pins", "--role", "settlepipe_reader")[1])
+        with session.connect_pooled(urls.reader, "test") as other:
+            assert pooler.unpinned(other) == []

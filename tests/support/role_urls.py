@@ -29,6 +29,11 @@ class Urls:
 
 def grant(superuser_url: str) -> None:
     """Run the grants file as its heading says."""
+    run_psql(superuser_url, roles.grants())
+
+
+def run_psql(superuser_url: str, statements: str) -> None:
+    """As an administrator does."""
     command = [
         str(binaries_folder() / "psql"),
         f"--dbname={superuser_url}",
@@ -38,7 +43,7 @@ def grant(superuser_url: str) -> None:
     ]
     done = subprocess.run(
         [*command, "--set", "ON_ERROR_STOP=1"],
-        input=roles.grants(),
+        input=statements,
         env=bare_environment(),
         capture_output=True,
         text=True,
