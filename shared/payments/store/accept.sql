@@ -36,7 +36,11 @@ UPDATE payments p SET state = 'refused', detail = t.detail, code = t.code, hold_
 FROM unnest(%(id)s::bigint[], %(detail)s::text[], %(code)s::text[]) AS t(id, detail, code) WHERE p.id = t.id AND p.state = 'accepted'
 
 -- name: reemit
-UPDATE events SET pending = true WHERE id IN (
-    SELECT (SELECT max(id) FROM events WHERE payment_id = t.id AND type LIKE 'settlepipe.payment.%%')
-    FROM unnest(%(ids)s::bigint[]) AS t(id))
-RETURNING payment_id
+-- In order of id, so that two with the same repeats wait for each other and don't deadlock.
+WITH last AS (
+    SELECT (SELECT max(id) FROM events WHERE payment_id = t.id AND type LIKE 'settlepipe.payment.%%') AS id
+    FROM unnest(%(ids)s::bigint[]) AS t(id)
+), locked AS (
+    SELECT e.id FROM events e WHERE e.id IN (SELECT id FROM last) ORDER BY e.id FOR NO KEY UPDATE
+)
+UPDATE events SET pending = true WHERE id IN (SELECT id FROM locked) RETURNING payment_id

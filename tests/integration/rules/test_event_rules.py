@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +19,8 @@ from shared.database.engine import Database
 from shared.database.leases import LeaseLost
 from shared.events import outbox
 from shared.messaging import broker, events_stream
+from shared.payments.store.accept import reemit
+from tests.support import archived
 from tests.support.bank import until
 from tests.support.contract import assert_kept
 from tests.support.flow import APPLIED, LOOK, NO, NOT_SENT, OK, UNCLEAR, World
@@ -472,3 +475,22 @@ def test_a_conflict_names_the_payment_whose_id_it_has(world: World, client: "red
     event = carried(world, client)[-1]
     assert event["type"] == "settlepipe.intake.quarantined"
     assert (event["data"]["code"], event["data"]["conflict_of"]) == ("id_conflict", event["subject"])
+
+
+def test_two_who_tell_the_same_again_in_another_order_wait_for_each_other(world: World) -> None:
+    archived.many(world, 400)
+    ids = [row["id"] for row in world.rows("SELECT id FROM payments ORDER BY id")]
+
+    def tell(order: list[int]) -> None:
+        database = Database(world.url, pool_size=1)
+        try:
+            for _ in range(15):
+                with database.transaction() as connection:
+                    reemit(connection, order)
+        finally:
+            database.dispose()
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(tell, (ids, ids[::-1])))  # a deadlock would be raised here
+    (told,) = world.rows("SELECT count(*) AS n FROM events WHERE pending AND type = 'settlepipe.payment.succeeded'")
+    assert told["n"] == len(ids) == 400
