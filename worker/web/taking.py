@@ -1,5 +1,6 @@
 """Intents that came by HTTP become payments by the same verb as the intake's; each has its answer."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -7,6 +8,7 @@ from typing import Any
 
 from shared.domain.codes import Code
 from shared.domain.intent import BadIntent, Intent, parse_intent
+from shared.payments import trace
 from shared.payments.admit import Admitted, Answer, Offer, Refused, admit, halved, prepared
 from shared.runtime import Runtime
 from shared.telemetry.alerts import Alert
@@ -86,9 +88,11 @@ def read(runtime: Runtime, source: str, raw: bytes) -> Intent:
 def _admitted(runtime: Runtime, offers: Sequence[Offer]) -> list[Answer]:
     if not offers:
         return []
-    ready = prepared(runtime, offers)
+    began, ready = time.time(), prepared(runtime, offers)
     with runtime.database.transaction() as connection:
-        return admit(connection, runtime, offers, ready)
+        answers = admit(connection, runtime, offers, ready)
+    trace.accepted(zip(offers, answers, strict=True), ready, began)
+    return answers
 
 
 def _unstored(_: Offer) -> Answer:
