@@ -5,6 +5,7 @@ digits would be another one there, so it is written as text, with a note on its 
 cell that looks like a formula or an address is none. Sums are the caller's, from the database; no cell is a formula.
 """
 
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from shared.reconciliation.report.language import mark
 ROWS = 1_000_000  # of a sheet; then the next one begins
 EXACT_MINOR = 10**15  # from here on a double is another amount
 NOTE = mark("An amount of more than 15 digits stands here as text: a spreadsheet would round it.")
+MEANWHILE = ".sheets.tmp"
 _TEXT_LIMIT = 32_767  # characters of a cell
 _NAME_LIMIT = 31
 _OPTIONS = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "in_memory": False}
@@ -54,12 +56,19 @@ class Book:
 @contextmanager
 def workbook(file: BinaryIO, reader: Reader, created: datetime, beside: Path) -> Iterator[Book]:
     """A workbook that is written into `file` at the end. created: is said in it, so that the same content has the same
-    bytes. beside: a folder for what is written meanwhile."""
-    options = _OPTIONS | {"tmpdir": str(beside)}
+    bytes. beside: a folder, in a hidden one of which the rows stand meanwhile: what a killed writer left there is gone
+    with the next one. One writer at a time."""
+    meanwhile = beside / MEANWHILE
+    shutil.rmtree(meanwhile, ignore_errors=True)
+    meanwhile.mkdir()
+    options = _OPTIONS | {"tmpdir": str(meanwhile)}
     book = xlsxwriter.Workbook(file, options)
     book.set_properties({"created": created.astimezone(UTC).replace(tzinfo=None)})
-    yield Book(book, reader)
-    book.close()
+    try:
+        yield Book(book, reader)
+        book.close()
+    finally:
+        shutil.rmtree(meanwhile, ignore_errors=True)
 
 
 def sheet(book: Book, name: str, columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> int:

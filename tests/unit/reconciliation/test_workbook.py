@@ -3,7 +3,7 @@
 import io
 import re
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,23 @@ def test_the_next_sheet_begins_when_one_is_full(tmp_path: Path, monkeypatch: pyt
         {"A2": "6"},
     ]
     assert re.findall('sheet name="([^"]*)"', part(book, "xl/workbook.xml")) == ["Rows", "Rows 2", "Rows 3"]
+
+
+def test_nothing_is_left_beside_a_workbook_whoever_was_killed_or_failed(tmp_path: Path) -> None:
+    left = tmp_path / workbook.MEANWHILE
+    left.mkdir()
+    (left / "tmp1").write_text("of a killed writer")
+    made(tmp_path, [("x", (100, "GEL"), 1, None, None)])
+    assert list(tmp_path.iterdir()) == []
+
+    def failing() -> Iterator[Sequence[Any]]:
+        yield ("x", (100, "GEL"), 1, None, None)
+        assert list(left.iterdir()), "the rows stand there meanwhile"
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        made(tmp_path, failing())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_same_rows_are_the_same_bytes(tmp_path: Path) -> None:
