@@ -185,9 +185,9 @@ def _carry(
     entry_id = events_stream.publish(client, batch, keep_s, mine.last, keep_entries=most, turn=mine.turn)
     if entry_id is None:
         return None
-    _trace(batch)
     ids = [event["id"] for event in batch]
     noted = outbox.carried(connection, ids, entry_id, mine.turn, batch[0]["replay"])
+    _trace(batch)
     return _Mine(mine.turn, entry_id) if noted else None
 
 

@@ -63,7 +63,10 @@ def traced(name: str) -> None:
                 " unset OTEL_EXPORTER_OTLP_ENDPOINT"
             )
         )
-    traces.told_by(teller(name))
+    try:
+        traces.told_by(teller(name))
+    except (ValueError, TypeError) as error:
+        cannot_run(SettingsError(f"OpenTelemetry's variables can't be used: {error}"))
 
 
 def not_reloaded() -> None:

@@ -77,6 +77,9 @@ def push(
             day, provider = summary.parts[-3:-1]
             if first is None or _day(day) >= first:
                 show(f"{day} {provider}")
+                if place.has_newer(where, summary.parent, day, provider):
+                    output.note(f"settlepipe: {day} {provider}: another machine compared it later; left as it is there")
+                    continue
                 place.put(where, summary.parent, day, provider)
                 done += 1
         place.index(where, locale, language or settings.report.language)

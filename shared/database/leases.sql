@@ -8,7 +8,9 @@ FROM leases WHERE name = %(name)s
 -- The release before held the same by a session lock: its processes may still be there.
 WITH taken AS (
     INSERT INTO leases AS l (name, number, until, length_s)
-    SELECT %(name)s, %(above)s::bigint + 1, clock() + make_interval(secs => %(length_s)s), %(length_s)s
+    -- By the clock: a number whose commit was lost (a fail-over, a restore) is not given once more.
+    SELECT %(name)s, greatest(%(above)s::bigint + 1, (extract(epoch FROM clock()) * 1000000)::bigint),
+        clock() + make_interval(secs => %(length_s)s), %(length_s)s
     WHERE NOT EXISTS (
         SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = %(kind)s
             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())

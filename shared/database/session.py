@@ -5,6 +5,7 @@ changes how our statements read, write, lock, commit, sort or fire triggers is t
 them all. What a session may not set is looked at, and refused in a sentence.
 """
 
+import os
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -149,7 +150,12 @@ def connect_pooled(database_url: str, application: str, *, row_factory: Any = tu
     """
     # Poolers refuse options, those of the environment too, and keep the encoding of each client.
     given = parameters(database_url) | {"application_name": application, "options": "", "client_encoding": "UTF8"}
-    return psycopg.connect(**given, autocommit=True, prepare_threshold=None, row_factory=row_factory)
+    connection = psycopg.connect(**given, autocommit=True, prepare_threshold=None, row_factory=row_factory)
+    for variable, name, pinned in (("PGTZ", "TimeZone", "UTC"), ("PGDATESTYLE", "DateStyle", "ISO, MDY")):
+        if os.environ.get(variable) and connection.info.parameter_status(name) != pinned:  # libpq tells it the pooler
+            connection.close()
+            raise Unusable(f"{variable} in this process's environment changes what statements mean; unset it")
+    return connection
 
 
 def _must_be_direct(connection: "psycopg.Connection[Any]") -> None:

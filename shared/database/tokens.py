@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -58,7 +59,9 @@ class StoredTokens:
         if newer is None or newer.refused:  # it can't be read with our keys, or is no good: ours is
             self._replaces.pop(provider, None)
             return self.save(provider, token, after_refusal)
-        return newer
+        # Ours was made later, and may have revoked it: a 401 says nothing of the credentials.
+        self.prove(provider, newer.version)
+        return replace(newer, after_refusal=False)
 
     def invalidate(self, provider: str, version: int) -> None:
         """This version got a 401. Does nothing when a newer one is there."""

@@ -7,5 +7,5 @@ from shared.runtime import Runtime
 
 def forget_lines(runtime: Runtime, provider: str) -> int:
     """Delete the lines of this provider's runs that are older than the setting; how many. Raises turn.Busy."""
-    with turn(runtime.database, provider):
-        return nights.forget_lines(runtime.database, provider, runtime.settings.report.keep_lines_days)
+    with turn(runtime.database, provider) as mine:
+        return nights.forget_lines(mine.database, provider, runtime.settings.report.keep_lines_days)

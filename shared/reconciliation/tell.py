@@ -63,10 +63,13 @@ def keep(runtime: Runtime, outcome: Outcome, locale: str | None, language: str |
         if to is None:
             return None
         kept_at = place.put(to, outcome.folder, outcome.run.day.isoformat(), outcome.run.provider)
-        place.index(to, locale, language or settings.language)
     except place.Unkept as error:
         alert(Alert.REPORT_NOT_KEPT, "a report is on its own machine only", reason=str(error))
         return None
+    try:
+        place.index(to, locale, language or settings.language)
+    except place.Unkept as error:
+        alert(Alert.REPORT_NOT_KEPT, "the index over all machines' reports lacks one", reason=str(error))
     return kept_at
 
 

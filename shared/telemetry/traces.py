@@ -10,6 +10,7 @@ hangs loses spans, never a payment's time. https://opentelemetry.io/docs/specs/o
 """
 
 import hashlib
+import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -50,6 +51,7 @@ class Span:
     failed: bool = False
 
 
+_log = logging.getLogger(__name__)
 _tell: Callable[[Span], None] | None = None
 
 
@@ -70,9 +72,12 @@ def on() -> bool:
 
 
 def tell(span: Span) -> None:
-    """Have it go to the collector, some time. Does nothing where nobody is told."""
+    """Have it go to the collector, some time. Does nothing where nobody is told. Never raises."""
     if _tell is not None:
-        _tell(span)
+        try:
+            _tell(span)
+        except Exception as error:  # whatever a sampler or an exporter does: no payment waits for it
+            _log.warning("a span could not be told (%s)", type(error).__name__)
 
 
 def trace_id(reference: str, traceparent: str | None) -> str:

@@ -77,7 +77,7 @@ _CLAIM = f"""
 UPDATE payments p SET checks = p.checks + 1, check_due = false, due_at = clock() + make_interval(secs => %(lease_s)s)
 FROM lanes l
 WHERE p.id = %(id)s AND p.state = 'unknown' AND p.check_due AND l.provider = p.provider
-    AND p.sent_reference = coalesce(%(reference)s::text, p.sent_reference) AND {whole.OPEN}
+    AND p.sent_reference = coalesce(%(reference)s::text, p.sent_reference) AND {whole.OPEN} AND public.pinned()
     AND (l.running OR l.paused_at IS NULL AND l.probe_payment_id = p.id)
 RETURNING {SEEN}
 """
@@ -87,7 +87,7 @@ _KEEP = f"""
 kept AS (
     INSERT INTO checks (payment_id, number, verdict, detail, evidence)
     SELECT id, %(number)s, %(verdict)s, %(detail)s, %(evidence)s::jsonb
-    FROM payments WHERE id = %(id)s AND sent_reference = %(reference)s AND {whole.STILL}
+    FROM payments WHERE id = %(id)s AND sent_reference = %(reference)s AND {whole.STILL} AND public.pinned()
     ON CONFLICT DO NOTHING  -- a check that slept for very long may find it archived
 ), {_LANE}
 """
@@ -98,6 +98,7 @@ WITH moved AS (
     UPDATE payments SET state = 'succeeded', in_doubt = false, due_at = NULL, hold_reason = NULL,
         detail = %(detail)s, code = NULL, provider_reference = coalesce(%(provider_reference)s, provider_reference)
     WHERE id = %(id)s AND sent_reference = %(reference)s AND state NOT IN ('succeeded', 'refused', 'cancelled')
+        AND public.pinned()
     RETURNING id, provider, books_key
 ), taken AS (
     INSERT INTO taken_lines (provider, account, line, payment_id)

@@ -29,7 +29,7 @@ WITH late AS (
     SELECT id, attempts, reads_first AND baseline IS NULL AS unsent,
         NOT resend_safe AND (NOT (reads_first AND baseline IS NULL) OR ever_doubtful(id, attempts)) AS looks
     FROM payments
-    WHERE provider = %(provider)s AND due_at <= clock() AND state = 'sending'
+    WHERE provider = %(provider)s AND due_at <= clock() AND state = 'sending' AND public.pinned()
     ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), ended AS (
     UPDATE attempts a SET ended_at = clock(), meaning = 'not_sent', kind = 'lease_lost' FROM late
@@ -47,6 +47,7 @@ RETURNING p.id, p.state
 WITH overdue AS (
     SELECT p.id FROM payments p JOIN lanes l USING (provider)
     WHERE p.provider = %(provider)s AND p.due_at <= clock() AND p.state = 'waiting' AND p.deadline <= lane_clock(l)
+        AND public.pinned()
     ORDER BY p.due_at LIMIT %(limit)s FOR UPDATE OF p SKIP LOCKED
 )
 UPDATE payments p SET state = 'parked', due_at = NULL, code = 'past_deadline',
@@ -69,7 +70,7 @@ WITH due AS (
         CASE WHEN state = 'unknown' THEN true WHEN attempts = 0 THEN possibly_sent  -- in a lost time
             WHEN resend_safe THEN false ELSE ever_doubtful(id, NULL) END AS looks
     FROM payments
-    WHERE provider = %(provider)s AND due_at <= clock() AND state <> 'sending'
+    WHERE provider = %(provider)s AND due_at <= clock() AND state <> 'sending' AND public.pinned()
         AND (state = 'unknown' OR NOT %(checks_only)s)
         -- overdue, and not parked yet
         AND (state = 'waiting' AND deadline <= (SELECT lane_clock(l) FROM lanes l WHERE provider = %(provider)s))

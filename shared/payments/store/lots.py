@@ -43,6 +43,7 @@ WITH ours AS (
     JOIN payments p ON p.id = n.id
     JOIN attempts a ON a.payment_id = n.id AND a.number = n.attempt AND a.token IS NOT DISTINCT FROM n.token
     WHERE coalesce(p.state, '') = 'sending' AND p.sent_reference = n.reference AND p.attempts = n.attempt
+        AND public.pinned()
         AND NOT EXISTS (SELECT FROM lanes l WHERE l.provider = p.provider AND l.probe_payment_id = p.id)
     ORDER BY n.id FOR NO KEY UPDATE OF p SKIP LOCKED
 ), ended AS (

@@ -3,7 +3,7 @@ SELECT p.id, p.state, p.possibly_sent, p.checks, p.attempts,
     (SELECT coalesce(json_object_agg(f.kind, f.state), '{}') FROM follow_ups f WHERE f.payment_id = p.id) AS follow_ups,
     (SELECT coalesce(json_object_agg(f.kind, f.attempts), '{}') FROM follow_ups f WHERE f.payment_id = p.id) AS asked_for
 FROM payments p WHERE p.source = %s AND p.intent_id = %s
-    AND p.id = (SELECT payment_id FROM intent_keys WHERE source = %s AND intent_id = %s)
+    AND p.id = (SELECT payment_id FROM intent_keys WHERE source = %s AND intent_id = %s) AND public.pinned()
 FOR UPDATE OF p
 
 -- name: finish

@@ -87,7 +87,8 @@ WITH judged AS (
                 WHERE a.payment_id = p.id AND a.number = %(attempt)s
                     AND a.started_at <= (lost.facts ->> 'opened_at')::timestamptz) ELSE false END AS outlived
     ) d
-    WHERE p.id = %(id)s AND p.sent_reference = %(reference)s AND p.state NOT IN ('succeeded', 'refused', 'cancelled')
+    WHERE public.pinned()
+        AND p.id = %(id)s AND p.sent_reference = %(reference)s AND p.state NOT IN ('succeeded', 'refused', 'cancelled')
         AND (%(to)s = 'succeeded' OR (p.attempts = %(attempt)s OR %(unsent)s) AND EXISTS (
             SELECT FROM attempts a WHERE a.payment_id = p.id AND a.number = %(attempt)s
             AND a.token IS NOT DISTINCT FROM %(token)s))

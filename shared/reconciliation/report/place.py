@@ -4,6 +4,7 @@ Each machine writes its reports into its own HOME first. What is kept there goes
 not at all, summary.json last. Credentials are the object store's own variables (AWS_ACCESS_KEY_ID, …), read by obstore.
 """
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,7 @@ from shared.settings.reporting import ReportSettings
 SUMMARY = "summary.json"
 PART_BYTES = 8 * 1024 * 1024  # of a large file, which goes up in parts
 PARTS_AT_ONCE = 4
-SUMMARIES_AT_ONCE = 16
+ASKED_AT_ONCE = 16
 INDEX_TRIES = 10
 RETRIES = 4
 _TYPES = {
@@ -99,7 +100,7 @@ def index(of: Place, locale: str | None = None, language: str | None = None) -> 
 
     for _ in range(INDEX_TRIES):
         found = _summaries(of)
-        with TemporaryDirectory(prefix="settlepipe-index-") as made, ThreadPoolExecutor(SUMMARIES_AT_ONCE) as pool:
+        with TemporaryDirectory(prefix="settlepipe-index-") as made, ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
             root = Path(made)
             list(pool.map(lambda name, root=root: _download(of, name, root / name), found))
             write_index(root, locale, language)
@@ -115,7 +116,7 @@ def copies(of: Place, folder: Path, *names: str) -> list[Path]:
     """Bring what stands under these names into `folder`; the files. Raises Unkept."""
     prefix = "/".join(names)
     with _said():
-        found = [name for name in _listed(of, prefix=prefix or None) if not prefix or name.startswith(f"{prefix}/")]
+        found = [name for name in _listed(of, f"{prefix}/") if name.startswith(f"{prefix}/") and not name.endswith("/")]
     for name in found:
         _download(of, name, folder / name)
     return [folder / name for name in found]
@@ -130,27 +131,51 @@ def days(of: Place) -> Mapping[str, list[str]]:
     return found
 
 
+def has_newer(there: Place, folder: Path, *names: str) -> bool:
+    """Does a report stand there under these names that was compared later than the one in `folder`? Raises Unkept."""
+    import obstore  # noqa: PLC0415
+    from obstore.exceptions import BaseError  # noqa: PLC0415
+
+    try:
+        told = bytes(obstore.get(there.store, "/".join((*names, SUMMARY))).bytes())
+    except FileNotFoundError:
+        return False
+    except (BaseError, OSError) as error:
+        raise Unkept(_reason(error)) from None
+    return _compared_at(told) > _compared_at((folder / SUMMARY).read_bytes())
+
+
+def _compared_at(summary: bytes) -> str:
+    """As text in UTC, which sorts as its time does; nothing where it is no summary of ours."""
+    try:
+        return str(json.loads(summary)["times"]["compared_at"] or "")
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
 def _summaries(of: Place) -> dict[str, str | None]:
     """`<day>/<provider>/summary.json` of the newest nights, each with the mark of its content."""
     import obstore  # noqa: PLC0415
 
     with _said():
         folders = obstore.list_with_delimiter(of.store)["common_prefixes"]
-        nights = sorted(name.strip("/") for name in folders if _is_day(name.strip("/")))[-NIGHTS:]
-        if not nights:
-            return {}
-        # A name that is greater than every one of the day before, and smaller than all of this day.
-        listed = obstore.list(of.store, offset=None if of.url.startswith("file:") else f"{nights[0]}/")
-        known = set(nights)
-        return {
-            meta["path"]: meta["e_tag"]
-            for page in listed
-            for meta in page
-            if len(parts := meta["path"].split("/")) == 3 and parts[0] in known and parts[2] == SUMMARY
-        }
+    nights = sorted(name.strip("/") for name in folders if _is_day(name.strip("/")))[-NIGHTS:]
+    with _said(), ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
+        return dict(pair for found in pool.map(lambda night: _of_night(of, night), nights) for pair in found)
 
 
-def _listed(of: Place, prefix: str | None) -> Iterator[str]:
+def _of_night(of: Place, night: str) -> list[tuple[str, str | None]]:
+    import obstore  # noqa: PLC0415
+
+    listed = (meta for page in obstore.list(of.store, prefix=f"{night}/") for meta in page)
+    return [
+        (meta["path"], meta["e_tag"])
+        for meta in listed
+        if len(parts := meta["path"].split("/")) == 3 and parts[0] == night and parts[2] == SUMMARY
+    ]
+
+
+def _listed(of: Place, prefix: str) -> Iterator[str]:
     import obstore  # noqa: PLC0415
 
     for page in obstore.list(of.store, prefix=prefix):
@@ -160,10 +185,11 @@ def _listed(of: Place, prefix: str | None) -> Iterator[str]:
 def _download(of: Place, name: str, to: Path) -> None:
     import obstore  # noqa: PLC0415
 
-    to.parent.mkdir(parents=True, exist_ok=True)
-    with _said(), to.open("wb") as file:
-        for piece in obstore.get(of.store, name):
-            file.write(piece)
+    with _said():
+        to.parent.mkdir(parents=True, exist_ok=True)
+        with to.open("wb") as file:
+            for piece in obstore.get(of.store, name):
+                file.write(piece)
 
 
 def _is_day(name: str) -> bool:

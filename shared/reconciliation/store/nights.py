@@ -116,15 +116,17 @@ def forget_lines(database: Database, provider: str, days: int, batch: int = 10_0
     be dropped because a report is being written go the next time.
     """
     count = 0
-    with database.connection() as connection:
+    with database.transaction() as connection:
         connection.execute(_SQL["forget"], {"provider": provider, "days": days})
         runs = [row["id"] for row in connection.execute(_FORGOTTEN, {"provider": provider}).fetchall()]
-        for table in _LARGE:
-            statement = _DELETE.format(table=table)
-            while deleted := connection.execute(statement, {"runs": runs, "limit": batch}).rowcount:
-                count += deleted
-        for run_id in runs:
-            with suppress(psycopg.errors.LockNotAvailable), connection.transaction():
-                connection.execute(_DROP_WAIT)
-                compared.drop(connection, run_id)
+    for table in _LARGE:
+        deleted = 1
+        while deleted:
+            with database.transaction() as connection:
+                deleted = connection.execute(_DELETE.format(table=table), {"runs": runs, "limit": batch}).rowcount
+            count += deleted
+    for run_id in runs:
+        with suppress(psycopg.errors.LockNotAvailable), database.transaction() as connection:
+            connection.execute(_DROP_WAIT)
+            compared.drop(connection, run_id)
     return count

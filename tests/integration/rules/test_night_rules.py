@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from shared.database import leases, locks
-from shared.database.leases import LeaseLost
+from shared.database.leases import Fenced, LeaseLost
 from shared.domain.records import BookLine
 from shared.reconciliation import run as night
 from shared.reconciliation import tell
@@ -168,6 +168,22 @@ def test_old_lines_are_forgotten_and_their_night_is_not_compared_again(world: Wo
     with world.runtime.database.connection() as connection:
         assert [nights.forgotten(connection, run_id) for run_id in (old, young)] == [True, False]
     assert nights.forget_lines(world.runtime.database, "safe", 90) == 0
+
+
+def test_who_lost_the_turn_forgets_nothing(world: World) -> None:
+    run_id = with_lines(world, DAY)
+    compared(world, run_id)
+    finished(world, run_id)
+    world.execute("UPDATE reconciliations SET finished_at = clock() - interval '91 days'")
+    with world.runtime.database.connection() as connection:
+        frozen = leases.take(connection, locks.night("safe"))
+        world.execute("UPDATE leases SET until = clock()")
+        assert leases.take(connection, locks.night("safe")) is not None
+        assert frozen is not None
+        with pytest.raises(LeaseLost):
+            nights.forget_lines(Fenced(world.runtime.database, frozen), "safe", 90)
+        assert lines(world, run_id) == 25
+        assert not nights.forgotten(connection, run_id)
 
 
 def test_the_payments_of_old_runs_are_dropped_as_soon_as_nobody_reads_them(world: World) -> None:

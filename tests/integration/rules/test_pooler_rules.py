@@ -18,6 +18,8 @@ from deploy.local import doctor
 from shared import process
 from shared.database import migrate, pooler, session
 from shared.database.engine import AWAY, Database
+from shared.domain.answers import Answer, Meaning
+from shared.domain.payment import State
 from shared.payments.accept import accept
 from shared.payments.release import release_refunds
 from shared.payments.send import send
@@ -117,6 +119,40 @@ def test_nothing_is_claimed_accepted_or_let_go_in_a_session_that_may_lose_it(own
     send(pooled, payment_id)
     assert world.payment(refund)["hold_reason"] is None
     assert world.state(payment_id) == "succeeded"
+
+
+@pytest.mark.parametrize(("to", "meaning"), [(State.UNKNOWN, Meaning.CHECK), (State.SUCCEEDED, Meaning.SUCCEEDED)])
+def test_no_outcome_is_recorded_in_a_session_without_triggers(
+    own_world: World, pooled: Runtime, to: State, meaning: Meaning
+) -> None:
+    """They keep the states legal and write the events; what can't be written is tried until it can."""
+    world = own_world
+    payment_id = world.pay()
+    world.dispatched()
+    with world.runtime.database.connection() as connection:
+        claim = sending.claim(connection, payment_id, 1, world.runtime.limits, seen=world.runtime.seen)
+    assert claim is not None
+    wait_s = None if to is State.SUCCEEDED else 5.0
+    outcome = sending.Outcome(Answer("odd", meaning), to, wait_s, to is State.UNKNOWN, True, "alive")
+    make_wrong(world, "session_replication_role", "replica")
+    pooled.database.dispose()
+    with pooled.database.connection() as connection, pytest.raises(CannotConnectNow):
+        sending.record(connection, claim, outcome, pooled.limits)
+    assert world.state(payment_id) == "sending"
+    pinned_like_ours(world)
+    pooled.database.dispose()
+    with pooled.database.connection() as connection:
+        assert sending.record(connection, claim, outcome, pooled.limits)
+    assert world.events(payment_id)[-1].endswith(to.value)
+
+
+@pytest.mark.parametrize("variable", ["PGTZ", "PGDATESTYLE"])
+def test_what_the_environment_tells_a_pooler_is_refused(
+    own_world: World, pooled: Runtime, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, {"PGTZ": "Europe/Moscow", "PGDATESTYLE": "German"}[variable])
+    with pytest.raises(session.Unusable, match=f"{variable} in this process's environment"):
+        session.connect_pooled(own_world.url, "test")
 
 
 def test_a_pooler_that_leads_elsewhere_is_refused(own_world: World, world: World) -> None:

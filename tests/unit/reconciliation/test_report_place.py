@@ -105,6 +105,20 @@ def test_a_report_that_comes_while_the_index_is_written_is_in_it(
     assert "2026-11-21/beta/report.html" in (together / "index.html").read_text("utf-8")
 
 
+def test_an_older_report_is_known_from_a_newer_one(tmp_path: Path) -> None:
+    at = [{"compared_at": f"2026-11-21T0{hour}:00:00+00:00"} for hour in (1, 2)]
+    older = _report(tmp_path / "older", "2026-11-20", "acme", times=at[0])
+    newer = _report(tmp_path / "newer", "2026-11-20", "acme", times=at[1])
+    there = _at(tmp_path / "shared")
+    names = ("2026-11-20", "acme")
+    assert not place.has_newer(there, older, *names), "nothing is there"
+    place.put(there, older, *names)
+    assert not place.has_newer(there, older, *names), "it is the same"
+    assert not place.has_newer(there, newer, *names)
+    place.put(there, newer, *names)
+    assert place.has_newer(there, older, *names)
+
+
 def test_of_many_that_end_at_once_the_last_index_has_all(tmp_path: Path) -> None:
     together = tmp_path / "shared"
 
