@@ -67,12 +67,13 @@ def page(connection: Connection, source: str, after: int, horizon: int, limit: i
         horizon = min(horizon, first["id"] - 1)
     given: dict[str, Any] = {"source": source, "after": after, "horizon": horizon, "scanned": _SCANNED, "limit": limit}
     given |= {"everybodys": EventType.STORE_RECOVERED}
-    rows = connection.execute(_SQL["page"], given).fetchall()
+    found = connection.execute(_SQL["page"], given).fetchall()
+    n, last = found[0]["n"], found[0]["last"]
+    rows = [row for row in found if row["id"] is not None]
     if len(rows) == limit:
         return Page(rows, rows[-1]["id"], more=True)
-    found = connection.execute(_SQL["scanned"], given).fetchone()
-    if found is not None and found["n"] == _SCANNED:
-        return Page(rows, found["last"], more=True)
+    if n == _SCANNED:
+        return Page(rows, last, more=True)
     return Page(rows, max(after, horizon), more=False)
 
 

@@ -10,15 +10,18 @@ WHERE locktype = 'relation' AND relation = 'public.events'::regclass AND mode = 
 SELECT min(id) AS id FROM events WHERE pending AND id > %(after)s
 
 -- name: page
--- Of a type whose subject is a payment's, and what concerns everybody: resend what was lost.
-SELECT e.id, e.event_id, e.type, e.subject, e.data::text AS data, e.created_at,
-    (SELECT p.traceparent FROM payments p WHERE p.id = e.payment_id) AS traceparent
-FROM (SELECT * FROM events WHERE id > %(after)s AND id <= %(horizon)s ORDER BY id LIMIT %(scanned)s) AS e
-WHERE e.type = %(everybodys)s
-    OR starts_with(e.subject, %(source)s || '/')
-        AND split_part(e.type, '.', 2) IN ('payment', 'receipt', 'sms', 'intake')
-ORDER BY e.id LIMIT %(limit)s
-
--- name: scanned
-SELECT count(*) AS n, max(id) AS last
-FROM (SELECT id FROM events WHERE id > %(after)s AND id <= %(horizon)s ORDER BY id LIMIT %(scanned)s) AS e
+-- Of a type whose subject is a payment's, and what concerns everybody: resend what was lost. How far was looked comes from
+-- the same snapshot: what goes to the archive meanwhile makes room in the next one, and what fills it would be gone past.
+WITH looked AS MATERIALIZED (
+    SELECT * FROM events WHERE id > %(after)s AND id <= %(horizon)s ORDER BY id LIMIT %(scanned)s
+), told AS (
+    SELECT e.id, e.event_id, e.type, e.subject, e.data::text AS data, e.created_at,
+        (SELECT p.traceparent FROM payments p WHERE p.id = e.payment_id) AS traceparent
+    FROM looked e
+    WHERE e.type = %(everybodys)s
+        OR starts_with(e.subject, %(source)s || '/')
+            AND split_part(e.type, '.', 2) IN ('payment', 'receipt', 'sms', 'intake')
+    ORDER BY e.id LIMIT %(limit)s
+)
+SELECT t.*, s.n, s.last FROM (SELECT count(*) AS n, max(id) AS last FROM looked) AS s LEFT JOIN told t ON true
+ORDER BY t.id

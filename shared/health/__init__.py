@@ -21,6 +21,9 @@ has_turn = _MINE.has_turn
 live = _MINE.live
 ready = _MINE.ready
 
+# What is committed without a broker goes on without one: a balancer has to go on sending it intents.
+_WITHOUT_BROKER = ("web",)
+
 
 def begin(process: str, settings: Settings, page: Page | None = None) -> None:
     """Answer probes, if there is a port for them, and watch the servers; without a port, until the process is up.
@@ -34,7 +37,7 @@ def begin(process: str, settings: Settings, page: Page | None = None) -> None:
         pool_url = settings.database_pool_url
         url = pool_url or settings.database_url
         asks[DATABASE] = watch.database(_MINE, url.get_secret_value(), pooled=pool_url is not None)
-    if settings.broker_url is not None:
+    if settings.broker_url is not None and process not in _WITHOUT_BROKER:
         asks[BROKER] = watch.broker(_MINE, settings.broker_url.get_secret_value(), settings.broker_tls)
     if settings.celery_url is not None:
         asks[CELERY] = watch.queues(_MINE, settings.celery_url.get_secret_value(), settings.broker_tls)

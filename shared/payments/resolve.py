@@ -246,11 +246,11 @@ def resolve_follow_up(
     return None
 
 
-def cancel(database: Database, source: str, intent_id: str, *, reason: str, by: str) -> None:
+def cancel(database: Database, source: str, intent_id: str, *, reason: str, by: str, seen: Seen | None = None) -> None:
     """Cancel a payment of which provably nothing reached its provider. Raises as `resolve` does."""
     decision = _decision(State.CANCELLED.value, reason, by)
     with database.transaction() as connection:
-        found = _existing(connection, source, intent_id)
+        found = _existing(connection, source, intent_id, seen)
         if found.state not in _CANCELLABLE:
             allowed = ", ".join(_CANCELLABLE)
             raise Unresolvable(
@@ -272,9 +272,10 @@ def _audit_alone(connection: Connection, source: str, intent_id: str, decision: 
     audit.write(connection, f"payment.{decision.action}", subject, by=decision.by, reason=decision.reason)
 
 
-def _existing(connection: Connection, source: str, intent_id: str) -> Found:
-    """The payment, locked. Raises HeldError while nothing may be decided."""
-    whole.require(connection, Seen())
+def _existing(connection: Connection, source: str, intent_id: str, seen: Seen | None = None) -> Found:
+    """The payment, locked. Raises HeldError while nothing may be decided. seen: what a process that runs on saw of its
+    database."""
+    whole.require(connection, seen or Seen())
     found = store.lock(connection, source, intent_id)
     if found is None:
         raise Unresolvable(f"there is no payment {source}/{intent_id}; look for it with `settlepipe payments`")

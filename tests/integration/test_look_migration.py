@@ -2,12 +2,10 @@
 
 import contextlib
 
-import psycopg
 from psycopg.rows import dict_row
 
 from deploy.local.embedded import Servers
-from shared.database import migrate
-from shared.database.engine import driver_url
+from shared.database import migrate, session
 from shared.domain.payment import State
 from tests.support.older import database_of, downgrade
 from tests.support.stored import add_payment
@@ -19,7 +17,7 @@ _ALL = "SELECT action, reason, by_whom FROM resolutions ORDER BY id"
 def test_decisions_of_the_release_before_stay_and_go_back(servers: Servers) -> None:
     with (
         database_of(servers.database_url, "0009") as url,
-        contextlib.closing(psycopg.connect(driver_url(url), autocommit=True, row_factory=dict_row)) as connection,
+        contextlib.closing(session.connect(url, "test", row_factory=dict_row)) as connection,
     ):
         migrate.upgrade(url)  # payments are put there as they are now
         number = add_payment(connection, "p1", State.PARKED)

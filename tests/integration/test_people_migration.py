@@ -2,12 +2,10 @@
 
 import contextlib
 
-import psycopg
 from psycopg.rows import dict_row
 
 from deploy.local.embedded import Servers
-from shared.database import migrate
-from shared.database.engine import driver_url
+from shared.database import migrate, session
 from shared.domain.payment import State
 from tests.support.older import database_of, downgrade
 from tests.support.stored import add_payment
@@ -19,7 +17,7 @@ VALUES (%s, %s, 'parked', 'r', 'Ann', %s, %s::jsonb)"""
 def test_the_lines_of_the_release_before_are_taken(servers: Servers) -> None:
     with (
         database_of(servers.database_url, "0017") as url,
-        contextlib.closing(psycopg.connect(driver_url(url), autocommit=True, row_factory=dict_row)) as connection,
+        contextlib.closing(session.connect(url, "test", row_factory=dict_row)) as connection,
     ):
         migrate.upgrade(url)  # payments are put there as they are now
         taken, other = (add_payment(connection, name, State.PARKED) for name in ("p1", "p2"))

@@ -32,7 +32,7 @@ def application(door: Door) -> FastAPI:
     """The app of one process."""
     for chatty in ("uvicorn.error", "uvicorn.access"):  # it tells of requests, and with a traceback of their texts
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
-    app = FastAPI(title=API, version=VERSION, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title=API, version=VERSION, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.state.door = door
     app.include_router(_OPEN)
     documented = [Depends(HTTPBearer(auto_error=False, description="a key of your source: settlepipe keys create"))]
@@ -42,6 +42,7 @@ def application(door: Door) -> FastAPI:
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _bad_parameter)
     app.add_exception_handler(HTTPException, _no_route)
+    app.add_exception_handler(Exception, _defect)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     return app
 
@@ -95,6 +96,10 @@ def _json(text: str) -> Response:
 async def _problem(_: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)  # noqa: S101 - it is registered for that
     return error.response()
+
+
+async def _defect(_: Request, __: Exception) -> Response:
+    return Problem(Fault.DEFECT).response()
 
 
 async def _bad_parameter(_: Request, error: Exception) -> Response:

@@ -77,7 +77,7 @@ class Reason(BaseModel):
 
     model_config = {"extra": "forbid", "strict": True}
 
-    reason: str = Field(min_length=1, max_length=500)
+    reason: str = Field(min_length=1, max_length=500, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")
 
 
 class CancelledDocument(BaseModel):

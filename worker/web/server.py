@@ -24,6 +24,7 @@ MAX_HEAD_BYTES = 16 * 1024
 TAKEN_S = 10.0  # for a part of an answer to be taken by who asked
 STOP_S = 5.0  # what is under way may take so long when the process is asked to stop
 BACKLOG = 256
+PIPELINED = 16  # requests of a connection that wait for an answer before theirs
 
 
 def server(settings: WebSettings, app: ASGIApp) -> uvicorn.Server:
@@ -91,14 +92,24 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
         self._in_head = True
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:  # trailers are nobody's, and have no end
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
+        if len(self.pipeline) >= PIPELINED:
+            self.transport.abort()
+            raise ValueError("too many requests that wait for an answer")  # ends the parser, too
         self._in_head, self._head_bytes = False, 0
         self._forget_timer()
         super().on_headers_complete()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if not self.transport.is_closing() and not self.pipeline:
+        if self.transport.is_closing():  # what is left of the answer has to be taken
+            self._forget_timer()
+            self._timer = self.loop.call_later(TAKEN_S, self.transport.abort)
+        elif self.cycle.response_complete:  # else one that came meanwhile is answered now
             self._await_head()
 
     def _await_head(self) -> None:
@@ -125,11 +136,11 @@ class Connection(HttpToolsProtocol):
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The app, with a bound on how long each part of its answer takes, and without its errors' texts: those may
         hold a request."""
-        started = False
+        started = ended = False
 
         async def sent(message: Message) -> None:
-            nonlocal started
-            started = True
+            nonlocal started, ended
+            started, ended = True, message["type"] == "http.response.body" and not message.get("more_body", False)
             try:
                 async with asyncio.timeout(TAKEN_S):
                     await send(message)
@@ -141,7 +152,7 @@ class Connection(HttpToolsProtocol):
             await self._inner(scope, receive, sent)
         except Exception as error:
             log.error("a request met a mistake in settlepipe", reason=type(error).__name__)
-            if started:
+            if started and not ended:
                 self.transport.abort()
-            else:
+            elif not started:
                 await Problem(Fault.DEFECT).response()(scope, receive, sent)

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack
 from typing import Any
@@ -68,7 +69,7 @@ async def stream(request: Request, door: TheDoor, caller: TheCaller, after: Posi
 
 async def _told(door: Door, caller: Caller, authorization: str | None, position: int) -> AsyncIterator[bytes]:
     """Until the process stops, or the key opens nothing any more."""
-    quiet_s = 0.0
+    told_s = time.monotonic()
     yield b": settlepipe\n\n"  # at once: who asked sees that it is open
     while not door.stopping:
         try:
@@ -85,9 +86,10 @@ async def _told(door: Door, caller: Caller, authorization: str | None, position:
         position = page.position
         for event in page.events:
             yield sse(event)
-        quiet_s = 0.0 if page.events else quiet_s + LOOK_S
-        if quiet_s >= HEARTBEAT_S:
-            quiet_s = 0.0
+        if page.events:
+            told_s = time.monotonic()
+        elif time.monotonic() - told_s >= HEARTBEAT_S:  # a look may have taken as long as an answer may
+            told_s = time.monotonic()
             yield b": still here\n\n"
         if not page.more:
             await asyncio.sleep(LOOK_S)

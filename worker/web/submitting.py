@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from pydantic import ValidationError
 from starlette.responses import Response
 
+from shared.domain.payment import State
 from shared.messaging.intake_entry import trace
 from shared.payments import resolve, views
 from shared.payments.look import Unresolvable
@@ -96,14 +97,18 @@ async def cancel(request: Request, source: InPath, intent_id: InPath, door: TheD
 
     def do() -> None:
         with runtime.database.connection() as connection:
-            if views.payment_id(connection, source, intent_id) is None:
-                raise Problem(Fault.NOT_FOUND, "there is no such payment")
-        resolve.cancel(runtime.database, source, intent_id, reason=reason, by=caller.name)
+            number = views.payment_id(connection, source, intent_id)
+        if number is None:
+            raise Problem(Fault.NOT_FOUND, "there is no such payment")
+        try:
+            resolve.cancel(runtime.database, source, intent_id, reason=reason, by=caller.name, seen=runtime.seen)
+        except Unresolvable as error:
+            with runtime.database.connection() as connection:
+                state = views.payment(connection, number)["state"]
+            if state != State.CANCELLED:  # else it is the repeat of one whose answer was lost
+                raise Problem(Fault.NOT_CANCELLED, str(error)) from None
 
-    try:
-        await door.work(do)
-    except Unresolvable as error:
-        raise Problem(Fault.NOT_CANCELLED, str(error)) from None
+    await door.work(do)
     return _json({"source": source, "intent_id": intent_id, "state": "cancelled"}, HTTPStatus.OK)
 
 

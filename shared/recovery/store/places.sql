@@ -11,7 +11,7 @@ RETURNING epoch
 -- another thing of another time.
 SELECT setval(s.name::regclass, greatest(s.next, %(epoch)s * 1000000000000))
 FROM (SELECT format('%%I.%%I', schemaname, sequencename) AS name, coalesce(last_value, 1) AS next FROM pg_sequences
-      WHERE schemaname = 'public' AND sequencename <> 'events_id_seq') AS s
+      WHERE schemaname = 'public') AS s
 
 -- name: relayed
 INSERT INTO relay_position (entry_id) VALUES (%(entry_id)s) ON CONFLICT (one) DO UPDATE SET entry_id = %(entry_id)s

@@ -25,7 +25,7 @@ from tests.support.bank import until
 from tests.support.contract import assert_kept
 from tests.support.flow import APPLIED, LOOK, NO, NOT_SENT, OK, UNCLEAR, World
 
-FAR = 1_000_000  # a number that no relay of a test gets to by itself
+FAR = 2**52  # a number that no relay of a test gets to by itself
 
 
 @pytest.fixture

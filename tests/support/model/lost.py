@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from scheduler import relay
-from shared.database import store
+from shared.database import leases, locks, store
 from shared.database.store import HeldError, Store
 from shared.domain.payment import Operation, Payment
 from shared.domain.reference import fingerprint, reference
@@ -67,7 +67,7 @@ class Lost(Game):
         self.client, self.witnesses, self.upstream = client, Memory(), Upstream()
         self.old, self.closes_s, self._drawn = False, 0.0, 0
         self._whose: dict[int, str] = {}
-        self.patch.setattr("shared.payments.accept.reference", self._reference)
+        self.patch.setattr("shared.payments.admit.reference", self._reference)
         self._derives = store.derives
         self.patch.setattr("shared.payments.admit.whole.derives", self._derived)
         self.world.execute(
@@ -200,7 +200,13 @@ class Lost(Game):
         if by_relay:
             try:
                 with runtime.database.connection() as connection:
-                    relay._begin(connection, self.world.connection, self.client, runtime.settings)  # type: ignore[arg-type]
+                    above = max(outbox.newest_turn(connection), events_stream.newest_turn(self.client))
+                    lease = leases.take(connection, locks.RELAY, above=above)
+                    assert lease is not None
+                    try:
+                        relay._begin(connection, lease, self.client, runtime.settings)
+                    finally:
+                        leases.give_back(connection, lease)
             except HeldError:
                 return
         assert not beat(runtime, self.witnesses), "the database lost time, and nobody noticed"
