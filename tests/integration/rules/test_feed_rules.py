@@ -1,6 +1,7 @@
 """What one source is told of its events, page by page: each once, in order, none left out by who commits late."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
@@ -103,3 +104,32 @@ def test_a_database_that_came_back_older_lowers_the_horizon(world: World, reader
     highest = horizon.look(reader)
     reader.execute("DELETE FROM events")
     assert horizon.look(reader) < highest
+
+
+def test_what_goes_to_the_archive_during_a_look_makes_no_reader_go_past_what_is_left(
+    world: World, reader: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "_SCANNED", 3)
+    written = [write(reader, f"shop/{number}") for number in range(7)]
+    horizon = Horizon().look(reader)
+
+    class Archives:
+        """Between any two statements of the look the archive takes the oldest."""
+
+        def execute(self, *given: Any) -> Any:
+            found = reader.execute(*given)
+            world.execute("DELETE FROM events WHERE id = (SELECT min(id) FROM events)")
+            return found
+
+    position, told = written[0] - 1, list[str]()
+    archives: Any = Archives()
+    while True:
+        page = feed.page(archives, "shop", position, horizon, 10)
+        told += names(page)
+        position = page.position
+        if not page.more:
+            break
+    left = {row["event_id"] for row in world.rows("SELECT event_id FROM events")}
+    assert told == sorted(set(told)), "in order, once"
+    assert left <= set(told), "what is still there was told"
+    assert len(told) >= 4

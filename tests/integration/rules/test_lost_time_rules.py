@@ -459,6 +459,9 @@ def test_a_process_that_saw_more_of_the_database_than_it_holds_claims_nothing(wo
     assert (world.careful.sent, world.batches("careful")) == ([], [])
     with pytest.raises(HeldError):
         world.pay("careful")
+    name = world.payment(payment_id)["intent_id"]
+    with pytest.raises(HeldError):  # what it forgot may be that this one was sent
+        decide.cancel(world.runtime.database, "shop", name, reason="no", by="shop (key 1)", seen=world.runtime.seen)
 
 
 def test_a_database_that_lives_elsewhere_than_it_did_lets_nothing_go_on(world: World) -> None:

@@ -14,7 +14,7 @@ from shared.database import store
 from shared.database.store import HeldError, Seen
 from shared.decide.approve import approve
 from shared.domain.payment import State
-from shared.events import outbox
+from shared.events import feed, outbox
 from shared.messaging import broker, events_stream
 from shared.payments.release import release_refunds
 from shared.people.proposals import Proposal
@@ -321,6 +321,27 @@ def test_what_upstream_was_told_stays_true_and_what_is_missing_is_named(
     world.run("careful")
     assert len(world.careful.sent) == sent, "what may have been sent is looked up first"
     assert world.value("SELECT count(*) FROM lost_payments WHERE came_at IS NULL") == 0
+
+
+def test_who_reads_by_position_hears_of_the_recovery_and_of_all_after_it(
+    world: World, witnesses: Witnesses, client: "redis.Redis"
+) -> None:
+    documents = _lost(world, client, witnesses)
+    tick(world, witnesses)
+    position = 10_000_000  # a reader was told of events that the database has lost
+    recovered(world, client, witnesses)
+    for document in documents.values():
+        world.accept(document)
+    relay(world, client)
+    with world.runtime.database.connection() as connection:
+        page = feed.page(connection, "shop", position, feed.Horizon().look(connection), 1000)
+    of_all = [event["subject"] for event in page.events if event["type"] == "settlepipe.store.recovered"]
+    assert len(of_all) == 1
+    assert {event["subject"] for event in page.events} - set(of_all) == {
+        f"shop/{name}"
+        for name in documents
+        if name != "was-final"  # that was told, and the backup has it
+    }
 
 
 def test_an_intent_that_disagrees_with_what_was_told_of_it_is_a_conflict(

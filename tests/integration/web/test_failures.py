@@ -273,3 +273,54 @@ def test_who_does_not_read_its_answer_is_ended_and_keeps_nothing(
                     rest += len(part)
             assert rest < length
         assert len(client.get("/v1/payments?limit=1").told["payments"]) == 1
+
+
+def test_trailers_and_pipelines_without_end_cost_no_memory(database_url: str, broker_url: str, tmp_path: Path) -> None:
+    """Neither needs a key."""
+    with door(database_url, broker_url, tmp_path) as opened:
+        status = Path(f"/proc/{opened.one.process.pid}/status")
+
+        def resident_kib() -> int:
+            line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+            return int(line.split()[1])
+
+        before = resident_kib()
+        with socket.create_connection(("127.0.0.1", opened.port), timeout=20) as lazy:
+            lazy.sendall(b"POST /v1/intents HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n")
+            with contextlib.suppress(OSError):
+                for _ in range(500):
+                    lazy.sendall(b"a: b\r\n" * 10_000)
+        for _ in range(4):
+            with (
+                contextlib.suppress(OSError),
+                socket.create_connection(("127.0.0.1", opened.port), timeout=20) as eager,
+            ):
+                eager.sendall(b"GET /x HTTP/1.1\r\n\r\n" * 14_000)
+                while eager.recv(1 << 16):
+                    pass
+        assert resident_kib() - before < 64 * 1024
+        assert Client(opened.port, "").get("/livez").status == 200
+
+
+def test_who_closes_and_does_not_read_is_ended(database_url: str, broker_url: str, tmp_path: Path) -> None:
+    patch = "from worker.web import server\nserver.TAKEN_S = 1.0\n"
+    asked = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n"
+    with (
+        patched(patch, tmp_path, DATABASE_URL=database_url, BROKER_URL=broker_url) as port,
+        contextlib.ExitStack() as all_,
+    ):
+        lazy = []
+        for count in range(1, 16):
+            one = all_.enter_context(socket.socket())
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+            one.connect(("127.0.0.1", port))
+            one.sendall((asked + b"\r\n") * count + asked + b"Connection: close\r\n\r\n")
+            lazy.append(one.getsockname()[1])
+
+        def kept() -> list[int]:
+            """Those that the process still has."""
+            rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+            return [p for row in rows if row[1].endswith(f":{port:04X}") and (p := int(row[2][-4:], 16)) in lazy
+                    and row[3] == "01"]  # fmt: skip
+
+        within(30, lambda: not kept())
