@@ -25,7 +25,7 @@ up: $(STAMP) ## Run everything in the foreground against the sandbox, until Ctrl
 # At another time (UTC) and in another zone than the machine's: make test AT='2028-02-29 23:50:00' ZONE=Europe/Berlin
 ZONE ?= UTC
 # Most tests wait for something: more processes than cores. One path is run by one.
-PROCESSES ?= $(if $(T),0,3)
+PROCESSES ?= $(if $(T),0,4)
 PYTEST = $(if $(AT),$(BIN)/python -m tests.at '$(AT)' '$(ZONE)') $(BIN)/python -m pytest $(ARGS)
 
 test: $(STAMP) ## Run all tests (T=path: only these; ARGS='-x -k word'; AT='2028-02-29 23:50:00': at that time)
