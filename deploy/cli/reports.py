@@ -1,14 +1,14 @@
 """reports: those of all machines, where they stand together."""
 
 import json
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from deploy.cli import output, stack
-from deploy.cli.failures import Failed, WrongUse
+from deploy.cli.failures import Failed
+from deploy.cli.moments import day as parsed
 from deploy.cli.output import JsonFlag
 from deploy.cli.reconcile import Language, must_be_known
 from shared.domain.words import counted
@@ -48,7 +48,7 @@ def fetch(
     """Bring a day's reports here."""
     from shared.reconciliation.report import place
 
-    _day(day)
+    parsed(day)
     found = place.copies(_place(), out.expanduser().absolute(), *((day,) if provider is None else (day, provider)))
     if not found:
         raise Failed(f"no report of {day} stands there; `settlepipe reports list` shows which do")
@@ -67,7 +67,7 @@ def push(
     from shared.reconciliation.report import place
 
     must_be_known(language, locale)
-    first = None if since is None else _day(since)
+    first = None if since is None else parsed(since)
     where = _place()
     settings = stack.settings()
     root = settings.home.expanduser().absolute() / "reports"
@@ -75,7 +75,7 @@ def push(
     with output.status() as show:
         for summary in sorted(root.glob(f"????-??-??/*/{place.SUMMARY}")):
             day, provider = summary.parts[-3:-1]
-            if first is None or _day(day) >= first:
+            if first is None or parsed(day) >= first:
                 show(f"{day} {provider}")
                 if place.has_newer(where, summary.parent, day, provider):
                     output.note(f"settlepipe: {day} {provider}: another machine compared it later; left as it is there")
@@ -93,10 +93,3 @@ def _place() -> "Place":
     if found is None:
         raise Failed("reports stand in each machine's HOME alone; SETTLEPIPE_REPORT__STORE_URL names a place for all")
     return found
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise WrongUse(f"{output.safe(text)} is no day; write it like 2026-11-21") from None

@@ -45,7 +45,7 @@ class Lease:
 def take(connection: Connection, right: Right, length_s: float = LENGTH_S, *, above: int = 0) -> Lease | None:
     """The right, if nobody holds it. Autocommit. above: its number is higher than this one, too."""
     asked_s = time.monotonic()
-    if _live(connection, right.name):
+    if live(connection, right):
         return None
     given = {"name": right.name, "length_s": length_s, "above": above}
     old = {"kind": right.kind, "group": right.group, "key": right.key}
@@ -69,11 +69,7 @@ def wait(database: Database, right: Right, length_s: float = LENGTH_S) -> Lease 
 
 def live(connection: Connection, right: Right) -> bool:
     """Does somebody hold it, as far as its time says?"""
-    return _live(connection, right.name)
-
-
-def _live(connection: Connection, name: str) -> bool:
-    row = connection.execute(_SQL["look"], {"name": name}).fetchone()
+    row = connection.execute(_SQL["look"], {"name": right.name}).fetchone()
     return bool(row and row["live"])
 
 

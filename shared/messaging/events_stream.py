@@ -27,7 +27,7 @@ def begin(client: "redis.Redis", turn: int) -> bool:
     with client.pipeline(transaction=True) as pipeline:
         while True:
             pipeline.watch(TURN)  # type: ignore[no-untyped-call]
-            found = _turn(pipeline)
+            found = newest_turn(pipeline)
             if found >= turn:
                 return found == turn
             pipeline.multi()
@@ -39,12 +39,9 @@ def begin(client: "redis.Redis", turn: int) -> bool:
             return True
 
 
-def newest_turn(client: "redis.Redis") -> int:
-    """The highest number that any relay has begun under, as far as the broker remembers; 0: none."""
-    return _turn(client)
-
-
-def _turn(client: Any) -> int:
+def newest_turn(client: Any) -> int:
+    """The highest number that any relay has begun under, as far as the broker remembers; 0: none. client: or a pipeline
+    that watches."""
     text = client.get(TURN) or b""
     found = int(text) if text.isdigit() else 0
     return found if found < _MOST_TURNS else 0  # nobody's: it would stop every relay for ever
@@ -70,7 +67,7 @@ def publish(
         if after is not None:
             # What changes either after this look, or a new connection, makes the transaction fail.
             pipeline.watch(EVENTS, TURN)  # type: ignore[no-untyped-call]
-            if _last_id(pipeline) != after or (turn is not None and _turn(pipeline) > turn):
+            if _last_id(pipeline) != after or (turn is not None and newest_turn(pipeline) > turn):
                 return None
             pipeline.multi()
         for event in events:

@@ -3,7 +3,8 @@
 import atexit
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -54,15 +55,14 @@ class _Ids(RandomIdGenerator):
     def __init__(self) -> None:
         self._said = threading.local()
 
-    def said(self, of: Traced | None) -> "_Ids":
+    @contextmanager
+    def said(self, of: Traced | None) -> Iterator[None]:
+        """In the block this thread's spans have this payment's ids; None: random ones."""
         self._said.of = of
-        return self
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_: object) -> None:
-        self._said.of = None
+        try:
+            yield
+        finally:
+            self._said.of = None
 
     def generate_span_id(self) -> int:
         of: Traced | None = getattr(self._said, "of", None)

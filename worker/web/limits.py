@@ -5,7 +5,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -47,10 +47,6 @@ class Work:
             log.warning("PostgreSQL does not answer", reason=type(error).__name__)
             raise Problem(Fault.DATABASE_AWAY) from None
 
-    def soon(self, do: Callable[[], object]) -> "Future[object]":
-        """Have it done by one of the threads, some time; nobody waits for it."""
-        return self._pool.submit(do)
-
     def _done(self, loop: asyncio.AbstractEventLoop) -> None:
         if not loop.is_closed():
             loop.call_soon_threadsafe(self._less)
@@ -87,11 +83,6 @@ class Streams:
     def __init__(self, most: int, most_of_source: int) -> None:
         self._most, self._most_of_source = most, most_of_source
         self._open: Counter[str] = Counter()
-
-    @property
-    def any(self) -> bool:
-        """Is one open?"""
-        return self._open.total() > 0
 
     @contextmanager
     def one(self, source: str) -> Iterator[None]:

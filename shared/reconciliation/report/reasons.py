@@ -3,6 +3,7 @@
 import re
 from datetime import date
 
+from shared.discrepancies import BOOKS
 from shared.reconciliation.report.figures import Reader
 from shared.reconciliation.report.language import SOURCE, mark
 
@@ -22,7 +23,7 @@ _FORMS = tuple((re.compile(re.escape(one).replace(re.escape("%(day)s"), _DAY)), 
 
 def reason(by: str | None, text: str | None, reader: Reader) -> str | None:
     """What is kept as the reason, in the reader's words where the books gave it; what a person said stays as it is."""
-    if by != "books" or text is None or reader.speaks == SOURCE:
+    if by != BOOKS or text is None or reader.speaks == SOURCE:
         return text
     for form, said in _FORMS:
         if found := form.fullmatch(text):
