@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import psycopg
 from psycopg.rows import dict_row
+from pydantic import BaseModel
 
 from shared.database import session, store
 from shared.database.engine import AWAY, Database
@@ -177,6 +178,11 @@ class Runtime:
     def lanes(self) -> Sequence[str]:
         """The providers that are on and take payments; the others have look-ups only."""
         return [name for name in self.connected if self.registrations[name].operations]
+
+    @property
+    def targets(self) -> Mapping[str, type[BaseModel]]:
+        """The target model of every known provider, as intents are read by."""
+        return {name: registration.target for name, registration in self.registrations.items()}
 
     def provider(self, name: str) -> Provider:
         """The verbs of a provider that is on and has an operation. Raises LookupError for any other."""

@@ -18,7 +18,7 @@ from shared.domain.money import parse_amount
 from shared.domain.payment import Operation
 from shared.domain.spelling import mistake, mistakes
 
-__all__ = ["AHEAD", "MAX_AHEAD", "MAX_INTENT_BYTES", "MAX_REASON", "BadIntent", "Intent", "Wire", "parse_intent"]
+__all__ = ["AHEAD", "ID", "MAX_AHEAD", "MAX_INTENT_BYTES", "MAX_REASON", "BadIntent", "Intent", "Wire", "parse_intent"]
 
 MAX_AHEAD = timedelta(hours=24)  # of the database's clock: zones and clocks differ, but nobody has paid tomorrow
 AHEAD = "paid_at is more than 24 hours ahead of the database's clock; send it again when that time has come"
@@ -35,7 +35,8 @@ def _one_spelling(text: str) -> str:
     return text
 
 
-Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
+ID = r"[A-Za-z0-9._:-]{1,64}"  # of an intent, and of a source
+Id = Annotated[str, Field(pattern=f"^{ID}$")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ def parse_intent(raw: bytes, targets: Mapping[str, type[BaseModel]]) -> Intent:
 def _subject(document: Mapping[str, Any]) -> str | None:
     source, intent_id = document.get("source"), document.get("intent_id")
     for value in (source, intent_id):
-        if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9._:-]{1,64}", value):
+        if not isinstance(value, str) or not re.fullmatch(ID, value):
             return None
     return f"{source}/{intent_id}"
 

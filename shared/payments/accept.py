@@ -12,7 +12,7 @@ from shared.domain.intent import BadIntent, Intent, parse_intent
 from shared.domain.kept import keep, keep_unread
 from shared.messaging.intake_stream import Entry
 from shared.payments import trace
-from shared.payments.admit import Admitted, Offer, Refused, admit, halved, prepared
+from shared.payments.admit import UNREAD, UNSTORED, Admitted, Offer, Refused, admit, halved, prepared
 from shared.payments.store import accept as store
 from shared.payments.store.accept import Quarantined
 from shared.runtime import Runtime
@@ -33,8 +33,7 @@ def accept(runtime: Runtime, entries: Sequence[Entry]) -> int:
 
     def refused(entry: Entry) -> bool:
         with runtime.database.transaction() as connection:
-            reason = "it could not be stored: a mistake in the validation"
-            store.quarantine(connection, [_quarantined(entry, Code.INTERNAL_ERROR, reason, None)])
+            store.quarantine(connection, [_quarantined(entry, Code.INTERNAL_ERROR, UNSTORED, None)])
         return False
 
     return sum(halved(lambda some: _accept(runtime, some), entries, refused))
@@ -51,8 +50,7 @@ def _accept(runtime: Runtime, entries: Sequence[Entry]) -> list[bool]:
             rejected.append(_quarantined(entry, bad.code, bad.reason, bad.subject))
         except Exception:  # a mistake in the validation must not stop the intake
             alert(Alert.VALIDATION_FAILED, "an intent could not be read: a mistake in the validation")
-            reason = "it could not be read: a mistake in the validation"
-            rejected.append(_quarantined(entry, Code.INTERNAL_ERROR, reason, None))
+            rejected.append(_quarantined(entry, Code.INTERNAL_ERROR, UNREAD, None))
     began, offers = time.time(), [offer for _, offer in offered]
     ready = prepared(runtime, offers)
     with runtime.database.transaction() as connection:
@@ -80,8 +78,7 @@ def _read(runtime: Runtime, entry: Entry) -> Intent:
         raise BadIntent(
             Code.BAD_ENTRY, "the entry must have exactly one field, `intent`, and may have `traceparent` beside it"
         )
-    targets = {name: registration.target for name, registration in runtime.registrations.items()}
-    intent = parse_intent(entry.raw, targets)
+    intent = parse_intent(entry.raw, runtime.targets)
     allowed = runtime.settings.intake.sources.get(entry.stream, [])
     if "*" not in allowed and intent.source not in allowed:
         subject = f"{intent.source}/{intent.intent_id}"

@@ -11,12 +11,12 @@ import secrets
 from shared import audit
 from shared.database.engine import Connection, Row
 from shared.database.statements import statements
+from shared.domain.intent import ID
 from shared.people.prove import NotAllowed, digest
 
 _SQL = statements(__file__)
 _BYTES = 32  # 256 random bits
 _PREFIX = "settlepipe-key-"  # so that a key is known for what it is where it should not be
-_SOURCE = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 MOST = 20  # of a source that are not revoked
 
 
@@ -25,7 +25,7 @@ def create(connection: Connection, source: str, *, by: str) -> tuple[int, str]:
 
     Raises ValueError for what is no source, NotAllowed where it has MOST keys.
     """
-    if _SOURCE.fullmatch(source) is None:
+    if re.fullmatch(ID, source) is None:
         raise ValueError("a source must have 1 to 64 of A-Z a-z 0-9 . _ : -")
     connection.execute(_SQL["lock"], {"source": source})
     row = connection.execute(_SQL["count"], {"source": source}).fetchone()

@@ -19,7 +19,7 @@ from shared.domain.intent import Wire
 from worker.web import reading, streaming, submitting
 from worker.web.door import Door
 from worker.web.models import BatchDocument, ProblemDocument, TakenDocument
-from worker.web.problems import MEDIA_TYPE, Fault, Problem
+from worker.web.problems import MEDIA_TYPE, Fault, Problem, bad_parameter
 
 API, VERSION = "settlepipe", "1"
 SCHEMAS: Mapping[str, Any] = {"intent": schemas.intent, "event": schemas.event, "export": schemas.export}
@@ -104,11 +104,7 @@ async def _defect(_: Request, __: Exception) -> Response:
 
 async def _bad_parameter(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - it is registered for that
-    mistakes = [
-        {"code": "bad_field", "place": ".".join(map(str, one["loc"][1:])), "detail": one["msg"]}
-        for one in error.errors()
-    ]
-    return Problem(Fault.BAD_PARAMETER, mistakes=mistakes).response()
+    return bad_parameter(error.errors(), outer=1).response()
 
 
 async def _no_route(_: Request, error: Exception) -> Response:

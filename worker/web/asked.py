@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Request
 
+from shared.domain.intent import ID
 from worker.web.callers import Caller
 from worker.web.door import Door
 from worker.web.problems import Fault, Problem
@@ -26,6 +27,6 @@ async def caller_of(request: Request) -> Caller:
     return caller
 
 
-InPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
+InPath = Annotated[str, Path(pattern=f"^{ID}$")]
 TheDoor = Annotated[Door, Depends(door_of)]
 TheCaller = Annotated[Caller, Depends(caller_of)]

@@ -1,7 +1,7 @@
 """What goes wrong, as RFC 9457 has it: `application/problem+json` with a code that does not change."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
@@ -108,3 +108,11 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word
         """The answer."""
         body = json.dumps(self.document, ensure_ascii=False).encode()
         return Response(body, self.status, self.headers, MEDIA_TYPE)
+
+
+def bad_parameter(errors: Sequence[Mapping[str, Any]], outer: int = 0) -> Problem:
+    """Of pydantic's errors. outer: parts of their places that name no field of the caller's."""
+    mistakes = [
+        {"code": "bad_field", "place": ".".join(map(str, one["loc"][outer:])), "detail": one["msg"]} for one in errors
+    ]
+    return Problem(Fault.BAD_PARAMETER, mistakes=mistakes)

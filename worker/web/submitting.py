@@ -12,12 +12,12 @@ from shared.domain.payment import State
 from shared.messaging.intake_entry import trace
 from shared.payments import resolve, views
 from shared.payments.look import Unresolvable
-from worker.web import batch, taking
+from worker.web import batch
 from worker.web.asked import InPath, TheCaller, TheDoor
 from worker.web.callers import Caller
 from worker.web.door import Door
 from worker.web.models import CancelledDocument, Reason
-from worker.web.problems import Fault, Problem
+from worker.web.problems import Fault, Problem, bad_parameter
 from worker.web.taking import Given, Taken
 
 router = APIRouter(tags=["payments"])
@@ -65,9 +65,8 @@ async def _submitted(request: Request, door: Door, caller: Caller, body: bytes) 
         door.spend(caller.source, len(cut) - 1)
     raws = [body] if cut is None else cut
     traceparent = trace(request.headers.get("traceparent", "").encode())
-    if cut is None and (said := request.headers.get("idempotency-key")) is not None:
-        _must_be_its_id(said, taking.read(door.ready, caller.source, body).intent_id)
-    answers = await door.takes([Given(caller.source, raw, traceparent) for raw in raws])
+    said = request.headers.get("idempotency-key") if cut is None else None
+    answers = await door.takes([Given(caller.source, raw, traceparent, said) for raw in raws])
     if any(isinstance(one, Taken) and not one.repeated for one in answers):
         door.bell.ring()
     if cut is not None:
@@ -76,12 +75,6 @@ async def _submitted(request: Request, door: Door, caller: Caller, body: bytes) 
     if isinstance(answer, Problem):
         raise answer
     return _json(answer.document, HTTPStatus.ACCEPTED, Location=answer.document["payment"])
-
-
-def _must_be_its_id(said: str, intent_id: str) -> None:
-    """The id is what makes a repeat safe; a key that is another one would promise something else."""
-    if said.strip('"') != intent_id:
-        raise Problem(Fault.KEY_MISMATCH, "send the intent's id as Idempotency-Key, or leave it out")
 
 
 @router.post(
@@ -116,11 +109,7 @@ def _reason(body: bytes) -> str:
     try:
         return Reason.model_validate_json(body).reason
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False, include_context=False)
-        mistakes = [
-            {"code": "bad_field", "place": ".".join(map(str, one["loc"])), "detail": one["msg"]} for one in found
-        ]
-        raise Problem(Fault.BAD_PARAMETER, mistakes=mistakes) from None
+        raise bad_parameter(error.errors(include_url=False, include_input=False, include_context=False)) from None
 
 
 def _json(document: Any, status: HTTPStatus, **headers: str) -> Response:

@@ -9,16 +9,13 @@ from typing import Any
 from shared.domain.codes import Code
 from shared.domain.intent import BadIntent, Intent, parse_intent
 from shared.payments import trace
-from shared.payments.admit import Admitted, Answer, Offer, Refused, admit, halved, prepared
+from shared.payments.admit import UNREAD, UNSTORED, Admitted, Answer, Offer, Refused, admit, halved, prepared
 from shared.runtime import Runtime
 from shared.telemetry.alerts import Alert
 from shared.telemetry.logs import alert, get_logger
 from worker.web.problems import Fault, Problem
 
 log = get_logger(__name__)
-
-_UNREAD = "it could not be read: a mistake in the validation"
-_UNSTORED = "it could not be stored: a mistake in the validation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +35,19 @@ class Taken:
             "source": source,
             "duplicate": self.repeated,
             "digest": self.intent.digest.hex(),
-            "payment": f"/v1/payments/{source}/{intent_id}",
+            "payment": _path(self.intent),
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """An intent as it came, by a key of this source."""
+    """An intent as it came, by a key of this source. said: the Idempotency-Key that came with it: its id is what makes
+    a repeat safe, and a key that is another one would promise something else."""
 
     source: str
     raw: bytes
     traceparent: str | None = None
+    said: str | None = None
 
 
 def take(runtime: Runtime, given: Sequence[Given]) -> list[Taken | Problem]:
@@ -58,7 +57,7 @@ def take(runtime: Runtime, given: Sequence[Given]) -> list[Taken | Problem]:
     offers: dict[int, Offer] = {}
     for place, one in enumerate(given):
         try:
-            offers[place] = Offer(read(runtime, one.source, one.raw), one.traceparent)
+            offers[place] = Offer(read(runtime, one), one.traceparent)
         except Problem as problem:
             answers[place] = problem
     valid = list(offers.values())
@@ -69,19 +68,22 @@ def take(runtime: Runtime, given: Sequence[Given]) -> list[Taken | Problem]:
     return [one for one in answers if one is not None]
 
 
-def read(runtime: Runtime, source: str, raw: bytes) -> Intent:
-    """The intent, by the intake's own rule. Raises Problem with every mistake; for another source than the key's."""
-    targets = {name: registration.target for name, registration in runtime.registrations.items()}
+def read(runtime: Runtime, given: Given) -> Intent:
+    """The intent, by the intake's own rule. Raises Problem with every mistake; for another source than the key's, for
+    an Idempotency-Key that is not its id."""
     try:
-        intent = parse_intent(raw, targets)
+        intent = parse_intent(given.raw, runtime.targets)
     except BadIntent as bad:
         mistakes = [{"code": str(one.code), "place": one.place, "detail": one.text} for one in bad.mistakes]
         raise Problem(bad.code, bad.reason, mistakes=mistakes) from None
     except Exception:  # a mistake in the validation must not stop the others
         alert(Alert.VALIDATION_FAILED, "an intent could not be read: a mistake in the validation")
-        raise Problem(Code.INTERNAL_ERROR, _UNREAD) from None
-    if intent.source != source:
-        raise Problem(Fault.NOT_YOURS, f"this key is of the source {source}; send the intent with that source's key")
+        raise Problem(Code.INTERNAL_ERROR, UNREAD) from None
+    if intent.source != given.source:
+        detail = f"this key is of the source {given.source}; send the intent with that source's key"
+        raise Problem(Fault.NOT_YOURS, detail)
+    if given.said is not None and given.said.strip('"') != intent.intent_id:
+        raise Problem(Fault.KEY_MISMATCH, "send the intent's id as Idempotency-Key, or leave it out")
     return intent
 
 
@@ -96,7 +98,7 @@ def _admitted(runtime: Runtime, offers: Sequence[Offer]) -> list[Answer]:
 
 
 def _unstored(_: Offer) -> Answer:
-    return Refused(Code.INTERNAL_ERROR, _UNSTORED)
+    return Refused(Code.INTERNAL_ERROR, UNSTORED)
 
 
 def _answered(intent: Intent, answer: Answer) -> Taken | Problem:
@@ -106,4 +108,8 @@ def _answered(intent: Intent, answer: Answer) -> Taken | Problem:
         return Problem(answer.code, answer.reason)
     before = answer.before.digest
     digests: dict[str, Any] = {"digest": intent.digest.hex(), "digest_before": None if before is None else before.hex()}
-    return Problem(answer.code, answer.reason, payment=f"/v1/payments/{intent.source}/{intent.intent_id}", **digests)
+    return Problem(answer.code, answer.reason, payment=_path(intent), **digests)
+
+
+def _path(intent: Intent) -> str:
+    return f"/v1/payments/{intent.source}/{intent.intent_id}"
