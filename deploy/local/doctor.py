@@ -22,7 +22,6 @@ from shared.database import session, store, version
 from shared.domain.words import counted
 from shared.metrics.read import at_risk
 from shared.metrics.risk import in_words
-from shared.reconciliation.report import place
 from shared.settings import PREFIX, Settings
 
 TIMEOUT_S = 5
@@ -216,6 +215,8 @@ def alerts(settings: Settings) -> Check:
 
 def reports(settings: Settings) -> Check:
     """Can the place be read where the reports of all machines stand?"""
+    from shared.reconciliation.report import place  # noqa: PLC0415 - see there
+
     try:
         where = place.place(settings.report)
         found = place.days(where) if where else {}

@@ -11,7 +11,6 @@ from typing import Any
 from shared.database.engine import AWAY
 from shared.domain.discrepancies import Reconciliation, Total
 from shared.messaging import mail as mailing
-from shared.reconciliation.report import place
 from shared.reconciliation.report.figures import Reader, reader
 from shared.reconciliation.report.language import mark
 from shared.reconciliation.report.words import WORDS
@@ -58,6 +57,10 @@ def keep(runtime: Runtime, outcome: Outcome, locale: str | None, language: str |
     What can't be put there is an alert: `settlepipe reports push` does it later.
     """
     settings = runtime.settings.report
+    if settings.store_url is None:
+        return None
+    from shared.reconciliation.report import place  # noqa: PLC0415 - see there
+
     try:
         to = place.place(settings)
         if to is None:

@@ -1,7 +1,8 @@
 """The place where the reports of all machines stand together: an object store, or a folder that they share.
 
 Each machine writes its reports into its own HOME first. What is kept there goes up as it is: a file is there whole or
-not at all, summary.json last. Credentials are the object store's own variables (AWS_ACCESS_KEY_ID, …), read by obstore.
+not at all, summary.json last. Credentials are the object store's own variables (AWS_ACCESS_KEY_ID, …), read by obstore,
+which is 10 MB that most processes do without: whoever needs this module imports it then.
 """
 
 import json
@@ -14,6 +15,10 @@ from datetime import date, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, from_url
 
 from shared.reconciliation.report.index import NIGHTS, write_index
 from shared.settings.reporting import ReportSettings
@@ -52,9 +57,6 @@ def place(settings: ReportSettings) -> Place | None:
     """Where all reports go; None where none is set. Nothing is asked yet. Raises Unkept where it has no sense."""
     if settings.store_url is None:
         return None
-    from obstore.exceptions import BaseError  # noqa: PLC0415 - 10 MB that most processes do without
-    from obstore.store import LocalStore, from_url  # noqa: PLC0415
-
     limit = timedelta(seconds=settings.store_timeout_s)
     try:
         if settings.store_url.startswith("file:"):
@@ -73,20 +75,22 @@ def put(to: Place, folder: Path, *names: str) -> str:
 
     What is there already is written over; what is not in the folder any more stays.
     """
-    import obstore  # noqa: PLC0415
-
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
     for path in sorted(files, key=lambda one: one.name == SUMMARY):
         with _said():
-            obstore.put(
-                to.store,
-                "/".join((*names, path.name)),
-                path,
-                attributes=None if to.url.startswith("file:") else {"Content-Type": _type(path)},
-                chunk_size=PART_BYTES,
-                max_concurrency=PARTS_AT_ONCE,
-            )
+            _put(to, path, *names)
     return to.of(*names)
+
+
+def _put(to: Place, path: Path, *names: str) -> None:
+    obstore.put(
+        to.store,
+        "/".join((*names, path.name)),
+        path,
+        attributes=None if to.url.startswith("file:") else {"Content-Type": _type(path)},
+        chunk_size=PART_BYTES,
+        max_concurrency=PARTS_AT_ONCE,
+    )
 
 
 def index(of: Place, locale: str | None = None, language: str | None = None) -> None:
@@ -96,8 +100,6 @@ def index(of: Place, locale: str | None = None, language: str | None = None) -> 
     Several machines may do it at once: each looks afterwards whether there is a summary that it did not read, and
     begins again then. So whoever writes last has read all that were there before.
     """
-    import obstore  # noqa: PLC0415
-
     for _ in range(INDEX_TRIES):
         found = _summaries(of)
         with TemporaryDirectory(prefix="settlepipe-index-") as made, ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
@@ -105,8 +107,7 @@ def index(of: Place, locale: str | None = None, language: str | None = None) -> 
             list(pool.map(lambda name, root=root: _download(of, name, root / name), found))
             write_index(root, locale, language)
             with _said():
-                attributes: Any = None if of.url.startswith("file:") else {"Content-Type": _TYPES[".html"]}
-                obstore.put(of.store, "index.html", root / "index.html", attributes=attributes)
+                _put(of, root / "index.html")
         if _summaries(of) == found:
             return
     raise Unkept(f"{INDEX_TRIES} times another machine's report came while the index was written")
@@ -133,9 +134,6 @@ def days(of: Place) -> Mapping[str, list[str]]:
 
 def has_newer(there: Place, folder: Path, *names: str) -> bool:
     """Does a report stand there under these names that was compared later than the one in `folder`? Raises Unkept."""
-    import obstore  # noqa: PLC0415
-    from obstore.exceptions import BaseError  # noqa: PLC0415
-
     try:
         told = bytes(obstore.get(there.store, "/".join((*names, SUMMARY))).bytes())
     except FileNotFoundError:
@@ -155,8 +153,6 @@ def _compared_at(summary: bytes) -> str:
 
 def _summaries(of: Place) -> dict[str, str | None]:
     """`<day>/<provider>/summary.json` of the newest nights, each with the mark of its content."""
-    import obstore  # noqa: PLC0415
-
     with _said():
         folders = obstore.list_with_delimiter(of.store)["common_prefixes"]
     nights = sorted(name.strip("/") for name in folders if _is_day(name.strip("/")))[-NIGHTS:]
@@ -165,8 +161,6 @@ def _summaries(of: Place) -> dict[str, str | None]:
 
 
 def _of_night(of: Place, night: str) -> list[tuple[str, str | None]]:
-    import obstore  # noqa: PLC0415
-
     listed = (meta for page in obstore.list(of.store, prefix=f"{night}/") for meta in page)
     return [
         (meta["path"], meta["e_tag"])
@@ -176,15 +170,11 @@ def _of_night(of: Place, night: str) -> list[tuple[str, str | None]]:
 
 
 def _listed(of: Place, prefix: str) -> Iterator[str]:
-    import obstore  # noqa: PLC0415
-
     for page in obstore.list(of.store, prefix=prefix):
         yield from (meta["path"] for meta in page)
 
 
 def _download(of: Place, name: str, to: Path) -> None:
-    import obstore  # noqa: PLC0415
-
     with _said():
         to.parent.mkdir(parents=True, exist_ok=True)
         with to.open("wb") as file:
@@ -206,8 +196,6 @@ def _type(path: Path) -> str:
 @contextmanager
 def _said() -> Iterator[None]:
     """Errors of the place as one sentence."""
-    from obstore.exceptions import BaseError  # noqa: PLC0415
-
     try:
         yield
     except (BaseError, OSError) as error:
