@@ -31,10 +31,12 @@ from tests.support.stack import ROOT, Row, Stack, wait_until
 
 PROVIDERS = ("billcenter", "ubill", "mtn")
 CLOCK = (
-    "CREATE TABLE test_clock AS SELECT interval '0' AS shift",
+    "CREATE TABLE test_clock AS SELECT interval '0' AS shift, now() AS began",
     """CREATE OR REPLACE FUNCTION clock() RETURNS timestamptz LANGUAGE sql STABLE AS
     $$ SELECT now() + shift FROM public.test_clock $$""",
 )
+# At the time of day at which the world began, however long its tests take: no midnight comes between two commands.
+TOMORROW = "UPDATE test_clock SET began = began + interval '1 day', shift = began + interval '1 day' - now()"
 POSTGRES = binaries_folder()
 MIDNIGHTS_UTC_H = (0, 16, 20)  # of the three providers' time zones
 NEEDED = timedelta(minutes=4)
@@ -78,12 +80,12 @@ class SpoiltBooks:
         command = [POSTGRES / "psql", "-q", "-v", "ON_ERROR_STOP=1", there]
         subprocess.run(command, input=self.dump, check=True, capture_output=True, timeout=400)
         with psycopg.connect(there, autocommit=True) as connection:
-            connection.execute("UPDATE test_clock SET shift = shift + interval '1 day'")
+            connection.execute(TOMORROW)
         return {**self.up.environment, "SETTLEPIPE_DATABASE_URL": there, "LANG": "C"}
 
     def sleep_until_tomorrow(self) -> None:
         """The database's clock: the servers of the providers stay in today."""
-        self.up.query("UPDATE test_clock SET shift = shift + interval '1 day' RETURNING shift")
+        self.up.query(f"{TOMORROW} RETURNING shift")
 
     def listed(self, *, everything: bool = False) -> list[Row]:
         """The list of discrepancies, each with what it is about."""

@@ -197,7 +197,7 @@ def main(folder: Path, kind: str) -> None:
         logs = {name: running.machines[name].log.read_text() for name, end in ends.items() if end}
         # A job that is under way may outlast the bound of its process: that is ended then, and the job is done again.
         if ends["jobs"] == 1 and "did not end in time by itself" in logs["jobs"]:
-            print(logs.pop("jobs")[-3000:])
+            print(logs.pop("jobs")[-3000:], file=sys.stderr)
         assert logs == {}, ends
         print(f"{len(rows)} payments settled over {len(ends)} services in {took_s:.1f} s")
 
