@@ -12,6 +12,7 @@ from tests.support.sandbox import SandboxClient
 from tests.support.stack import wait_until
 
 
+@pytest.mark.only_large
 def test_a_cold_copy_of_the_database_is_noticed_held_and_recovered(tmp_path: Path, sandbox: SandboxClient) -> None:
     home = tmp_path / "home"
     up = stack.start_at(sandbox, home, **WINDOWS)

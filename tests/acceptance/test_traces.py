@@ -15,6 +15,7 @@ from tests.support.stack import STREAM, wait_until
 TRACE, UPSTREAM = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
 
+@pytest.mark.only_large
 def test_a_payment_has_one_trace_from_its_upstream_to_its_events(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+import pytest
+
 from deploy.local.home import free_ports
 from tests.support import audit, intents, stack
 from tests.support.stack import UP, wait_until
@@ -15,6 +17,7 @@ DONE, OPEN = 10, 20
 CALLBACK_KEY, NUMBER = "made-up-callback-key", "995500000001"
 
 
+@pytest.mark.only_large
 def test_ctrl_c_leaves_no_process_and_the_next_up_goes_on_with_what_was_accepted(tmp_path: Path, source: str) -> None:
     home = tmp_path / "home"
     port, metrics_port = free_ports(2)
