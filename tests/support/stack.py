@@ -33,6 +33,7 @@ UP = (
     " sys.exit(up(load_settings(), sandbox=sys.argv[2] == 'own', workers=int(sys.argv[1])))"
 )
 STREAM = "settlepipe:intake"
+LANES = ("billcenter", "ubill", "mtn")  # of the sandbox
 READY_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 60
 COMMAND_TIMEOUT_S = 120
@@ -184,17 +185,24 @@ def start(home: Path, workers: int = 2, *, command: Sequence[str] = (), **change
     return _start(home, command or [sys.executable, "-c", UP, str(workers), "own"], None, changed)
 
 
-def start_at(provider: SandboxClient, home: Path, **changed: str) -> Stack:
-    """The same, with one worker a lane, and a sandbox that outlives the product in place of one of its own."""
-    return _start(home, [sys.executable, "-c", UP, "1", "another"], provider, changed)
+def start_at(provider: SandboxClient, home: Path, *, on: Sequence[str] = LANES, **changed: str) -> Stack:
+    """The same, with one worker a lane, and a sandbox that outlives the product in place of one of its own. on: the
+    providers that are."""
+    return _start(home, [sys.executable, "-c", UP, "1", "another"], provider, changed, on)
 
 
-def _start(home: Path, command: Sequence[str], provider: SandboxClient | None, changed: Mapping[str, str]) -> Stack:
+def _start(
+    home: Path,
+    command: Sequence[str],
+    provider: SandboxClient | None,
+    changed: Mapping[str, str],
+    on: Sequence[str] = LANES,
+) -> Stack:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     environment |= {PREFIX + name: value for name, value in {**SHORT, **changed, "HOME": str(home)}.items()}
     environment["PYTHONPATH"] = PYTHONPATH
     if provider is not None:
-        for name in ("billcenter", "ubill", "mtn"):
+        for name in on:
             environment |= sandbox_settings(name, provider.url)
     stderr = home.parent / f"{home.name}-{time.monotonic_ns()}.stderr"
     with stderr.open("wb") as sink:
