@@ -1,12 +1,12 @@
 -- name: insert
 WITH incoming AS (
     SELECT nextval('payment_ids') AS id, t.* FROM unnest(
-        %(source)s::text[], %(intent_id)s::text[], %(digest)s::bytea[], %(provider)s::text[], %(operation)s::text[],
-        %(amount_minor)s::bigint[], %(currency)s::text[], %(places)s::smallint[], %(paid_at)s::timestamptz[],
-        %(target)s::text[], %(refund_of)s::text[], %(receipt)s::text[], %(notify)s::text[], %(metadata)s::text[],
-        %(hold_reason)s::text[], %(detail)s::text[], %(resend_safe)s::boolean[], %(reads_first)s::boolean[],
-        %(sent_reference)s::text[], %(path)s::text[], %(body)s::bytea[], %(exclusive_key)s::text[],
-        %(books_key)s::text[], %(traceparent)s::text[])
+        %(source)b::text[], %(intent_id)b::text[], %(digest)b::bytea[], %(provider)b::text[], %(operation)b::text[],
+        %(amount_minor)s::bigint[], %(currency)b::text[], %(places)s::smallint[], %(paid_at)s::timestamptz[],
+        %(target)b::text[], %(refund_of)b::text[], %(receipt)b::text[], %(notify)b::text[], %(metadata)b::text[],
+        %(hold_reason)b::text[], %(detail)b::text[], %(resend_safe)s::boolean[], %(reads_first)s::boolean[],
+        %(sent_reference)b::text[], %(path)b::text[], %(body)b::bytea[], %(exclusive_key)b::text[],
+        %(books_key)b::text[], %(traceparent)b::text[])
     AS t(source, intent_id, digest, provider, operation, amount_minor, currency, places, paid_at, target, refund_of,
          receipt, notify, metadata, hold_reason, detail, resend_safe, reads_first, sent_reference, path, body,
          exclusive_key, books_key, traceparent)
