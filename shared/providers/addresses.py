@@ -36,12 +36,25 @@ def until(ends_s: float) -> float:
     return left
 
 
-def connect(host: str, port: int, options: Sequence[Any], ends_s: float) -> socket.socket:
+class AddressRefused(OSError):  # noqa: N818 - says what happened
+    """The name has addresses, and none that a connection may go to."""
+
+
+def connect(
+    host: str, port: int, options: Sequence[Any], ends_s: float, allows: Callable[[str], bool] | None = None
+) -> socket.socket:
     """A connected socket to the first address that answers. All addresses together have until `ends_s`.
 
-    options: for `setsockopt`. Raises OSError where none could be reached, TimeoutError where time was up.
+    options: for `setsockopt`. allows: whether an address may be connected to; the name is resolved once, so none is
+    connected to but one that was asked about. Raises OSError where none could be reached, TimeoutError where time was
+    up.
     """
-    waiting = deque(_resolve(host, port, ends_s)[:_MAX_ADDRESSES])
+    found = _resolve(host, port, ends_s)
+    if allows is not None and found:
+        found = [one for one in found if allows(one[4][0])]
+        if not found:
+            raise AddressRefused("the name leads to no address that is allowed")
+    waiting = deque(found[:_MAX_ADDRESSES])
     head_start_s = min(_HEAD_START_S, until(ends_s) / (len(waiting) + 1))
     failure = OSError("the name has no address")
     with selectors.DefaultSelector() as trying:

@@ -15,6 +15,7 @@ import io
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from http.client import HTTPMessage, HTTPResponse
 from typing import Any
 
@@ -30,13 +31,17 @@ _LISTEN_S = 0.005  # to a new connection, before the first byte: who speaks firs
 
 
 class Call:
-    """One call under way. written: a byte of its request may have left this process. connection: what it went on."""
+    """One call under way. written: a byte of its request may have left this process. connection: what it went on.
 
-    __slots__ = ("connect_timeout_s", "connection", "deadline_s", "written")
+    allows: to which addresses it may go."""
 
-    def __init__(self, total_timeout_s: float, connect_timeout_s: float) -> None:
+    __slots__ = ("allows", "connect_timeout_s", "connection", "deadline_s", "written")
+
+    def __init__(
+        self, total_timeout_s: float, connect_timeout_s: float, allows: Callable[[str], bool] | None = None
+    ) -> None:
         self.deadline_s = now_s() + total_timeout_s
-        self.connect_timeout_s = connect_timeout_s
+        self.connect_timeout_s, self.allows = connect_timeout_s, allows
         self.written = False
         self.connection: HTTPConnection | None = None
 
@@ -135,7 +140,7 @@ class _Timed:
         call = current.call
         ends_s = min(call.deadline_s, now_s() + call.connect_timeout_s)
         try:
-            sock = addresses.connect(self._dns_host, self.port, self.socket_options or (), ends_s)
+            sock = addresses.connect(self._dns_host, self.port, self.socket_options or (), ends_s, call.allows)
             sock.settimeout(addresses.until(ends_s))  # the TLS handshake's share
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error

@@ -8,7 +8,7 @@ thread-safe, and a connection of one's own is what makes the deadline of `connec
 import logging
 import threading
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from http.client import IncompleteRead
 from typing import Any, cast
 
@@ -35,12 +35,20 @@ logging.getLogger("urllib3").setLevel(logging.ERROR)
 class Http:
     """Calls to one provider. Thread-safe.
 
-    ca_file: a PEM bundle in place of the public authorities.
+    ca_file: a PEM bundle in place of the public authorities. allows: to which addresses connections may go; others
+    that a name has are passed over.
     """
 
-    def __init__(self, base_url: str, limits: HttpSettings, *, ca_file: str | None = None) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        limits: HttpSettings,
+        *,
+        ca_file: str | None = None,
+        allows: Callable[[str], bool] | None = None,
+    ) -> None:
         self._base_url = base_url.rstrip("/")
-        self._limits = limits
+        self._limits, self._allows = limits, allows
         self._verify: str | bool = ca_file or True
         self._local = threading.local()
 
@@ -53,16 +61,18 @@ class Http:
         body: bytes | None = None,
         params: Mapping[str, Any] | None = None,
         deadline_s: float | None = None,
+        whole: bool = True,
     ) -> HttpAnswer | HttpFault:
         """One request, once. Takes `deadline_s` at most (the settings' total time-out if None), DNS included.
 
+        whole: False where the status is all that counts: a body that can't be read whole within its limit is left out.
         A body is sent as JSON unless the headers name another type. Raises nothing for what the network or the server
         does; ValueError for headers that can't be sent.
         """
         request = self._prepare(method, path, headers or {}, body, params)
         total_s = deadline_s or self._limits.total_timeout_s
         self._end_last()
-        call = current.call = Call(total_s, self._limits.connect_timeout_s)
+        call = current.call = Call(total_s, self._limits.connect_timeout_s, self._allows)
         response: HTTPResponse | None = None
         try:
             # These time-outs never decide: `connection` gives every wait what is left of the call.
@@ -77,6 +87,8 @@ class Http:
                 response.close()  # half-read: never back into the pool
             if call.connection is not None:
                 call.connection.close()
+            if response is not None and not whole:
+                return HttpAnswer(response.status, response.headers, b"", retry_after_s(response.headers))
             return _fault(error, call.written)
 
     def read(
@@ -106,6 +118,14 @@ class Http:
             return self.call(method, path, headers=headers, body=body, params=params, deadline_s=left_s)
 
         return retrying(once)
+
+    def end(self) -> None:
+        """This thread calls no more: its connection is closed."""
+        self._end_last()
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is not None:
+            session.close()
+            self._local.session = None
 
     def keep(self, outcome: HttpAnswer | HttpFault) -> None:
         """This answer was read as one that the document describes: this thread's next call may use its connection.

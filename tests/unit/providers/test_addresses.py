@@ -146,3 +146,23 @@ def test_a_resolver_that_finds_very_many_addresses_opens_few_sockets(named: Name
         outcome, _ = call(connect_timeout_s=5)
     assert isinstance(outcome, HttpFault)
     assert opened <= 16
+
+
+def test_an_address_that_is_not_allowed_is_passed_over_and_a_name_with_no_other_is_refused(named: Named) -> None:
+    """Resolved once: what a resolver says a second time, of a name that was found good, is never asked for."""
+    asked: list[str] = []
+
+    def allows(address: str) -> bool:
+        asked.append(address)
+        return address == "127.0.0.1"
+
+    http = Http(f"http://{HOST}", HttpSettings(total_timeout_s=5), allows=allows)
+    with raw_server(answering(answer(200, b"{}"))) as server:
+        port = int(server.url.rpartition(":")[2])
+        named(("127.0.0.9", port), ("127.0.0.1", port))
+        assert isinstance(http.call("POST", "/"), HttpAnswer)
+    assert asked == ["127.0.0.9", "127.0.0.1"]
+    named(("127.0.0.9", 1))
+    outcome = http.call("POST", "/")
+    assert isinstance(outcome, HttpFault)
+    assert (outcome.written, outcome.detail) == (False, "AddressRefused")

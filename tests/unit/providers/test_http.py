@@ -538,3 +538,31 @@ def test_a_body_is_json_unless_the_headers_name_another_type() -> None:
         http.call("POST", "/", body=b"{}")
     types = [[line for line in r.lower().split(b"\r\n") if line.startswith(b"content-type")] for r in server.requests]
     assert types == [[b"content-type: application/x-www-form-urlencoded"], [b"content-type: application/json"]]
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (answer(200, b"a" * 20_000),),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", b"a"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"5000\r\n" + b"a" * 0x5000, b"\r\n"),
+    ],
+    ids=["too large", "cut short", "too many chunks"],
+)
+def test_where_the_status_is_all_that_counts_a_body_that_is_none_is_left_out(pieces: tuple[bytes, ...]) -> None:
+    def script(connection: Connection) -> None:
+        (after_request(*pieces) if connection.number == 1 else answering(answer(200, b"next")))(connection)
+
+    with raw_server(script) as server:
+        http = Http(server.url, LIMITS)
+        outcome = http.call("POST", "/", body=b"{}", whole=False)
+        assert isinstance(outcome, HttpAnswer)
+        assert (outcome.status, outcome.body) == (200, b"")
+        http.keep(outcome)
+        assert body(http.call("POST", "/", body=b"{}")) == b"next", "on a connection of its own"
+
+
+def test_where_the_status_is_all_that_counts_no_status_is_no_answer() -> None:
+    with raw_server(after_request(b"HTTP/1.1 2")) as server:
+        outcome = Http(server.url, LIMITS).call("POST", "/", body=b"{}", whole=False)
+    assert isinstance(outcome, HttpFault)
