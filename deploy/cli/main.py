@@ -33,6 +33,7 @@ from deploy.cli import (
     statement,
     submit,
     up,
+    webhooks,
 )
 from deploy.cli.demo.command import demo
 from deploy.cli.failures import FAILURE, INTERRUPTED, explain
@@ -72,7 +73,13 @@ for command in (
 for name, group in (
     *(("quarantine", quarantine.app), ("lanes", lanes.app), ("accounts", accounts.app)),
     *(("discrepancies", discrepancies.app), ("alerts", alerts.app)),
-    *(("reports", reports.app), ("audit", audit.app), ("people", people.app), ("keys", keys.app)),
+    *(
+        ("reports", reports.app),
+        ("audit", audit.app),
+        ("people", people.app),
+        ("keys", keys.app),
+        ("webhooks", webhooks.app),
+    ),
     *(("events", events.app), ("db", db.app)),
 ):
     app.add_typer(group, name=name)

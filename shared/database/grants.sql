@@ -9,7 +9,7 @@
 --
 --     settlepipe_owner    owns all of it: migrations, DATABASE_OWNER_URL, and nothing else
 --     settlepipe_runtime  reads and writes rows: every process, DATABASE_URL
---     settlepipe_reader   reads, but not the providers' tokens: people, exports, metrics
+--     settlepipe_reader   reads, but not the providers' tokens nor webhooks' secrets: people, exports, metrics
 --
 -- What a later migration makes is granted by the default privileges below: nothing has to be run after an upgrade.
 
@@ -59,6 +59,9 @@ BEGIN
     GRANT USAGE, UPDATE ON ALL SEQUENCES IN SCHEMA public, archive TO settlepipe_runtime;
     GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public, archive TO settlepipe_runtime;
     REVOKE ALL ON public.tokens FROM settlepipe_reader;
+    IF to_regclass('public.webhook_secrets') IS NOT NULL THEN
+        REVOKE ALL ON public.webhook_secrets FROM settlepipe_reader;
+    END IF;
     IF to_regclass('public.code_range') IS NOT NULL THEN
         REVOKE INSERT, UPDATE, DELETE ON public.alembic_version, public.code_range FROM settlepipe_runtime;
     END IF;

@@ -39,6 +39,11 @@ def night(provider: str) -> Right:
     return Right(f"night {provider}", _OF_A_PAIR, 715_829, _of_name(provider))
 
 
+def webhook(number: int) -> Right:
+    """To deliver to this webhook."""
+    return Right(f"webhook {number}", _OF_A_PAIR, 715_830, number & 0xFFFF_FFFF)
+
+
 def _of_name(name: str) -> int:
     """A pair's second key, 32 bits with a sign, as pg_locks shows it."""
     return (zlib.crc32(name.encode()) - (1 << 31)) & 0xFFFF_FFFF

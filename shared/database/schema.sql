@@ -10,7 +10,7 @@
 --    3 Lanes              a row for each provider: limits, breaker, halts; lane time and what a stop does
 --    4 Payments           intents' keys, payments, attempts, checks, decisions; who may still be sending
 --    5 Transitions        which state may follow which, and what nothing may change
---    6 Events             the outbox, and which step writes which event
+--    6 Events             the outbox, and which step writes which event; webhooks, and how far each is
 --    7 Follow-ups         receipts and text messages after a success
 --    8 Directory          providers' lists, whose bank account is whose
 --    9 Log-ins and facts  tokens, what evidence has shown about a provider
@@ -577,6 +577,51 @@ END $$;
 CREATE TRIGGER b_moved BEFORE UPDATE ON payments FOR EACH ROW
     WHEN (OLD.state <> NEW.state AND NEW.state IN ('unknown', 'parked', 'succeeded', 'refused', 'cancelled'))
     EXECUTE FUNCTION payment_moved();
+
+-- Where a source's events are posted to, and how far that is. Delivered by whoever has the lease `webhook <id>`.
+CREATE TABLE webhooks (
+    id               bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    source           text NOT NULL CHECK (source <> ''),
+    url              text NOT NULL,
+    created_at       timestamptz NOT NULL DEFAULT clock(),
+    created_by       text NOT NULL,
+    position         bigint NOT NULL,   -- events.id: up to here all are delivered, or wait in webhook_waiting
+    replay_next      bigint,            -- of a replay that is asked for: behind which event it goes on, and its last
+    replay_last      bigint,
+    delivered        bigint NOT NULL DEFAULT 0,  -- events, repeats included
+    delivered_at     timestamptz,
+    failures         integer NOT NULL DEFAULT 0, -- payments in a row whose first try failed; at a receiver that seems
+                                        -- ill, all tries in a row
+    next_at          timestamptz,       -- nothing is sent before
+    failure          text,              -- what was said last that was no yes; none: the last word was one
+    disabled_at      timestamptz,
+    disabled_by      text,              -- none: by itself
+    disabled_because text,
+    CHECK ((replay_next IS NULL) = (replay_last IS NULL)),
+    CHECK ((disabled_at IS NULL) = (disabled_because IS NULL)),
+    CHECK (disabled_by IS NULL OR disabled_at IS NOT NULL)
+);
+
+-- What signs, encrypted (SECRET_KEYS). The newest has no end; one that was rotated out signs beside it until then.
+CREATE TABLE webhook_secrets (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    webhook_id bigint NOT NULL REFERENCES webhooks ON DELETE CASCADE,
+    secret     bytea NOT NULL,
+    until      timestamptz
+);
+CREATE UNIQUE INDEX webhook_secrets_newest ON webhook_secrets (webhook_id) WHERE until IS NULL;
+
+-- Events behind which others went on: what failed, and what belongs to the same payment and comes after it.
+CREATE TABLE webhook_waiting (
+    webhook_id   bigint NOT NULL REFERENCES webhooks ON DELETE CASCADE,
+    event        bigint NOT NULL,      -- events.id
+    subject      text NOT NULL,        -- of one subject they go out in order
+    tries        integer NOT NULL DEFAULT 0,
+    failed_since timestamptz,          -- its first try, since it was put aside or the webhook enabled
+    next_at      timestamptz,          -- none: at once, when it is its turn
+    failure      text,
+    PRIMARY KEY (webhook_id, event)
+);
 
 
 -- 7 Follow-ups --------------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ class Deed(StrEnum):
     CANCEL = "cancel"
     CONFIRM = "confirm"  # an account: confirmed, or chosen
     BRAKE = "brake"  # pause and resume a lane
-    REPLAY = "replay"  # quarantine, events
+    REPLAY = "replay"  # quarantine, events; have a webhook go on, or stand still
     DISMISS = "dismiss"  # from quarantine
     RECOVER = "recover"
     CLOSE = "close"  # a discrepancy, or open it again
@@ -34,6 +34,7 @@ class Deed(StrEnum):
     APPROVE = "approve"  # what somebody else proposed
     PEOPLE = "people"  # add and revoke them
     KEYS = "keys"  # of upstreams that come by HTTP: create and revoke them
+    WEBHOOKS = "webhooks"  # where a source's events go: add and remove one, and its secret
 
 
 _WORK = frozenset({Role.OPERATOR, Role.APPROVER})
@@ -54,4 +55,5 @@ MAY: Mapping[Deed, frozenset[Role]] = {
     Deed.APPROVE: frozenset({Role.APPROVER}),
     Deed.PEOPLE: frozenset({Role.APPROVER}),
     Deed.KEYS: frozenset({Role.APPROVER}),
+    Deed.WEBHOOKS: frozenset({Role.APPROVER}),
 }

@@ -39,6 +39,11 @@ class Horizon:
         self._sure = 0
         self._awaited: tuple[int, frozenset[str]] | None = None
 
+    @property
+    def settled(self) -> bool:
+        """Was nobody writing when it was looked last, or are all of these done?"""
+        return self._awaited is None
+
     def look(self, connection: Connection) -> int:
         """The horizon now; it grows with each look. connection: in autocommit."""
         with self._lock:

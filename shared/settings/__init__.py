@@ -36,6 +36,7 @@ from shared.settings.sections import (
     UbillSettings,
 )
 from shared.settings.web import WebSettings
+from shared.settings.webhooks import WebhookSettings
 
 PREFIX = "SETTLEPIPE_"
 
@@ -72,7 +73,9 @@ class Settings(BaseSettings):
         None, description="the role that owns the tables, for `db upgrade` alone; unset: DATABASE_URL"
     )
     secret_keys: tuple[SecretStr, ...] = Field(
-        (), description="Fernet keys that encrypt provider tokens, newest first (JSON list); unset: one kept in HOME"
+        (),
+        description="Fernet keys that encrypt provider tokens and webhooks' secrets, newest first (JSON list);"
+        " unset: one kept in HOME",
     )
     reference_key: SecretStr | None = Field(
         None,
@@ -131,6 +134,7 @@ class Settings(BaseSettings):
     alerts: AlertSettings = AlertSettings()
     people: PeopleSettings = PeopleSettings()
     web: WebSettings = WebSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     billcenter: BillcenterSettings = BillcenterSettings()
     ubill: UbillSettings = UbillSettings()
     mtn: MtnSettings = MtnSettings()

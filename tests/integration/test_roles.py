@@ -140,6 +140,7 @@ def test_the_reader_sees_all_but_tokens_and_writes_nothing(
     with psycopg.connect(urls.reader, autocommit=True) as connection:
         for denied in (
             "SELECT FROM tokens",
+            "SELECT FROM webhook_secrets",
             "DELETE FROM payments",
             "SELECT nextval('payment_ids')",
             "CREATE TABLE x ()",

@@ -39,6 +39,7 @@ BREAKS = {
     "The statements of directory are called by directory": ("shared.start", "shared.directory.store.lists"),
     "The statements of metrics are called by metrics": ("scheduler.gathered", "shared.metrics.store.counted"),
     "The statements of alerts are called by alerts": ("scheduler.judging", "shared.alerts.store.keep"),
+    "The statements of webhooks are called by webhooks": ("deploy.cli.webhooks", "shared.webhooks.store.keep"),
     "The statements of archive are called by archive": ("shared.payments.dispute", "shared.archive.store.retire"),
     "The domain does no I/O": ("shared.domain.money", "redis"),
     "Only the HTTP module uses requests and tenacity": ("worker.tasks", "requests"),

@@ -171,6 +171,7 @@ def test_the_table_of_deeds_and_roles(world: World) -> None:
         "approve": {"approver"},
         "people": {"approver"},
         "keys": {"approver"},
+        "webhooks": {"approver"},
     }
     assert {deed.value: {role.value for role in roles} for deed, roles in MAY.items()} == table
     assert set(MAY) == set(Deed)
