@@ -1,4 +1,5 @@
-"""The relay process: events from the outbox to the stream, in order, at least once. One is active at a time.
+"""The relay process: events from the outbox to the stream, in order, at least once. One is active at a time. Beside it,
+in threads, webhooks get what is on the stream (`delivering`), whichever relay is active.
 
 Dying after the stream took a batch and before the outbox was told: the batch is written again, with the same ids.
 """
@@ -13,6 +14,7 @@ import psycopg
 import redis
 from sqlalchemy.exc import SQLAlchemyError
 
+from scheduler import delivering
 from scheduler.upkeep import Upkeep
 from shared import health, process
 from shared.database import leases, locks, session, store, version
@@ -44,6 +46,7 @@ def main() -> None:
     database = process.database(settings, 1, "settlepipe relay")
     upkeep, seen = Upkeep(client, settings), Seen()
     process.patiently(lambda: process.right_servers(settings), stop)
+    deliveries = delivering.begin(settings, seen, stop)
     health.has_turn(False)
     health.started()
     lease: Lease | None = None
@@ -69,6 +72,8 @@ def main() -> None:
         health.has_turn(False)
         lease = _given_back(database, lease)
         stop.wait(_AWAY_S)
+    if deliveries is not None:
+        deliveries.end()
 
 
 def _wait_for_turn(
