@@ -91,6 +91,11 @@ RULES = (
     Rule(Alert.PAYMENT_UNKNOWN_LONG, 'settlepipe_payments_oldest_seconds{state="unknown"} > 3600'),
     Rule(Alert.PAYMENT_HELD_LONG, 'settlepipe_payments_oldest_seconds{state="accepted"} > 86400'),
     Rule(Alert.EVENTS_LATE, "settlepipe_events_pending_oldest_seconds > 60", 60),
+    Rule(Alert.WEBHOOK_DISABLED, "settlepipe_webhook_disabled == 1"),
+    Rule(
+        Alert.WEBHOOK_FAILING,
+        "settlepipe_webhook_failing_seconds > 3600 or on (source, webhook) settlepipe_webhook_oldest_seconds > 3600",
+    ),
     Rule(Alert.JOB_LATE, "settlepipe_scheduled_job_late_seconds > 3600"),
     Rule(Alert.DUPLICATE_AT_PROVIDER, 'settlepipe_discrepancies_open{category="duplicate_at_provider"} > 0'),
     Rule(Alert.PAID_THERE_FAILED_HERE, 'settlepipe_discrepancies_open{category="paid_there_failed_here"} > 0'),

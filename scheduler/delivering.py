@@ -36,7 +36,7 @@ class Deliveries:
         self._deliverer, self._slots, self._stop = deliverer, slots, stop
         self._running: dict[int, threading.Thread] = {}
         self._rests: dict[int, float] = {}
-        self._say_at = 0.0
+        self._say_at: dict[type[Exception], float] = {}
         self._thread = threading.Thread(target=self._keep_looking, name="webhooks", daemon=True)
         self._thread.start()
 
@@ -81,11 +81,13 @@ class Deliveries:
         self._rests[number] = time.monotonic() + _RESTS_S
 
     def _say(self, sentence: str, error: Exception) -> None:
-        if not isinstance(error, psycopg.Error | SQLAlchemyError):
-            log.error(sentence, exc_info=error)
-        elif time.monotonic() >= self._say_at:
-            self._say_at = time.monotonic() + _SAY_EVERY_S
+        if time.monotonic() < self._say_at.get(type(error), 0.0):
+            return
+        self._say_at[type(error)] = time.monotonic() + _SAY_EVERY_S
+        if isinstance(error, psycopg.Error | SQLAlchemyError):
             log.warning(sentence, reason=type(error).__name__)
+        else:
+            log.error(sentence, exc_info=error)
 
 
 def begin(settings: Settings, seen: Seen, stop: threading.Event) -> Deliveries | None:
@@ -94,7 +96,7 @@ def begin(settings: Settings, seen: Seen, stop: threading.Event) -> Deliveries |
     try:
         vault = Vault(settings.secret_keys)
     except ValueError:
-        log.error("SETTLEPIPE_SECRET_KEYS has no key, or one that is none: this process delivers to no webhook")
+        log.warning("SETTLEPIPE_SECRET_KEYS has no key, or one that is none: this process delivers to no webhook")
         return None
     database = process.database(settings, _CONNECTIONS, "settlepipe webhooks")
     deliverer = Deliverer(database, seen, vault, settings.webhooks, Horizon().look)

@@ -68,8 +68,20 @@ def judge(
             found[Alert.JOB_LATE, job] = {"late_s": round(seconds)}
     for provider, accounts in counted.accounts:
         found[Alert.ACCOUNT_WAITS, provider] = {"accounts": accounts}
+    found |= _webhooks(standing, limits)
     if counted.quarantine_waits:
         found[Alert.QUARANTINE_WAITS, ""] = {"entries": counted.quarantine_waits}
+    return found
+
+
+def _webhooks(standing: Standing, limits: AlertSettings) -> Mapping[About, Figures]:
+    found: dict[About, Figures] = {}
+    for one in standing.webhooks:
+        if one.gave_up:
+            found[Alert.WEBHOOK_DISABLED, one.name] = {"because": one.because}
+        elif max(one.failing_s, one.oldest_s) > limits.webhook_s:
+            figures = {"failing_s": round(one.failing_s), "oldest_s": round(one.oldest_s)}
+            found[Alert.WEBHOOK_FAILING, one.name] = figures
     return found
 
 

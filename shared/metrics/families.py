@@ -63,6 +63,18 @@ _ALL = (
     Family("events_pending", (), "events that the relay has not written to the stream"),
     Family("events_pending_oldest_seconds", (), "age of the oldest of them; 0: there is none"),
     Family("relay_active", (), "1: a relay has the turn"),
+    Family("webhook_delivered", ("source", "webhook"), "events that its receiver took, repeats included"),
+    Family(
+        "webhook_oldest_seconds",
+        ("source", "webhook"),
+        "age of the oldest event that it is to get and has not; 0: there is none, or it is disabled",
+    ),
+    Family(
+        "webhook_failing_seconds",
+        ("source", "webhook"),
+        "since the first try of an event that it has not taken yet; 0: there is none, or it is disabled",
+    ),
+    Family("webhook_disabled", ("source", "webhook"), "1: it disabled itself, and a person has to enable it"),
     Family(
         "scheduled_job_late_seconds", ("name",), "since the oldest slot of the job that came and is not done; 0: none"
     ),
@@ -128,6 +140,12 @@ def of_standing(standing: Standing) -> Iterator[Sample]:
     yield ("events_pending_oldest_seconds", (), standing.oldest_event_s)
     for lane in standing.lanes:
         yield from _of_lane(lane)
+    for one in standing.webhooks:
+        labels = (one.source, str(one.number))
+        yield ("webhook_delivered", labels, one.delivered)
+        yield ("webhook_oldest_seconds", labels, one.oldest_s)
+        yield ("webhook_failing_seconds", labels, one.failing_s)
+        yield ("webhook_disabled", labels, one.gave_up)
 
 
 def _of_lane(lane: LaneStanding) -> Iterator[Sample]:

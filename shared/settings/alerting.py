@@ -63,6 +63,7 @@ class AlertSettings(Section):
     events_s: Seconds = Field(60, description="an event waits for longer than this to be told")
     intake_s: Seconds = Field(120, description="an intent waits for longer than this to be accepted")
     job_s: Seconds = Field(3600, description="a periodic job is late by more than this")
+    webhook_s: Seconds = Field(3600, description="a webhook has failed, or is behind, for longer than this")
     money: dict[str, Decimal] = Field(
         {}, description="by currency (JSON), the sum of sending, unknown and parked payments above which it is told"
     )

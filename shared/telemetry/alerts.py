@@ -246,6 +246,8 @@ class Alert(StrEnum):
         "Events wait in the database for long: upstreams are not told what became of their payments.",
         "See that a relay runs, and its log; the broker may refuse the stream, or be away.",
     )
+    WEBHOOK_DISABLED = ("webhook_disabled", *standing.WEBHOOK_DISABLED)
+    WEBHOOK_FAILING = ("webhook_failing", *standing.WEBHOOK_FAILING)
     # Jobs and processes.
     JOB_LATE = (
         "job_late",

@@ -32,3 +32,17 @@ PAYMENTS_DUE_LATE = (
     "See that a worker of the lane is there (`workers` in the figures counts them) and what its log says, and that"
     " the provider's `BASE_URL` is set.",
 )
+WEBHOOK_DISABLED = (
+    Severity.WARNING,
+    "A webhook disabled itself: its receiver said that it is gone (410), or did not take an event for so long"
+    " (`SETTLEPIPE_WEBHOOKS__GIVE_UP_S`). Its source is told nothing by it; nothing is lost.",
+    "`settlepipe webhooks show ID` says why (the subject is the source and the ID). Once the receiver is mended:"
+    " `settlepipe webhooks enable ID --by NAME`; with `--skip` what it refused is left out.",
+)
+WEBHOOK_FAILING = (
+    Severity.WARNING,
+    "A webhook's receiver has not taken an event for long, or is far behind. It is tried on, and other payments' events"
+    " go past what fails; after three days it disables itself.",
+    "`settlepipe webhooks show ID` says what was answered, and which events wait; `settlepipe webhooks test ID` tries"
+    " it. Talk to the upstream.",
+)

@@ -33,6 +33,7 @@ log = get_logger(__name__)
 
 TURN_S = 20.0  # of one webhook; then it is another one's
 _FAR = 1000  # so many events of others are gone past before that is noted
+_SAY_EVERY_S = 60.0  # of one webhook
 _USED_UP = 0.8  # of a lease that could not be renewed: from then on nothing is sent
 
 
@@ -46,6 +47,7 @@ class Deliverer:
     settings: WebhookSettings
     horizon: Callable[[Connection], int]
     receivers: dict[int, tuple[str, Receiver]] = field(default_factory=dict)
+    say_at: dict[int, float] = field(default_factory=dict)
     scanned: dict[int, int] = field(default_factory=dict)  # by webhook: up to here there is nothing of its source
 
     def due(self) -> list[int]:
@@ -176,7 +178,8 @@ class Deliverer:
             if outcome.gone:
                 store.give_up(connection, hook.number, outcome.said or "gone")
                 goes_on = False
-        if outcome.failed:
+        if outcome.failed and time.monotonic() >= self.say_at.get(hook.number, 0.0):
+            self.say_at[hook.number] = time.monotonic() + _SAY_EVERY_S
             log.warning(
                 "a webhook's receiver did not take an event",
                 webhook=hook.number,
@@ -210,8 +213,9 @@ class _Plan:
         if hook.replay is not None:
             after, last = hook.replay
             page = feed.page(connection, hook.source, after, min(last, horizon), limit)
-            self.replay = (page.position, last) if page.more else None
-            self.fresh, self.moves = page.events, True
+            # The relay may be at them, too: then they are not told before it has carried them once more.
+            self.replay = None if page.position >= last else (page.position, last)
+            self.fresh, self.moves = page.events, self.replay != hook.replay
             return
         page = feed.page(connection, hook.source, hook.position, horizon, limit)
         self.position, self.fresh = page.position, page.events

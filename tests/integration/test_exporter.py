@@ -31,6 +31,7 @@ Told = dict[tuple[str, ...], float]
 ALWAYS = set(FAMILIES) - {
     *("lane_rate_tokens", "payments_held", "discrepancies_open"),
     *("money_at_risk", "money_at_risk_oldest_seconds"),
+    *("webhook_delivered", "webhook_oldest_seconds", "webhook_failing_seconds", "webhook_disabled"),
 }
 
 

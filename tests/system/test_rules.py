@@ -42,6 +42,11 @@ SERIES: Mapping[str, Mapping[str, tuple[str, str]]] = {
         'settlepipe_payments_oldest_seconds{provider="mtn", state="accepted"}': ("86401x240", "86400x240"),
     },
     "events_late": {"settlepipe_events_pending_oldest_seconds": ("61x240", "60x240")},
+    "webhook_disabled": {'settlepipe_webhook_disabled{source="shop", webhook="1"}': ("1x240", "0x240")},
+    "webhook_failing": {
+        'settlepipe_webhook_failing_seconds{source="shop", webhook="1"}': ("3601x240", "3600x240"),
+        'settlepipe_webhook_oldest_seconds{source="shop", webhook="1"}': ("9x240", "9x240"),
+    },
     "job_late": {'settlepipe_scheduled_job_late_seconds{name="reconcile-mtn"}': ("3601x240", "3600x240")},
     "duplicate_at_provider": {
         'settlepipe_discrepancies_open{provider="mtn", category="duplicate_at_provider"}': ("1x240", "0x240"),

@@ -8,6 +8,8 @@ from shared.database import leases, locks
 from shared.database.engine import Connection
 from shared.database.statements import statements
 from shared.runtime import LIFE
+from shared.webhooks import views
+from shared.webhooks.views import Standing as Webhook
 
 _SQL = statements(__file__)
 
@@ -39,6 +41,7 @@ class Standing:
     lanes: Sequence[LaneStanding]
     relay_active: bool
     oldest_event_s: float
+    webhooks: Sequence[Webhook] = ()
 
 
 def standing(connection: Connection, rates: Mapping[str, float | None]) -> Standing:
@@ -54,6 +57,7 @@ def standing(connection: Connection, rates: Mapping[str, float | None]) -> Stand
         lanes=_lanes(connection, rates),
         relay_active=leases.live(connection, locks.RELAY),
         oldest_event_s=max(0.0, oldest["oldest_s"]) if oldest else 0.0,
+        webhooks=views.standing(connection),
     )
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -17,8 +18,12 @@ from shared.metrics.store.snapshot import snapshot
 from shared.metrics.store.standing import standing
 from shared.payments import release, views
 from shared.runtime import Runtime
+from shared.webhooks import keep
+from shared.webhooks import views as hooks
 from tests.support.archived import many
 from tests.support.flow import ABSENT, AGAIN, LOOK, NO, OK, World
+from tests.support.hooked import Hooked
+from tests.support.receiver import receiving
 
 COUNT = 8_000
 LARGE = {"payments", "attempts", "checks", "events", "follow_ups", "resolutions", "intent_keys"}
@@ -113,8 +118,28 @@ def a_day(world: World) -> None:
         counted(connection)
         standing(connection, dict.fromkeys(("safe", "careful"), 1.0))
         late(connection, SCHEDULE)
+    webhooks(world)
     retire(runtime, 1)
     assert world.state(paid) == "succeeded"
+
+
+def webhooks(world: World) -> None:
+    """One with events that wait, and a replay of all."""
+    hooked = Hooked(world)
+    with receiving(lambda _: (400, {})) as receiver:
+        number = hooked.hook(receiver)
+        world.execute("UPDATE webhooks SET position = (SELECT max(id) - 20 FROM events)")
+        hooked.deliver()
+        with world.runtime.database.transaction() as connection:
+            since = datetime.now(UTC) - timedelta(minutes=1)
+            keep.replay(connection, number, since, None, by="Ann")
+        receiver.answer = lambda _: (200, {})
+        hooked.advance(60)
+        hooked.deliver()
+    with world.runtime.database.connection() as connection:
+        hooks.standing(connection)
+        hooks.waiting(connection, number, 10)
+    world.execute("DELETE FROM webhooks")
 
 
 def test_no_statement_of_the_flow_reads_a_large_table_whole(filled: World, said: Said) -> None:

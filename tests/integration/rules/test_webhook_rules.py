@@ -4,13 +4,14 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+import psycopg
 import pytest
 
 from shared.database import leases, locks
 from shared.database.leases import LeaseLost
 from shared.database.store import HeldError
 from shared.recovery import beat
-from shared.webhooks import keep
+from shared.webhooks import keep, views
 from tests.support.flow import World
 from tests.support.hooked import Hooked
 from tests.support.receiver import Answer, Got, Receiver, receiving
@@ -393,3 +394,82 @@ def test_a_body_is_the_same_bytes_with_each_try_and_its_time_is_the_tries(hooked
     assert (one.body, one.event_id) == (two.body, two.event_id)
     assert json.loads(one.body)["id"] == one.event_id
     assert abs(int(two.headers["webhook-timestamp"]) - datetime.now(UTC).timestamp()) < 300
+
+
+def test_how_webhooks_stand_is_measured_and_judged(hooked: Hooked, receiver: Receiver, world: World) -> None:
+    receiver.answer = refusing("bad")
+    first, second = hooked.hook(receiver), hooked.hook(receiver, "other")
+    hooked.tell("a", "bad", "other/gone")
+    hooked.deliver(first)
+    hooked.advance(HOUR)
+    with world.runtime.database.connection() as connection:
+        one, two = views.standing(connection)
+    assert (one.delivered, one.runs, one.gave_up) == (1, True, False)
+    assert one.failing_s == pytest.approx(HOUR, abs=60)
+    assert one.oldest_s == pytest.approx(HOUR, abs=60)
+    assert (two.delivered, two.failing_s) == (0, 0)
+    assert two.oldest_s == pytest.approx(HOUR, abs=60), "also of what nobody has tried yet"
+    receiver.answer = lambda _: (410, {})
+    hooked.deliver(second)
+    with world.runtime.database.connection() as connection:
+        _, two = views.standing(connection)
+    assert (two.runs, two.gave_up, two.oldest_s, two.name) == (False, True, 0, f"other/{second}")
+    assert "410" in str(two.because)
+
+
+def test_a_replay_waits_for_what_the_relay_carries_once_more_and_leaves_nothing_out(
+    hooked: Hooked, receiver: Receiver, world: World
+) -> None:
+    number = hooked.hook(receiver)
+    since = world.value("SELECT clock() - interval '1 second'")
+    names = hooked.tell("a", "b", "c", "d")
+    hooked.deliver()
+    receiver.taken.clear()
+    with world.runtime.database.transaction() as connection:
+        assert keep.replay(connection, number, since, None, by="Ann") == 4
+    world.execute("UPDATE events SET pending = true WHERE event_id >= 'c'")
+    mine = hooked.deliverer()
+    for _ in range(3):
+        hooked.deliver(deliverer=mine)
+        assert sorted(receiver.ids()) == names[:2]
+    world.execute("UPDATE events SET pending = false")
+    hooked.deliver(deliverer=mine)
+    assert sorted(receiver.ids()) == names
+
+
+def test_what_postgresql_did_not_note_is_sent_again(hooked: Hooked, receiver: Receiver, world: World) -> None:
+    hooked.settings = hooked.settings.model_copy(update={"concurrency": 1})
+    number = hooked.hook(receiver)
+    hooked.tell("a", "b")
+
+    def answer(_: Got) -> tuple[int, dict[str, str]]:
+        world.execute("ALTER TABLE webhooks RENAME TO webhooks_away")
+        receiver.answer = lambda _: (200, {})
+        return 200, {}
+
+    receiver.answer = answer
+    try:
+        with pytest.raises(psycopg.Error):
+            hooked.deliver()
+    finally:
+        world.execute("ALTER TABLE webhooks_away RENAME TO webhooks")
+    assert (hooked.row(number)["delivered"], len(receiver.got)) == (0, 2)
+    hooked.deliver()
+    assert sorted(receiver.ids()) == ["a-1", "a-1", "b-1", "b-1"]
+
+
+def test_a_database_that_came_back_older_tells_again_what_it_still_has(
+    hooked: Hooked, receiver: Receiver, world: World
+) -> None:
+    """As a backup holds it: the position is of that time, too."""
+    number = hooked.hook(receiver)
+    hooked.tell("a", "b")
+    hooked.deliver()
+    position = hooked.row(number)["position"]
+    mine = hooked.deliverer()
+    hooked.tell("c", "a")
+    hooked.deliver(deliverer=mine)
+    world.execute("UPDATE webhooks SET position = %s, delivered = 2", position)
+    hooked.tell("-", told="settlepipe.store.recovered")
+    hooked.deliver(deliverer=mine)
+    assert sorted(receiver.ids()) == ["--1", "a-1", "a-2", "a-2", "b-1", "c-1", "c-1"]

@@ -13,6 +13,7 @@ from shared.metrics.read import Counted, Open, Standing
 from shared.metrics.store.standing import LaneStanding
 from shared.settings.alerting import AlertSettings
 from shared.telemetry.alerts import Alert
+from shared.webhooks.views import Standing as Webhook
 
 LANE = LaneStanding("mtn", False, False, False, 0, 0.0, None, 1, 0)
 NOTHING = Standing(0, False, 0.5, [LANE], True, 0.0)
@@ -141,3 +142,17 @@ def test_what_waits_in_quarantine_and_on_the_intake_and_a_full_broker_are_told()
     }
     full = judge(counted(), NOTHING, {}, LIMITS, Broker(full=(90, 100)))
     assert full == {(Alert.BROKER_NEARLY_FULL, ""): {"used_mb": 90, "limit_mb": 100}}
+
+
+def test_a_webhook_that_gave_up_is_told_and_one_that_fails_or_is_behind_from_its_limit_on() -> None:
+    well = Webhook(1, "shop", 5, runs=True, gave_up=False, because=None, failing_s=0.0, oldest_s=LIMITS.webhook_s)
+    stopped = replace(well, number=2, runs=False, because="Ann: moves")
+    gave_up = replace(well, number=3, runs=False, gave_up=True, because="it answered 410: gone")
+    failing = replace(well, number=4, failing_s=LIMITS.webhook_s + 1, oldest_s=7.0)
+    behind = replace(well, number=5, oldest_s=LIMITS.webhook_s + 1)
+    found = judge(counted(), replace(NOTHING, webhooks=[well, stopped, gave_up, failing, behind]), {}, LIMITS)
+    assert found == {
+        (Alert.WEBHOOK_DISABLED, "shop/3"): {"because": "it answered 410: gone"},
+        (Alert.WEBHOOK_FAILING, "shop/4"): {"failing_s": 3601, "oldest_s": 7},
+        (Alert.WEBHOOK_FAILING, "shop/5"): {"failing_s": 0, "oldest_s": 3601},
+    }

@@ -45,6 +45,7 @@ def test_the_rules_have_the_limits_that_the_settings_have() -> None:
         (Alert.PAYMENT_HELD_LONG, limits.held_s),
         (Alert.EVENTS_LATE, limits.events_s),
         (Alert.JOB_LATE, limits.job_s),
+        (Alert.WEBHOOK_FAILING, limits.webhook_s),
     ):
         assert rules.JUDGED[alert].expression.endswith(f" > {limit_s:g}"), alert
 
