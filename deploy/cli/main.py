@@ -33,6 +33,7 @@ from deploy.cli import (
     schema,
     statement,
     submit,
+    trigger,
     up,
     webhooks,
 )
@@ -67,6 +68,7 @@ for command in (
         run.run,
         schema.schema,
         listen.listen,
+        trigger.trigger,
         run.reload,
         run.health,
     ),

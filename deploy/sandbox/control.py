@@ -71,6 +71,9 @@ class Control:
         provider, _, rest = what.partition("/")
         if method == "POST" and provider in self._providers:
             return self._providers[provider].control(rest, _parsed(body))
+        if method == "DELETE" and provider == "faults" and rest.isdigit():
+            self._faults.remove(int(rest))
+            return {"faults": self._faults.described()}
         return self._routes[method, what](body)
 
     def _add_faults(self, body: bytes) -> Any:

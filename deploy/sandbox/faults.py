@@ -120,6 +120,13 @@ class Faults:
         self._set.append(fault)
         return fault
 
+    def remove(self, number: int) -> None:
+        """Take one away. Raises LookupError where it is not set."""
+        kept = [fault for fault in self._set if fault.number != number]
+        if len(kept) == len(self._set):
+            raise LookupError(number)
+        self._set = kept
+
     def clear(self) -> None:
         self._set = []
 
