@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+IMAGE_LOCK := deploy/container/requirements.lock
+BENCH_LOCK := tests/bench/requirements.lock
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
@@ -69,8 +71,9 @@ format: $(STAMP) ## Correct what ruff can correct
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(STAMP) ## Measure this pipeline beside a naive and a plain Celery task (takes minutes)
-	@$(BIN)/python -m tests.bench
+bench: $(STAMP) ## Measure this pipeline beside a naive and a plain Celery task, procrastinate and DBOS (takes minutes)
+	@$(PIP) install --require-hashes --no-deps --requirement $(BENCH_LOCK)
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 bench-isolation: $(STAMP) ## Measure what a provider that hangs costs another one (takes minutes)
 	@$(BIN)/python -m tests.bench.isolation
@@ -82,14 +85,14 @@ bench-web: $(STAMP) ## Measure how many intents a second one HTTP door commits (
 	@$(BIN)/python -m tests.bench.web
 
 COMPILE = env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL -u UV_FIND_LINKS -u UV_EXTRA_INDEX_URL \
-	$(BIN)/uv pip compile pyproject.toml --no-config --quiet --universal --python-version 3.11 \
+	$(BIN)/uv pip compile --no-config --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
-IMAGE_LOCK := deploy/container/requirements.lock
 
 lock: $(STAMP) ## Resolve pyproject.toml again into requirements.lock (LOCK=--upgrade: newest versions)
-	@$(COMPILE) --group dev $(LOCK) --output-file requirements.lock
-	@$(COMPILE) --group image --constraint requirements.lock --output-file $(IMAGE_LOCK)
-	@! grep -nE '://|file:|@ ' requirements.lock $(IMAGE_LOCK) || { echo "it names a place: remove it" >&2; exit 1; }
+	@$(COMPILE) pyproject.toml --group dev $(LOCK) --output-file requirements.lock
+	@$(COMPILE) pyproject.toml --group image --constraint requirements.lock --output-file $(IMAGE_LOCK)
+	@$(COMPILE) --group pyproject.toml:bench --constraint requirements.lock --output-file $(BENCH_LOCK)
+	@! grep -nE '://|file:|@ ' requirements.lock $(IMAGE_LOCK) $(BENCH_LOCK) || { echo "it names a place: remove it" >&2; exit 1; }
 
 clean: ## Remove .venv and caches; keeps .settlepipe, where the data is
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .grimp_cache .hypothesis

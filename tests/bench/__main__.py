@@ -1,4 +1,5 @@
-"""`make bench`: settlepipe, the naive pipeline and the plain task, in turn, on the same servers and sandbox.
+"""`make bench`: settlepipe, the naive pipeline, the plain task, procrastinate and DBOS, in turn, on the same servers
+and sandbox.
 
 A rate is payments a second from the moment the workers may begin until the last payment is done (plain: sent), after
 a warm-up. Each contender runs alone with the same number of worker processes and threads; settlepipe's intake,
@@ -19,12 +20,15 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.contenders import CeleryApp, Contender, Settlepipe, started
+from tests.bench.queues import Dbos, Procrastinate
 from tests.bench.world import BenchStack, running
 
 CONTENDERS: Mapping[str, Callable[[], Contender]] = {
     "settlepipe": Settlepipe,
     "naive": lambda: CeleryApp("naive"),
     "plain": lambda: CeleryApp("plain"),
+    "procrastinate": Procrastinate,
+    "dbos": Dbos,
 }
 WARM_UP = 300
 SETTLE_S = 10  # `plain` is done when the last request has arrived, not when it is answered
@@ -80,7 +84,7 @@ def compare(world: BenchStack, arguments: argparse.Namespace, console: Console) 
                 run = f"r{os.getpid()}-{number}-{round(latency_s * 1000)}-{name[0]}"
                 rate = measure(world, CONTENDERS[name](), latency_s, arguments.payments, run)
                 rates.setdefault((name, latency_s), []).append(rate)
-                console.print(f"round {number + 1}  {latency_s * 1000:3.0f} ms  {name:<10} {rate:6.0f}/s")
+                console.print(f"round {number + 1}  {latency_s * 1000:3.0f} ms  {name:<13} {rate:6.0f}/s")
     return [Result(name, latency_s, tuple(found)) for (name, latency_s), found in rates.items()]
 
 

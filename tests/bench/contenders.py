@@ -49,7 +49,7 @@ class CeleryApp:
     def start(self, world: BenchStack) -> None:
         command = [sys.executable, "-m", "celery", "-A", f"tests.bench.{self.name}", "worker", "-P", "threads"]
         command += ["-c", str(world.threads), "-E", "--loglevel", "WARNING", "-n"]
-        environment = os.environ | _names(world)
+        environment = os.environ | names(world)
         for number in range(world.processes):
             log = (world.home / f"{self.name}-{number}.log").open("ab")
             with log:
@@ -90,11 +90,11 @@ class CeleryApp:
             until(lambda: _count(connection, query, f"{run}-%") >= count, TIMEOUT_S, "naive: not all succeeded")
 
     def stop(self) -> None:
-        _stop(self._workers)
+        stopped(self._workers)
         self._workers = []
 
     def _module(self, world: BenchStack) -> ModuleType:
-        os.environ.update(_names(world))
+        os.environ.update(names(world))
         import importlib  # noqa: PLC0415
 
         return importlib.import_module(f"tests.bench.{self.name}")
@@ -157,7 +157,7 @@ class Settlepipe:
             )
 
     def stop(self) -> None:
-        _stop(self._up)
+        stopped(self._up)
         self._up = []
 
 
@@ -181,7 +181,8 @@ def started(contender: Contender, world: BenchStack) -> Iterator[Contender]:
         contender.stop()
 
 
-def _names(world: BenchStack) -> dict[str, str]:
+def names(world: BenchStack) -> dict[str, str]:
+    """What a contender's processes read from their environment."""
     parts = urlsplit(world.database_url)
     return {
         "BENCH_BROKER_URL": world.broker_url,
@@ -217,7 +218,8 @@ def until(true: Callable[[], bool], timeout_s: float, otherwise: str) -> None:
         time.sleep(0.05)
 
 
-def _stop(processes: list[subprocess.Popen[bytes]]) -> None:
+def stopped(processes: list[subprocess.Popen[bytes]]) -> None:
+    """End these, at once where they do not in time."""
     for process in processes:
         process.terminate()
     for process in processes:
