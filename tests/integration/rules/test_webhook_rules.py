@@ -473,3 +473,15 @@ def test_a_database_that_came_back_older_tells_again_what_it_still_has(
     hooked.tell("-", told="settlepipe.store.recovered")
     hooked.deliver(deliverer=mine)
     assert sorted(receiver.ids()) == ["--1", "a-1", "a-2", "a-2", "b-1", "c-1", "c-1"]
+
+
+def test_once_an_ill_receiver_takes_one_all_that_waits_is_due(hooked: Hooked, receiver: Receiver, world: World) -> None:
+    hooked.hook(receiver)
+    receiver.answer = lambda _: (500, {})
+    hooked.tell("a", "b", "c")
+    hooked.deliver()
+    receiver.answer = lambda _: (200, {})
+    world.execute("UPDATE webhook_waiting SET next_at = clock() + interval '50 minutes'")
+    world.execute("UPDATE webhooks SET next_at = clock()")
+    hooked.deliver()
+    assert sorted(receiver.ids()) == ["a-1", "b-1", "c-1"]
