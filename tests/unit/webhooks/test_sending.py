@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
-
 from shared.domain.webhooks import ILL_AFTER, Attempt, Verdict
 from shared.webhooks.sending import Batch, Outcome
 
@@ -104,7 +102,7 @@ def test_once_the_turn_is_over_nothing_more_goes_out() -> None:
     assert (receiver.got, outcome.delivered, outcome.failed) == (["a1"], [1], {})
 
 
-def test_a_mistake_of_ours_is_a_failure_of_that_event(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_mistake_of_ours_is_a_failure_of_that_event() -> None:
     receiver = Receiver({"a1": ValueError("made up")})
     outcome = sent(receiver, group("a1"), group("b2"))
     assert outcome.delivered == [2]
