@@ -323,12 +323,14 @@ def test_two_processes_do_not_deliver_to_one_webhook_at_once(hooked: Hooked, rec
 
 
 def test_while_the_store_is_held_nothing_is_told(hooked: Hooked, receiver: Receiver, world: World) -> None:
-    hooked.hook(receiver)
+    number = hooked.hook(receiver)
     hooked.tell("a")
     with world.runtime.database.connection() as connection:
         beat.hold(connection, "a made-up reason")
     with pytest.raises(HeldError):
         hooked.deliver()
+    with pytest.raises(HeldError):  # held after it was looked what is due
+        hooked.deliverer().turn(number, lambda: False)
     assert receiver.connections == 0
 
 
