@@ -35,6 +35,7 @@ from deploy.cli import (
     submit,
     trigger,
     up,
+    validate,
     webhooks,
 )
 from deploy.cli.demo.command import demo
@@ -48,7 +49,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    *(up.up, demo, submit.submit, inbox.inbox, payments.payments, payments.payment, payments.export),
+    *(up.up, demo, submit.submit, validate.validate, inbox.inbox, payments.payments, payments.payment, payments.export),
     *(
         resolve.resolve,
         resolve.cancel,

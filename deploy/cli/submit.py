@@ -1,16 +1,12 @@
 """submit: JSON Lines onto the intake queue, as they are; with --wait until each has its outcome."""
 
-import contextlib
-import itertools
 import json
-import sys
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from deploy.cli import output, stack
+from deploy.cli import lines, output, stack
 from deploy.cli.failures import Failed, WrongUse
 from shared.domain.words import counted
 
@@ -19,7 +15,6 @@ if TYPE_CHECKING:
 
     from deploy.cli.submit_wait import Followed
 
-MAX_LINE_BYTES = 1024 * 1024
 BATCH_LINES = 500
 BATCH_BYTES = 4 * 1024 * 1024
 _SHOWN = 20  # payments that did not succeed, named in the summary
@@ -37,13 +32,17 @@ def submit(
 ) -> None:
     """Put intents on the intake queue as they are. Submitting again is safe: an intent's id makes it so."""
     too_long: list[int] = []
-    with _opened(file) as (readable, size), stack.broker() as client, _progress(size) as advanced:
+    with (
+        lines.opened(file) as (readable, size),
+        stack.broker() as client,
+        lines.progress("submitting", size) as advanced,
+    ):
         _must_be_read(client, stream)
-        lines = read_lines(readable, too_long, advanced)
+        given = read_lines(readable, too_long, advanced)
         if wait:
-            _submit_and_wait(client, stream, lines, timeout_s=timeout, too_long=too_long, as_json=as_json)
+            _submit_and_wait(client, stream, given, timeout_s=timeout, too_long=too_long, as_json=as_json)
             return
-        count = _put(client, stream, lines)
+        count = _put(client, stream, given)
     if as_json:
         print(json.dumps({"submitted": count, "too_long": len(too_long)}))
     else:
@@ -54,29 +53,22 @@ def submit(
 def read_lines(
     readable: BinaryIO, too_long: list[int], advanced: Callable[[int], None] = lambda _: None
 ) -> Iterator[bytes]:
-    """The lines that aren't blank, without their ends. One longer than MAX_LINE_BYTES is left out and its number kept.
+    """The lines that aren't blank, without their ends. One that is too long is left out and its number kept.
 
     advanced: told how many bytes were read.
     """
-    for number in itertools.count(1):
-        line = readable.readline(MAX_LINE_BYTES + 2)
-        if not line:
-            return
-        advanced(len(line))
-        content = line.removesuffix(b"\n").removesuffix(b"\r")
-        if len(content) > MAX_LINE_BYTES:
+    for number, line in lines.numbered(readable, advanced):
+        if line is None:
             too_long.append(number)
-            while not line.endswith(b"\n") and (line := readable.readline(BATCH_BYTES)):
-                advanced(len(line))
-        elif content.strip():
-            yield content
+        else:
+            yield line
 
 
-def batches(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
+def batches(given: Iterable[bytes]) -> Iterator[list[bytes]]:
     """Lines in lists of at most BATCH_LINES and about BATCH_BYTES."""
     batch: list[bytes] = []
     size = 0
-    for line in lines:
+    for line in given:
         batch.append(line)
         size += len(line)
         if len(batch) >= BATCH_LINES or size >= BATCH_BYTES:
@@ -106,14 +98,14 @@ def _must_be_read(client: "redis.Redis", stream: str) -> None:
         )
 
 
-def _put(client: "redis.Redis", stream: str, lines: Iterable[bytes]) -> int:
+def _put(client: "redis.Redis", stream: str, given: Iterable[bytes]) -> int:
     import redis
 
     from shared.messaging import intake_stream
 
     count = 0
     try:
-        for batch in batches(lines):
+        for batch in batches(given):
             intake_stream.submit(client, stream, batch)
             count += len(batch)
     except (redis.ConnectionError, redis.TimeoutError) as error:
@@ -129,7 +121,7 @@ def _put(client: "redis.Redis", stream: str, lines: Iterable[bytes]) -> int:
 def _submit_and_wait(
     client: "redis.Redis",
     stream: str,
-    lines: Iterable[bytes],
+    given: Iterable[bytes],
     *,
     timeout_s: float,
     too_long: list[int],
@@ -139,7 +131,7 @@ def _submit_and_wait(
 
     followed = Followed()
     with output.status() as show:
-        follow(client, stream, followed, batches(lines), timeout_s=timeout_s, show=show)
+        follow(client, stream, followed, batches(given), timeout_s=timeout_s, show=show)
     if as_json:
         print(json.dumps(followed.summary() | {"too_long": len(too_long)}, ensure_ascii=False))
     else:
@@ -172,33 +164,3 @@ def _complain(too_long: list[int]) -> None:
             f"{counted(len(too_long), 'line is', 'lines are')} longer than 1 MiB and not submitted (line {named});"
             " all others were"
         )
-
-
-@contextlib.contextmanager
-def _opened(file: str) -> Iterator[tuple[BinaryIO, int | None]]:
-    if file == "-":
-        yield sys.stdin.buffer, None
-        return
-    try:
-        readable = Path(file).open("rb")  # noqa: SIM115 - closed below
-    except OSError as error:
-        raise WrongUse(f"{output.safe(file)} can't be read ({error.strerror}); name a file, or - for stdin") from None
-    with readable:
-        try:
-            size = Path(file).stat().st_size
-        except OSError:
-            size = 0
-        yield readable, size or None
-
-
-@contextlib.contextmanager
-def _progress(size: int | None) -> Iterator[Callable[[int], None]]:
-    """A bar of the bytes read, on stderr when it is a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.progress import Progress
-
-    with Progress(console=output.console(stderr=True), transient=True) as progress:
-        task = progress.add_task("submitting", total=size)
-        yield lambda count: progress.advance(task, count)

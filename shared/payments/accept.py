@@ -8,13 +8,14 @@ import time
 from collections.abc import Mapping, Sequence
 
 from shared.domain.codes import Code
-from shared.domain.intent import BadIntent, Intent, parse_intent
+from shared.domain.intent import BadIntent, Intent
 from shared.domain.kept import keep, keep_unread
 from shared.messaging.intake_stream import Entry
 from shared.payments import trace
-from shared.payments.admit import UNREAD, UNSTORED, Admitted, Offer, Refused, admit, halved, prepared
+from shared.payments.admit import UNSTORED, Admitted, Offer, Refused, admit, halved, prepared
 from shared.payments.store import accept as store
 from shared.payments.store.accept import Quarantined
+from shared.payments.valid import UNREAD, intent_of
 from shared.runtime import Runtime
 from shared.telemetry.alerts import Alert
 from shared.telemetry.logs import alert, get_logger
@@ -78,12 +79,7 @@ def _read(runtime: Runtime, entry: Entry) -> Intent:
         raise BadIntent(
             Code.BAD_ENTRY, "the entry must have exactly one field, `intent`, and may have `traceparent` beside it"
         )
-    intent = parse_intent(entry.raw, runtime.targets)
-    allowed = runtime.settings.intake.sources.get(entry.stream, [])
-    if "*" not in allowed and intent.source not in allowed:
-        subject = f"{intent.source}/{intent.intent_id}"
-        raise BadIntent(Code.SOURCE_NOT_ALLOWED, "this source may not use this stream", subject)
-    return intent
+    return intent_of(entry.raw, entry.stream, runtime.settings.intake.sources, runtime.targets)
 
 
 def _quarantined(

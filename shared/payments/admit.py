@@ -26,7 +26,6 @@ from shared.runtime import Runtime
 from shared.telemetry.alerts import Alert
 from shared.telemetry.logs import alert
 
-UNREAD = "it could not be read: a mistake in the validation"
 UNSTORED = "it could not be stored: a mistake in the validation"
 _BEHIND = "an intent with this id stood before it and could not be accepted; replay it when that is mended"
 _UNBUILT = "its request could not be built: a mistake in the adapter"

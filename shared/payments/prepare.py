@@ -4,6 +4,7 @@ from shared.domain.codes import Code
 from shared.domain.intent import Intent
 from shared.domain.payment import HoldReason, Operation, Payment
 from shared.domain.request import Built, Hold, Refusal
+from shared.payments.valid import misfit
 from shared.providers.base import OperationRule
 from shared.runtime import Runtime
 
@@ -38,24 +39,14 @@ def unsent(intent: Intent, sent_reference: str, payment_id: int = 0) -> Payment:
 
 def unsupported(runtime: Runtime, payment: Payment) -> Refusal | None:
     """Why this payment can never be sent: its provider is off, or takes no such operation or currency."""
+    connected = runtime.connected.get(payment.provider)
     registration = runtime.registrations[payment.provider]
-    if payment.provider not in runtime.connected:
-        return Refusal(f"provider {payment.provider} is off: no base URL is set", Code.PROVIDER_OFF)
-    if payment.operation not in registration.operations:
-        return _undocumented(runtime, payment)
-    if registration.currency and payment.currency != registration.currency:
-        return Refusal(
-            f"{payment.provider} takes {registration.currency}, not {payment.currency}", Code.CURRENCY_MISMATCH
-        )
-    return None
-
-
-def _undocumented(runtime: Runtime, payment: Payment) -> Refusal:
-    """Refused in any case; where the provider's lists show more that is wrong, that is said too."""
-    said = f"{payment.operation} is not documented for {payment.provider}, so it is not supported"
-    examine = runtime.connected[payment.provider].examine
-    mistakes = examine(payment, runtime.directories[payment.provider]) if examine else ()
-    return Refusal("; ".join((said, *mistakes)), Code.NOT_SUPPORTED)
+    found = misfit(registration, payment.operation, payment.currency, on=connected is not None)
+    if found is None or found.code is not Code.NOT_SUPPORTED or connected is None or connected.examine is None:
+        return found
+    # Refused in any case; where the provider's lists show more that is wrong, that is said too.
+    mistakes = connected.examine(payment, runtime.directories[payment.provider])
+    return Refusal("; ".join((found.detail, *mistakes)), Code.NOT_SUPPORTED)
 
 
 def rule_of(runtime: Runtime, payment: Payment) -> OperationRule:

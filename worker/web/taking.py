@@ -9,7 +9,8 @@ from typing import Any
 from shared.domain.codes import Code
 from shared.domain.intent import BadIntent, Intent, parse_intent
 from shared.payments import trace
-from shared.payments.admit import UNREAD, UNSTORED, Admitted, Answer, Offer, Refused, admit, halved, prepared
+from shared.payments.admit import UNSTORED, Admitted, Answer, Offer, Refused, admit, halved, prepared
+from shared.payments.valid import UNREAD
 from shared.runtime import Runtime
 from shared.telemetry.alerts import Alert
 from shared.telemetry.logs import alert, get_logger

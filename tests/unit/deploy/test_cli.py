@@ -12,10 +12,11 @@ import redis
 import sqlalchemy.exc
 
 from deploy.cli.failures import WrongUse, explain
+from deploy.cli.lines import MAX_LINE_BYTES
 from deploy.cli.lookup import arguments
 from deploy.cli.main import main
 from deploy.cli.output import safe
-from deploy.cli.submit import MAX_LINE_BYTES, batches, read_lines
+from deploy.cli.submit import batches, read_lines
 from shared.domain.cells import harmless
 from shared.providers.base import Lookup
 

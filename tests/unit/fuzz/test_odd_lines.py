@@ -8,7 +8,7 @@ from urllib.parse import quote_from_bytes, urlencode
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from deploy.cli import submit
+from deploy.cli import lines as cli_lines
 from deploy.cli.submit import read_lines
 from deploy.cli.submit_wait import Followed
 from shared.settings.sections import UbillSettings
@@ -33,14 +33,14 @@ VALUES = st.one_of(
 @example([b"x" * 101, b"\r\n", b"y"])
 @example([b"\xff\xfe{\0}\0\n"])
 def test_every_line_that_is_short_enough_is_submitted_as_it_is(chunks: list[bytes]) -> None:
-    raw, most = b"".join(chunks), submit.MAX_LINE_BYTES
-    submit.MAX_LINE_BYTES = 100
+    raw, most = b"".join(chunks), cli_lines.MAX_LINE_BYTES
+    cli_lines.MAX_LINE_BYTES = 100
     try:
         too_long: list[int] = []
         told: list[int] = []
         lines = list(read_lines(io.BytesIO(raw), too_long, told.append))
     finally:
-        submit.MAX_LINE_BYTES = most
+        cli_lines.MAX_LINE_BYTES = most
     whole = [line.removesuffix(b"\r") for line in raw.split(b"\n")]
     assert lines == [line for line in whole if line.strip() and len(line) <= 100]
     assert too_long == [number for number, line in enumerate(whole, 1) if len(line) > 100]
