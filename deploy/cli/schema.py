@@ -8,13 +8,20 @@ import typer
 from deploy.cli import output
 from deploy.cli.failures import WrongUse
 
-NAMES = ("intent", "event", "export")
+NAMES = ("intent", "event", "export", "asyncapi", "openapi")
 
 
-def schema(name: Annotated[str, typer.Argument(metavar="intent|event|export", help="of what")]) -> None:
-    """Print the JSON Schema (2020-12) of an intent, an event, or a row of `export`."""
+def schema(name: Annotated[str, typer.Argument(metavar="|".join(NAMES), help="of what")]) -> None:
+    """Print the JSON Schema (2020-12) of an intent, an event, or a row of `export`; or the AsyncAPI document of both
+    streams, or the OpenAPI document of the HTTP door."""
     if name not in NAMES:
         raise WrongUse(f"there is no schema {output.safe(name)}; take one of {', '.join(NAMES)}")
-    from shared import schemas
+    if name == "openapi":
+        from worker.web.app import document
 
-    print(json.dumps(getattr(schemas, name)(), ensure_ascii=False, indent=2))
+        made = document()
+    else:
+        from shared import schemas
+
+        made = getattr(schemas, name)()
+    print(json.dumps(made, ensure_ascii=False, indent=2))

@@ -81,9 +81,9 @@ class Wire(_Strict):
     source: Id
     provider: str = Field(max_length=64)
     operation: str = Field(pattern="^(settle|refund)$")
-    amount: str
+    amount: str = Field(json_schema_extra={"pattern": r"^(0|[1-9][0-9]{0,14})(\.[0-9]+)?$"})  # parse_amount tells more
     currency: str = Field(pattern="^[A-Z]{3}$")
-    paid_at: str = Field(max_length=64)
+    paid_at: str = Field(max_length=64, json_schema_extra={"pattern": f"^{_RFC3339.pattern}$"})
     target: dict[str, Any] | None = None
     refund_of: Id | None = None
     receipt: _Receipt | None = None

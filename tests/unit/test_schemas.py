@@ -36,7 +36,13 @@ REFUND = {k: v for k, v in SETTLE.items() if k not in ("target", "receipt", "not
     "operation": "refund",
     "refund_of": "ord-0",
 }
-GOOD = [SETTLE, MTN, REFUND, SETTLE | {"provider": "ubill", "currency": "GEL", "target": {"account_id": 700001}}]
+GOOD = [
+    SETTLE | {"paid_at": "2026-11-21t03:24:12.5+08:00", "amount": "0.5"},
+    SETTLE,
+    MTN,
+    REFUND,
+    SETTLE | {"provider": "ubill", "currency": "GEL", "target": {"account_id": 700001}},
+]
 BAD = [
     SETTLE | {"target": MTN["target"]},
     SETTLE | {"target": None},
@@ -44,6 +50,10 @@ BAD = [
     SETTLE | {"refund_of": "ord-0"},
     SETTLE | {"provider": "mars"},
     SETTLE | {"amount": 100},
+    SETTLE | {"amount": "1e3"},
+    SETTLE | {"amount": "-1"},
+    SETTLE | {"paid_at": "yesterday"},
+    SETTLE | {"paid_at": "2026-11-21T03:24:12"},
     SETTLE | {"notify": {"sms": "0099"}},
     SETTLE | {"colour": "red"},
     {k: v for k, v in SETTLE.items() if k != "source"},

@@ -1,8 +1,9 @@
 """The routes of the HTTP door, and what answers where there is none."""
 
+import functools
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
@@ -15,14 +16,19 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared import health, schemas
-from shared.domain.intent import Wire
+from shared.settings.web import WebSettings
 from worker.web import reading, streaming, submitting
 from worker.web.door import Door
-from worker.web.models import BatchDocument, ProblemDocument, TakenDocument
+from worker.web.models import BatchDocument, TakenDocument
 from worker.web.problems import MEDIA_TYPE, Fault, Problem, bad_parameter
 
 API, VERSION = "settlepipe", "1"
 SCHEMAS: Mapping[str, Any] = {"intent": schemas.intent, "event": schemas.event, "export": schemas.export}
+_PROBED: dict[int | str, dict[str, Any]] = {
+    200: {"model": dict[str, Any]},
+    503: {"description": "No", "model": dict[str, Any]},
+}
+_FOUND: dict[int | str, dict[str, Any]] = {200: {"model": dict[str, Any]}}
 _OPEN = APIRouter(tags=["documents"])
 _UNCOUNTED = ("/livez", "/readyz", f"/v1{streaming.PATH}")
 _NOT_GUARDED = "no key is asked for"
@@ -36,9 +42,8 @@ def application(door: Door) -> FastAPI:
     app.state.door = door
     app.include_router(_OPEN)
     documented = [Depends(HTTPBearer(auto_error=False, description="a key of your source: settlepipe keys create"))]
-    problems: dict[int | str, dict[str, Any]] = {"default": {"model": ProblemDocument, "content": {MEDIA_TYPE: {}}}}
     for router in (submitting.router, reading.router, streaming.router):
-        app.include_router(router, prefix="/v1", dependencies=documented, responses=problems)
+        app.include_router(router, prefix="/v1", dependencies=documented)
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _bad_parameter)
     app.add_exception_handler(HTTPException, _no_route)
@@ -63,26 +68,42 @@ def limited(door: Door, app: ASGIApp) -> ASGIApp:
     return counted
 
 
-@_OPEN.get("/livez", summary="Does its loop turn?", description=_NOT_GUARDED)
+@_OPEN.get("/livez", summary="Does its loop turn?", description=_NOT_GUARDED, responses=_PROBED)
 async def livez() -> Response:
     return _probe(*health.live())
 
 
-@_OPEN.get("/readyz", summary="Can it do its work?", description=_NOT_GUARDED)
+@_OPEN.get("/readyz", summary="Can it do its work?", description=_NOT_GUARDED, responses=_PROBED)
 async def readyz() -> Response:
     return _probe(*health.ready())
 
 
-@_OPEN.get("/openapi.json", summary="This document", description=_NOT_GUARDED)
+@_OPEN.get("/openapi.json", summary="This document", description=_NOT_GUARDED, responses=_FOUND)
 async def openapi(request: Request) -> Response:
-    return _json(json.dumps(request.app.openapi(), ensure_ascii=False))
+    return _json(_written(request.app.openapi))
 
 
-@_OPEN.get("/schemas/{name}", summary="JSON Schema of an intent, an event, a row", description=_NOT_GUARDED)
+@_OPEN.get("/asyncapi.json", summary="AsyncAPI of the streams", description=_NOT_GUARDED, responses=_FOUND)
+async def asyncapi() -> Response:
+    return _json(_written(schemas.asyncapi))
+
+
+@_OPEN.get(
+    "/schemas/{name}",
+    summary="JSON Schema of an intent, an event, a row",
+    description=_NOT_GUARDED,
+    responses=_FOUND,
+)
 async def schema(name: str) -> Response:
     if name not in SCHEMAS:
         raise Problem(Fault.NOT_FOUND, f"there is a schema of {', '.join(SCHEMAS)}")
-    return _json(json.dumps(SCHEMAS[name](), ensure_ascii=False, indent=2))
+    return _json(_written(SCHEMAS[name]))
+
+
+@functools.cache
+def _written(make: Callable[[], Any]) -> str:
+    """Made once: everybody may ask for it."""
+    return json.dumps(make(), ensure_ascii=False, indent=2)
 
 
 def _probe(good: bool, told: Mapping[str, object]) -> Response:
@@ -114,15 +135,33 @@ async def _no_route(_: Request, error: Exception) -> Response:
     return response
 
 
+def document() -> dict[str, Any]:
+    """The OpenAPI document, without a process that serves it."""
+    return application(Door(WebSettings())).openapi()
+
+
 def _document(app: FastAPI) -> dict[str, Any]:
     """OpenAPI 3.1. The bodies of intents are read as they are, so they are described here."""
     if app.openapi_schema is None:
-        document = get_openapi(title=API, version=VERSION, openapi_version="3.1.0", routes=app.routes)
-        parts = document["components"]["schemas"]
-        for name, model in (("Intent", Wire), ("Taken", TakenDocument), ("BatchResult", BatchDocument)):
+        made = get_openapi(title=API, version=VERSION, openapi_version="3.1.0", routes=app.routes)
+        parts: dict[str, Any] = made["components"]["schemas"]
+        for unused in ("HTTPValidationError", "ValidationError"):  # FastAPI's own; what is wrong here is a problem
+            parts.pop(unused, None)
+        parts |= schemas.components("Intent", schemas.intent()) | schemas.components("Envelope", schemas.event())
+        for name, model in (("Taken", TakenDocument), ("BatchResult", BatchDocument)):
             parts |= _parts(name, model)
-        app.openapi_schema = document
+        for methods in made["paths"].values():
+            for operation in methods.values():
+                operation["responses"].pop("422", None)
+                operation["responses"]["default"] = _PROBLEM
+        app.openapi_schema = made
     return app.openapi_schema
+
+
+_PROBLEM: Mapping[str, Any] = {
+    "description": "A problem (RFC 9457)",
+    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
+}
 
 
 def _parts(name: str, model: type[BaseModel]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from worker.web.app import application
 from worker.web.door import Door as Shared
 from worker.web.problems import Fault
 
-PUBLIC = {"/livez", "/readyz", "/openapi.json", "/schemas/{name}"}
+PUBLIC = {"/livez", "/readyz", "/openapi.json", "/asyncapi.json", "/schemas/{name}"}
 GUARDED = {
     ("POST", "/v1/intents"),
     ("POST", "/v1/payments/{source}/{intent_id}/cancel"),
@@ -95,14 +95,24 @@ def test_no_route_tells_anything_to_who_has_no_key_of_the_source(
 
 def test_what_is_open_to_everybody_tells_of_nobody_and_of_no_other_host(opened: Door) -> None:
     nobody = opened.client(None)
-    for path in ("/livez", "/readyz", "/openapi.json", "/schemas/intent", "/schemas/event", "/schemas/export"):
+    for path in (
+        "/livez",
+        "/readyz",
+        "/openapi.json",
+        "/asyncapi.json",
+        "/schemas/intent",
+        "/schemas/event",
+        "/schemas/export",
+    ):
         answer = nobody.get(path)
         assert answer.status == 200, path
         hosts = {word.split("/")[2] for word in answer.body.decode().split('"') if word.startswith(("http:", "https:"))}
         assert hosts <= {"json-schema.org"}
     document = nobody.get("/openapi.json").told
     assert document["openapi"].startswith("3.1")
-    assert {"Intent", "Taken", "BatchResult", "ProblemDocument"} <= set(document["components"]["schemas"])
+    assert {"Intent", "Intent_mtn_target", "Taken", "BatchResult", "ProblemDocument", "Envelope_payment"} <= set(
+        document["components"]["schemas"]
+    )
     named = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
     assert named <= set(document["components"]["schemas"])
     assert nobody.get("/schemas/none").told["code"] == "not_found"

@@ -16,6 +16,7 @@ from shared.domain.intent import MAX_INTENT_BYTES, MAX_REASON, BadIntent, Intent
 from shared.domain.kept import KEPT_BYTES, keep
 from shared.domain.money import format_amount, parse_amount
 from shared.providers.registry import REGISTRATIONS
+from tests.support.contract import INTENT, mistakes
 from tests.support.fuzzing import fuzzed, some
 from tests.support.odd_json import documents, every_odd
 from tests.support.quick import quick
@@ -80,6 +81,7 @@ def must_be_what_was_written(intent: Intent, raw: bytes) -> None:
         if kept is not None:
             assert json.loads(foreign.json_text(kept)) == json.loads(json.dumps(kept)), "PostgreSQL could not keep it"
     assert parse_intent(raw, TARGETS).digest == intent.digest
+    assert mistakes(INTENT, written) == [], "what the schema forbids is not accepted"
 
 
 def test_each_odd_thing_in_each_place_is_an_intent_or_has_a_reason() -> None:
