@@ -53,7 +53,7 @@ chaos-bite: $(STAMP) ## See whether chaos finds deliberate defects: three by SEE
 proof: $(STAMP) ## Run all tests at every time of day, and what takes long (takes hours)
 	@$(BIN)/python -m tests.proof
 
-check: $(STAMP) ## Lint, types, import rules, dependencies, dead code, spelling, dangers, translations, secrets, advisories, fixtures
+check: $(STAMP) ## Lint, types, import rules, dependencies, dead code, spelling, dangers, translations, secrets, contracts, advisories, fixtures
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -64,6 +64,7 @@ check: $(STAMP) ## Lint, types, import rules, dependencies, dead code, spelling,
 	@$(BIN)/bandit -q -c pyproject.toml --ignore-nosec -r shared worker scheduler deploy
 	@$(BIN)/python -m tests.checks.languages
 	@$(BIN)/python -m tests.checks.secrets
+	@$(BIN)/python -m tests.checks.contracts
 	@$(BIN)/python -m tests.checks.audit
 	@found=$$($(BIN)/python -m pytest --setup-plan -n 0 tests/system tests/proof) || { echo "$$found" | tail -n 40; exit 1; }
 
