@@ -15,6 +15,7 @@ from deploy.local.home import free_ports
 from shared.database.engine import Database
 from shared.people import keys
 from tests.support.by_itself import LANE, NEEDED, ByItself, running
+from tests.support.contract import assert_kept
 from tests.support.patience import PATIENCE
 
 SETTLE: Mapping[str, Any] = {
@@ -64,9 +65,12 @@ class Client:
         try:
             connection.request(method, path, raw, given)
             found = connection.getresponse()
-            return Answer(found.status, {name.lower(): value for name, value in found.getheaders()}, found.read())
+            answer = Answer(found.status, {name.lower(): value for name, value in found.getheaders()}, found.read())
         finally:
             connection.close()
+        if answer.status == 200 and path.startswith("/v1/events?"):
+            assert_kept(answer.told["events"])
+        return answer
 
     def get(self, path: str, **headers: str) -> Answer:
         return self.ask("GET", path, **headers)

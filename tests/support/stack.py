@@ -23,6 +23,7 @@ from shared.messaging.events_stream import EVENTS
 from shared.messaging.intake_entry import INTAKE_FIELD
 from shared.settings import PREFIX
 from shared.settings.sections import BrokerTlsSettings as Tls
+from tests.support.contract import assert_kept
 from tests.support.patience import PATIENCE
 from tests.support.python_path import PYTHONPATH
 from tests.support.sandbox import SandboxClient
@@ -68,6 +69,7 @@ class Stack:
     stderr: Path
     environment: Mapping[str, str] = field(repr=False)
     provider: SandboxClient | None = None  # one that outlives this product
+    _judged: set[bytes] = field(default_factory=set, repr=False)  # entries of the events stream
 
     @property
     def told(self) -> dict[str, Any]:
@@ -114,10 +116,13 @@ class Stack:
         return insist(ask, (psycopg.OperationalError, FileNotFoundError), timeout_s)
 
     def events(self, timeout_s: float = 30) -> list[Row]:
-        """Every event on the stream, oldest first."""
+        """Every event on the stream, oldest first; each is as its schema says."""
         with self.broker() as client:
             entries = insist(lambda: client.xrange(EVENTS), redis.RedisError, timeout_s)
-        return [json.loads(fields[b"event"]) for _, fields in entries]
+        found = [json.loads(fields[b"event"]) for _, fields in entries]
+        assert_kept(event for (entry_id, _), event in zip(entries, found, strict=True) if entry_id not in self._judged)
+        self._judged |= {entry_id for entry_id, _ in entries}
+        return found
 
     def command(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """A command of the product's, as a person runs it."""

@@ -1,12 +1,15 @@
 """A world for each test of a rule."""
 
+import json
 from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
 
 from shared.database.engine import Database
+from shared.messaging.events_stream import cloud_event
 from tests.conftest import migrated_copy
+from tests.support.contract import assert_kept
 from tests.support.flow import POOLS, World, running_world
 
 
@@ -26,10 +29,17 @@ def _waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def world(rules_url: str, _waits: None) -> Iterator[World]:
-    """The flow on an empty database, with scripted providers and a clock that can be moved."""
+def world(rules_url: str, _waits: None, request: pytest.FixtureRequest) -> Iterator[World]:
+    """The flow on an empty database, with scripted providers and a clock that can be moved. The events that a test
+    brought about are as their schemas say."""
     with running_world(rules_url) as world:
         yield world
+        if request.node.get_closest_marker("made_up_rows") is None:
+            assert_kept(map(json.loads, map(cloud_event, world.rows(_EVENTS))))
+
+
+# Of many the last ones.
+_EVENTS = "SELECT event_id, type, subject, data::text AS data, created_at FROM events ORDER BY id DESC LIMIT 50"
 
 
 @pytest.fixture

@@ -340,6 +340,7 @@ class _Killing:
         return self._client.pipeline(transaction=transaction)
 
 
+@pytest.mark.made_up_rows
 def test_a_second_replay_makes_the_active_one_longer_and_there_is_one(world: World, client: "redis.Redis") -> None:
     many(world, 300, age_s=5_000)
     many(world, 300, age_s=1_000)
@@ -354,6 +355,7 @@ def test_a_second_replay_makes_the_active_one_longer_and_there_is_one(world: Wor
     assert len(carried(world, client)) == 900
 
 
+@pytest.mark.made_up_rows
 def test_a_repeat_during_a_replay_is_told_and_in_order(world: World, client: "redis.Redis") -> None:
     document = world.document()
     world.accept(document)

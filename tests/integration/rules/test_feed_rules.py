@@ -12,6 +12,8 @@ from shared.events import feed
 from shared.events.feed import Horizon
 from tests.support.flow import World
 
+pytestmark = pytest.mark.made_up_rows
+
 _WRITE = "INSERT INTO events (event_id, type, subject, data, pending) VALUES (%s, %s, %s, '{}', %s) RETURNING id"
 
 

@@ -22,6 +22,8 @@ from shared.settings.reporting import ReportSettings
 from tests.support.flow import World
 from tests.support.mail_server import mail_server
 
+pytestmark = pytest.mark.made_up_rows
+
 DAY = date(2026, 3, 1)
 
 

@@ -25,6 +25,8 @@ from shared.settings.reporting import LANGUAGES
 from tests.support.flow import World
 from tests.support.reconciled import HOSTILE, ReportedNight, eventful
 
+pytestmark = pytest.mark.made_up_rows
+
 FILES = ("carried.csv", "discrepancies.csv", "payments.csv", "report.html", "report.xlsx", "summary.json")
 
 
