@@ -36,6 +36,7 @@ class Fault(StrEnum):
     TOO_MANY_INTENTS = ("too_many_intents", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The batch has too many intents.")
     NOT_JSON_BODY = ("not_json_body", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The body is not said to be plain JSON.")
     BAD_BATCH = ("bad_batch", HTTPStatus.BAD_REQUEST, "The body is no list of intents.")
+    NOT_HTTP = ("not_http", HTTPStatus.BAD_REQUEST, "What came is not HTTP/1.1 as it has to be.")
     BAD_PARAMETER = ("bad_parameter", HTTPStatus.UNPROCESSABLE_ENTITY, "A parameter is not of its form.")
     KEY_MISMATCH = ("key_mismatch", HTTPStatus.UNPROCESSABLE_ENTITY, "Idempotency-Key is not the intent's id.")
     TOO_FAST = ("too_fast", HTTPStatus.TOO_MANY_REQUESTS, "This source asks for more than it may in a second.")

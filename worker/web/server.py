@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from shared.settings import SettingsError
 from shared.settings.web import WebSettings
 from shared.telemetry.logs import get_logger
+from worker.web.parser import Parser
 from worker.web.problems import Fault, Problem
 
 log = get_logger(__name__)
@@ -63,6 +64,7 @@ class Connection(HttpToolsProtocol):
 
     def __init__(self, most: int, **given: Any) -> None:
         super().__init__(**given)
+        self.parser = Parser(self)  # type: ignore[assignment]  # called as the class would be
         self._most = most
         self._inner: ASGIApp = self.app
         self.app = self._bounded
@@ -97,12 +99,21 @@ class Connection(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return  # it comes again, without the offer
         if len(self.pipeline) >= PIPELINED:
             self.transport.abort()
             raise ValueError("too many requests that wait for an answer")  # ends the parser, too
         self._in_head, self._head_bytes = False, 0
         self._forget_timer()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(Problem(Fault.NOT_HTTP))
 
     def on_response_complete(self) -> None:
         super().on_response_complete()

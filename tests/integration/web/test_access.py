@@ -140,13 +140,39 @@ def test_bodies_that_are_too_large_slow_or_cut_get_an_answer_or_an_end(opened: D
     assert b"body_too_large" in said(opened, (head + "Transfer-Encoding: chunked\r\n\r\n").encode() + chunk * 3)
     assert b"body_late" in said(opened, (head + "Content-Length: 100\r\n\r\n{").encode())
     assert said(opened, (head + "Content-Length: 100\r\n\r\n{").encode(), cut=True) in (b"", b"body_late")
-    assert b"HTTP/1.1 400" in said(opened, b"\x16\x03\x01 no HTTP at all\r\n\r\n")
+    answer = said(opened, b"\x16\x03\x01 no HTTP at all\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"application/problem+json" in answer
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "not_http"
     assert b"head_too_large" in said(opened, f"{head}X-Long: {'x' * 300_000}".encode())
     started = time.monotonic()
     assert said(opened, head.encode()) == b"", "half a head"
     assert time.monotonic() - started < 30
     assert shop.get("/v1/payments").told["payments"] == []
     assert opened.one.alive
+
+
+def test_an_offer_to_speak_another_protocol_is_answered_in_this_one(opened: Door) -> None:
+    """As Java's client makes it with its first request, or with each."""
+    shop = opened.client("shop")
+    offer = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAAAAMAAAAAAAQBAAAA"
+    whose = f"Host: x\r\nAuthorization: Bearer {shop.key}\r\n{offer}\r\n"
+    bodies = [json.dumps(intent(f"u{number}")).encode() for number in range(2)]
+    kind = "Content-Type: application/json\r\nContent-Length:"
+    posts = [f"POST /v1/intents HTTP/1.1\r\n{whose}{kind} {len(body)}\r\n\r\n".encode() + body for body in bodies]
+    look = f"GET /v1/payments HTTP/1.1\r\n{whose}\r\n".encode()
+    whole = [look, *posts, look]
+    halves = [part for request in whole for part in (request[:-5], request[-5:])]
+    for parts in (whole, halves, [b"".join(whole)]):
+        with socket.create_connection(("127.0.0.1", opened.port), timeout=60) as connection:
+            answers = b""
+            for part in parts:
+                connection.sendall(part)
+                time.sleep(0.05)
+            while answers.count(b"HTTP/1.1 ") < len(whole) or not answers.endswith(b"}"):
+                answers += connection.recv(65_536)
+        assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"200", b"202", b"202", b"200"]
+    assert b"not_http" in said(opened, b"CONNECT example.com:443 HTTP/1.1\r\nHost: x\r\n\r\n")
 
 
 def test_requests_and_bodies_beyond_the_limit_are_refused_politely_and_probes_are_answered(
