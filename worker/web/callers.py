@@ -3,6 +3,7 @@
 A key is looked up at most every KEPT_S seconds in each process, so one that is revoked opens nothing after that.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ class Callers:
     ) -> None:
         self._database, self._work, self._clock = database, work, clock
         self._known: dict[bytes, tuple[Caller, float]] = {}
+        self._asked: dict[bytes, asyncio.Future[tuple[int, str] | None]] = {}
         self._guesses = Rate(_GUESSES_PER_S, _GUESSES, clock)
 
     async def of(self, authorization: str | None) -> Caller:
@@ -53,11 +55,7 @@ class Callers:
         known, until = self._known.get(kept, (None, 0.0))
         if known is not None and self._clock() < until:
             return known
-        if known is None:
-            wait_s = self._guesses.take("", 1)
-            if wait_s is not None:  # who tries keys keeps nobody else from PostgreSQL
-                raise Problem(Fault.TOO_FAST, retry_after_s=wait_s)
-        found = await self._work(lambda: self._opened(key))
+        found = await self._looked_up(kept, key, guessed=known is None)
         if found is None:
             self._known.pop(kept, None)
             raise Problem(Fault.NO_KEY, "this key opens nothing; it was revoked, or never was one")
@@ -66,6 +64,18 @@ class Callers:
             self._known.clear()
         self._known[kept] = caller, self._clock() + KEPT_S
         return caller
+
+    async def _looked_up(self, kept: bytes, key: str, *, guessed: bool) -> tuple[int, str] | None:
+        """What the key opens; all who ask for it at the same time share one look."""
+        asked = self._asked.get(kept)
+        if asked is None:
+            wait_s = self._guesses.take("", 1) if guessed else None
+            if wait_s is not None:  # who tries keys keeps nobody else from PostgreSQL
+                raise Problem(Fault.TOO_FAST, retry_after_s=wait_s)
+            asked = asyncio.ensure_future(self._work(lambda: self._opened(key)))
+            self._asked[kept] = asked
+            asked.add_done_callback(lambda _: self._asked.pop(kept))
+        return await asyncio.shield(asked)
 
     def _opened(self, key: str) -> tuple[int, str] | None:
         with self._database().connection() as connection:

@@ -37,6 +37,7 @@ class Door:
         self.rate = Rate(settings.rate_per_s, settings.rate_per_s)
         self.streams = Streams(settings.streams, settings.streams_of_source)
         self.horizon = Horizon()
+        self.looks = asyncio.Semaphore(settings.threads)  # of streams: however many are open, requests have their turn
         self.stopping = False
         self._under_way = self._held_bytes = self._seen_horizon = 0
         self._looked_at = float("-inf")

@@ -5,6 +5,7 @@ size, each part of an answer a time to be taken, and there are so many connectio
 """
 
 import asyncio
+import resource
 import ssl
 from typing import Any
 
@@ -25,12 +26,30 @@ MAX_HEAD_BYTES = 16 * 1024
 TAKEN_S = 10.0  # for a part of an answer to be taken by who asked
 STOP_S = 5.0  # what is under way may take so long when the process is asked to stop
 BACKLOG = 256
+FILES = 256  # open at most beside the connections: to PostgreSQL, the broker, logs, the loop's own
 PIPELINED = 16  # requests of a connection that wait for an answer before theirs
+
+
+def room(connections: int) -> int:
+    """For how many connections there is room, up to so many: the process's limit on open files is raised for them as
+    far as that may be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + FILES
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        except (ValueError, OSError):  # some systems have another bound beside the hard one
+            wanted = soft
+    return max(1, min(connections, wanted - FILES))
 
 
 def server(settings: WebSettings, app: ASGIApp) -> uvicorn.Server:
     """The server, not yet running. Raises SettingsError for a bad certificate."""
-    most = settings.connections
+    most = room(settings.connections)
+    if most < settings.connections:
+        log.warning("the limit on open files leaves room for fewer connections; raise it (LimitNOFILE)", most=most)
 
     def connection(**given: Any) -> Connection:
         return Connection(most, **given)

@@ -78,7 +78,8 @@ async def _told(door: Door, caller: Caller, authorization: str | None, position:
             horizon = await door.horizon_lately(LOOK_S / 2)
             page = Page([], position, more=False)
             if horizon > position:
-                page = await door.asks(_look(caller.source, position, horizon))
+                async with door.looks:
+                    page = await door.asks(_look(caller.source, position, horizon))
         except Problem as problem:
             if problem.status in (401, 403):
                 return
