@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 # The accounts that money goes to, and the services that they belong to.
 _LISTS = {"bank-accounts": ("bank_accounts", "services"), "catalogue": ("catalogue",), "tokens": ()}
-_TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 def lookup(
@@ -101,10 +100,12 @@ def arguments(name: str, of: "Lookup", given: list[str]) -> dict[str, Any]:
 
 
 def _typed(key: str, kind: type, value: str) -> Any:
+    from shared.providers.parameters import typed
+
     try:
-        return _TRUTHS[value.lower()] if kind is bool else kind(value)
-    except (ValueError, KeyError):
-        raise WrongUse(f"{key} must be {'true or false' if kind is bool else 'a number'}") from None
+        return typed(kind, value)
+    except ValueError as error:
+        raise WrongUse(f"{key} must be {error}") from None
 
 
 def _list(lookups: Mapping[str, "Lookup"], as_json: bool) -> None:

@@ -147,13 +147,15 @@ class Lookup:
     """A read that people and programs reach with `settlepipe lookup PROVIDER NAME key=value …`.
 
     parameters: name to (type, required, help). call gets them by keyword and returns plain JSON data or raises
-    LookupFailed. show: what of that people see, as tables; None: all of it, as it is.
+    LookupFailed. show: what of that people see, as tables; None: all of it, as it is. upstreams: they may be allowed it
+    by HTTP: it changes nothing, and shows catalogues, or what its parameters name, and no list of others' payments.
     """
 
     help: str
     parameters: Mapping[str, tuple[type, bool, str]]
     call: Callable[..., Any]
     show: Callable[[Any], Sequence[Shown]] | None = None
+    upstreams: bool = False
 
 
 Refresh = Callable[[], Iterable[DirectoryRow]]

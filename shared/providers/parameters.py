@@ -1,9 +1,12 @@
 """The parameters of a look-up, checked in one way for all providers. Pure."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from shared.providers.base import LookupFailed
+
+_TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 Parameters = Mapping[str, tuple[type, bool, str]]  # name to (type, is it required, help)
 
@@ -19,3 +22,16 @@ def must_fit(lookup: str, parameters: Parameters, given: Mapping[str, Any], more
     wrong += more
     if wrong:
         raise LookupFailed(f"{lookup}: {'; '.join(wrong)}")
+
+
+def typed(kind: type, text: str) -> Any:
+    """What is written as a parameter of this type. Raises ValueError with what it has to be."""
+    if kind is bool:
+        if text.lower() not in _TRUTHS:
+            raise ValueError("true or false")
+        return _TRUTHS[text.lower()]
+    if kind is int:
+        if re.fullmatch(r"-?[0-9]{1,18}", text, re.ASCII) is None:
+            raise ValueError("a number")
+        return int(text)
+    return text

@@ -32,6 +32,14 @@ class WebSettings(Section):
         5000, description="intents and reads a second for one source; beyond it, after a second's worth, a 429"
     )
 
+    lookups: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="source to the look-ups that its keys may ask for, as PROVIDER.NAME (JSON); unset: none",
+    )
+    lookups_per_s: Seconds = Field(1, description="look-ups a second for one source; beyond it, after ten, a 429")
+    lookup_threads: int = Field(4, gt=0, le=64, description="look-ups that are with a provider at once")
+    lookup_s: Seconds = Field(60, description="limit for one look-up; then it is a 503")
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if self.bodies_bytes < self.body_bytes:

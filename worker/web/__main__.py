@@ -14,6 +14,7 @@ from shared.settings import Settings, SettingsError, load_settings
 from shared.settings.web import WebSettings
 from shared.start import start
 from shared.telemetry.logs import get_logger
+from worker.web import looking
 from worker.web.app import application, limited
 from worker.web.door import Door
 from worker.web.server import BACKLOG, server
@@ -67,8 +68,9 @@ def listened(settings: WebSettings) -> socket.socket:
 
 def _started(settings: Settings) -> Runtime:
     """Raises SettingsError also without the key that references are made with: payments are made here."""
-    runtime = start(settings, pool_size=settings.web.threads)
+    runtime = start(settings, pool_size=settings.web.threads + settings.web.lookup_threads)
     _ = runtime.reference_key
+    looking.must_be_there(runtime)
     return runtime
 
 

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared import health, schemas
 from shared.settings.web import WebSettings
-from worker.web import reading, streaming, submitting
+from worker.web import looking, reading, streaming, submitting
 from worker.web.door import Door
 from worker.web.models import BatchDocument, TakenDocument
 from worker.web.problems import MEDIA_TYPE, Fault, Problem, bad_parameter
@@ -42,7 +42,7 @@ def application(door: Door) -> FastAPI:
     app.state.door = door
     app.include_router(_OPEN)
     documented = [Depends(HTTPBearer(auto_error=False, description="a key of your source: settlepipe keys create"))]
-    for router in (submitting.router, reading.router, streaming.router):
+    for router in (submitting.router, reading.router, streaming.router, looking.router):
         app.include_router(router, prefix="/v1", dependencies=documented)
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _bad_parameter)

@@ -32,6 +32,9 @@ class Door:
         self.runtime: Runtime | None = None
         self.bell = Bell()
         self.work = Work(settings.threads, settings.requests, settings.answer_s)
+        threads = settings.lookup_threads
+        self.looks_up = Work(threads, 2 * threads, settings.lookup_s, Fault.PROVIDER_AWAY, "looks")
+        self.lookup_rate = Rate(settings.lookups_per_s, 10)
         self.takes = Gathering(self.work, self._take, settings.answer_s)
         self.callers = Callers(lambda: self.ready.database, self.work)
         self.rate = Rate(settings.rate_per_s, settings.rate_per_s)

@@ -24,9 +24,12 @@ class Work:
     """Threads in which PostgreSQL is asked. A call has an answer in `answer_s`, also while PostgreSQL says nothing: its
     thread goes on, and counts until it is done, so that there are never more than `threads`."""
 
-    def __init__(self, threads: int, waiting: int, answer_s: float) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="asks")
-        self._most, self._busy, self._answer_s = threads + waiting, 0, answer_s
+    def __init__(
+        self, threads: int, waiting: int, answer_s: float, late: Fault = Fault.DATABASE_AWAY, name: str = "asks"
+    ) -> None:
+        """late: what is answered in place of an answer that takes too long."""
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._most, self._busy, self._answer_s, self._late = threads + waiting, 0, answer_s, late
 
     async def __call__(self, do: Callable[[], T]) -> T:
         """What `do` gives. Raises Problem where PostgreSQL is away, late, or the store held; what else `do` raises."""
@@ -41,8 +44,10 @@ class Work:
         except HeldError as error:
             raise Problem(Fault.STORE_HELD, str(error), retry_after_s=30) from None
         except TimeoutError:
-            log.warning("PostgreSQL takes too long; the request is answered without it", limit_s=self._answer_s)
-            raise Problem(Fault.DATABASE_AWAY) from None
+            log.warning(
+                "it takes too long; the request is answered without it", limit_s=self._answer_s, code=self._late
+            )
+            raise Problem(self._late) from None
         except AWAY as error:
             log.warning("PostgreSQL does not answer", reason=type(error).__name__)
             raise Problem(Fault.DATABASE_AWAY) from None

@@ -86,3 +86,32 @@ class CancelledDocument(BaseModel):
     source: str
     intent_id: str
     state: Literal["cancelled"]
+
+
+class ParameterDocument(BaseModel):
+    """A parameter of a look-up, which goes into the query."""
+
+    name: str
+    type: Literal["str", "int", "bool"]
+    required: bool
+    help: str
+
+
+class OfferedDocument(BaseModel):
+    """A look-up that this source may ask for."""
+
+    path: str
+    help: str
+    parameters: list[ParameterDocument]
+
+
+class LookupsDocument(BaseModel):
+    """All that may be looked up."""
+
+    lookups: list[OfferedDocument]
+
+
+class LookedUpDocument(BaseModel):
+    """What the provider said. answer: as `settlepipe lookup PROVIDER NAME --json` tells it, in whatever form it has."""
+
+    answer: Any

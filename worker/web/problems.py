@@ -53,6 +53,8 @@ class Fault(StrEnum):
         HTTPStatus.SERVICE_UNAVAILABLE,
         "PostgreSQL did not answer. What was asked for may have been done; ask again, under the same id.",
     )
+    LOOKUP_FAILED = ("lookup_failed", HTTPStatus.BAD_GATEWAY, "The provider gave no answer that can be used.")
+    PROVIDER_AWAY = ("provider_away", HTTPStatus.SERVICE_UNAVAILABLE, "The provider did not answer in time.")
     STORE_HELD = ("store_held", HTTPStatus.SERVICE_UNAVAILABLE, "The store is held: nothing is accepted or decided.")
     STARTING = ("starting", HTTPStatus.SERVICE_UNAVAILABLE, "This process is not set up yet.")
 

@@ -20,6 +20,7 @@ from shared.providers.raw_answers import HttpAnswer, HttpFault, parse_json
 PREFIX = "/api/third_party/"
 PAGE_SIZE = 100  # asked for; the server may give less, the end is told by `count`
 MAX_PAGES = 1000
+_UPSTREAMS = ("biller_categories", "biller_services", "biller_service", "combined_detail_bill")
 
 
 Row = TypeVar("Row", Service, BankAccount)
@@ -70,7 +71,10 @@ class Lookups:
 
     def entries(self) -> Mapping[str, Lookup]:
         """Every look-up by name; each `call` returns plain JSON data or raises LookupFailed."""
-        return {name: Lookup(read.help, read.parameters, self._entry(name, read)) for name, read in READS.items()}
+        return {
+            name: Lookup(read.help, read.parameters, self._entry(name, read), upstreams=name in _UPSTREAMS)
+            for name, read in READS.items()
+        }
 
     def refreshes(self) -> Mapping[str, Refresh]:
         """The lists that the store keeps a copy of; each is fetched whole or not at all."""

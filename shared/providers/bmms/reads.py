@@ -31,7 +31,8 @@ class Reads:
 
     def lookups(self) -> Mapping[str, Lookup]:
         """Every look-up by name."""
-        return {"recipients": Lookup("whom to pay, and which fields that takes", _PARAMETERS, self._look_up, shown)}
+        said = "whom to pay, and which fields that takes"
+        return {"recipients": Lookup(said, _PARAMETERS, self._look_up, shown, upstreams=True)}
 
     def refreshes(self) -> Mapping[str, Refresh]:
         """The list that the store keeps a copy of: a row for each recipient, filed under its id."""

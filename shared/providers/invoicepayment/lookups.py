@@ -30,9 +30,8 @@ class Lookups:
 
     def entries(self) -> Mapping[str, Lookup]:
         """Every look-up by name."""
-        return {
-            "invoices": Lookup("what a subscriber has to pay, in the order of payment", _PARAMETERS, self._call, shown)
-        }
+        said = "what a subscriber has to pay, in the order of payment"
+        return {"invoices": Lookup(said, _PARAMETERS, self._call, shown, upstreams=True)}
 
     def _call(self, **given: str) -> list[dict[str, Any]]:
         """The bills by `payment_order_no`; amounts are decimal text. Raises LookupFailed."""

@@ -93,7 +93,7 @@ class Lookups:
         """Every look-up by name; each `call` returns plain JSON data or raises LookupFailed."""
         return {
             "bills": Lookup("bills and payments of a customer", _BILLS, self._entry("bills", _BILLS)),
-            "bill": Lookup("one bill with its payments", _BILL, self._entry("bill", _BILL)),
+            "bill": Lookup("one bill with its payments", _BILL, self._entry("bill", _BILL), upstreams=True),
         }
 
     def _entry(self, name: str, parameters: Parameters) -> Callable[..., Any]:

@@ -58,11 +58,15 @@ _READS: Mapping[str, _Read] = {
     "payments": _Read("payments of all accounts, newest first", "/payments", _PAYMENTS, {}),
     "account_payments": _Read("an account's payments, oldest first", "/payments/account/", _PAYMENTS, _ACCOUNT, "id"),
 }
+_UPSTREAMS = ("account",)
 
 
 def entries(http: Http, settings: UbillSettings) -> Mapping[str, Lookup]:
     """Every look-up by name; each `call` returns plain JSON data or raises LookupFailed."""
-    reads = {n: Lookup(read.help, read.parameters, partial(_read, http, settings, n)) for n, read in _READS.items()}
+    reads = {
+        n: Lookup(read.help, read.parameters, partial(_read, http, settings, n), upstreams=n in _UPSTREAMS)
+        for n, read in _READS.items()
+    }
     credit = partial(_set_credit, http, settings)
     return {**reads, "set_credit": Lookup("give an account a credit until a date", _CREDIT, credit)}
 

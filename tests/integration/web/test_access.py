@@ -30,7 +30,10 @@ GUARDED = {
     ("GET", "/v1/payments/{source}/{intent_id}"),
     ("GET", "/v1/events"),
     ("GET", "/v1/events/stream"),
+    ("GET", "/v1/lookups"),
+    ("GET", "/v1/lookups/{provider}/{name}"),
 }
+NAMES = {"source": "shop", "intent_id": "mine", "provider": "mtn", "name": "bill"}
 
 
 def routes() -> set[tuple[str, str]]:
@@ -68,7 +71,7 @@ def test_no_route_tells_anything_to_who_has_no_key_of_the_source(
     time.sleep(2.5)  # so long a key may be remembered
     nobodys = "settlepipe-key-" + "x" * 43
     for method, route in sorted(GUARDED):
-        path = route.format(source="shop", intent_id="mine")
+        path = route.format(**NAMES)
         body = b"{}" if method == "POST" else None
         for key in (None, nobodys, revoked, revoked[:-1], "", "x" * 5000):
             answer = Client(opened.port, key).ask(method, path, body)
@@ -80,10 +83,10 @@ def test_no_route_tells_anything_to_who_has_no_key_of_the_source(
     time.sleep(1)  # its rate
     for method, route in sorted(GUARDED - {("GET", "/v1/events/stream")}):
         body = json.dumps(intent("mine")).encode() if route.endswith("intents") else b'{"reason": "mine now"}'
-        answer = other.ask(method, route.format(source="shop", intent_id="mine"), body if method == "POST" else None)
+        answer = other.ask(method, route.format(**NAMES), body if method == "POST" else None)
         assert b"mine" not in answer.body, (method, route)
         assert b"a-made-up-secret" not in answer.body
-        assert answer.status == (403 if method == "POST" or "{" in route else 200)
+        assert answer.status == (404 if "{name}" in route else 403 if method == "POST" or "{" in route else 200)
     assert shop.get("/v1/payments/shop/mine").told["state"] == "accepted"
     with streamed(opened, other, "/v1/events/stream?after=0") as told:
         assert told.read(b": settlepipe")
