@@ -68,7 +68,8 @@ def listened(settings: WebSettings) -> socket.socket:
 
 def _started(settings: Settings) -> Runtime:
     """Raises SettingsError also without the key that references are made with: payments are made here."""
-    runtime = start(settings, pool_size=settings.web.threads + settings.web.lookup_threads)
+    web = settings.web
+    runtime = start(settings, pool_size=web.threads + (web.lookup_threads if web.lookups else 0))
     _ = runtime.reference_key
     looking.must_be_there(runtime)
     return runtime
