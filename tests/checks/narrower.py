@@ -16,7 +16,7 @@ _NOTES = {"$schema", "$id", "$defs", "title", "description", "default", "example
 _AT_LEAST = ("minLength", "minimum", "exclusiveMinimum", "minItems", "minProperties")
 _AT_MOST = ("maxLength", "maximum", "exclusiveMaximum", "maxItems", "maxProperties")
 _KNOWN = {*_NOTES, *_AT_LEAST, *_AT_MOST, "type", "enum", "const", "pattern", "required", "properties", "items"} | {
-    *("additionalProperties", "anyOf", "oneOf", "allOf", "if", "then", "$ref")
+    *("additionalProperties", "anyOf", "oneOf", "allOf", "$ref")  # and in allOf: if, then
 }
 
 
@@ -137,12 +137,14 @@ def _of_rules(inner: Within, outer: Within, place: str) -> Iterator[str]:
             tried = [list(wider(inner.of(one), outer.of(rule), place)) for one in (inner.schema, *mine)]
             yield from min(tried, key=len)
             continue
+        yield from (f"{place or '/'}: {key} beside an if is not understood" for key in rule.keys() - {"if", "then"})
         if _never(rule["if"], inner):
             continue
-        same = [one for one in mine if one.get("if") == rule["if"]]
-        then = {key: value for one in same[:1] for key, value in one["then"].items()}
         base = {key: value for key, value in inner.plain.items() if key != "allOf"}
-        yield from wider(inner.of(_both(base, then)), outer.of(rule["then"]), f"{place}[{_said(rule['if'])}]")
+        thens: list[Schema] = [one["then"] for one in mine if one.get("if") == rule["if"]] or [{}]
+        where = f"{place}[{_said(rule['if'])}]"
+        tried = [list(wider(inner.of(_both(base, then)), outer.of(rule["then"]), where)) for then in thens]
+        yield from min(tried, key=len)
 
 
 def _both(base: Schema, then: Schema) -> Schema:

@@ -6,10 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from tests.checks import contracts
 from tests.checks.contracts import breaks, released, said_now
 from tests.checks.narrower import Within, wider
+from tests.support.fuzzing import fuzzed
 
 NOW: Mapping[str, Any] = json.loads(json.dumps(said_now()))  # as it is kept
 Change = Callable[[Any], object]
@@ -189,6 +193,59 @@ def test_one_schema_is_within_another_and_not_the_other_way_round(inner: Any, ou
     document = {"$defs": {"a": {"type": "string", "maxLength": 2}}}
     assert list(wider(Within(inner, document), Within(outer, document))) == []
     assert list(wider(Within(outer, document), Within(inner, document))) != []
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["", "a", "ab", "b"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("xyz"), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def _plain() -> st.SearchStrategy[Any]:
+    texts = st.fixed_dictionaries({"type": st.just("string")}, optional={"maxLength": st.integers(0, 2)})
+    numbers = st.fixed_dictionaries(
+        {"type": st.sampled_from(["integer", "number"])},
+        optional={"minimum": st.integers(-3, 3), "exclusiveMaximum": st.integers(-3, 3)},
+    )
+    patterns = st.fixed_dictionaries({"type": st.just("string"), "pattern": st.sampled_from(["^a", "b$"])})
+    listed = st.lists(VALUES, min_size=1, max_size=3).map(lambda found: {"enum": found})
+    return texts | numbers | patterns | listed | VALUES.map(lambda one: {"const": one}) | st.booleans() | st.just({})
+
+
+def _composed(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    names = st.sampled_from("xyz")
+    objects = st.fixed_dictionaries(
+        {"type": st.just("object")},
+        optional={
+            "properties": st.dictionaries(names, inner, max_size=2),
+            "required": st.lists(names, max_size=2, unique=True),
+            "additionalProperties": inner,
+        },
+    )
+    lists = st.fixed_dictionaries({"type": st.just("array"), "items": inner}, optional={"maxItems": st.integers(0, 2)})
+    rule = st.fixed_dictionaries(
+        {
+            "if": st.fixed_dictionaries(
+                {"properties": st.dictionaries(names, VALUES.map(lambda one: {"const": one}), min_size=1, max_size=1)}
+            ).map(lambda found: found | {"required": list(found["properties"])}),
+            "then": objects,
+        }
+    )
+    ruled = st.builds(lambda one, rules: one | {"allOf": rules}, objects, st.lists(rule, min_size=1, max_size=2))
+    return objects | lists | ruled | st.lists(inner, min_size=1, max_size=2).map(lambda found: {"anyOf": found})
+
+
+SCHEMAS = st.recursive(_plain(), _composed, max_leaves=5)
+
+
+@fuzzed(400)
+@given(SCHEMAS, SCHEMAS, st.lists(VALUES, max_size=20))
+def test_where_nothing_is_found_nothing_more_is_allowed(inner: Any, outer: Any, values: list[Any]) -> None:
+    for one, other in ((inner, outer), (inner, {"anyOf": [outer, inner]}), ({"allOf": [inner]}, inner)):
+        if list(wider(Within(one, {}), Within(other, {}))) == []:
+            mine, theirs = Draft202012Validator(one), Draft202012Validator(other)
+            assert [value for value in values if mine.is_valid(value) and not theirs.is_valid(value)] == []
 
 
 def test_a_break_ends_the_check_with_a_failure_and_is_named(
