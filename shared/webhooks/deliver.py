@@ -174,6 +174,7 @@ class Deliverer:
             recovered=hook.failures >= ILL_AFTER and not ill,
         )
         with Fenced(self.database, lease).transaction() as connection:
+            whole.require(connection, self.seen)  # a database that is older meanwhile has its own position
             goes_on = store.note(connection, hook, note, settings.give_up_s)
             if outcome.gone:
                 store.give_up(connection, hook.number, outcome.said or "gone")

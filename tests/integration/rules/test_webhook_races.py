@@ -1,0 +1,75 @@
+"""What happens while a batch is on its way: the database falls back, a person asks for something."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from shared.database.engine import Connection
+from shared.database.store import HeldError
+from shared.webhooks import keep
+from tests.support.flow import World
+from tests.support.hooked import Hooked
+from tests.support.receiver import Answer, Got, Receiver, receiving
+
+HOUR, DAY = 3600.0, 86_400.0
+
+
+@pytest.fixture
+def hooked(world: World) -> Hooked:
+    return Hooked(world)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as found:
+        yield found
+
+
+def once(do: Callable[[], object], status: int = 200) -> Answer:
+    """The first request has this done before it is answered with `status`; all later ones get 200."""
+    asked: list[Got] = []
+
+    def answer(got: Got) -> tuple[int, dict[str, str]]:
+        asked.append(got)
+        if len(asked) > 1:
+            return 200, {}
+        do()
+        return status, {}
+
+    return answer
+
+
+def asked_by_a_person(world: World, what: Callable[[Connection], object]) -> Callable[[], object]:
+    def do() -> object:
+        with world.runtime.database.transaction() as connection:
+            return what(connection)
+
+    return do
+
+
+def test_a_database_that_falls_back_between_an_answer_and_the_note_keeps_its_own_position(
+    hooked: Hooked, receiver: Receiver, world: World
+) -> None:
+    """A fail-over to a standby that was behind: it knows the lease, and not the events that were read."""
+    number = hooked.hook(receiver)
+    hooked.tell("a")
+    hooked.deliver()
+    (before,) = (hooked.row(number)["position"],)
+    hooked.tell("b", "c")
+
+    def falls_back() -> None:
+        world.execute("DELETE FROM events WHERE id > %s", before)
+        world.execute("SELECT setval(pg_get_serial_sequence('events', 'id'), %s)", before)
+        world.execute("UPDATE store SET beat = beat - 1")
+
+    receiver.answer = once(falls_back)
+    mine = hooked.deliverer()
+    world.execute("UPDATE store SET beat = beat + 2")
+    with pytest.raises(HeldError):
+        hooked.deliver(deliverer=mine)
+    assert hooked.row(number)["position"] == before
+    world.execute("UPDATE store SET epoch = epoch + 1, beat = beat + 2")  # as a recovery does
+    names = hooked.tell("d", "e")
+    receiver.taken.clear()
+    hooked.deliver(deliverer=mine)
+    assert sorted(receiver.ids()) == names, "under the numbers of events that were lost"
