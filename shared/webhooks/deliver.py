@@ -237,3 +237,5 @@ class _Plan:
             else:
                 groups[subject] = [event]
                 self.groups.append(groups[subject])
+        for group in self.groups:
+            group.sort(key=lambda event: int(event["id"]))  # a replay's stand before those that waited

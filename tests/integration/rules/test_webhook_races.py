@@ -73,3 +73,19 @@ def test_a_database_that_falls_back_between_an_answer_and_the_note_keeps_its_own
     receiver.taken.clear()
     hooked.deliver(deliverer=mine)
     assert sorted(receiver.ids()) == names, "under the numbers of events that were lost"
+
+
+def test_a_replay_comes_before_what_waits_of_the_same_payment(hooked: Hooked, receiver: Receiver, world: World) -> None:
+    number = hooked.hook(receiver)
+    receiver.answer = lambda got: (500 if got.event_id == "a-2" else 200, {})
+    since = world.value("SELECT clock()")
+    hooked.tell("a", "a", "a")
+    hooked.deliver()
+    assert hooked.waiting() == [("a-2", 1), ("a-3", 0)]
+    hooked.advance(HOUR)
+    receiver.answer = lambda _: (200, {})
+    receiver.taken.clear()
+    with world.runtime.database.transaction() as connection:
+        keep.replay(connection, number, since, None, by="Ann")
+    hooked.deliver()
+    assert receiver.ids() == ["a-1", "a-2", "a-3"]
