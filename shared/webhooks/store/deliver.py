@@ -118,6 +118,7 @@ def note(connection: Connection, hook: Hook, what: Note, give_up_s: float) -> bo
     noted = {
         "position": what.position,
         "replay_was": was[0] if was else None,
+        "replay_end": was[1] if was else None,
         "replay_next": then[0] if then else None,
         "delivered": len(what.delivered),
         "failures": what.failures,

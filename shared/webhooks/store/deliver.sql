@@ -56,11 +56,13 @@ WHERE webhook_id = %(id)s
 UPDATE webhook_waiting SET next_at = NULL WHERE webhook_id = %(id)s AND next_at IS NOT NULL
 
 -- name: noted
--- What a person asked for meanwhile stands: a replay that begins earlier, and a webhook that was disabled.
+-- What a person asked for meanwhile stands: a replay that begins earlier or ends later, and a webhook that was disabled.
 UPDATE webhooks SET position = greatest(position, %(position)s::bigint),
-    replay_next = CASE WHEN replay_next IS NOT DISTINCT FROM %(replay_was)s::bigint THEN %(replay_next)s::bigint ELSE replay_next END,
-    replay_last = CASE WHEN replay_next IS NOT DISTINCT FROM %(replay_was)s::bigint AND %(replay_next)s::bigint IS NULL
-        THEN NULL ELSE replay_last END,
+    replay_next = CASE WHEN replay_next IS DISTINCT FROM %(replay_was)s::bigint THEN replay_next
+        WHEN replay_last > %(replay_end)s::bigint THEN coalesce(%(replay_next)s::bigint, %(replay_end)s::bigint)
+        ELSE %(replay_next)s::bigint END,
+    replay_last = CASE WHEN replay_next IS DISTINCT FROM %(replay_was)s::bigint OR replay_last > %(replay_end)s::bigint
+        OR %(replay_next)s::bigint IS NOT NULL THEN replay_last END,
     delivered = delivered + %(delivered)s,
     delivered_at = CASE WHEN %(delivered)s > 0 THEN clock() ELSE delivered_at END,
     failures = %(failures)s, failure = CASE WHEN %(tried)s THEN %(failure)s ELSE failure END,

@@ -89,3 +89,26 @@ def test_a_replay_comes_before_what_waits_of_the_same_payment(hooked: Hooked, re
         keep.replay(connection, number, since, None, by="Ann")
     hooked.deliver()
     assert receiver.ids() == ["a-1", "a-2", "a-3"]
+
+
+def test_a_replay_that_is_widened_while_its_last_batch_is_on_its_way_goes_on(
+    hooked: Hooked, receiver: Receiver, world: World
+) -> None:
+    number = hooked.hook(receiver)
+    since = world.value("SELECT clock()")
+    hooked.tell("a", "b")
+    hooked.advance(1)
+    until = world.value("SELECT clock()")
+    hooked.advance(1)
+    later = hooked.tell("c", "d")
+    hooked.deliver()
+    receiver.taken.clear()
+    with world.runtime.database.transaction() as connection:
+        assert keep.replay(connection, number, since, until, by="Ann") == 2
+    receiver.answer = once(
+        asked_by_a_person(world, lambda connection: keep.replay(connection, number, until, None, by="Bob"))
+    )
+    hooked.deliver()
+    hooked.deliver()
+    assert sorted(receiver.ids()[2:]) == later
+    assert (hooked.row(number)["replay_next"], hooked.row(number)["replay_last"]) == (None, None)
