@@ -153,8 +153,9 @@ class Deliverer:
             Failure(event, self._wait_s(plan.tries.get(event, 0) + 1), attempt.said)
             for event, attempt in outcome.failed.items()
         ]
-        done = {*outcome.delivered, *plan.gone}
-        aside = [(e["id"], e["subject"]) for group in plan.groups for e in group if e["id"] not in done] + plan.aside
+        # What waited stands aside already, unless a person has left it out meanwhile.
+        known = {*outcome.delivered, *plan.gone, *plan.tries}
+        aside = [(e["id"], e["subject"]) for group in plan.groups for e in group if e["id"] not in known] + plan.aside
         ill = outcome.failures >= ILL_AFTER
         busy = [a.retry_after_s for a in outcome.failed.values() if a.retry_after_s is not None]
         wait_s = self._wait_s(outcome.failures - ILL_AFTER + 1) if ill else None

@@ -112,3 +112,16 @@ def test_a_replay_that_is_widened_while_its_last_batch_is_on_its_way_goes_on(
     hooked.deliver()
     assert sorted(receiver.ids()[2:]) == later
     assert (hooked.row(number)["replay_next"], hooked.row(number)["replay_last"]) == (None, None)
+
+
+def test_what_is_left_out_while_it_is_tried_stays_left_out(hooked: Hooked, receiver: Receiver, world: World) -> None:
+    number = hooked.hook(receiver)
+    receiver.answer = lambda _: (400, {})
+    hooked.tell("bad")
+    hooked.deliver()
+    assert hooked.waiting() == [("bad-1", 1)]
+    hooked.advance(HOUR)
+    skip = asked_by_a_person(world, lambda connection: keep.enable(connection, number, skip=True, by="Ann"))
+    receiver.answer = once(skip, status=400)
+    hooked.deliver()
+    assert hooked.waiting() == []
