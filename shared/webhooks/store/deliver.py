@@ -102,13 +102,14 @@ def note(connection: Connection, hook: Hook, what: Note, give_up_s: float) -> bo
     if found is None:
         return False
     given: dict[str, object] = {"id": hook.number}
+    anew = found["failures"] != hook.failures  # a person enabled it meanwhile: it goes on at once
     connection.execute(_SQL["forget"], given | {"events": [*what.delivered, *what.gone]})
     aside = {"events": [event for event, _ in what.aside], "subjects": [subject for _, subject in what.aside]}
     connection.execute(_SQL["put_aside"], given | aside)
     if what.failed:
         failed = {
             "events": [one.event for one in what.failed],
-            "waits_s": [one.wait_s for one in what.failed],
+            "waits_s": [0.0 if anew else one.wait_s for one in what.failed],
             "failures": [foreign.text(one.said) for one in what.failed],
         }
         connection.execute(_SQL["failed"], given | failed)
@@ -121,10 +122,10 @@ def note(connection: Connection, hook: Hook, what: Note, give_up_s: float) -> bo
         "replay_end": was[1] if was else None,
         "replay_next": then[0] if then else None,
         "delivered": len(what.delivered),
-        "failures": what.failures,
+        "failures": found["failures"] if anew else what.failures,
         "failure": foreign.text(what.said),
         "tried": what.tried,
-        "wait_s": what.wait_s,
+        "wait_s": None if anew else what.wait_s,
     }
     connection.execute(_SQL["noted"], given | noted)
     if what.failed:

@@ -125,3 +125,19 @@ def test_what_is_left_out_while_it_is_tried_stays_left_out(hooked: Hooked, recei
     receiver.answer = once(skip, status=400)
     hooked.deliver()
     assert hooked.waiting() == []
+
+
+def test_who_is_enabled_while_it_is_asked_goes_on_at_once(hooked: Hooked, receiver: Receiver, world: World) -> None:
+    number = hooked.hook(receiver)
+    receiver.answer = lambda _: (500, {})
+    names = hooked.tell("a", "b", "c", "d")
+    for _ in range(20):
+        hooked.deliver()
+        hooked.advance(HOUR)
+    enable = asked_by_a_person(world, lambda connection: keep.enable(connection, number, skip=False, by="Ann"))
+    receiver.answer = once(enable, status=500)
+    receiver.taken.clear()
+    hooked.deliver()
+    hooked.advance(10)
+    hooked.deliver()
+    assert sorted(receiver.ids()) == names
