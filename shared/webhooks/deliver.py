@@ -139,7 +139,8 @@ class Deliverer:
             plan.read(connection, hook, self.horizon(connection), room)
         found = store.events(connection, [event for group in groups for event in group])
         plan.gone = [event for event in taken if event not in found]
-        plan.groups = [[found[event] for event in group if event in found] for group in groups]
+        there = ([found[event] for event in group if event in found] for group in groups)
+        plan.groups = [group for group in there if group]
         subjects = {one.subject for one in waiting if one.event not in taken}
         plan.add(subjects, {one.event for one in waiting}, {one.event: one.tries for one in waiting})
         if ill and not plan.groups and (one := webhooks.probe(waiting, untried=False)) is not None:
@@ -226,7 +227,7 @@ class _Plan:
     def add(self, behind: set[str], known: set[int], tries: dict[int, int]) -> None:
         """Sort what was read among what waits. behind: the payments whose turn it isn't. known: events that wait."""
         self.tries = tries
-        groups = {group[0]["subject"]: group for group in self.groups if group}
+        groups = {group[0]["subject"]: group for group in self.groups}
         for event in self.fresh:
             if event["id"] in known:  # a replay of what was not delivered yet
                 continue

@@ -141,3 +141,17 @@ def test_who_is_enabled_while_it_is_asked_goes_on_at_once(hooked: Hooked, receiv
     hooked.advance(10)
     hooked.deliver()
     assert sorted(receiver.ids()) == names
+
+
+def test_a_secret_that_cannot_be_read_is_said_also_where_the_first_that_waits_is_archived(
+    hooked: Hooked, receiver: Receiver, world: World
+) -> None:
+    number = hooked.hook(receiver)
+    receiver.answer = lambda _: (400, {})
+    hooked.tell("a", "b")
+    hooked.deliver()
+    world.execute("DELETE FROM events WHERE event_id = 'a-1'")
+    hooked.advance(HOUR)
+    hooked.vault = Hooked(hooked.world).vault
+    hooked.deliver()
+    assert "SETTLEPIPE_SECRET_KEYS" in str(hooked.row(number)["failure"])
