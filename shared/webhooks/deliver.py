@@ -157,9 +157,9 @@ class Deliverer:
         # What waited stands aside already, unless a person has left it out meanwhile.
         known = {*outcome.delivered, *plan.gone, *plan.tries}
         aside = [(e["id"], e["subject"]) for group in plan.groups for e in group if e["id"] not in known] + plan.aside
-        ill = outcome.failures >= ILL_AFTER
+        ill, tried = outcome.failures >= ILL_AFTER, bool(outcome.delivered or outcome.failed)
         busy = [a.retry_after_s for a in outcome.failed.values() if a.retry_after_s is not None]
-        wait_s = self._wait_s(outcome.failures - ILL_AFTER + 1) if ill else None
+        wait_s = self._wait_s(outcome.failures - ILL_AFTER + 1) if ill and tried else None
         if busy:
             wait_s = max(wait_s or 0.0, min(max(busy), settings.cap_s))
         note = Note(
@@ -171,7 +171,7 @@ class Deliverer:
             replay=plan.replay,
             failures=outcome.failures,
             said=outcome.said,
-            tried=bool(outcome.delivered or outcome.failed),
+            tried=tried,
             wait_s=wait_s,
             recovered=hook.failures >= ILL_AFTER and not ill,
         )

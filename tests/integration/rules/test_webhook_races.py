@@ -155,3 +155,18 @@ def test_a_secret_that_cannot_be_read_is_said_also_where_the_first_that_waits_is
     hooked.vault = Hooked(hooked.world).vault
     hooked.deliver()
     assert "SETTLEPIPE_SECRET_KEYS" in str(hooked.row(number)["failure"])
+
+
+def test_who_is_told_to_stop_before_a_probe_puts_it_off_for_nobody(hooked: Hooked, receiver: Receiver) -> None:
+    number = hooked.hook(receiver)
+    receiver.answer = lambda _: (500, {})
+    hooked.tell("a", "b", "c", "d")
+    for _ in range(10):
+        hooked.deliver()
+        hooked.advance(HOUR)
+    asked, stops = len(receiver.got), iter([False, *[True] * 9])
+    mine = hooked.deliverer()
+    assert mine.due() == [number]
+    mine.turn(number, lambda: next(stops))
+    assert len(receiver.got) == asked
+    assert mine.due() == [number], "nobody was asked: it is due yet"
