@@ -38,6 +38,7 @@ class Batch:
         self._receiver, self._secrets, self._ended = receiver, secrets, ended
         self._lock, self._stopped = threading.Lock(), False
         self._outcome = Outcome(failures)
+        self._most = max(ILL_AFTER, failures + 1)  # what was under way together is one step of the receiver's waits
         self._tries: Mapping[int, int] = {}
         self._groups: queue.SimpleQueue[Sequence[Row]] = queue.SimpleQueue()
 
@@ -88,7 +89,7 @@ class Batch:
             outcome.failed[event["id"]], outcome.said = attempt, attempt.said
             # An event that is refused again and again says nothing of the receiver, once others went through.
             if outcome.failures >= ILL_AFTER or not self._tries.get(event["id"]):
-                outcome.failures += 1
+                outcome.failures = min(outcome.failures + 1, self._most)
             self._stopped |= outcome.failures >= ILL_AFTER or attempt.verdict is not Verdict.FAILED
             outcome.gone |= attempt.verdict is Verdict.GONE
             return False

@@ -1,5 +1,6 @@
 """What happens while a batch is on its way: the database falls back, a person asks for something."""
 
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -170,3 +171,24 @@ def test_who_is_told_to_stop_before_a_probe_puts_it_off_for_nobody(hooked: Hooke
     mine.turn(number, lambda: next(stops))
     assert len(receiver.got) == asked
     assert mine.due() == [number], "nobody was asked: it is due yet"
+
+
+def test_what_fails_together_is_one_step_and_not_an_hour(hooked: Hooked, receiver: Receiver) -> None:
+    together = 16
+    hooked.settings = hooked.settings.model_copy(update={"concurrency": together})
+    number = hooked.hook(receiver)
+    all_are_there = threading.Barrier(together)
+
+    def answer(_: Got) -> tuple[int, dict[str, str]]:
+        all_are_there.wait()
+        return 502, {}
+
+    receiver.answer = answer
+    hooked.tell(*(f"p{n}" for n in range(together)))
+    hooked.deliver()
+    assert (len(receiver.got), hooked.row(number)["failures"]) == (together, 3)
+    receiver.answer = lambda _: (200, {})
+    hooked.advance(hooked.settings.base_s)
+    while hooked.deliver():
+        pass
+    assert len(receiver.taken) == together
