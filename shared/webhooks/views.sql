@@ -24,6 +24,7 @@ SELECT w.id, w.source, w.delivered, w.disabled_at IS NOT NULL AND w.disabled_by 
         0)::float8 AS failing_s,
     coalesce(extract(epoch FROM clock() - least(
         (SELECT min(e.created_at) FROM webhook_waiting a JOIN events e ON e.id = a.event WHERE a.webhook_id = w.id),
-        (SELECT min(n.created_at) FROM (SELECT subject, created_at FROM events WHERE id > w.position
-            ORDER BY id LIMIT 5000) AS n WHERE starts_with(n.subject, w.source || '/')))), 0)::float8 AS oldest_s
+        (SELECT min(n.created_at) FROM (SELECT subject, type, created_at FROM events WHERE id > w.position
+            ORDER BY id LIMIT 5000) AS n WHERE starts_with(n.subject, w.source || '/')
+            AND split_part(n.type, '.', 2) IN ('payment', 'receipt', 'sms', 'intake')))), 0)::float8 AS oldest_s
 FROM webhooks w ORDER BY w.id

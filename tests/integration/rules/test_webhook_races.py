@@ -7,7 +7,7 @@ import pytest
 
 from shared.database.engine import Connection
 from shared.database.store import HeldError
-from shared.webhooks import keep
+from shared.webhooks import keep, views
 from tests.support.flow import World
 from tests.support.hooked import Hooked
 from tests.support.receiver import Answer, Got, Receiver, receiving
@@ -192,3 +192,14 @@ def test_what_fails_together_is_one_step_and_not_an_hour(hooked: Hooked, receive
     while hooked.deliver():
         pass
     assert len(receiver.taken) == together
+
+
+def test_an_event_that_is_nobodys_to_get_is_not_late(hooked: Hooked, receiver: Receiver, world: World) -> None:
+    """A source may be called as a provider is."""
+    hooked.hook(receiver)
+    hooked.tell("salaries", told="settlepipe.account.changed")
+    hooked.deliver()
+    hooked.advance(HOUR)
+    with world.runtime.database.connection() as connection:
+        (one,) = views.standing(connection)
+    assert (receiver.got, one.oldest_s) == ([], 0)
