@@ -7,6 +7,7 @@ a time, by its lease.
 
 import threading
 import time
+from collections.abc import Sequence
 
 import psycopg
 from sqlalchemy.exc import SQLAlchemyError
@@ -51,22 +52,24 @@ class Deliveries:
         while not self._stop.wait(_EVERY_S):
             self._running = {number: thread for number, thread in self._running.items() if thread.is_alive()}
             try:
-                due = self._deliverer.due()
+                first = self._begin(self._deliverer.due(), first)
             except HeldError:
                 continue
-            except Exception as error:
+            except Exception as error:  # this thread goes on: nobody would begin another one
                 self._say("webhooks could not be looked at; trying again", error)
-                continue
-            now = time.monotonic()
-            ready = [n for n in due if n not in self._running and self._rests.get(n, 0.0) <= now]
-            # Where there are more than slots, all have their turn: it goes on behind the last one that had its.
-            for number in sorted(ready, key=lambda n: (n <= first, n)):
-                if len(self._running) >= self._slots:
-                    break
-                first = number
-                turn = threading.Thread(target=self._turn, args=(number,), name=f"webhook {number}", daemon=True)
-                self._running[number] = turn
-                turn.start()
+
+    def _begin(self, due: Sequence[int], first: int) -> int:
+        """A turn of each that is due, while there are slots; the last one that has its. first: of the look before."""
+        now = time.monotonic()
+        ready = [n for n in due if n not in self._running and self._rests.get(n, 0.0) <= now]
+        # Where there are more than slots, all have their turn: it goes on behind the last one that had its.
+        for number in sorted(ready, key=lambda n: (n <= first, n)):
+            if len(self._running) >= self._slots:
+                break
+            turn = threading.Thread(target=self._turn, args=(number,), name=f"webhook {number}", daemon=True)
+            turn.start()
+            self._running[number], first = turn, number
+        return first
 
     def _turn(self, number: int) -> None:
         try:

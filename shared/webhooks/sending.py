@@ -52,9 +52,15 @@ class Batch:
             threading.Thread(target=self._run, name="delivers", daemon=True)
             for _ in range(min(concurrency, len(groups)))
         ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
+        begun: list[threading.Thread] = []
+        try:
+            for thread in threads:
+                thread.start()
+                begun.append(thread)
+        except RuntimeError:  # the system gives no more: these do it all, and nobody sends once the turn is over
+            if not begun:
+                raise
+        for thread in begun:
             thread.join()
         return self._outcome
 
