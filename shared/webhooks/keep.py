@@ -76,8 +76,8 @@ def replay(
     connection: Connection, number: int, since: datetime, until: datetime | None, *, by: str, reason: str | None = None
 ) -> int:
     """Have the events of a time delivered again, in their order, with the same ids; how many."""
+    between = store.between(connection, since, until)  # takes long among many events: before anybody waits for us
     found = _locked(connection, number)
-    between = store.between(connection, since, until)
     count = store.replay(connection, number, *between) if between else 0
     told = {"since": since.isoformat(), "until": until.isoformat() if until else None, "events": count}
     _write(connection, "webhook.replayed", found, by, reason, **told)

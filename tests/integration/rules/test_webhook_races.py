@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from shared.database.engine import Connection
 from shared.database.store import HeldError
 from shared.webhooks import keep, views
+from shared.webhooks.store import keep as store
 from tests.support.flow import World
 from tests.support.hooked import Hooked
 from tests.support.receiver import Answer, Got, Receiver, receiving
@@ -203,3 +205,19 @@ def test_an_event_that_is_nobodys_to_get_is_not_late(hooked: Hooked, receiver: R
     with world.runtime.database.connection() as connection:
         (one,) = views.standing(connection)
     assert (receiver.got, one.oldest_s) == ([], 0)
+
+
+def test_nobody_waits_while_the_events_of_a_time_are_looked_for(
+    hooked: Hooked, receiver: Receiver, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = hooked.hook(receiver)
+    hooked.tell("a")
+    real, since = store.between, world.value("SELECT clock()")
+
+    def between(*given: Any) -> tuple[int, int] | None:
+        world.execute("SELECT FROM webhooks WHERE id = %s FOR UPDATE NOWAIT", number)
+        return real(*given)
+
+    monkeypatch.setattr(store, "between", between)
+    with world.runtime.database.transaction() as connection:
+        keep.replay(connection, number, since, None, by="Ann")
