@@ -34,12 +34,14 @@ class LeaseLost(psycopg.OperationalError):
 
 @dataclass(slots=True)
 class Lease:
-    """A right that this process holds. number: higher than that of every holder before it."""
+    """A right that this process holds. number: higher than that of every holder before it. lost: `kept` found that
+    somebody else has it."""
 
     name: str
     number: int
     length_s: float
     renewed_s: float = field(default_factory=time.monotonic)
+    lost: bool = False
 
 
 def take(connection: Connection, right: Right, length_s: float = LENGTH_S, *, above: int = 0) -> Lease | None:
@@ -104,6 +106,7 @@ def kept(database: Database, lease: Lease, most_s: float = float("inf")) -> Iter
                 with database.connection() as connection:
                     renew(connection, lease)
             except LeaseLost:
+                lease.lost = True
                 return
             except AWAY:
                 continue

@@ -20,6 +20,7 @@ from shared.database.store import HeldError, Seen
 from shared.domain import webhooks
 from shared.domain.webhooks import ILL_AFTER, Attempt, Verdict
 from shared.events import feed
+from shared.providers.addresses import now_s
 from shared.settings.webhooks import WebhookSettings
 from shared.telemetry.logs import get_logger
 from shared.webhooks import send
@@ -35,6 +36,7 @@ TURN_S = 20.0  # of one webhook; then it is another one's
 _FAR = 1000  # so many events of others are gone past before that is noted
 _SAY_EVERY_S = 60.0  # of one webhook
 _USED_UP = 0.8  # of a lease that could not be renewed: from then on nothing is sent
+_SLEPT_S = 1.0  # of a machine that was suspended: its lease is older than it seems
 
 
 @dataclass(slots=True)
@@ -79,11 +81,12 @@ class Deliverer:
             lease = leases.take(connection, locks.webhook(number), leases.LENGTH_S)
         if lease is None:
             return 0
-        count, ends_s = 0, time.monotonic() + TURN_S
+        count, ends_s, asleep_s = 0, time.monotonic() + TURN_S, _asleep_s()
 
         def ended() -> bool:
             old = time.monotonic() - lease.renewed_s > _USED_UP * leases.LENGTH_S
-            return old or stop() or time.monotonic() > ends_s
+            slept = _asleep_s() - asleep_s > _SLEPT_S
+            return lease.lost or old or slept or stop() or time.monotonic() > ends_s
 
         with leases.kept(self.database, lease):
             while not ended():
@@ -195,6 +198,11 @@ class Deliverer:
 
     def _wait_s(self, failures: int) -> float:
         return webhooks.wait_s(failures, self.settings.base_s, self.settings.cap_s, random.random())  # noqa: S311
+
+
+def _asleep_s() -> float:
+    """How long this machine was suspended, but for something that does not change."""
+    return now_s() - time.monotonic()
 
 
 @dataclass(slots=True)

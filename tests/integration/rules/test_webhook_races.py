@@ -1,18 +1,21 @@
 """What happens while a batch is on its way: the database falls back, a person asks for something."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from shared.database import leases, locks
 from shared.database.engine import Connection
+from shared.database.leases import LeaseLost
 from shared.database.store import HeldError
-from shared.webhooks import keep, views
+from shared.webhooks import deliver, keep, views
 from shared.webhooks.store import keep as store
 from tests.support.flow import World
 from tests.support.hooked import Hooked
-from tests.support.receiver import Answer, Got, Receiver, receiving
+from tests.support.receiver import Answer, Got, Receiver, receiving, waited
 
 HOUR, DAY = 3600.0, 86_400.0
 
@@ -221,3 +224,37 @@ def test_nobody_waits_while_the_events_of_a_time_are_looked_for(
     monkeypatch.setattr(store, "between", between)
     with world.runtime.database.transaction() as connection:
         keep.replay(connection, number, since, None, by="Ann")
+
+
+def test_a_machine_that_was_suspended_sends_nothing_more_in_this_turn(
+    hooked: Hooked, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hooked.hook(receiver)
+    hooked.tell("a", "a")
+    receiver.answer = once(lambda: monkeypatch.setattr(deliver, "now_s", lambda: time.monotonic() + 1e9))
+    hooked.deliver()
+    assert receiver.ids() == ["a-1"]
+    hooked.deliver()
+    assert receiver.ids() == ["a-1", "a-2"]
+
+
+def test_who_learns_that_another_one_has_the_lease_sends_nothing_more(
+    hooked: Hooked, receiver: Receiver, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hooked.settings = hooked.settings.model_copy(update={"timeout_s": 60.0})
+    monkeypatch.setattr(leases, "LENGTH_S", 0.4)
+    monkeypatch.setattr(deliver, "_USED_UP", 1e9)  # by its own clock the lease is young
+    number = hooked.hook(receiver)
+    hooked.tell("a", "a")
+
+    def taken() -> None:
+        world.execute("UPDATE leases SET until = clock()")
+        with world.runtime.database.connection() as connection:
+            assert leases.take(connection, locks.webhook(number), 60.0) is not None
+        keeper = f"keeps-{locks.webhook(number).name}"
+        waited(lambda: keeper not in {thread.name for thread in threading.enumerate()})
+
+    receiver.answer = once(taken)
+    with pytest.raises(LeaseLost):
+        hooked.deliver()
+    assert receiver.ids() == ["a-1"]
