@@ -10,6 +10,7 @@ import pytest
 from shared.database import leases, locks
 from shared.database.engine import Connection
 from shared.database.leases import LeaseLost
+from shared.database.statements import statements
 from shared.database.store import HeldError
 from shared.webhooks import deliver, keep, views
 from shared.webhooks.store import keep as store
@@ -258,3 +259,20 @@ def test_who_learns_that_another_one_has_the_lease_sends_nothing_more(
     with pytest.raises(LeaseLost):
         hooked.deliver()
     assert receiver.ids() == ["a-1"]
+
+
+def test_the_events_of_a_time_are_found_without_going_past_all_others(world: World) -> None:
+    world.execute(
+        """INSERT INTO events (event_id, type, subject, data, pending, created_at)
+        SELECT 'e' || n, 'settlepipe.payment.accepted', 'shop/' || n, '{}', false,
+            clock() - make_interval(mins => 20000 - n)
+        FROM generate_series(1, 20000) AS n"""
+    )
+    world.execute("VACUUM ANALYZE events")
+    since, until = world.rows("SELECT clock() - interval '1 hour' AS since, clock() AS until")[0].values()
+    statement = statements(store.__file__)["range"]
+    plan = world.rows(f"EXPLAIN {statement.replace('%(since)s', '%s').replace('%(until)s', '%s')}", since, until)
+    assert not any("events_pkey" in line["QUERY PLAN"] for line in plan)
+    with world.runtime.database.connection() as connection:
+        first, last = store.between(connection, since, until) or (0, 0)
+    assert last - first == pytest.approx(60, abs=2)
