@@ -96,6 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Whatever goes wrong is one sentence on stderr, never a traceback.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    _take_closed_for_empty()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
@@ -112,6 +113,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"settlepipe: {sentence}", file=sys.stderr)
         return status
     return status if isinstance(status, int) else 0
+
+
+def _take_closed_for_empty() -> None:
+    """Streams that whoever started us had closed (`>&-`) are /dev/null: Python has None there, and what is opened next
+    would get their place."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            try:
+                os.fstat(number)
+            except OSError:
+                os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # gets the lowest number that is free: this
+            setattr(sys, name, open(os.devnull, "r" if number == 0 else "w", encoding="utf-8"))  # noqa: SIM115
 
 
 def _forget_unwritten() -> None:

@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +76,27 @@ def test_without_a_stack_a_command_says_how_to_start_one(
     monkeypatch.setenv("SETTLEPIPE_HOME", str(tmp_path))
     assert main(["payments"]) == 1
     assert "settlepipe up" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "closed", "status"),
+    [
+        ("schema intent", ">&-", 0),
+        ("--help", ">&- 2>&-", 0),
+        ("schema mars", "2>&-", 2),
+        ("submit -", "<&-", 1),
+        ("payments", "<&- >&-", 1),
+    ],
+)
+def test_a_stream_that_is_closed_is_an_empty_one(given: str, closed: str, status: int, tmp_path: Path) -> None:
+    command = ["sh", "-c", f"exec {shlex.quote(sys.executable)} -m deploy.cli.main {given} {closed}"]
+    environment = {**os.environ, "SETTLEPIPE_HOME": str(tmp_path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=400)
+    assert done.returncode == status
+    assert done.stdout == "", "what belongs to stderr is not told on stdout"
+    assert "Traceback" not in done.stderr
+    assert "defect" not in done.stderr
+    assert done.stderr.count("\n") == int(status == 1)
 
 
 def test_mistakes_in_the_environment_are_wrong_use(
