@@ -195,12 +195,20 @@ def load_settings() -> Settings:
     except files.Unreadable as error:
         mistakes += error.mistakes
     except Exception as error:  # pydantic-settings wraps bad JSON in an error of its own
-        mistakes.append(str(error))
+        mistakes.append(_not_json(error))
     if len(mistakes) == 1:
         raise SettingsError(f"the environment has a mistake: {mistakes[0]}")
     if mistakes:
         raise SettingsError("the environment has mistakes; correct them and start again:\n  " + "\n  ".join(mistakes))
     return settings
+
+
+def _not_json(error: Exception) -> str:
+    """pydantic-settings names the section alone; which variable of it can't be read is told by its text."""
+    text = getattr(error.__cause__, "doc", None)
+    given = {**os.environ, **in_files()}
+    names = sorted(name for name, value in given.items() if name.startswith(PREFIX) and value == text)
+    return f"{' or '.join(names)} is not JSON; write a JSON list or object" if names else str(error)
 
 
 def _told(location: tuple[int | str, ...], message: str, context: dict[str, Any] | None) -> str:
