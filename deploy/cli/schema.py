@@ -11,7 +11,10 @@ from deploy.cli.failures import WrongUse
 NAMES = ("intent", "event", "export", "asyncapi", "openapi")
 
 
-def schema(name: Annotated[str, typer.Argument(metavar="|".join(NAMES), help="of what")]) -> None:
+def schema(
+    name: Annotated[str, typer.Argument(metavar="|".join(NAMES), help="of what")],
+    as_json: Annotated[bool, typer.Option("--json", help="as always: a JSON document")] = False,
+) -> None:
     """Print the JSON Schema (2020-12) of an intent, an event, or a row of `export`; or the AsyncAPI document of both
     streams, or the OpenAPI document of the HTTP door."""
     if name not in NAMES:

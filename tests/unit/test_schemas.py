@@ -66,7 +66,10 @@ BAD = [
 @pytest.mark.parametrize("name", ["intent", "event", "export"])
 def test_a_schema_is_one_and_is_printed(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["schema", name]) == 0
-    printed = json.loads(capsys.readouterr().out)
+    written = capsys.readouterr().out
+    assert main(["schema", name, "--json"]) == 0
+    assert capsys.readouterr().out == written, "as every command that reads"
+    printed = json.loads(written)
     assert printed == getattr(schemas, name)()
     Draft202012Validator.check_schema(printed)
     assert printed["$id"] == f"urn:settlepipe:schema:{name}:1"
