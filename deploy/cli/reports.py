@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from shared.reconciliation.report.place import Place
 
 app = typer.Typer(
-    no_args_is_help=True,
     help="The reports of all machines, where they stand together (SETTLEPIPE_REPORT__STORE_URL): list, fetch, push.",
 )
 

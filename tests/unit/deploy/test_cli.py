@@ -54,6 +54,7 @@ _WRONG = [
     ["db"],
     ["up", "--workers", "0"],
     ["sandbox", "--port", "70000"],
+    ["reports"],
 ]
 
 
