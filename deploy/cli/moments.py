@@ -20,9 +20,12 @@ def given(text: str) -> datetime:
 def day(text: str) -> date:
     """The day that somebody typed. Raises WrongUse for what is none."""
     try:
-        return date.fromisoformat(text)
+        found = date.fromisoformat(text)
     except ValueError:
-        raise WrongUse(f"{output.safe(text)} is no day; write it like 2026-11-21") from None
+        found = date.min
+    if not 1970 <= found.year <= 9998:  # what lies outside has no begin and end in every zone
+        raise WrongUse(f"{output.safe(text)} is no day; write it like 2026-11-21")
+    return found
 
 
 def utc(moment: datetime) -> str:

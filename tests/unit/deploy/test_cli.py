@@ -55,6 +55,8 @@ _WRONG = [
     ["up", "--workers", "0"],
     ["sandbox", "--port", "70000"],
     ["reports"],
+    ["reconcile", "ubill", "--date", "9999-12-31"],
+    ["reconcile", "ubill", "--date", "0001-01-01"],
 ]
 
 
