@@ -39,7 +39,7 @@ from deploy.cli import (
     webhooks,
 )
 from deploy.cli.demo.command import demo
-from deploy.cli.failures import FAILURE, INTERRUPTED, explain
+from deploy.cli.failures import FAILURE, INTERRUPTED, WrongUse, explain
 
 app = typer.Typer(
     name="settlepipe",
@@ -109,6 +109,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _forget_unwritten()
         if isinstance(error, BrokenPipeError):  # whoever read our output has had enough
             return FAILURE
+        if isinstance(error, UnicodeEncodeError) and any("\udc80" <= one <= "\udcff" for one in "".join(given)):
+            error = WrongUse("a word of the command is not UTF-8; names and texts are")
         status, sentence = explain(error)
         print(f"settlepipe: {sentence}", file=sys.stderr)
         return status

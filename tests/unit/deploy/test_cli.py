@@ -13,6 +13,7 @@ import pytest
 import redis
 import sqlalchemy.exc
 
+from deploy.cli import stack
 from deploy.cli.failures import WrongUse, explain
 from deploy.cli.lines import MAX_LINE_BYTES
 from deploy.cli.lookup import arguments
@@ -100,6 +101,18 @@ def test_a_stream_that_is_closed_is_an_empty_one(given: str, closed: str, status
     assert "Traceback" not in done.stderr
     assert "defect" not in done.stderr
     assert done.stderr.count("\n") == int(status == 1)
+
+
+def test_a_word_that_is_not_utf_8_is_wrong_use(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(*_: object, **__: object) -> None:
+        "shop/\udcff".encode()
+
+    monkeypatch.setattr(stack, "connection", asked)
+    assert main(["payment", "shop/\udcff"]) == 2
+    assert capsys.readouterr().err == "settlepipe: a word of the command is not UTF-8; names and texts are\n"
+    assert main(["payment", "shop/p1"]) == 1, "what was not given so is our own mistake"
 
 
 def test_mistakes_in_the_environment_are_wrong_use(
