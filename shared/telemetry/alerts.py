@@ -44,7 +44,7 @@ class Alert(StrEnum):
         "A mistake in the code that talks to a provider. What the provider did is unknown: the payment stays unknown"
         " and is looked up, as after a time-out.",
         "See the trace in the process's log, and `settlepipe payments --state unknown`. Mend the adapter, or pause the"
-        " lane with `settlepipe lanes pause PROVIDER`.",
+        " lane with `settlepipe lanes pause PROVIDER --by NAME`.",
     )
     UNLISTED_ANSWER = (
         "unlisted_answer",
