@@ -26,7 +26,7 @@ def inbox(  # noqa: PLR0917 - typer gives options by name
     kind: Annotated[str | None, typer.Option(help="only payment, lane, … (the word that stands there)")] = None,
     provider: Annotated[str | None, typer.Option(help="only what concerns this provider")] = None,
     by: Annotated[str, typer.Option("--order", metavar="age|money", help="what comes first")] = "age",
-    limit: Annotated[int | None, typer.Option(min=1, help=f"at most so many; for people: {_SHOWN}")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, max=10**9, help=f"at most so many; for people: {_SHOWN}")] = None,
     watch: Annotated[bool, typer.Option("--watch", help="look again every five seconds, until Ctrl-C")] = False,
     as_json: JsonFlag = False,
 ) -> None:

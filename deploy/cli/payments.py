@@ -32,7 +32,7 @@ def payments(
     state: Annotated[str | None, typer.Option(help="only those in this state")] = None,
     provider: Annotated[str | None, typer.Option(help="only those of this provider")] = None,
     source: Annotated[str | None, typer.Option(help="only those of this upstream")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help=f"at most so many; a table: {_SHOWN}")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, max=10**9, help=f"at most so many; a table: {_SHOWN}")] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """List payments, the newest first."""

@@ -28,6 +28,8 @@ _WRONG = [
     ["payments", "--state", "lost"],
     ["payments", "--provider", "mars"],
     ["payments", "--limit", "0"],
+    ["payments", "--limit", "9223372036854775807"],
+    ["inbox", "--limit", "9223372036854775807"],
     ["payments", "--stat"],
     ["payment", "without-a-slash"],
     ["payment"],
