@@ -75,8 +75,9 @@ def _of(event: dict[str, str], source: str | None) -> bool:
     """As a webhook of this source has it."""
     if source is None:
         return True
-    everybodys = event["type"] == "settlepipe.store.recovered"
-    return everybodys or str(event.get("subject", "")).startswith(f"{source}/")
+    from shared.events.types import EventType
+
+    return event["type"] == EventType.STORE_RECOVERED or str(event.get("subject", "")).startswith(f"{source}/")
 
 
 def _say(event: dict[str, str], said: str, as_json: bool) -> None:

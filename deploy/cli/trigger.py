@@ -142,16 +142,21 @@ def _sandbox() -> str:
 
 @contextmanager
 def _set(sandbox: str, fault: Mapping[str, object] | None) -> Iterator[None]:
-    """Let the next settle meet this fault; it is taken away again, whether it struck or not."""
+    """Let the next settle meet this fault; it is taken away again, whether it struck or not, and also where Ctrl-C came
+    before we knew that it was set: it is known by its seed."""
     if fault is None:
         yield
         return
-    spec = {"provider": _LANE, "operation": "settle", "count": 1, **fault}
-    number = _control(sandbox, "POST", "faults", spec)["id"]
+    seed = f"trigger {secrets.token_hex(8)}"
     try:
+        _control(
+            sandbox, "POST", "faults", {"provider": _LANE, "operation": "settle", "count": 1, "seed": seed, **fault}
+        )
         yield
     finally:
-        _control(sandbox, "DELETE", f"faults/{number}")
+        for one in _control(sandbox, "GET", "faults")["faults"]:
+            if one["seed"] == seed:
+                _control(sandbox, "DELETE", f"faults/{one['id']}")
 
 
 def _change_books(sandbox: str, reference: str, account: str, timeout_s: float) -> None:

@@ -28,7 +28,15 @@ def faults(up: Stack) -> list[dict[str, Any]]:
 
 def started(up: Stack, *words: str) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "deploy.cli.main", *words]
-    return subprocess.Popen(command, env=up.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command,
+        env=up.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # As in a terminal: a shell has what it starts in the background ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - one C call
+    )
 
 
 @pytest.mark.parametrize("outcome", ENDS)
