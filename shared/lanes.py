@@ -1,7 +1,9 @@
 """Lanes: who may send how much, decided in one place for the whole fleet."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from shared.database.engine import Connection, Row
 from shared.database.statements import statements
@@ -213,6 +215,27 @@ def tokens(connection: Connection, provider: str, rate_per_s: float) -> float:
     """Payments that this lane's rate allows now. Reads without a lock."""
     row = connection.execute(_TOKENS_LEFT, {"provider": provider, "rate": rate_per_s}).fetchone()
     return float(row["tokens"]) if row else 0.0
+
+
+def standing(connection: Connection) -> list[Row]:
+    """Each lane with why it stands still, without its payments: a row each."""
+    return connection.execute(
+        """SELECT provider, running, paused_at, paused_by, halted_at, halted_reason, open_until, failures,
+            greatest(0, extract(epoch FROM clock() - coalesce(paused_at, halted_at)))::float8 AS stands_s
+        FROM lanes ORDER BY provider"""
+    ).fetchall()
+
+
+def told(row: Mapping[str, Any]) -> tuple[str, datetime | None, str | None]:
+    """A lane of `standing` or `overview` as it is told: paused, halted, open (the circuit breaker) or running; since
+    when, where that is known; why."""
+    if row["paused_at"]:
+        return "paused", row["paused_at"], f"by {row['paused_by']}"
+    if row["halted_at"]:
+        return "halted", row["halted_at"], row["halted_reason"]
+    if row["open_until"]:
+        return "open", None, f"{row['failures']} failures in a row say that the provider is down"
+    return "running", None, None
 
 
 def overview(connection: Connection) -> list[Row]:

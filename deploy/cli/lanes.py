@@ -81,13 +81,9 @@ def resume(provider: Provider, by: MaybeBy = None, reason: Why = None) -> None:
 
 def shown(row: Mapping[str, Any]) -> dict[str, Any]:
     """A lane as programs see it. state: paused, halted, open (the circuit breaker) or running."""
-    state, since, reason = "running", None, None
-    if row["paused_at"]:
-        state, since, reason = "paused", row["paused_at"], f"by {row['paused_by']}"
-    elif row["halted_at"]:
-        state, since, reason = "halted", row["halted_at"], row["halted_reason"]
-    elif row["open_until"]:
-        state, reason = "open", f"{row['failures']} failures in a row say that the provider is down"
+    from shared import lanes
+
+    state, since, reason = lanes.told(row)
     return {
         "provider": row["provider"],
         "state": state,

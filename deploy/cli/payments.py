@@ -1,10 +1,8 @@
 """payments, payment, export."""
 
 import csv
-import itertools
 import json
 import sys
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -54,7 +52,7 @@ def payments(
 def payment(name: Name, as_json: JsonFlag = False) -> None:
     """Show one payment and everything that was done about it."""
     source, intent_id = parts(name)
-    from shared.payments import views
+    from shared.payments import told, views
 
     with stack.connection() as connection:
         number = views.payment_id(connection, source, intent_id)
@@ -66,7 +64,7 @@ def payment(name: Name, as_json: JsonFlag = False) -> None:
         return
     history = found.pop("history")
     output.table(("field", "value"), ((key, _text(value)) for key, value in found.items() if value is not None))
-    output.table(("at (UTC)", "what", "says"), ((entry["at"], _what(entry), _says(entry)) for entry in history))
+    output.table(("at (UTC)", "what", "says"), ((entry["at"], told.what(entry), told.says(entry)) for entry in history))
 
 
 def export(
@@ -114,38 +112,3 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     state = row["state"] + (f" ({row['hold_reason']})" if row["hold_reason"] else "")
     amount = f"{'-' if row['operation'] == 'refund' else ''}{row['amount']} {row['currency']}"
     return f"{row['source']}/{row['intent_id']}", row["provider"], amount, state, row["created_at"][:19] + "Z"
-
-
-def _what(entry: dict[str, Any]) -> str:
-    number = entry.get("number")
-    return entry["what"] if number is None else f"{entry['what']} {number}"
-
-
-def _says(entry: dict[str, Any]) -> str:
-    return "; ".join(itertools.chain(_told(entry), [] if entry.get("detail") is None else [str(entry["detail"])]))
-
-
-def _asked(entry: dict[str, Any]) -> str:
-    """What a person decided, or asked for where a look was all that came of it."""
-    return f"{entry['look']['asked']} asked for, not done;" if entry["action"] == "look" else str(entry["action"])
-
-
-def _told(entry: dict[str, Any]) -> Iterator[str]:
-    match entry["what"]:
-        case "attempt":
-            yield entry["meaning"] or "no outcome was recorded"
-            if entry["http_status"]:
-                yield f"HTTP {entry['http_status']}"
-            yield f"request {entry['request_sha256'][:12]}"
-        case "check":
-            yield entry["verdict"]
-        case "resolution":
-            yield f"{_asked(entry)} by {entry['by']}: {entry['reason']}"
-            if entry["although"]:
-                yield f"although: {entry['although']}"
-            if entry["line"]:
-                yield f"line {entry['line']}"
-        case "event":
-            yield entry["type"].removeprefix("settlepipe.")
-        case _:
-            yield entry["state"]

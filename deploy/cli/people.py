@@ -85,6 +85,57 @@ def rotate(as_json: JsonFlag = False) -> None:
         tell(name, None, change.rotate(connection, name), as_json)
 
 
+@app.command()
+def password(name: Named) -> None:
+    """Set your password for the control room; you prove who you are by your token. From stdin, where that is no
+    terminal: its first line. All your sessions end."""
+    from shared.people import passwords
+
+    given = _new_password()
+    with stack.database() as database, database.transaction() as connection:
+        _must_be(name, person.named_on(connection, None, Deed.COME_IN))
+        person.said_right(lambda: passwords.keep(connection, name, given))
+    print(f"the password of {output.safe(name)} is set; log in with it in the control room")
+
+
+@app.command()
+def totp(
+    name: Named,
+    off: Annotated[bool, typer.Option("--off", help="ask for no code any more")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Have a one-time code asked for beside your password: its secret, for your app, is shown this once."""
+    from shared.domain import totp as codes
+    from shared.people import passwords
+
+    keys = tuple(key.get_secret_value() for key in stack.with_keys(stack.settings()).secret_keys)
+    with stack.database() as database, database.transaction() as connection:
+        _must_be(name, person.named_on(connection, None, Deed.COME_IN))
+        if off:
+            passwords.forget_totp(connection, name)
+            print(f"{output.safe(name)} is asked for no code any more")
+            return
+        uri = codes.uri(passwords.keep_totp(connection, name, keys), name)
+        if as_json:
+            output.json_lines([json.dumps({"name": name, "uri": uri}, ensure_ascii=False)])
+        else:
+            print("put this into your app; it is shown this once:")
+            print(uri)
+        sys.stdout.flush()
+
+
+def _must_be(name: str, proved: str) -> None:
+    if name.strip() != proved:
+        raise WrongUse(f"the token is {output.safe(proved)}'s; each person sets their own, nothing was changed")
+
+
+def _new_password() -> str:
+    """Asked for twice without showing it; of a program the first line of stdin."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    return str(typer.prompt("new password", hide_input=True, confirmation_prompt="the same again", err=True))
+
+
 def tell(name: str, role: str | None, token: str, as_json: bool) -> None:
     """The one time that a token is shown, before it counts: where nobody can read it, nothing is changed."""
     if as_json:

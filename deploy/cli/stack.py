@@ -52,6 +52,13 @@ def with_servers(found: "Settings") -> "Settings":
     return found if found.database_url else connected(found)
 
 
+def with_keys(found: "Settings") -> "Settings":
+    """The same with SECRET_KEYS: those of the stack on HOME, where none is set. Raises LocalError."""
+    from deploy.local.running import connected
+
+    return found if found.secret_keys else connected(found)
+
+
 def owner_url(found: "Settings") -> str:
     """Of whoever owns the tables, for migrations. Raises what `database_url` does."""
     return found.database_owner_url.get_secret_value() if found.database_owner_url else database_url(found)

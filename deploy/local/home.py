@@ -43,6 +43,7 @@ class Kept:
     secret_key: str
     reference_key: str | None = None  # none: this HOME never needed one of its own
     web_port: int = 0  # 0: this HOME is older than the HTTP door
+    web_password: str | None = None  # of the control room, while nobody is set up; none: this HOME is older than that
 
     @property
     def database_url(self) -> str:
@@ -122,6 +123,13 @@ def with_reference_key(home: Path, what: Kept) -> Kept:
     if what.reference_key is not None:
         return what
     return keep(home, replace(what, reference_key=secrets.token_urlsafe(48)))
+
+
+def with_web_password(home: Path, what: Kept) -> Kept:
+    """`what` with a password for the control room, drawn now if there is none."""
+    if what.web_password is not None:
+        return what
+    return keep(home, replace(what, web_password=secrets.token_urlsafe(24)))
 
 
 def with_free_port(home: Path, what: Kept, field: str) -> Kept:

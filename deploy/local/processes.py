@@ -146,8 +146,11 @@ def _flower(stack: Stack) -> Mapping[str, str]:
 
 
 def _web(stack: Stack) -> Mapping[str, str]:
-    """Its address and port are HOME's own."""
-    return _not_in_files({f"{PREFIX}WEB__ADDRESS": "127.0.0.1", f"{PREFIX}WEB__PORT": str(stack.kept.web_port)})
+    """Its address and port are HOME's own; the control room's password too, where none is set."""
+    own = {f"{PREFIX}WEB__ADDRESS": "127.0.0.1", f"{PREFIX}WEB__PORT": str(stack.kept.web_port)}
+    if stack.settings.web.local_password is None and stack.kept.web_password is not None:
+        own[f"{PREFIX}WEB__LOCAL_PASSWORD"] = stack.kept.web_password
+    return _not_in_files(own)
 
 
 def _http_answers(port: int, path: str) -> bool:

@@ -12,7 +12,16 @@ import psycopg
 
 from deploy.local import postgres, processes, running
 from deploy.local.embedded import Plan, already_running, planned
-from deploy.local.home import Kept, LocalError, locked, prepare, with_free_port, with_reference_key, write_private
+from deploy.local.home import (
+    Kept,
+    LocalError,
+    locked,
+    prepare,
+    with_free_port,
+    with_reference_key,
+    with_web_password,
+    write_private,
+)
 from deploy.local.processes import Stack, Table
 from deploy.local.supervisor import StopRequestedError, Supervisor
 from shared.database import session
@@ -75,6 +84,7 @@ def _run(stack: Stack, plan: Plan, table: Table, supervisor: Supervisor) -> None
         supervisor.changed(supervisor.pids)
         with contextlib.suppress(OSError):  # whoever read our stdout may be gone
             print("ready", flush=True)
+            _tell_control_room(stack)
         announce_ready()
         while not supervisor.stops_requested:
             supervisor.turn()
@@ -130,12 +140,24 @@ def _writer(stack: Stack, stack_file: Path) -> Callable[[Mapping[str, int]], Non
             "broker_url": stack.servers.broker_url,
             "flower_url": stack.kept.flower_url,
             "sandbox_url": stack.kept.sandbox_url if stack.sandbox else None,
-            "web_url": f"{'https' if stack.settings.web.cert_file else 'http'}://127.0.0.1:{stack.kept.web_port}",
+            "web_url": _web_url(stack),
             "processes": dict(pids),
         }
         write_private(stack_file, content)
 
     return write
+
+
+def _web_url(stack: Stack) -> str:
+    return f"{'https' if stack.settings.web.cert_file else 'http'}://127.0.0.1:{stack.kept.web_port}"
+
+
+def _tell_control_room(stack: Stack) -> None:
+    """On stderr, without the password: what is printed may be kept in a log. It is in a file of HOME's owner."""
+    found = stack.home / "control-room.json"
+    write_private(found, {"url": f"{_web_url(stack)}/", "password": stack.kept.web_password})
+    print(f"settlepipe up: the control room is {_web_url(stack)}/", file=sys.stderr)
+    print(f"settlepipe up: its password, while nobody is set up, is in {found}", file=sys.stderr, flush=True)
 
 
 def _nobody(_: Mapping[str, int]) -> None:
@@ -168,5 +190,5 @@ def _wrong_use(settings: Settings, sandbox: bool, workers: int, concurrency: int
 
 
 def _ports_of_processes(home: Path, kept: Kept, sandbox: bool) -> Kept:
-    kept = with_free_port(home, with_free_port(home, kept, "flower_port"), "web_port")
+    kept = with_web_password(home, with_free_port(home, with_free_port(home, kept, "flower_port"), "web_port"))
     return with_free_port(home, kept, "sandbox_port") if sandbox else kept

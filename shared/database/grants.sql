@@ -9,7 +9,7 @@
 --
 --     settlepipe_owner    owns all of it: migrations, DATABASE_OWNER_URL, and nothing else
 --     settlepipe_runtime  reads and writes rows: every process, DATABASE_URL
---     settlepipe_reader   reads, but not the providers' tokens nor webhooks' secrets: people, exports, metrics
+--     settlepipe_reader   reads, but no provider's token, webhook's secret or password's hash: people, exports, metrics
 --
 -- What a later migration makes is granted by the default privileges below: nothing has to be run after an upgrade.
 
@@ -61,6 +61,9 @@ BEGIN
     REVOKE ALL ON public.tokens FROM settlepipe_reader;
     IF to_regclass('public.webhook_secrets') IS NOT NULL THEN
         REVOKE ALL ON public.webhook_secrets FROM settlepipe_reader;
+    END IF;
+    IF to_regclass('public.people_passwords') IS NOT NULL THEN
+        REVOKE ALL ON public.people_passwords, public.people_sessions FROM settlepipe_reader;
     END IF;
     IF to_regclass('public.code_range') IS NOT NULL THEN
         REVOKE INSERT, UPDATE, DELETE ON public.alembic_version, public.code_range FROM settlepipe_runtime;

@@ -1238,6 +1238,43 @@ CREATE TABLE source_keys (
     CHECK ((revoked_at IS NULL) = (revoked_by IS NULL))
 );
 
+-- What lets a person into the control room. Of a revoked person, and of one who was set up anew since, it opens nothing.
+CREATE TABLE people_passwords (
+    name      text PRIMARY KEY REFERENCES people,
+    hash      text NOT NULL CHECK (hash LIKE '$argon2id$%'),
+    set_at    timestamptz NOT NULL DEFAULT clock(),
+    totp      bytea,                       -- the secret of one-time codes, encrypted by SECRET_KEYS
+    totp_step bigint NOT NULL DEFAULT 0    -- of the last code that was taken: none is taken twice
+);
+
+-- Who is in the control room. While nobody is set up it is whoever has the password that `up` made.
+CREATE TABLE people_sessions (
+    id_sha256 bytea PRIMARY KEY CHECK (octet_length(id_sha256) = 32), -- of 256 random bits
+    name      text NOT NULL,
+    began_at  timestamptz NOT NULL DEFAULT clock(),
+    used_at   timestamptz NOT NULL DEFAULT clock(),
+    ends_at   timestamptz NOT NULL
+);
+CREATE INDEX people_sessions_name ON people_sessions (name);
+CREATE INDEX people_sessions_ends ON people_sessions (ends_at);
+
+-- Log-ins that failed: who tries has to wait, longer each time, up to a bound.
+CREATE TABLE people_attempts (
+    whose      text PRIMARY KEY,           -- a name, an address, or a browser in which the person was in before
+    failures   integer NOT NULL,
+    last_at    timestamptz NOT NULL,
+    wait_until timestamptz NOT NULL
+);
+CREATE INDEX people_attempts_last ON people_attempts (last_at);
+
+-- Forms that were sent and done: the same one sent again changes nothing.
+CREATE TABLE people_forms (
+    token text PRIMARY KEY,
+    name  text NOT NULL,
+    at    timestamptz NOT NULL DEFAULT clock()
+);
+CREATE INDEX people_forms_at ON people_forms (at);
+
 
 -- 15 Archive ----------------------------------------------------------------------------------------------------------
 --

@@ -1,6 +1,6 @@
 """Who may do what: the one table of deeds and roles. Pure.
 
-Reading is not in it: whoever has the database's URL reads the database.
+Reading is not in it: whoever has the database's URL reads the database. The control room masks what is personal.
 """
 
 from collections.abc import Mapping
@@ -31,6 +31,7 @@ class Deed(StrEnum):
     SIGN = "sign"  # a day
     PROVE = "prove"  # to say who one is, and no more: one's own proposal
     ROTATE = "rotate"  # to have a new token for oneself
+    COME_IN = "come_in"  # to set a password for oneself, and one-time codes beside it
     APPROVE = "approve"  # what somebody else proposed
     PEOPLE = "people"  # add and revoke them
     KEYS = "keys"  # of upstreams that come by HTTP: create and revoke them
@@ -52,8 +53,12 @@ MAY: Mapping[Deed, frozenset[Role]] = {
     Deed.SIGN: frozenset({Role.APPROVER, Role.ACCOUNTANT}),
     Deed.PROVE: frozenset(Role),
     Deed.ROTATE: frozenset(Role),
+    Deed.COME_IN: frozenset(Role),
     Deed.APPROVE: frozenset({Role.APPROVER}),
     Deed.PEOPLE: frozenset({Role.APPROVER}),
     Deed.KEYS: frozenset({Role.APPROVER}),
     Deed.WEBHOOKS: frozenset({Role.APPROVER}),
 }
+
+# Who sees accounts, phone numbers and what else is about a customer in the control room: whoever decides or compares.
+SEES_PERSONAL: frozenset[Role] = frozenset({Role.OPERATOR, Role.APPROVER, Role.ACCOUNTANT})

@@ -1,14 +1,31 @@
 """What PostgreSQL says, each answer of one moment."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import TypeVar
 
+import psycopg
+
 from shared.database.engine import Connection, Database
+from shared.metrics.store import outcomes as ended
 from shared.metrics.store.counted import AT_RISK, AtRisk, Counted, Open, at_risk, counted
+from shared.metrics.store.outcomes import Hour
 from shared.metrics.store.snapshot import snapshot
 from shared.metrics.store.standing import Standing, standing
 
-__all__ = ["AT_RISK", "AtRisk", "Counted", "Open", "Standing", "at_risk", "count", "stand"]
+__all__ = [
+    "AT_RISK",
+    "AtRisk",
+    "Counted",
+    "Hour",
+    "Open",
+    "Standing",
+    "at_risk",
+    "count",
+    "moment",
+    "outcomes",
+    "stand",
+]
 
 T = TypeVar("T")
 
@@ -27,3 +44,19 @@ def stand(
     payments a second; None: it has none. Raises what the database raises."""
     with snapshot(database, statement_s) as connection:
         return standing(connection, rates), also(connection)
+
+
+def outcomes(database: Database, begins: datetime, ends: datetime, statement_s: float) -> Hour | None:
+    """What became of payments then; None where that are too many to be counted in time. Raises what the database
+    raises."""
+    try:
+        with snapshot(database, statement_s) as connection:
+            return ended.outcomes(connection, begins, ends)
+    except psycopg.errors.QueryCanceled:
+        return None
+
+
+def moment(database: Database) -> datetime:
+    """The database's time, in UTC."""
+    with database.connection() as connection:
+        return ended.moment(connection)

@@ -12,6 +12,7 @@ from shared import audit
 from shared.database.engine import Connection, Row
 from shared.domain import decision
 from shared.domain.roles import Role
+from shared.people import passwords
 from shared.people.proposals import Kind, Proposal, propose
 from shared.people.prove import NotAllowed, digest, set_up
 
@@ -67,8 +68,8 @@ def must_be_new(connection: Connection, name: str, role: Role) -> str:
 
 
 def revoke(connection: Connection, name: str, *, by: str) -> None:
-    """Their token proves nothing any more. Raises NotAllowed where there is no such person, or no other approver. As
-    `add`."""
+    """Their token proves nothing any more, and their password opens nothing. Raises NotAllowed where there is no such
+    person, or no other approver. As `add`."""
     approvers = "SELECT name FROM people WHERE role = 'approver' AND revoked_at IS NULL ORDER BY name FOR UPDATE"
     if [row["name"] for row in connection.execute(approvers).fetchall()] == [name]:
         raise NotAllowed(f"{name} is the last approver, and nobody could add another; nothing was changed")
@@ -76,6 +77,7 @@ def revoke(connection: Connection, name: str, *, by: str) -> None:
         WHERE name = %s AND revoked_at IS NULL"""
     if connection.execute(statement, (by, name)).rowcount == 0:
         raise NotAllowed("nobody who was not revoked has this name; see `settlepipe people`, nothing was changed")
+    passwords.forget(connection, name)
     audit.write(connection, "person.revoked", name, by=by)
 
 

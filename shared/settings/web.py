@@ -1,9 +1,9 @@
-"""The section of the HTTP door."""
+"""The section of the HTTP door and the control room."""
 
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from shared.settings.sections import Seconds, Section
 
@@ -39,6 +39,17 @@ class WebSettings(Section):
     lookups_per_s: Seconds = Field(1, description="look-ups a second for one source; beyond it, after ten, a 429")
     lookup_threads: int = Field(4, gt=0, le=64, description="look-ups that are with a provider at once")
     lookup_s: Seconds = Field(60, description="limit for one look-up; then it is a 503")
+    session_idle_s: Seconds = Field(1800, description="the control room: without a click for so long, a log-in is over")
+    session_s: Seconds = Field(
+        43_200, le=604_800, description="the control room: a log-in is over after this, used or not"
+    )
+    tls_in_front: bool = Field(
+        False, description="the control room's cookies go over TLS alone: set it behind a proxy that speaks TLS"
+    )
+    local_password: SecretStr | None = Field(
+        None,
+        description="lets whoever is on this machine into the control room while nobody is set up; `up` makes one",
+    )
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -141,6 +141,8 @@ def test_the_reader_sees_all_but_tokens_and_writes_nothing(
         for denied in (
             "SELECT FROM tokens",
             "SELECT FROM webhook_secrets",
+            "SELECT FROM people_passwords",
+            "SELECT FROM people_sessions",
             "DELETE FROM payments",
             "SELECT nextval('payment_ids')",
             "CREATE TABLE x ()",

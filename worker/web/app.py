@@ -1,4 +1,4 @@
-"""The routes of the HTTP door, and what answers where there is none."""
+"""The routes of the HTTP door and the control room, and what answers where there is none."""
 
 import functools
 import json
@@ -21,6 +21,7 @@ from worker.web import looking, reading, streaming, submitting
 from worker.web.door import Door
 from worker.web.models import BatchDocument, TakenDocument
 from worker.web.problems import MEDIA_TYPE, Fault, Problem, bad_parameter
+from worker.web.rooms import serving
 
 API, VERSION = "settlepipe", "1"
 SCHEMAS: Mapping[str, Any] = {"intent": schemas.intent, "event": schemas.event, "export": schemas.export}
@@ -44,6 +45,7 @@ def application(door: Door) -> FastAPI:
     documented = [Depends(HTTPBearer(auto_error=False, description="a key of your source: settlepipe keys create"))]
     for router in (submitting.router, reading.router, streaming.router, looking.router):
         app.include_router(router, prefix="/v1", dependencies=documented)
+    app.router.routes.extend(serving.routes(door))
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _bad_parameter)
     app.add_exception_handler(HTTPException, _no_route)

@@ -81,21 +81,23 @@ class Door:
         return self._seen_horizon
 
     @contextlib.asynccontextmanager
-    async def body(self, request: Request) -> AsyncIterator[bytes]:
-        """The request's whole body, held until the block ends. Raises Problem for one that is too large, late, or no
-        JSON by its own account, and where too many are held."""
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != "application/json" or request.headers.get("content-encoding", "identity") != "identity":
-            raise Problem(Fault.NOT_JSON_BODY, "send Content-Type: application/json, and no Content-Encoding")
+    async def body(
+        self, request: Request, kind: str = "application/json", most_bytes: int | None = None
+    ) -> AsyncIterator[bytes]:
+        """The request's whole body, held until the block ends. Raises Problem for one that is too large, late, or not
+        of this kind by its own account, and where too many are held. most_bytes: None: `body_bytes`."""
+        said = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if said != kind or request.headers.get("content-encoding", "identity") != "identity":
+            raise Problem(Fault.NOT_JSON_BODY, f"send Content-Type: {kind}, and no Content-Encoding")
         parts: list[bytes] = []
         try:
-            await self._read(request, parts)
+            await self._read(request, parts, most_bytes or self.settings.body_bytes)
             yield b"".join(parts)
         finally:
             self._held_bytes -= sum(map(len, parts))
 
-    async def _read(self, request: Request, parts: list[bytes]) -> None:
-        most, said = self.settings.body_bytes, request.headers.get("content-length", "")
+    async def _read(self, request: Request, parts: list[bytes], most: int) -> None:
+        said = request.headers.get("content-length", "")
         too_large = Problem(Fault.BODY_TOO_LARGE, f"a body has at most {most} bytes")
         if said.isdigit() and int(said[:20]) > most:
             raise too_large

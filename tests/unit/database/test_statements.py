@@ -28,7 +28,7 @@ def test_a_statement_without_a_name_or_with_another_ones_is_refused(tmp_path: Pa
 # Who says SQL to PostgreSQL, beside a room's store: the faces that rooms show to others, and what all stand on.
 SAY_SQL = re.compile(
     r"shared/(database/|\w+/store/|\w+/views\.py|archive/(recall|twins)|events/(outbox|feed)|follow_ups/(lane|resolve)"
-    r"|payments/(quarantine|pairs|held)|audit|people/\w+|reconciliation/(turn|compare|evidence)|discrepancies|inbox|lanes"
+    r"|payments/(quarantine|pairs|held|search)|audit|people/\w+|reconciliation/(turn|compare|evidence)|discrepancies|inbox|lanes"
     r"|runtime)|scheduler/(job_runs|relay)"
 )
 

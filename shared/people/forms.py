@@ -1,0 +1,49 @@
+"""forms: a form that was sent is done once, however often it comes. Its token is kept in the deed's own transaction, so
+neither is there without the other: a process that dies in between did nothing, and the form may be sent again."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from shared.database.engine import Connection, Database
+from shared.database.statements import statements
+
+_SQL = statements(__file__)
+
+
+class DoneBefore(Exception):  # noqa: N818 - says what is so
+    """This form was sent before, and what it asks for is done. Nothing was changed."""
+
+
+class Once(Database):
+    """A database for one form: the first transaction of its deed keeps the form's token."""
+
+    def __init__(self, database: Database, token: str, name: str) -> None:
+        self._database, self._token, self._name, self._kept = database, token, name, False
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """As the database's own."""
+        with self._database.connection() as connection:
+            yield connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """As the database's own. Raises DoneBefore."""
+        with self._database.transaction() as connection:
+            if not self._kept:
+                keep(connection, self._token, self._name)
+            yield connection
+        self._kept = True
+
+    def beside(self, pool_size: int, application: str) -> Database:
+        """As the database's own."""
+        return self._database.beside(pool_size, application)
+
+    def dispose(self) -> None:
+        """Nothing: it has no connections of its own."""
+
+
+def keep(connection: Connection, token: str, name: str) -> None:
+    """In the caller's transaction. Raises DoneBefore."""
+    if connection.execute(_SQL["keep"], {"token": token, "name": name}).rowcount == 0:
+        raise DoneBefore

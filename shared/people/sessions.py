@@ -1,0 +1,168 @@
+"""sessions: who is in the control room. Begun by a password, ended by the person, by time, or with the person.
+
+A session's cookie is 256 random bits; kept of it is its SHA-256. A log-in is counted before the password is looked at,
+so that many at once are no more than many one after another; who fails has to wait, longer each time, a minute at most.
+A browser in which the person was in before has a count of its own: strangers who fail keep nobody out of it.
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cryptography.fernet import InvalidToken
+
+from shared import audit
+from shared.database.engine import Connection, Database
+from shared.database.statements import statements
+from shared.domain import decision, totp
+from shared.domain.roles import Role
+from shared.people import passwords
+from shared.people.prove import digest, set_up
+
+_SQL = statements(__file__)
+
+FREE, MOST_WAIT_S = 5, 60  # tries without a wait; the longest wait
+FORGOTTEN_S = 3600  # without a try, and the count begins anew
+KNOWN_BROWSER_S = 90 * 86_400
+_BYTES = 32
+
+
+class NotIn(Exception):  # noqa: N818 - says what is so
+    """Nobody was let in; the message says why. wait_s: none is before that."""
+
+    def __init__(self, message: str, wait_s: int = 0) -> None:
+        super().__init__(message)
+        self.wait_s = wait_s
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What somebody said to come in. browser: the cookie of one in which a person was in before, if any."""
+
+    name: str
+    password: str = field(repr=False)
+    code: str = field(repr=False)
+    address: str
+    browser: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """local: the password that `up` made, which counts while nobody is set up. keys: SECRET_KEYS, newest first."""
+
+    idle_s: float
+    most_s: float
+    keys: tuple[str, ...] = field(repr=False)
+    local: str | None = field(repr=False, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Somebody who is in. role: while nobody is set up it is an approver's, as with commands. form: what each of their
+    forms has to bear; nobody else can know it. alone: nobody is set up."""
+
+    name: str
+    role: Role
+    form: str = field(repr=False)
+    alone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """The cookies of somebody who was let in."""
+
+    name: str
+    session: str = field(repr=False)
+    browser: str = field(repr=False)
+
+
+def enter(database: Database, said: Credentials, rules: Rules) -> Entered:
+    """Let somebody in. Raises NotIn, in the same sentence whatever is wrong; passwords.Busy."""
+    try:
+        name = decision.by(said.name, "name")
+    except ValueError:
+        raise NotIn(_WRONG) from None
+    counted = _counted(said, name, rules)
+    with database.transaction() as connection:
+        _count(connection, counted)
+        people, found = set_up(connection), passwords.known(connection, name)
+    if not people:
+        return _enter_alone(database, said, name, rules, counted)
+    if not passwords.fits(found, said.password) or found.name is None:
+        raise NotIn(_WRONG)
+    secret = passwords.secret_of(found, rules.keys)
+    with database.transaction() as connection:
+        now_s = _now(connection)
+        step = None if secret is None else totp.step_of(secret, said.code, now_s)
+        if secret is not None and (step is None or not passwords.took(connection, found.name, step)):
+            raise NotIn(_WRONG)
+        return _begin(connection, found.name, rules, counted)
+
+
+def _enter_alone(database: Database, said: Credentials, name: str, rules: Rules, counted: Sequence[str]) -> Entered:
+    given = said.password.encode("utf-8", "replace")
+    if rules.local is None or not hmac.compare_digest(rules.local.encode(), given):
+        raise NotIn(_WRONG)
+    with database.transaction() as connection:
+        return _begin(connection, name, rules, counted)
+
+
+_WRONG = "The name, the password or the code is wrong."
+
+
+def _counted(said: Credentials, name: str, rules: Rules) -> Sequence[str]:
+    """Whose count this try is: a known browser's alone, else the name's and the address's."""
+    if said.browser is not None:
+        try:
+            known = passwords.cipher(rules.keys).decrypt(said.browser, ttl=KNOWN_BROWSER_S)
+        except (InvalidToken, ValueError):
+            known = b""
+        if known == name.lower().encode():
+            return [f"browser {hashlib.sha256(said.browser.encode()).hexdigest()[:32]}"]
+    return sorted((f"address {said.address}", f"name {name.lower()}"))
+
+
+def _count(connection: Connection, counted: Sequence[str]) -> None:
+    connection.execute(_SQL["forget_attempts"], {"forgotten_s": FORGOTTEN_S})
+    for whose in counted:
+        given = {"whose": whose, "free": FREE, "most_s": MOST_WAIT_S, "forgotten_s": FORGOTTEN_S}
+        if connection.execute(_SQL["attempt"], given).fetchone() is None:
+            row = connection.execute(_SQL["waits"], given).fetchone()
+            wait_s = max(1, int(row["wait_s"])) if row else 1
+            raise NotIn(f"Too many log-ins failed; try again in {wait_s} s.", wait_s)
+
+
+def _begin(connection: Connection, name: str, rules: Rules, counted: Sequence[str]) -> Entered:
+    token = secrets.token_urlsafe(_BYTES)
+    connection.execute(_SQL["forget"])
+    connection.execute(_SQL["begin"], {"id": digest(token), "name": name, "most_s": rules.most_s})
+    connection.execute(_SQL["worked"], {"whose": list(counted)})
+    audit.write(connection, "session.begun", name, by=name)
+    browser = passwords.cipher(rules.keys).encrypt(name.lower().encode()).decode()
+    return Entered(name, token, browser)
+
+
+def find(connection: Connection, token: str | None, rules: Rules, *, used: bool) -> Session | None:
+    """Whose session this cookie is of, now. used: by a person, not by a page that looks by itself: it is idle from here
+    on."""
+    if token is None or len(token) > 100:
+        return None
+    given = {"id": digest(token), "idle_s": rules.idle_s, "used": used, "alone": rules.local is not None}
+    row = connection.execute(_SQL["find"], given).fetchone()
+    if row is None:
+        return None
+    form = hmac.new(token.encode(), b"form", hashlib.sha256).hexdigest()
+    return Session(row["name"], Role(row["role"] or Role.APPROVER), form, alone=row["role"] is None)
+
+
+def end(connection: Connection, token: str) -> None:
+    """The session is over."""
+    connection.execute(_SQL["end"], {"id": digest(token)})
+
+
+def _now(connection: Connection) -> float:
+    row = connection.execute(_SQL["now"]).fetchone()
+    assert row is not None  # noqa: S101 - it has no table
+    return float(row["now_s"])

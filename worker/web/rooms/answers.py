@@ -1,0 +1,98 @@
+"""What a page answers with, and what it is asked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.people.forms import Once
+from shared.people.sessions import Session
+from worker.web.rooms.room import Room
+
+
+@dataclass(frozen=True, slots=True)
+class Cookie:
+    """One to set. most_s: how long the browser keeps it; None: until it is closed; 0: it is to be forgotten."""
+
+    name: str
+    value: str = field(repr=False)
+    most_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Html:
+    """A page: the template, and what is put into it."""
+
+    template: str
+    given: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    status: int = 200
+    cookies: Sequence[Cookie] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """Look there instead."""
+
+    to: str
+    cookies: Sequence[Cookie] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file, as it is."""
+
+    body: bytes = field(repr=False)
+    media_type: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Answer = Html | Go | Document
+
+
+class Refused(Exception):  # noqa: N818 - says what is so
+    """Nothing was done; the message says why, in a sentence for people."""
+
+    def __init__(self, message: str, status: int = 409) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that may be answered. session: None on pages that are open to everybody."""
+
+    room: Room
+    session: Session | None
+    path: Mapping[str, str] = field(repr=False)
+    query: Mapping[str, str] = field(repr=False)
+    form: Mapping[str, str] = field(repr=False)
+    cookies: Mapping[str, str] = field(repr=False)
+    address: str = field(repr=False)
+    secure: bool = False
+
+    @property
+    def who(self) -> Session:
+        """Whose session it is. Of pages that are not open."""
+        assert self.session is not None  # noqa: S101 - the table of pages says so
+        return self.session
+
+    def once(self) -> Once:
+        """The database for what this form asks for, which is done once."""
+        return Once(self.room.database, f"{self.who.name}:{self.form.get('once', '')[:64]}", self.who.name)
+
+    def read(self) -> Any:
+        """A connection for a block that looks."""
+        return self.room.database.connection()
+
+    def text(self, name: str, most: int = 500) -> str:
+        """What was typed there, without blanks around it. Raises Refused for more than is read."""
+        found = self.form.get(name, "").strip()
+        if len(found) > most or "\x00" in found:
+            raise Refused(f"{name} has at most {most} characters; nothing was changed", 422)
+        return found
+
+    def number(self, name: str, most: int = 2**63 - 1) -> int:
+        """A number of the path. Raises Refused for what is none."""
+        found = self.path.get(name, "")
+        if not found.isascii() or not found.isdigit() or len(found) > 19 or not 0 < int(found) <= most:
+            raise Refused("There is nothing under this number.", 404)
+        return int(found)

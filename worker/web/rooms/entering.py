@@ -1,0 +1,55 @@
+"""Coming in, and going."""
+
+from shared.people import sessions
+from shared.people.prove import set_up
+from shared.people.sessions import Credentials, NotIn
+from worker.web.rooms import guard
+from worker.web.rooms.answers import Answer, Asked, Document, Go, Html, Refused
+from worker.web.rooms.drawing import STATIC
+from worker.web.rooms.drawing import static as file
+
+
+def static(asked: Asked) -> Answer:
+    """What pages are made with. Its address changes with it."""
+    name = asked.path["name"]
+    if name not in STATIC:
+        raise Refused("There is nothing here.", 404)
+    return Document(file(name), STATIC[name], {"Cache-Control": "public, max-age=31536000, immutable"})
+
+
+def form(asked: Asked) -> Answer:
+    """Where people log in; while nobody is set up, how that is done."""
+    if asked.session is not None:
+        return Go("/")
+    return _form(asked, None, 200)
+
+
+def enter(asked: Asked) -> Answer:
+    """Let somebody in. Whatever is wrong, nothing tells what."""
+    said = Credentials(
+        name=asked.form.get("name", "")[:200],
+        password=asked.form.get("password", ""),
+        code=asked.form.get("code", "")[:20],
+        address=asked.address,
+        browser=asked.cookies[guard.BROWSER][:1000] or None,
+    )
+    try:
+        found = sessions.enter(asked.room.database, said, asked.room.rules(asked.address))
+    except NotIn as error:
+        return _form(asked, error, 429 if error.wait_s else 403)
+    return Go("/", guard.entered(found.session, found.browser))
+
+
+def leave(asked: Asked) -> Answer:
+    """The session is over."""
+    with asked.read() as connection:
+        sessions.end(connection, asked.cookies[guard.SESSION])
+    return Go("/login", guard.left())
+
+
+def _form(asked: Asked, wrong: NotIn | None, status: int) -> Answer:
+    with asked.read() as connection:
+        people = set_up(connection)
+    local = asked.room.rules(asked.address).local is not None
+    given = {"people": people, "local": local, "wrong": wrong, "name": asked.form.get("name", "")[:100]}
+    return Html("login.html", given, status)

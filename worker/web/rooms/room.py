@@ -1,0 +1,62 @@
+"""What all pages of this process share: their own threads and connections, so that whoever looks keeps no intent
+waiting; and what is gathered for them in the background."""
+
+import ipaddress
+from dataclasses import replace
+from functools import cached_property
+
+import redis
+
+from shared import process
+from shared.database.engine import Database
+from shared.people.sessions import Rules
+from shared.runtime import Runtime
+from worker.web.door import Door
+from worker.web.limits import Work
+from worker.web.rooms.gathering import Gathered, Now, Seen
+
+THREADS, WAITING = 4, 32  # views with PostgreSQL at once, and those that wait for a thread
+LOOKS, LOOK_S = 2, 150.0  # into providers' books for a decision, and how long one may take
+
+
+class Room:
+    """One process's. Beside it there may be any number: it holds nothing that would be missed."""
+
+    def __init__(self, door: Door) -> None:
+        self.door = door
+        self.views = Work(THREADS, WAITING, door.settings.answer_s)
+        self.looks = Work(LOOKS, WAITING, LOOK_S)
+
+    @cached_property
+    def database(self) -> Database:
+        """The pages' own pool. Raises Problem until the process is set up."""
+        return self.door.ready.database.beside(THREADS + LOOKS + 1, "settlepipe control room")
+
+    @cached_property
+    def runtime(self) -> Runtime:
+        """What the verbs need, on the pages' own pool. Raises as `database` does."""
+        return replace(self.door.ready, database=self.database)
+
+    @cached_property
+    def now(self) -> Gathered[Seen]:
+        """What stands now, a few seconds old at most where the database is quick."""
+        return Gathered(Now(self.runtime).look)
+
+    @cached_property
+    def broker(self) -> "redis.Redis":
+        """For what a decision puts on a stream, or a bell."""
+        return process.broker(self.door.ready.settings)
+
+    def rules(self, address: str) -> Rules:
+        """Of sessions. The local password counts for who comes from this machine itself."""
+        web, settings = self.door.settings, self.door.ready.settings
+        local = web.local_password.get_secret_value() if web.local_password and _here(address) else None
+        keys = tuple(key.get_secret_value() for key in settings.secret_keys)
+        return Rules(web.session_idle_s, web.session_s, keys, local)
+
+
+def _here(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,154 @@
+"""Each page as a route: who asks, may they, and what goes wrong, said for people. The one way to every page."""
+
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from shared.directory.confirm import Unconfirmable
+from shared.domain.roles import MAY
+from shared.payments.look import Unresolvable
+from shared.people import sessions
+from shared.people.forms import DoneBefore
+from shared.people.passwords import Busy
+from shared.people.proposals import Void
+from shared.people.prove import NotAllowed
+from shared.people.sessions import Session
+from shared.telemetry.logs import get_logger
+from worker.web.door import Door
+from worker.web.problems import Fault, Problem
+from worker.web.rooms import guard
+from worker.web.rooms.answers import Answer, Asked, Document, Go, Html, Refused
+from worker.web.rooms.drawing import draw
+from worker.web.rooms.room import Room
+from worker.web.rooms.table import PAGES, Page
+
+log = get_logger(__name__)
+
+_FORM = "application/x-www-form-urlencoded"
+_FORM_BYTES, _FIELDS = 64 * 1024, 600
+_SENTENCES = (NotAllowed, Unresolvable, Unconfirmable, Void)
+
+
+def routes(door: Door) -> list[Route]:
+    """One for each page, in the table's order."""
+    room = Room(door)
+    return [_route(room, page) for page in PAGES]
+
+
+def _route(room: Room, page: Page) -> Route:
+    async def endpoint(request: Request) -> Response:
+        secure = request.url.scheme == "https" or room.door.settings.tls_in_front
+        try:
+            form = await _form(room.door, request) if page.method == "POST" else {}
+            work = room.looks if page.looks else room.views
+            return await work(lambda: _answered(room, page, request, form, secure))
+        except Problem as problem:
+            return _problem(problem)
+        except Exception as error:  # its text may hold what was asked for
+            log.error("a page met a mistake in settlepipe", page=page.path, reason=type(error).__name__)
+            return _problem(Problem(Fault.DEFECT))
+
+    return Route(page.path, endpoint, methods=[page.method])
+
+
+def _answered(room: Room, page: Page, request: Request, form: Mapping[str, str], secure: bool) -> Response:
+    address = request.client.host if request.client else ""
+    token = request.cookies.get(guard.cookie_name(guard.SESSION, secure))
+    cookies = {
+        name: request.cookies.get(guard.cookie_name(name, secure), "") for name in (guard.SESSION, guard.BROWSER)
+    }
+    session = None
+    if page.path != "/static/{name}":
+        with room.database.connection() as connection:
+            session = sessions.find(connection, token, room.rules(address), used=not page.polls)
+    answer = _checked(page, request, session, form)
+    if answer is None:
+        given = (dict(request.path_params), dict(request.query_params), form, cookies)
+        asked = Asked(room, session, *given, address, secure)
+        answer = _made(page, asked)
+    return _response(answer, session, secure)
+
+
+def _checked(page: Page, request: Request, session: Session | None, form: Mapping[str, str]) -> Answer | None:
+    """What is answered in place of the page; None: it may be."""
+    if page.method == "POST" and guard.from_elsewhere(request):
+        return _sentence("This form came from another site. Nothing was done.", 403)
+    if page.open:
+        return None
+    return _to_login(request) if session is None else _may(page, session, form)
+
+
+def _to_login(request: Request) -> Answer:
+    if request.headers.get("hx-request"):  # it is the whole page that has to go there
+        return Document(b"", "text/plain", {"HX-Redirect": "/login"})
+    return Go("/login", guard.left() if request.cookies else ())
+
+
+def _may(page: Page, session: Session, form: Mapping[str, str]) -> Answer | None:
+    if page.method == "POST" and not guard.bears_its_token(session, form):
+        return _sentence("This form is of another log-in. Open the page again; nothing was done.", 403)
+    if page.deed is not None and session.role not in MAY[page.deed]:
+        said = f"{session.name} is {session.role}; this is for {' or '.join(sorted(MAY[page.deed]))}. Nothing was done."
+        return _sentence(said, 403)
+    return None
+
+
+def _made(page: Page, asked: Asked) -> Answer:
+    try:
+        return page.answers(asked)
+    except DoneBefore:
+        return _sentence("This form was sent before, and what it asks for is done. Nothing was changed now.", 409)
+    except Refused as error:
+        return _sentence(str(error), error.status)
+    except _SENTENCES as error:
+        return _sentence(str(error), 409)
+    except Busy:
+        return _sentence("Too many log-ins are under way; try again in some seconds.", 503)
+    except ValueError as error:
+        if page.method != "POST":
+            raise
+        return _sentence(str(error), 422)
+
+
+def _sentence(sentence: str, status: int) -> Html:
+    said = sentence[:1].upper() + sentence[1:]
+    return Html("sentence.html", {"sentence": said if said.endswith(".") else f"{said}."}, status)
+
+
+def _problem(problem: Problem) -> Response:
+    answer = _sentence(problem.document.get("detail") or problem.document["title"], problem.status)
+    response = _response(answer, None, False)
+    response.headers.update(problem.headers)
+    return response
+
+
+def _response(answer: Answer, session: Session | None, secure: bool) -> Response:
+    match answer:
+        case Html():
+            body = draw(answer.template, session, answer.given)
+            response = Response(body, answer.status, media_type="text/html; charset=utf-8")
+        case Go():
+            response = Response(b"", 303, {"Location": answer.to})
+        case Document():
+            response = Response(answer.body, 200, media_type=answer.media_type)
+    for name, value in guard.HEADERS.items():
+        response.headers[name] = value
+    if isinstance(answer, Document):
+        response.headers.update(answer.headers)
+    else:
+        for cookie in answer.cookies:
+            guard.set_cookie(response, cookie, secure)
+    return response
+
+
+async def _form(door: Door, request: Request) -> Mapping[str, str]:
+    """A form's fields; of several with one name the last. Raises Problem."""
+    async with door.body(request, _FORM, _FORM_BYTES) as body:
+        try:
+            fields = parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=bool(body), max_num_fields=_FIELDS)
+        except ValueError:
+            raise Problem(Fault.BAD_PARAMETER, "the form can't be read") from None
+        return dict(fields)
