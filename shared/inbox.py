@@ -65,7 +65,7 @@ class Waiting:
 
     target: the account it would be paid to, as upstream or the provider's list gave it. It is for people's eyes, and
     for no log. pairs: lines of the provider's books that may be this payment. decide: the command that ends it; what a
-    person has to choose stands in capitals or between bars.
+    person has to choose stands in capitals or between bars. number: by which that command names it.
     """
 
     kind: Kind
@@ -79,6 +79,7 @@ class Waiting:
     decide: str
     target: Mapping[str, Any] | None = field(default=None, repr=False)
     pairs: Sequence[Mapping[str, Any]] = ()
+    number: str | None = None
 
 
 def waiting(
@@ -88,9 +89,10 @@ def waiting(
     provider: str | None = None,
     order: Order = Order.AGE,
     limit: int = 1000,
+    skip: int = 0,
 ) -> Sequence[Waiting]:
-    """At most `limit` of what waits, as of one moment; a held store is always the first."""
-    given = {"kind": kind, "provider": provider, "by_money": order is Order.MONEY, "limit": limit}
+    """At most `limit` of what waits, behind the first `skip`, as of one moment; a held store is always the first."""
+    given = {"kind": kind, "provider": provider, "by_money": order is Order.MONEY, "limit": limit, "skip": skip}
     given |= {"parked": EventType.PAYMENT_PARKED}
     rows = connection.execute(_SQL["waiting"], given).fetchall()
     found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
@@ -104,7 +106,7 @@ def _waiting(row: Row, lines: Sequence[Mapping[str, Any]]) -> Waiting:
     if amount is None and row["amount_minor"] is not None:
         amount = format_amount(int(row["amount_minor"]), row["currency"])
     told = {name: row[name] for name in ("provider", "subject", "since", "age_s", "currency", "reason", "target")}
-    return Waiting(kind=kind, amount=amount, decide=_decide(kind, row), pairs=lines, **told)
+    return Waiting(kind=kind, amount=amount, decide=_decide(kind, row), pairs=lines, number=row["number"], **told)
 
 
 def _decide(kind: Kind, row: Row) -> str:

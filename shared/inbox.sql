@@ -49,4 +49,4 @@ FROM (
 WHERE (%(kind)s::text IS NULL OR kind = %(kind)s) AND (%(provider)s::text IS NULL OR provider = %(provider)s)
 ORDER BY kind <> 'store', CASE WHEN %(by_money)s THEN currency END,
     CASE WHEN %(by_money)s THEN amount_minor END DESC NULLS LAST, waiting.since, kind, number
-LIMIT %(limit)s
+LIMIT %(limit)s OFFSET %(skip)s

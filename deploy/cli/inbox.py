@@ -52,7 +52,8 @@ def inbox(  # noqa: PLR0917 - typer gives options by name
                 limit=most if as_json else most + 1,
             )
         if as_json:
-            output.json_lines(json.dumps(dataclasses.asdict(entry), ensure_ascii=False) for entry in found)
+            told = ({k: v for k, v in dataclasses.asdict(entry).items() if k != "number"} for entry in found)
+            output.json_lines(json.dumps(row, ensure_ascii=False) for row in told)
             return
         if watch and sys.stdout.isatty():
             output.console().clear()

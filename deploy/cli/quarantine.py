@@ -78,28 +78,13 @@ def replay(
     """
     if bool(numbers) == everything:
         raise WrongUse("name what to replay: numbers from `settlepipe quarantine`, or --all")
-    from shared.domain.cards import is_redacted
-    from shared.messaging import intake_stream
-    from shared.payments import quarantine
+    from shared.payments.replay import replay as put_back
 
-    count, redacted, cut = 0, 0, 0
     with stack.database() as database, stack.broker() as client, database.connection() as connection:
         name, why = person.named_on(connection, by, Deed.REPLAY, otherwise="somebody"), person.reason(reason)
-        for batch in quarantine.kept(connection, None if everything else [_in_range(n) for n in numbers or ()]):
-            whole = [entry for entry in batch if entry["whole_bytes"] is None]
-            clean = [entry for entry in whole if not is_redacted(bytes(entry["raw"]))]
-            for entry in clean:
-                intake_stream.submit(client, entry["stream"], [bytes(entry["raw"])])
-            quarantine.replayed(connection, [entry["id"] for entry in clean], by=name, reason=why)
-            count, redacted, cut = count + len(clean), redacted + len(whole) - len(clean), cut + len(batch) - len(whole)
-    left = "".join(
-        f"; {why}: their upstream has to send them anew, {how}"
-        for number, why, how in (
-            (redacted, f"{redacted} held card data, kept redacted", "without it"),
-            (cut, f"{counted(cut, 'was', 'were')} too long, only the beginning was kept", "within the limit"),
-        )
-        if number
-    )
+        ids = None if everything else [_in_range(n) for n in numbers or ()]
+        found = put_back(connection, client, ids, by=name, reason=why)
+    count, left = found.count, found.left
     done = counted(count, "was replayed", "were replayed")
     if numbers and left:
         raise Failed(f"{done}{left}")

@@ -18,6 +18,11 @@ def shown(connection: Connection, provider: str | None, *, closed: bool) -> list
     return connection.execute(_SQL["shown"], {"provider": provider, "closed": closed}).fetchall()
 
 
+def to_decide(connection: Connection, service: str | None, limit: int) -> list[Row]:
+    """Up to `limit` open accounts that wait for a person; of a service, all of its open ones."""
+    return connection.execute(_SQL["to_decide"], {"service": service, "limit": limit}).fetchall()
+
+
 def versions(connection: Connection) -> dict[tuple[str, str], int]:
     """The version of each list; it grows with each refresh, and when one of its accounts is confirmed."""
     rows = connection.execute("SELECT provider, kind, version FROM directory_lists").fetchall()

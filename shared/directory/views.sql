@@ -7,6 +7,13 @@ FROM bank_accounts
 WHERE (%(provider)s::text IS NULL OR provider = %(provider)s) AND (%(closed)s OR closed_at IS NULL)
 ORDER BY provider, length(service), service, khut_type, bank_accounts.since, id
 
+-- name: to_decide
+SELECT provider, service, khut_type, account, bank_code, nullif(bank_name, '') AS bank_name, utc_text(since) AS since,
+    change, to_confirm, utc_text(confirmed_at) AS confirmed_at, confirmed_by, utc_text(chosen_at) AS chosen_at, chosen_by
+FROM bank_accounts
+WHERE closed_at IS NULL AND CASE WHEN %(service)s::text IS NULL THEN to_confirm ELSE service = %(service)s END
+ORDER BY provider, length(service), service, khut_type, bank_accounts.since, id LIMIT %(limit)s
+
 -- name: rows
 -- An account that nobody kept is not confirmed either: a process of an older version may have replaced the list.
 SELECT r.kind, r.key, CASE WHEN r.kind = %(accounts)s AND NOT EXISTS (

@@ -165,6 +165,13 @@ def quarantine(connection: Connection, *, everything: bool = False) -> Iterator[
     return _streamed(connection, _QUARANTINE + which, {"everything": everything})
 
 
+def quarantine_page(connection: Connection, after: int, limit: int, *, everything: bool) -> list[str]:
+    """Up to `limit` of the same, behind the number `after`."""
+    which = "WHERE q.id > %(after)s AND (%(everything)s OR d.id IS NULL) ORDER BY q.id LIMIT %(limit)s"
+    given = {"after": after, "limit": limit, "everything": everything}
+    return [row["row"] for row in connection.execute(_QUARANTINE + which, given).fetchall()]
+
+
 def quarantined(connection: Connection, number: int) -> Row | None:
     """One entry of the quarantine: `row` (JSON text), its bytes `raw`, and the payment it conflicts with, or None."""
     return connection.execute(

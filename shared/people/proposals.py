@@ -100,6 +100,11 @@ def listed(connection: Connection, *, everything: bool = False) -> list[Proposal
     return [_proposal(row) for row in rows]
 
 
+def ended(connection: Connection, limit: int) -> list[Proposal]:
+    """The last `limit` that ended, or whose time is over; the newest first."""
+    return [_proposal(row) for row in connection.execute(_SQL["ended"], {"limit": limit}).fetchall()]
+
+
 def agreed(connection: Connection, approval: Approval) -> Proposal:
     """Lock what is approved, as the first statement of the transaction that does it: it is open, and somebody else's.
 

@@ -16,6 +16,12 @@ SELECT id, kind, subject, asked, seen, reason, proposed_by, utc_text(proposed_at
     utc_text(ended_at) AS ended_at, ended_by, ended_why
 FROM proposals p WHERE %(everything)s OR (p.state = 'open' AND p.ends_at > clock()) ORDER BY id
 
+-- name: ended
+SELECT id, kind, subject, asked, seen, reason, proposed_by, utc_text(proposed_at) AS proposed_at,
+    utc_text(ends_at) AS ends_at, CASE WHEN state = 'open' AND ends_at <= clock() THEN 'void' ELSE state END AS state,
+    utc_text(ended_at) AS ended_at, ended_by, ended_why
+FROM proposals p WHERE p.state <> 'open' OR p.ends_at <= clock() ORDER BY id DESC LIMIT %(limit)s
+
 -- name: end
 UPDATE proposals SET state = %(state)s, ended_at = clock(), ended_by = %(by)s, ended_why = %(why)s
 WHERE id = %(id)s AND state = 'open'

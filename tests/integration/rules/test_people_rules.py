@@ -168,6 +168,7 @@ def test_the_table_of_deeds_and_roles(world: World) -> None:
         "assign": {"operator", "approver", "accountant"},
         "prove": everybody,
         "rotate": everybody,
+        "come_in": everybody,
         "approve": {"approver"},
         "people": {"approver"},
         "keys": {"approver"},

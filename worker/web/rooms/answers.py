@@ -1,5 +1,6 @@
 """What a page answers with, and what it is asked."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -76,8 +77,11 @@ class Asked:
         return self.session
 
     def once(self) -> Once:
-        """The database for what this form asks for, which is done once."""
-        return Once(self.room.database, f"{self.who.name}:{self.form.get('once', '')[:64]}", self.who.name)
+        """The database for what this form asks for, which is done once. Raises Refused for a form without its token."""
+        token = self.form.get("once", "")
+        if re.fullmatch(r"[A-Za-z0-9_-]{16,64}", token) is None:
+            raise Refused("This form is not whole. Open the page again; nothing was done", 422)
+        return Once(self.room.database, f"{self.who.name}:{token}", self.who.name)
 
     def read(self) -> Any:
         """A connection for a block that looks."""

@@ -31,7 +31,7 @@ def page(asked: Asked) -> Answer:
     if word and len(found.rows) == 1:
         return Go(_address(found.rows[0]))
     rows = [dict(row, tone=tone(row["state"], row["hold_reason"]), address=_address(row)) for row in found.rows]
-    given = {"word": word, "rows": rows, "before": found.before, "state": state, "provider": provider}
+    given: dict[str, Any] = {"word": word, "rows": rows, "before": found.before, "state": state, "provider": provider}
     given |= {"states": list(State), "newest": search.NEWEST, "most": _ROWS}
     given |= {"providers": [name for name, one in asked.room.runtime.registrations.items() if one.operations]}
     return Html("search.html", {**given, "here": "search"})

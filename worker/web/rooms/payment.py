@@ -5,6 +5,7 @@ from typing import Any
 
 from shared.domain.payment import FINAL, State
 from shared.payments import told, views
+from shared.payments.pairs import pairs
 from worker.web.rooms.answers import Answer, Asked, Html, Refused
 from worker.web.rooms.drawing import masked, sees
 
@@ -28,6 +29,7 @@ def shown(asked: Asked, *, status: int = 200, **more: Any) -> Answer:
         if number is None:
             raise Refused("There is no such payment. Look for it by another word.", 404)
         found = views.payment(connection, number)
+        lines = [one.told() for one in pairs(connection, found["provider"]) if one.payment == f"{source}/{intent_id}"]
     history = found.pop("history")
     plain = sees(asked.session)
     entries = [_entry(entry, plain) for entry in history[-_MOST:]]
@@ -41,12 +43,19 @@ def shown(asked: Asked, *, status: int = 200, **more: Any) -> Answer:
         "final": State(found["state"]) in FINAL,
         "tone": tone(found["state"], found["hold_reason"]),
         "plain": plain,
+        "pairs": lines,
+        "follow_ups": _parked(history),
         "look": None,
         "words": {},
         "wrong": None,
         "here": "search",
     }
     return Html("payment.html", given | more, status)
+
+
+def _parked(history: list[Mapping[str, Any]]) -> list[str]:
+    """Receipts and messages that wait for a person."""
+    return [entry["what"] for entry in history if entry["what"] in ("receipt", "sms") and entry["state"] == "parked"]
 
 
 def tone(state: str, hold_reason: str | None = None) -> str:

@@ -23,6 +23,7 @@ from worker.web.rooms import guard
 from worker.web.rooms.answers import Answer, Asked, Document, Go, Html, Refused
 from worker.web.rooms.drawing import draw
 from worker.web.rooms.room import Room
+from worker.web.rooms.saying import SAID
 from worker.web.rooms.table import PAGES, Page
 
 log = get_logger(__name__)
@@ -69,7 +70,7 @@ def _answered(room: Room, page: Page, request: Request, form: Mapping[str, str],
         given = (dict(request.path_params), dict(request.query_params), form, cookies)
         asked = Asked(room, session, *given, address, secure)
         answer = _made(page, asked)
-    return _response(answer, session, secure)
+    return _response(answer, session, secure, SAID.get(request.query_params.get("said", "")))
 
 
 def _checked(page: Page, request: Request, session: Session | None, form: Mapping[str, str]) -> Answer | None:
@@ -125,10 +126,10 @@ def _problem(problem: Problem) -> Response:
     return response
 
 
-def _response(answer: Answer, session: Session | None, secure: bool) -> Response:
+def _response(answer: Answer, session: Session | None, secure: bool, said: str | None = None) -> Response:
     match answer:
         case Html():
-            body = draw(answer.template, session, answer.given)
+            body = draw(answer.template, session, {"said": said, **answer.given})
             response = Response(body, answer.status, media_type="text/html; charset=utf-8")
         case Go():
             response = Response(b"", 303, {"Location": answer.to})

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from shared.domain.roles import Deed
-from worker.web.rooms import entering, finding, now, payment
+from worker.web.rooms import accounts, deciding, entering, finding, lanes, now, payment, proposing, quarantined, waiting
 from worker.web.rooms.answers import Answer, Asked
 
 
@@ -24,6 +24,7 @@ class Page:
     polls: bool = False
 
 
+_PAYMENT = "/payments/{source}/{intent_id}"
 PAGES: Sequence[Page] = (
     Page("GET", "/static/{name}", entering.static, open=True),
     Page("GET", "/login", entering.form, open=True),
@@ -32,5 +33,24 @@ PAGES: Sequence[Page] = (
     Page("GET", "/", now.page),
     Page("GET", "/now", now.live, polls=True),
     Page("GET", "/search", finding.page),
-    Page("GET", "/payments/{source}/{intent_id}", payment.page),
+    Page("GET", _PAYMENT, payment.page),
+    Page("POST", f"{_PAYMENT}/look", deciding.look, deed=Deed.RESOLVE, looks=True),
+    Page("POST", f"{_PAYMENT}/resolve", deciding.resolve, deed=Deed.RESOLVE, looks=True),
+    Page("POST", f"{_PAYMENT}/cancel", deciding.cancel, deed=Deed.CANCEL),
+    Page("POST", f"{_PAYMENT}/follow-up", deciding.follow_up, deed=Deed.RESOLVE),
+    Page("GET", "/inbox", waiting.page),
+    Page("GET", "/lanes", lanes.page),
+    Page("POST", "/lanes/{provider}/pause", lanes.pause, deed=Deed.BRAKE),
+    Page("POST", "/lanes/{provider}/resume", lanes.resume, deed=Deed.BRAKE),
+    Page("GET", "/proposals", proposing.page),
+    Page("GET", "/proposals/{number}", proposing.one),
+    Page("POST", "/proposals/{number}/approve", proposing.approve, deed=Deed.APPROVE, looks=True),
+    Page("POST", "/proposals/{number}/reject", proposing.reject, deed=Deed.PROVE),
+    Page("GET", "/quarantine", quarantined.page),
+    Page("GET", "/quarantine/{number}", quarantined.one),
+    Page("POST", "/quarantine/{number}/replay", quarantined.again, deed=Deed.REPLAY),
+    Page("POST", "/quarantine/{number}/dismiss", quarantined.dismiss, deed=Deed.DISMISS),
+    Page("GET", "/accounts", accounts.page),
+    Page("POST", "/accounts/confirm", accounts.confirm, deed=Deed.CONFIRM),
+    Page("POST", "/accounts/choose", accounts.choose, deed=Deed.CONFIRM),
 )

@@ -1,0 +1,51 @@
+"""What one person proposed, and another one agrees to."""
+
+from dataclasses import replace
+
+from shared.decide import approve as deciding
+from shared.domain.roles import MAY, Deed
+from shared.people import proposals
+from worker.web.rooms.answers import Answer, Asked, Go, Html, Refused
+
+_ENDED = 50
+
+
+def page(asked: Asked) -> Answer:
+    """Those that are open, and the last that ended."""
+    with asked.read() as connection:
+        rows = proposals.listed(connection)
+        ended = proposals.ended(connection, _ENDED)
+    return Html("proposals.html", {"rows": rows, "ended": ended, "here": "proposals"})
+
+
+def one(asked: Asked) -> Answer:
+    """One, with what it rests on."""
+    with asked.read() as connection:
+        found = proposals.one(connection, asked.number("number"))
+    books = found.seen.get("books") if isinstance(found.seen, dict) else None
+    lines = books.get("lines", []) if isinstance(books, dict) else []
+    columns = list(dict.fromkeys(name for line in lines for name in line))
+    mine = found.proposed_by == asked.who.name
+    given = {"one": found, "books": books, "lines": lines, "columns": columns, "mine": mine}
+    return Html("proposal.html", {**given, "here": "proposals"})
+
+
+def approve(asked: Asked) -> Answer:
+    """Agree: the books are looked at again, and it is done."""
+    runtime = replace(asked.room.runtime, database=asked.once())
+    number = asked.number("number")
+    done = deciding.approve(runtime, number, asked.who.name, client=asked.room.broker)
+    if done.token is not None:  # shown this once, so it is no address to go to
+        return Html("token.html", {"sentence": done.sentence, "token": done.token, "here": "proposals"})
+    return Go(f"/proposals/{number}?said=approved")
+
+
+def reject(asked: Asked) -> Answer:
+    """Say no; whoever proposed it may take it back, whatever their role."""
+    number, who = asked.number("number"), asked.who
+    with asked.read() as connection:
+        found = proposals.one(connection, number)
+    if found.proposed_by != who.name and who.role not in MAY[Deed.APPROVE]:
+        raise Refused(f"{who.name} is {who.role}; only an approver may reject another's proposal.", 403)
+    deciding.reject(asked.once(), number, by=who.name, reason=asked.text("reason"))
+    return Go(f"/proposals/{number}?said=rejected")
