@@ -74,6 +74,11 @@ def records(connection: Connection, since: datetime | None = None) -> Iterator[R
         after = page[-1]["number"]
 
 
+def newest(connection: Connection, before: int | None, limit: int) -> list[Row]:
+    """Up to `limit` records, the newest first; before: older than the record with this number."""
+    return connection.execute(_SQL["newest"], {"before": before or 2**62, "limit": limit}).fetchall()
+
+
 def verify(connection: Connection, head: str | None = None) -> Verified:
     """Read the whole chain, and stop at the first record that does not fit. head: a hash (hex) that was noted before;
     `found` says whether its record is still there. What was cut off at the end shows in nothing else."""

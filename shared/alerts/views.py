@@ -12,6 +12,11 @@ def listed(connection: Connection, *, everything: bool) -> list[Row]:
     return connection.execute(_SQL["listed"], {"everything": everything}).fetchall()
 
 
+def cleared(connection: Connection, limit: int) -> list[Row]:
+    """The last `limit` that were cleared, the newest first."""
+    return connection.execute(_SQL["cleared"], {"limit": limit}).fetchall()
+
+
 def stands(connection: Connection, which: Alert) -> bool:
     """Does it stand now, about whatever?"""
     return connection.execute(_SQL["stands"], {"name": which.value}).fetchone() is not None

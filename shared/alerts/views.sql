@@ -8,3 +8,7 @@ FROM alerts a WHERE (%(everything)s OR cleared_at IS NULL) ORDER BY a.raised_at,
 
 -- name: stands
 SELECT FROM alerts WHERE cleared_at IS NULL AND name = %(name)s LIMIT 1
+
+-- name: cleared
+SELECT name, subject, utc_text(raised_at) AS raised_at, utc_text(cleared_at) AS cleared_at, figures
+FROM alerts WHERE cleared_at IS NOT NULL ORDER BY id DESC LIMIT %(limit)s

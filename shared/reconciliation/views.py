@@ -23,6 +23,20 @@ ORDER BY d.first_seen, d.id
 """
 
 
+_DAYS = """
+SELECT r.id, r.provider, r.day::text AS day, r.state, r.complete, r.carried_at IS NOT NULL AND r.divided AS compared,
+    r.started_at >= r.period_to AS over, utc_text(r.compared_at) AS compared_at, p.by_whom AS prepared_by,
+    v.by_whom AS reviewed_by, (SELECT count(*) FROM discrepancies d WHERE d.provider = r.provider
+        AND d.resolved_at IS NULL AND d.first_day = r.day) AS open
+FROM reconciliations r
+LEFT JOIN day_signatures p ON (p.provider, p.day, p.role) = (r.provider, r.day, 'prepared')
+LEFT JOIN day_signatures v ON (v.provider, v.day, v.role) = (r.provider, r.day, 'reviewed')
+WHERE CASE WHEN %(one)s THEN (r.day, r.provider) = (%(day)s::date, %(provider)s)
+      ELSE (r.day, r.provider) < (%(day)s::date, %(provider)s) END
+ORDER BY r.day DESC, r.provider DESC LIMIT %(limit)s
+"""
+
+
 def listed(
     connection: Connection,
     *,
@@ -37,6 +51,33 @@ def listed(
         cursor.itersize = 1000
         cursor.execute(_LIST, given)
         yield from map(whole, cursor)
+
+
+def listed_page(
+    connection: Connection,
+    *,
+    everything: bool,
+    provider: str | None,
+    owner: str | None,
+    skip: int,
+    limit: int,
+) -> list[Row]:
+    """Up to `limit` of the same, behind the first `skip`."""
+    given = {"everything": everything, "provider": provider, "category": None, "owner": owner}
+    statement = _LIST + "LIMIT %(limit)s OFFSET %(skip)s"
+    return [whole(row) for row in connection.execute(statement, given | {"skip": skip, "limit": limit}).fetchall()]
+
+
+def days(connection: Connection, before: tuple[str, str] | None, limit: int) -> list[Row]:
+    """Up to `limit` days that were compared, or are about to be, the newest first; before: (day, provider)."""
+    day, provider = before or ("9999-12-31", "~")
+    return connection.execute(_DAYS, {"day": day, "provider": provider, "limit": limit, "one": False}).fetchall()
+
+
+def day(connection: Connection, provider: str, day: str) -> Row | None:
+    """One of them."""
+    given = {"day": day, "provider": provider, "limit": 1, "one": True}
+    return connection.execute(_DAYS, given).fetchone()
 
 
 def one(connection: Connection, number: int) -> Row | None:

@@ -1,5 +1,6 @@
 """`settlepipe people`, `proposals`, `approve`, `reject` and `audit`, as people type them."""
 
+import io
 import json
 import os
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared import lanes
+from shared import audit, lanes
 from shared.database.engine import Connection
 from tests.integration.conftest import Run
 
@@ -183,3 +184,39 @@ def test_the_audit_is_verified_against_a_hash_that_was_noted(run: Run, connectio
     status, _, err = run("audit", "verify")
     assert (status, err) == (1, "settlepipe: the audit does not hold: record 1 is not what was written\n")
     assert json.loads(run("audit", "verify", "--json")[1])["wrong"] == "record 1 is not what was written"
+
+
+def test_a_person_sets_their_own_password_and_nobody_elses(
+    run: Run, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = json.loads(run("people", "add", "Ann", "--role", "approver", "--json")[1])["token"]
+    monkeypatch.setattr("sys.stdin", io.StringIO("made-up words of a person\n"))
+    status, _, err = run("people", "password", "Ann")
+    assert (status, "say who you are" in err) == (2, True)
+    monkeypatch.setenv("SETTLEPIPE_PERSON_TOKEN", token)
+    for name, words, problem in (
+        ("Bob", "made-up words of a person", "each person sets their own"),
+        ("Ann", "too short", "12 to 200 characters"),
+        ("Ann", "made-up by ann herself", "easily guessed"),
+    ):
+        monkeypatch.setattr("sys.stdin", io.StringIO(words + "\n"))
+        status, _, err = run("people", "password", name)
+        assert (status, problem in err) == (2, True), err
+    assert connection.execute("SELECT FROM people_passwords").rowcount == 0
+    status, _, err = run("people", "totp", "Ann")
+    assert (status, "has no password yet" in err) == (1, True)
+    monkeypatch.setattr("sys.stdin", io.StringIO("made-up words of a person\n"))
+    assert run("people", "password", "Ann") == (
+        0,
+        "the password of Ann is set; log in with it in the control room\n",
+        "",
+    )
+    row = connection.execute("SELECT hash FROM people_passwords").fetchone()
+    assert row is not None
+    assert row["hash"].startswith("$argon2id$")
+    told = json.loads(run("people", "totp", "Ann", "--json")[1])
+    assert told["uri"].startswith("otpauth://totp/settlepipe%3AAnn?secret=")
+    assert run("people", "totp", "Ann", "--off")[0] == 0
+    done = [record["action"] for record in audit.records(connection)]
+    assert done == ["person.added", "person.password_set", "person.totp_set", "person.totp_removed"]
+    assert "made-up words" not in str(list(audit.records(connection)))

@@ -11,7 +11,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,8 +43,16 @@ class Page:
 
     def open(self, path: Path) -> None:
         """Load a file, and wait until it is there whole."""
+        self.go(path.resolve().as_uri())
+
+    def go(self, url: str) -> None:
+        """Load what is there, and wait until it is there whole."""
+        self.loads(lambda: self.call("Page.navigate", url=url))
+
+    def loads(self, do: Callable[[], Any]) -> None:
+        """Do something that loads another page, and wait until that is there whole."""
         before = self.loaded
-        self.call("Page.navigate", url=path.resolve().as_uri())
+        do()
         limit = time.monotonic() + ANSWER_S
         while self.loaded == before:
             assert time.monotonic() < limit, "the page did not load"

@@ -21,7 +21,7 @@ from shared.reconciliation.report.page import page
 from shared.reconciliation.report.picture import gather
 from shared.reconciliation.report.summary import as_bytes, summary
 from shared.reconciliation.report.words import WORDS
-from shared.reconciliation.store import copies, reports, signatures
+from shared.reconciliation.store import copies, reports, runs, signatures
 from shared.runtime import Runtime
 
 _BYTE_ORDER_MARK = BYTE_ORDER_MARK.encode()
@@ -73,6 +73,20 @@ def write(
         file.write(page(picture, reads, kept.carried_at, signed).encode())
     with whole(folder / "summary.json") as file:
         file.write(as_bytes(summary(picture, kept.carried_at)))
+
+
+def as_page(runtime: Runtime, run_id: int, language: str | None = None) -> str:
+    """report.html of this run as it would be written now, in this language. Raises as `write` does, and LookupError."""
+    with reports.snapshot(runtime.database) as connection:
+        run = runs.get(connection, run_id)
+        known = runtime.registrations[run.provider]
+        reads = reader(known.zone, None, language or runtime.settings.report.language)
+        kept = reports.kept(connection, run.id)
+        if kept.carried_at is None:
+            raise ValueError(f"the run of {run.provider} for {run.day} has not carried the list on yet")
+        picture = gather(connection, run, kept, known.title, known.zone)
+        signed = signatures.of_day(connection, run.provider, run.day)
+    return page(picture, reads, kept.carried_at, signed)
 
 
 def _digits(currencies: list[str]) -> Mapping[str, int]:

@@ -19,7 +19,15 @@ from worker.web.rooms.table import PAGES
 PEOPLE = {"Bob": Role.APPROVER, "Ann": Role.OPERATOR, "Eve": Role.VIEWER, "Dan": Role.ACCOUNTANT}
 RULES = Rules(idle_s=600, most_s=3600, keys=(KEY,))
 # What stands for each part of a path.
-PARTS = {"source": "shop", "intent_id": "ord-1", "name": "room.css", "number": "1", "provider": "mtn"}
+PARTS = {
+    "source": "shop",
+    "intent_id": "ord-1",
+    "name": "room.css",
+    "number": "1",
+    "provider": "mtn",
+    "day": "2026-11-21",
+    "file": "x.csv",
+}
 
 
 @pytest.fixture

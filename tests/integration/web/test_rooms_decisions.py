@@ -16,7 +16,9 @@ from shared.database.engine import Connection
 from shared.domain.payment import State
 from shared.domain.roles import Role
 from tests.integration.test_cli_inbox import account, discrepancy, quarantined
+from tests.support.by_itself import KEY
 from tests.support.door import Door, door, within
+from tests.support.reconciled import ReportedNight
 from tests.support.room import Browser, inside, set_up
 from tests.support.stored import add_payment
 
@@ -211,3 +213,67 @@ def test_the_inbox_is_read_page_by_page(opened: Door, connection: Connection) ->
     assert second.count('<article class="entry"') == 12
     assert ann.get("/inbox?kind=discrepancy").count("<article") == 1
     assert ann.get("/inbox?order=money&skip=99999999").count("<article") > 0
+
+
+def test_a_discrepancy_is_assigned_commented_closed_and_opened_again(opened: Door, connection: Connection) -> None:
+    discrepancy(connection)
+    row = connection.execute("SELECT id FROM discrepancies").fetchone()
+    assert row is not None
+    place = f"/discrepancies/{row['id']}"
+    ann, dan, eve = (inside(opened.port, name) for name in ("Ann", "Dan", "Eve"))
+    assert place in eve.get("/discrepancies")
+    assert "900000001" in dan.get(place)
+    assert "900000001" not in eve.get(place) + eve.get("/discrepancies")
+    assert ann.send(place, f"{place}/assign", owner="Dan", due="2026-12-05", reason="").status == 303
+    assert ann.send(place, f"{place}/assign", owner="Nobody", due="", reason="").status == 409
+    assert ann.send(place, f"{place}/assign", owner="Dan", due="tomorrow", reason="").status == 422
+    assert place in dan.get("/discrepancies?which=mine")
+    assert ann.send(place, f"{place}/comment", reason="they say it is <b>theirs</b>").status == 303
+    page = dan.get(place)
+    assert "&lt;b&gt;theirs&lt;/b&gt;" in page
+    assert "due 2026-12-05" in page
+    assert dan.send(place, f"{place}/close", code="fee", reason=WHY).headers["location"] == f"{place}?said=closed"
+    assert place not in dan.get("/discrepancies")
+    assert dan.send(place, f"{place}/reopen", reason=WHY).status == 303
+    said = ["assigned", "commented", "closed", "reopened"]
+    assert [deed for deed, _ in deeds(connection)] == [f"discrepancy.{one}" for one in said]
+
+
+def test_a_day_is_signed_by_two_and_read_in_any_language(opened: Door, connection: Connection) -> None:
+    night = ReportedNight(connection, "mtn", currency="GHS")
+    night.pay(3)
+    run = night.compared()
+    place = f"/days/mtn/{run.day}"
+    bob, dan, eve = (inside(opened.port, name) for name in ("Bob", "Dan", "Eve"))
+    assert place in eve.get("/days")
+    assert eve.ask("GET", f"{place}/report").status == 403
+    assert dan.send(place, f"{place}/sign", role="prepared", reason="").headers["location"] == f"{place}?said=signed"
+    assert "another person has to review it" in dan.get(place)
+    fields = {**dan.form("/", "/logout"), "once": "x" * 20, "role": "reviewed"}
+    assert dan.ask("POST", f"{place}/sign", fields).status == 409
+    assert bob.send(place, f"{place}/sign", role="reviewed", reason="").status == 303
+    answer = dan.ask("GET", f"{place}/report?language=ka")
+    assert 'lang="ka"' in answer.body.decode()
+    assert "Dan" in answer.body.decode()
+    assert "script-src" not in answer.headers["content-security-policy"]
+    assert dan.ask("GET", f"{place}/report.xlsx").status == 404, "it was written nowhere"
+    for odd in ("/days/mtn/2026-02-30", "/days/mtn/..%2f..", "/days/nobody/2026-11-21", f"{place}/..%2f..%2fx"):
+        assert dan.ask("GET", odd).status == 404
+
+
+def test_the_audit_alerts_and_settings_are_shown_without_secrets(opened: Door, connection: Connection) -> None:
+    connection.execute("INSERT INTO alerts (name, subject, figures) VALUES ('payment_parked', 'mtn', '{}')")
+    dan, eve = inside(opened.port, "Dan"), inside(opened.port, "Eve")
+    assert "payment parked" in eve.get("/alerts")
+    assert "person.password set" in dan.get("/audit")
+    page = dan.get("/settings")
+    assert "SETTLEPIPE_WEB__SESSION_IDLE_S" in page
+    assert KEY not in page
+    assert "postgresql://" not in page
+    for number in range(60):
+        with connection.transaction():
+            audit.write(connection, "made.up", str(number), by="Ann")
+    assert dan.get("/audit").count("made.up") == 50
+    older = re.search(r'href="(/audit\?before=\d+)"', dan.get("/audit"))
+    assert older is not None
+    assert dan.get(older[1]).count("made.up") == 10

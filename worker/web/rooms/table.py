@@ -4,7 +4,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from shared.domain.roles import Deed
-from worker.web.rooms import accounts, deciding, entering, finding, lanes, now, payment, proposing, quarantined, waiting
+from worker.web.rooms import (
+    accounts,
+    days,
+    deciding,
+    differing,
+    entering,
+    finding,
+    lanes,
+    now,
+    payment,
+    proposing,
+    quarantined,
+    records,
+    waiting,
+)
 from worker.web.rooms.answers import Answer, Asked
 
 
@@ -25,6 +39,7 @@ class Page:
 
 
 _PAYMENT = "/payments/{source}/{intent_id}"
+_DAY = "/days/{provider}/{day}"
 PAGES: Sequence[Page] = (
     Page("GET", "/static/{name}", entering.static, open=True),
     Page("GET", "/login", entering.form, open=True),
@@ -50,6 +65,20 @@ PAGES: Sequence[Page] = (
     Page("GET", "/quarantine/{number}", quarantined.one),
     Page("POST", "/quarantine/{number}/replay", quarantined.again, deed=Deed.REPLAY),
     Page("POST", "/quarantine/{number}/dismiss", quarantined.dismiss, deed=Deed.DISMISS),
+    Page("GET", "/discrepancies", differing.page),
+    Page("GET", "/discrepancies/{number}", differing.one),
+    Page("POST", "/discrepancies/{number}/close", differing.close, deed=Deed.CLOSE),
+    Page("POST", "/discrepancies/{number}/reopen", differing.reopen, deed=Deed.CLOSE),
+    Page("POST", "/discrepancies/{number}/assign", differing.assign, deed=Deed.ASSIGN),
+    Page("POST", "/discrepancies/{number}/comment", differing.comment, deed=Deed.ASSIGN),
+    Page("GET", "/days", days.page),
+    Page("GET", _DAY, days.one),
+    Page("GET", f"{_DAY}/report", days.shown, looks=True),
+    Page("POST", f"{_DAY}/sign", days.signs, deed=Deed.SIGN),
+    Page("GET", f"{_DAY}/{{file}}", days.file, looks=True),
+    Page("GET", "/alerts", records.alerts),
+    Page("GET", "/audit", records.audited),
+    Page("GET", "/settings", records.settings),
     Page("GET", "/accounts", accounts.page),
     Page("POST", "/accounts/confirm", accounts.confirm, deed=Deed.CONFIRM),
     Page("POST", "/accounts/choose", accounts.choose, deed=Deed.CONFIRM),

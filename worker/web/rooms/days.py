@@ -1,0 +1,95 @@
+"""The days that were compared with the books: who signed them, and each one's report in the reader's language."""
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from shared.domain.discrepancies import Signed
+from shared.reconciliation import report, sign, views
+from shared.settings.reporting import LANGUAGES
+from worker.web.rooms.answers import Answer, Asked, Document, Go, Html, Refused
+from worker.web.rooms.drawing import sees
+
+_ROWS = 60
+_MOST_BYTES = 32 * 1024 * 1024
+_FILES: Mapping[str, str] = {
+    "report.xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "discrepancies.csv": "text/csv; charset=utf-8",
+    "carried.csv": "text/csv; charset=utf-8",
+    "payments.csv": "text/csv; charset=utf-8",
+    "summary.json": "application/json",
+}
+# A report is one file with its style in it, and no script.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+
+def page(asked: Asked) -> Answer:
+    """A page of them, the newest first."""
+    found = re.fullmatch(r"(\d{4}-\d{2}-\d{2})~([a-z]{1,64})", asked.query.get("before", ""))
+    before = None if found is None or _day(found[1]) is None else (found[1], found[2])
+    with asked.read() as connection:
+        rows = views.days(connection, before, _ROWS + 1)
+    following = f"{rows[_ROWS - 1]['day']}~{rows[_ROWS - 1]['provider']}" if len(rows) > _ROWS else None
+    return Html("days.html", {"rows": rows[:_ROWS], "following": following, "here": "days"})
+
+
+def one(asked: Asked) -> Answer:
+    """One, to be signed."""
+    given = {"row": _row(asked), "languages": LANGUAGES, "here": "days", "mine": asked.who.name}
+    return Html("day.html", given)
+
+
+def signs(asked: Asked) -> Answer:
+    """Sign it: one person prepared it, another one reviewed it."""
+    row, role = _row(asked), asked.text("role", 20)
+    if role not in list(Signed):
+        raise ValueError(f"a day is signed as {' or '.join(Signed)}; nothing was changed")
+    given: dict[str, Any] = {"by": asked.who.name, "reason": asked.text("reason") or None}
+    sign.sign(asked.once(), row["provider"], date.fromisoformat(row["day"]), Signed(role), **given)
+    return Go(f"/days/{row['provider']}/{row['day']}?said=signed")
+
+
+def shown(asked: Asked) -> Answer:
+    """Its report as it would be written now."""
+    row, language = _row(asked), asked.query.get("language", "")
+    if not sees(asked.session):
+        raise Refused("Reports name accounts, and are not for viewers.", 403)
+    if not row["compared"]:
+        raise Refused("This day was not compared yet: there is nothing to report.", 404)
+    text = report.as_page(asked.room.runtime, row["id"], language if language in LANGUAGES else None)
+    return Document(text.encode(), "text/html; charset=utf-8", {"Content-Security-Policy": _POLICY})
+
+
+def file(asked: Asked) -> Answer:
+    """One of the files that the night wrote beside its report, where they stand on this machine."""
+    row, name = _row(asked), asked.path["file"]
+    if not sees(asked.session):
+        raise Refused("Reports name accounts, and are not for viewers.", 403)
+    if name not in _FILES:
+        raise Refused("There is nothing here.", 404)
+    path = asked.room.runtime.settings.home / "reports" / row["day"] / row["provider"] / name
+    if not path.is_file():
+        raise Refused("This file is not on this machine: look where the night wrote its report.", 404)
+    if path.stat().st_size > _MOST_BYTES:
+        raise Refused(f"This file is too large for a page. It stands in {path.parent}.", 413)
+    given = {"Content-Disposition": f'attachment; filename="{row["provider"]}-{row["day"]}-{name}"'}
+    return Document(path.read_bytes(), _FILES[name], given)
+
+
+def _row(asked: Asked) -> Mapping[str, Any]:
+    provider, day = asked.path["provider"], asked.path["day"]
+    found = None
+    if provider in asked.room.runtime.registrations and _day(day) is not None:
+        with asked.read() as connection:
+            found = views.day(connection, provider, day)
+    if found is None:
+        raise Refused("Nothing was compared for this day.", 404)
+    return found
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if len(text) == len("2026-01-01") else None
+    except ValueError:
+        return None

@@ -1,0 +1,40 @@
+"""What people did, what stood still, and how this process is set."""
+
+from shared import audit
+from shared.alerts import views
+from shared.alerts.words import described, figures_text
+from shared.settings.shown import shown
+from worker.web.rooms.answers import Answer, Asked, Html
+from worker.web.rooms.drawing import sees
+
+_ROWS = 50
+_ALERTS = 100
+_PERSONAL = ("REPORT__TO", "ALERTS__MAIL__TO")
+
+
+def audited(asked: Asked) -> Answer:
+    """The audit, the newest first."""
+    before = asked.query.get("before", "")
+    number = int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None
+    with asked.read() as connection:
+        rows = audit.newest(connection, number, _ROWS + 1)
+    following = rows[_ROWS - 1]["number"] if len(rows) > _ROWS else None
+    given = {"rows": rows[:_ROWS], "following": following, "plain": sees(asked.session), "here": "audit"}
+    return Html("audit.html", given)
+
+
+def alerts(asked: Asked) -> Answer:
+    """What stands now, and the last that were cleared."""
+    with asked.read() as connection:
+        standing = views.listed(connection, everything=False)
+        cleared = views.cleared(connection, _ALERTS)
+    told = [{**row, **described(row["name"]), "figures": figures_text(row["figures"])} for row in standing]
+    past = [{**row, "figures": figures_text(row["figures"])} for row in cleared]
+    return Html("alerts.html", {"rows": told[:_ALERTS], "cleared": past, "here": "alerts"})
+
+
+def settings(asked: Asked) -> Answer:
+    """Every setting, with where it comes from."""
+    plain = sees(asked.session)
+    rows = [one for one in shown(asked.room.runtime.settings) if plain or not one.name.endswith(_PERSONAL)]
+    return Html("settings.html", {"rows": rows, "here": "settings"})
