@@ -190,12 +190,12 @@ def test_a_person_sets_their_own_password_and_nobody_elses(
     run: Run, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = json.loads(run("people", "add", "Ann", "--role", "approver", "--json")[1])["token"]
-    monkeypatch.setattr("sys.stdin", io.StringIO("made-up words of a person\n"))
+    monkeypatch.setattr("sys.stdin", io.StringIO("made-up-words-of-a-person\n"))
     status, _, err = run("people", "password", "Ann")
     assert (status, "say who you are" in err) == (2, True)
     monkeypatch.setenv("SETTLEPIPE_PERSON_TOKEN", token)
     for name, words, problem in (
-        ("Bob", "made-up words of a person", "each person sets their own"),
+        ("Bob", "made-up-words-of-a-person", "each person sets their own"),
         ("Ann", "too short", "12 to 200 characters"),
         ("Ann", "made-up by ann herself", "easily guessed"),
     ):
@@ -205,7 +205,7 @@ def test_a_person_sets_their_own_password_and_nobody_elses(
     assert connection.execute("SELECT FROM people_passwords").rowcount == 0
     status, _, err = run("people", "totp", "Ann")
     assert (status, "has no password yet" in err) == (1, True)
-    monkeypatch.setattr("sys.stdin", io.StringIO("made-up words of a person\n"))
+    monkeypatch.setattr("sys.stdin", io.StringIO("made-up-words-of-a-person\n"))
     assert run("people", "password", "Ann") == (
         0,
         "the password of Ann is set; log in with it in the control room\n",
@@ -219,4 +219,4 @@ def test_a_person_sets_their_own_password_and_nobody_elses(
     assert run("people", "totp", "Ann", "--off")[0] == 0
     done = [record["action"] for record in audit.records(connection)]
     assert done == ["person.added", "person.password_set", "person.totp_set", "person.totp_removed"]
-    assert "made-up words" not in str(list(audit.records(connection)))
+    assert "made-up-words" not in str(list(audit.records(connection)))

@@ -13,7 +13,7 @@ from shared.people import change, passwords
 from tests.support.door import Answer
 from tests.support.patience import PATIENCE
 
-PASSWORD = "made-up words of a person"
+PASSWORD = "made-up-words-of-a-person"
 
 
 def set_up(database_url: str, people: Mapping[str, Role]) -> None:
