@@ -154,10 +154,11 @@ def _web_url(stack: Stack) -> str:
 
 def _tell_control_room(stack: Stack) -> None:
     """On stderr, without the password: what is printed may be kept in a log. It is in a file of HOME's owner."""
-    found = stack.home / "control-room.json"
-    write_private(found, {"url": f"{_web_url(stack)}/", "password": stack.kept.web_password})
-    print(f"settlepipe up: the control room is {_web_url(stack)}/", file=sys.stderr)
-    print(f"settlepipe up: its password, while nobody is set up, is in {found}", file=sys.stderr, flush=True)
+    print(f"settlepipe up: the control room is {_web_url(stack)}/", file=sys.stderr, flush=True)
+    if stack.settings.web.local_password is None:
+        found = stack.home / "control-room.json"
+        write_private(found, {"url": f"{_web_url(stack)}/", "password": stack.kept.web_password})
+        print(f"settlepipe up: its password, while nobody is set up, is in {found}", file=sys.stderr, flush=True)
 
 
 def _nobody(_: Mapping[str, int]) -> None:

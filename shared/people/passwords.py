@@ -5,7 +5,7 @@ one by their token: whoever sets another's password could decide in their name. 
 """
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import Argon2Error, InvalidHashError
@@ -35,8 +35,8 @@ class Known:
     """What is kept of a person who may come in. hash: None where they have no password, or there is nobody."""
 
     name: str | None
-    hash: str | None
-    totp: bytes | None
+    hash: str | None = field(repr=False)
+    totp: bytes | None = field(repr=False)
     totp_step: int
 
 

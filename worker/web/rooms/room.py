@@ -17,6 +17,7 @@ from worker.web.rooms.gathering import Gathered, Now, Seen
 
 THREADS, WAITING = 4, 32  # views with PostgreSQL at once, and those that wait for a thread
 LOOKS, LOOK_S = 2, 150.0  # into providers' books for a decision, and how long one may take
+LOG_INS = 2  # at once; a password takes a tenth of a second of the processor
 
 
 class Room:
@@ -26,11 +27,12 @@ class Room:
         self.door = door
         self.views = Work(THREADS, WAITING, door.settings.answer_s)
         self.looks = Work(LOOKS, WAITING, LOOK_S)
+        self.log_ins = Work(LOG_INS, WAITING, door.settings.answer_s)
 
     @cached_property
     def database(self) -> Database:
         """The pages' own pool. Raises Problem until the process is set up."""
-        return self.door.ready.database.beside(THREADS + LOOKS + 1, "settlepipe control room")
+        return self.door.ready.database.beside(THREADS + LOOKS + LOG_INS, "settlepipe control room")
 
     @cached_property
     def runtime(self) -> Runtime:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
+import redis
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -31,6 +32,11 @@ log = get_logger(__name__)
 _FORM = "application/x-www-form-urlencoded"
 _FORM_BYTES, _FIELDS = 64 * 1024, 600
 _SENTENCES = (NotAllowed, Unresolvable, Unconfirmable, Void)
+_FIXED: Mapping[type[Exception], tuple[str, int]] = {
+    DoneBefore: ("This form was sent before, and what it asks for is done. Nothing was changed now.", 409),
+    redis.RedisError: ("The broker does not answer. Nothing was changed; try again later.", 503),
+    Busy: ("Too many log-ins are under way; try again in some seconds.", 503),
+}
 
 
 def routes(door: Door) -> list[Route]:
@@ -44,7 +50,7 @@ def _route(room: Room, page: Page) -> Route:
         secure = request.url.scheme == "https" or room.door.settings.tls_in_front
         try:
             form = await _form(room.door, request) if page.method == "POST" else {}
-            work = room.looks if page.looks else room.views
+            work = room.log_ins if page.enters else room.looks if page.looks else room.views
             return await work(lambda: _answered(room, page, request, form, secure))
         except Problem as problem:
             return _problem(problem)
@@ -100,14 +106,12 @@ def _may(page: Page, session: Session, form: Mapping[str, str]) -> Answer | None
 def _made(page: Page, asked: Asked) -> Answer:
     try:
         return page.answers(asked)
-    except DoneBefore:
-        return _sentence("This form was sent before, and what it asks for is done. Nothing was changed now.", 409)
+    except tuple(_FIXED) as error:
+        return _sentence(*next(said for kind, said in _FIXED.items() if isinstance(error, kind)))
     except Refused as error:
         return _sentence(str(error), error.status)
     except _SENTENCES as error:
         return _sentence(str(error), 409)
-    except Busy:
-        return _sentence("Too many log-ins are under way; try again in some seconds.", 503)
     except ValueError as error:
         if page.method != "POST":
             raise

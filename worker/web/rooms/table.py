@@ -26,7 +26,8 @@ from worker.web.rooms.answers import Answer, Asked
 class Page:
     """open: nobody has to be in. deed: what a form is for; its role has to be allowed that. None: for all who are in.
 
-    looks: it may look into a provider's books, which takes longer than a view may. polls: the page asks for it by
+    looks: it may look into a provider's books, which takes longer than a view may. enters: a password is looked at: who
+    tries many keeps nobody from a page. polls: the page asks for it by
     itself, which is no use of a session."""
 
     method: str
@@ -35,6 +36,7 @@ class Page:
     open: bool = False
     deed: Deed | None = None
     looks: bool = False
+    enters: bool = False
     polls: bool = False
 
 
@@ -43,7 +45,7 @@ _DAY = "/days/{provider}/{day}"
 PAGES: Sequence[Page] = (
     Page("GET", "/static/{name}", entering.static, open=True),
     Page("GET", "/login", entering.form, open=True),
-    Page("POST", "/login", entering.enter, open=True),
+    Page("POST", "/login", entering.enter, open=True, enters=True),
     Page("POST", "/logout", entering.leave),
     Page("GET", "/", now.page),
     Page("GET", "/now", now.live, polls=True),

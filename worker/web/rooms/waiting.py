@@ -25,6 +25,9 @@ _WHERE: Mapping[Kind, str] = {
     Kind.DISCREPANCY: "/discrepancies/{number}",
 }
 
+# Of these the reason may be a provider's text about a customer.
+_CUSTOMERS = frozenset({Kind.PAYMENT, Kind.HOLD, Kind.RECEIPT, Kind.SMS})
+
 
 def page(asked: Asked) -> Answer:
     """A page of it, the oldest or the largest sums first."""
@@ -46,5 +49,8 @@ def page(asked: Asked) -> Answer:
 def _row(one: Waiting, plain: bool) -> Mapping[str, Any]:
     where = _WHERE.get(one.kind)
     named = {"subject": quote(one.subject or "", safe="/"), "number": one.number}
-    target = one.target if plain or one.target is None else masked(one.target)
-    return {"one": one, "where": where and where.format(**named), "target": target}
+    shown: dict[str, Any] = {"one": one, "where": where and where.format(**named)}
+    if plain:
+        return shown | {"target": one.target, "reason": one.reason, "pairs": one.pairs}
+    said = None if one.kind in _CUSTOMERS else one.reason
+    return shown | {"target": one.target and masked(one.target), "reason": said, "pairs": ()}
