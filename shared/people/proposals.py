@@ -88,10 +88,16 @@ def propose(
 
 def one(connection: Connection, number: int) -> Proposal:
     """The proposal with this number. Raises NotAllowed where there is none."""
-    row = connection.execute(_SQL["one"], {"id": number}).fetchone()
-    if row is None:
+    found = maybe(connection, number)
+    if found is None:
         raise NotAllowed(f"there is no proposal {number}; see `settlepipe proposals`")
-    return _proposal(row)
+    return found
+
+
+def maybe(connection: Connection, number: int) -> Proposal | None:
+    """The same; None where there is none."""
+    row = connection.execute(_SQL["one"], {"id": number}).fetchone()
+    return None if row is None else _proposal(row)
 
 
 def listed(connection: Connection, *, everything: bool = False) -> list[Proposal]:

@@ -50,12 +50,14 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """local: the password that `up` made, which counts while nobody is set up. keys: SECRET_KEYS, newest first."""
+    """local: the password that `up` made, which counts while nobody is set up. keys: SECRET_KEYS, newest first. oidc:
+    an OpenID Connect provider is set, and what it said counts."""
 
     idle_s: float
     most_s: float
     keys: tuple[str, ...] = field(repr=False)
     local: str | None = field(repr=False, default=None)
+    oidc: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,15 @@ def enter(database: Database, said: Credentials, rules: Rules) -> Entered:
         return _begin(connection, found.name, rules, counted)
 
 
+def enter_proved(database: Database, name: str, rules: Rules) -> Entered:
+    """Let in whom an OpenID Connect provider knows under this name. Raises NotIn where nobody is set up under it."""
+    with database.transaction() as connection:
+        found = passwords.known(connection, name)
+        if found.name != name:
+            raise NotIn("Your company knows you, but nobody is set up here under the name that it gives.")
+        return _begin(connection, name, rules, (), oidc=True)
+
+
 def _enter_alone(database: Database, said: Credentials, name: str, rules: Rules, counted: Sequence[str]) -> Entered:
     given = said.password.encode("utf-8", "replace")
     if rules.local is None or not hmac.compare_digest(rules.local.encode(), given):
@@ -134,12 +145,12 @@ def _count(connection: Connection, counted: Sequence[str]) -> None:
             raise NotIn(f"Too many log-ins failed; try again in {wait_s} s.", wait_s)
 
 
-def _begin(connection: Connection, name: str, rules: Rules, counted: Sequence[str]) -> Entered:
+def _begin(connection: Connection, name: str, rules: Rules, counted: Sequence[str], *, oidc: bool = False) -> Entered:
     token = secrets.token_urlsafe(_BYTES)
     connection.execute(_SQL["forget"])
-    connection.execute(_SQL["begin"], {"id": digest(token), "name": name, "most_s": rules.most_s})
+    connection.execute(_SQL["begin"], {"id": digest(token), "name": name, "most_s": rules.most_s, "oidc": oidc})
     connection.execute(_SQL["worked"], {"whose": list(counted)})
-    audit.write(connection, "session.begun", name, by=name)
+    audit.write(connection, "session.begun", name, by=name, content={"by": "oidc"} if oidc else None)
     browser = passwords.cipher(rules.keys).encrypt(name.lower().encode()).decode()
     return Entered(name, token, browser)
 
@@ -150,6 +161,7 @@ def find(connection: Connection, token: str | None, rules: Rules, *, used: bool)
     if token is None or len(token) > 100:
         return None
     given = {"id": digest(token), "idle_s": rules.idle_s, "used": used, "alone": rules.local is not None}
+    given |= {"oidc": rules.oidc}
     row = connection.execute(_SQL["find"], given).fetchone()
     if row is None:
         return None

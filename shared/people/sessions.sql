@@ -24,8 +24,8 @@ WITH forms AS (DELETE FROM people_forms WHERE at < clock() - interval '8 days')
 DELETE FROM people_sessions WHERE ends_at < clock()
 
 -- name: begin
-INSERT INTO people_sessions (id_sha256, name, ends_at)
-VALUES (%(id)s, %(name)s, clock() + make_interval(secs => %(most_s)s))
+INSERT INTO people_sessions (id_sha256, name, ends_at, by_oidc)
+VALUES (%(id)s, %(name)s, clock() + make_interval(secs => %(most_s)s), %(oidc)s)
 
 -- name: find
 -- Of a person who is here still, under the password that it began with. Without a role: nobody is set up.
@@ -36,7 +36,7 @@ WITH found AS (
     LEFT JOIN people_passwords w ON w.name = s.name AND w.set_at <= s.began_at
     WHERE s.id_sha256 = %(id)s AND s.ends_at > clock()
         AND s.used_at > clock() - make_interval(secs => %(idle_s)s)
-        AND CASE WHEN EXISTS (SELECT FROM people) THEN p.name IS NOT NULL AND w.name IS NOT NULL ELSE %(alone)s END
+        AND CASE WHEN EXISTS (SELECT FROM people) THEN p.name IS NOT NULL AND (w.name IS NOT NULL OR s.by_oidc AND %(oidc)s) ELSE %(alone)s END
 ), used AS (
     UPDATE people_sessions s SET used_at = clock() FROM found
     WHERE %(used)s AND s.id_sha256 = found.id_sha256

@@ -51,10 +51,24 @@ class WebSettings(Section):
         description="lets whoever is on this machine into the control room while nobody is set up; `up` makes one",
     )
 
+    public_url: str | None = Field(
+        None, description="the control room's address as browsers know it, like https://pay.example; OIDC needs it"
+    )
+    oidc_issuer: str | None = Field(
+        None, description="an OpenID Connect provider that says who people are; unset: they log in by password alone"
+    )
+    oidc_client_id: str = Field("", description="as whom it knows the control room")
+    oidc_client_secret: SecretStr | None = Field(None, description="the secret that goes with it")
+    oidc_claim: str = Field(
+        "email", description="what of its word is a person's name here: email, preferred_username, sub"
+    )
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if self.bodies_bytes < self.body_bytes:
             raise ValueError("bodies_bytes must be at least body_bytes, or no such body could be read")
         if (self.cert_file is None) != (self.key_file is None):
             raise ValueError("cert_file and key_file belong together: set both or neither")
+        if self.oidc_issuer is not None and not (self.public_url and self.oidc_client_id and self.oidc_client_secret):
+            raise ValueError("oidc_issuer needs public_url, oidc_client_id and oidc_client_secret: set all four")
         return self

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from shared.people.forms import Once
 from shared.people.sessions import Session
@@ -12,11 +12,13 @@ from worker.web.rooms.room import Room
 
 @dataclass(frozen=True, slots=True)
 class Cookie:
-    """One to set. most_s: how long the browser keeps it; None: until it is closed; 0: it is to be forgotten."""
+    """One to set. most_s: how long the browser keeps it; None: until it is closed; 0: it is to be forgotten. samesite:
+    lax for one that comes back with a person whom another site sends here."""
 
     name: str
     value: str = field(repr=False)
     most_s: int | None = None
+    samesite: Literal["strict", "lax"] = "strict"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
 """Coming in, and going."""
 
 from shared.people import sessions
+from shared.people.oidc import BEGUN_S, Provider
 from shared.people.prove import set_up
 from shared.people.sessions import Credentials, NotIn
 from worker.web.rooms import guard
-from worker.web.rooms.answers import Answer, Asked, Document, Go, Html, Refused
+from worker.web.rooms.answers import Answer, Asked, Cookie, Document, Go, Html, Refused
 from worker.web.rooms.drawing import STATIC
 from worker.web.rooms.drawing import static as file
 
@@ -40,6 +41,31 @@ def enter(asked: Asked) -> Answer:
     return Go("/", guard.entered(found.session, found.browser))
 
 
+def begin(asked: Asked) -> Answer:
+    """To the OpenID Connect provider."""
+    begun = _provider(asked).begin()
+    return Go(begun.url, (Cookie(guard.BEGUN, begun.cookie, BEGUN_S, samesite="lax"),))
+
+
+def back(asked: Asked) -> Answer:
+    """From the OpenID Connect provider. The page that is answered leads on by itself: a browser that comes from another
+    site does not send the session's cookie yet."""
+    provider, said = _provider(asked), asked.query
+    name = provider.finish(said.get("code", "")[:4000], said.get("state", "")[:200], asked.cookies[guard.BEGUN])
+    try:
+        found = sessions.enter_proved(asked.room.database, name, asked.room.rules(asked.address))
+    except NotIn as error:
+        return _form(asked, error, 403)
+    session, browser = guard.entered(found.session, found.browser)
+    return Html("entered.html", {}, cookies=(session, browser, Cookie(guard.BEGUN, "", 0)))
+
+
+def _provider(asked: Asked) -> Provider:
+    if asked.room.oidc is None:
+        raise Refused("There is nothing here.", 404)
+    return asked.room.oidc
+
+
 def leave(asked: Asked) -> Answer:
     """The session is over."""
     with asked.read() as connection:
@@ -51,5 +77,5 @@ def _form(asked: Asked, wrong: NotIn | None, status: int) -> Answer:
     with asked.read() as connection:
         people = set_up(connection)
     local = asked.room.rules(asked.address).local is not None
-    given = {"people": people, "local": local, "wrong": wrong, "name": asked.form.get("name", "")[:100]}
-    return Html("login.html", given, status)
+    given = {"people": people, "local": local, "oidc": asked.room.oidc is not None, "wrong": wrong}
+    return Html("login.html", {**given, "name": asked.form.get("name", "")[:100]}, status)

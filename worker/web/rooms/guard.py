@@ -10,7 +10,7 @@ from starlette.responses import Response
 from shared.people.sessions import KNOWN_BROWSER_S, Session
 from worker.web.rooms.answers import Cookie
 
-SESSION, BROWSER = "settlepipe", "settlepipe-browser"
+SESSION, BROWSER, BEGUN = "settlepipe", "settlepipe-browser", "settlepipe-oidc"
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self';"
     " base-uri 'none'; frame-ancestors 'none'"
@@ -40,7 +40,7 @@ def set_cookie(response: Response, cookie: Cookie, secure: bool) -> None:
         path="/",
         secure=secure,
         httponly=True,
-        samesite="strict",
+        samesite=cookie.samesite,
     )
 
 

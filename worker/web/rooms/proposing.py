@@ -21,7 +21,9 @@ def page(asked: Asked) -> Answer:
 def one(asked: Asked) -> Answer:
     """One, with what it rests on."""
     with asked.read() as connection:
-        found = proposals.one(connection, asked.number("number"))
+        found = proposals.maybe(connection, asked.number("number"))
+    if found is None:
+        raise Refused("There is no such proposal.", 404)
     books = found.seen.get("books") if isinstance(found.seen, dict) else None
     lines = books.get("lines", []) if isinstance(books, dict) else []
     columns = list(dict.fromkeys(name for line in lines for name in line))

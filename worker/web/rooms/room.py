@@ -9,6 +9,7 @@ import redis
 
 from shared import process
 from shared.database.engine import Database
+from shared.people.oidc import Provider
 from shared.people.sessions import Rules
 from shared.runtime import Runtime
 from worker.web.door import Door
@@ -49,12 +50,28 @@ class Room:
         """For what a decision puts on a stream, or a bell."""
         return process.broker(self.door.ready.settings)
 
+    @cached_property
+    def oidc(self) -> Provider | None:
+        """The OpenID Connect provider, where one is set."""
+        web, settings = self.door.settings, self.door.ready.settings
+        if web.oidc_issuer is None or web.oidc_client_secret is None or web.public_url is None:
+            return None
+        keys = tuple(key.get_secret_value() for key in settings.secret_keys)
+        return Provider(
+            web.oidc_issuer,
+            client_id=web.oidc_client_id,
+            client_secret=web.oidc_client_secret.get_secret_value(),
+            claim=web.oidc_claim,
+            returns_to=f"{web.public_url.rstrip('/')}/login/callback",
+            keys=keys,
+        )
+
     def rules(self, address: str) -> Rules:
         """Of sessions. The local password counts for who comes from this machine itself."""
         web, settings = self.door.settings, self.door.ready.settings
         local = web.local_password.get_secret_value() if web.local_password and _here(address) else None
         keys = tuple(key.get_secret_value() for key in settings.secret_keys)
-        return Rules(web.session_idle_s, web.session_s, keys, local)
+        return Rules(web.session_idle_s, web.session_s, keys, local, oidc=web.oidc_issuer is not None)
 
 
 def _here(address: str) -> bool:

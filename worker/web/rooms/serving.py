@@ -13,6 +13,7 @@ from shared.domain.roles import MAY
 from shared.payments.look import Unresolvable
 from shared.people import sessions
 from shared.people.forms import DoneBefore
+from shared.people.oidc import NotProved
 from shared.people.passwords import Busy
 from shared.people.proposals import Void
 from shared.people.prove import NotAllowed
@@ -31,7 +32,7 @@ log = get_logger(__name__)
 
 _FORM = "application/x-www-form-urlencoded"
 _FORM_BYTES, _FIELDS = 64 * 1024, 600
-_SENTENCES = (NotAllowed, Unresolvable, Unconfirmable, Void)
+_SENTENCES = (NotAllowed, NotProved, Unresolvable, Unconfirmable, Void)
 _FIXED: Mapping[type[Exception], tuple[str, int]] = {
     DoneBefore: ("This form was sent before, and what it asks for is done. Nothing was changed now.", 409),
     redis.RedisError: ("The broker does not answer. Nothing was changed; try again later.", 503),
@@ -64,9 +65,8 @@ def _route(room: Room, page: Page) -> Route:
 def _answered(room: Room, page: Page, request: Request, form: Mapping[str, str], secure: bool) -> Response:
     address = request.client.host if request.client else ""
     token = request.cookies.get(guard.cookie_name(guard.SESSION, secure))
-    cookies = {
-        name: request.cookies.get(guard.cookie_name(name, secure), "") for name in (guard.SESSION, guard.BROWSER)
-    }
+    kept = (guard.SESSION, guard.BROWSER, guard.BEGUN)
+    cookies = {name: request.cookies.get(guard.cookie_name(name, secure), "") for name in kept}
     session = None
     if page.path != "/static/{name}":
         with room.database.connection() as connection:

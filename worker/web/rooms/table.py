@@ -46,6 +46,8 @@ PAGES: Sequence[Page] = (
     Page("GET", "/static/{name}", entering.static, open=True),
     Page("GET", "/login", entering.form, open=True),
     Page("POST", "/login", entering.enter, open=True, enters=True),
+    Page("GET", "/login/oidc", entering.begin, open=True, looks=True),
+    Page("GET", "/login/callback", entering.back, open=True, looks=True),
     Page("POST", "/logout", entering.leave),
     Page("GET", "/", now.page),
     Page("GET", "/now", now.live, polls=True),

@@ -13,7 +13,8 @@ CREATE TABLE people_sessions (
     name      text NOT NULL,
     began_at  timestamptz NOT NULL DEFAULT clock(),
     used_at   timestamptz NOT NULL DEFAULT clock(),
-    ends_at   timestamptz NOT NULL
+    ends_at   timestamptz NOT NULL,
+    by_oidc   boolean NOT NULL DEFAULT false  -- an OpenID Connect provider said who it is; else a password did
 );
 CREATE INDEX people_sessions_name ON people_sessions (name);
 CREATE INDEX people_sessions_ends ON people_sessions (ends_at);

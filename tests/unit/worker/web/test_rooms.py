@@ -38,7 +38,12 @@ def test_every_form_that_is_sent_bears_the_tokens() -> None:
 def test_each_page_that_does_something_says_for_which_deed() -> None:
     free = {page.path for page in PAGES if page.method == "POST" and page.deed is None}
     assert free == {"/login", "/logout"}
-    assert {page.path for page in PAGES if page.open} == {"/login", "/static/{name}"}
+    assert {page.path for page in PAGES if page.open} == {
+        "/login",
+        "/login/oidc",
+        "/login/callback",
+        "/static/{name}",
+    }
 
 
 @pytest.mark.parametrize(
