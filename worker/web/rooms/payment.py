@@ -6,6 +6,7 @@ from typing import Any
 from shared.domain.payment import FINAL, State
 from shared.payments import told, views
 from shared.payments.pairs import pairs
+from shared.people import proposals
 from worker.web.rooms.answers import Answer, Asked, Html, Refused
 from worker.web.rooms.drawing import masked, sees
 
@@ -29,6 +30,7 @@ def shown(asked: Asked, *, status: int = 200, **more: Any) -> Answer:
         if number is None:
             raise Refused("There is no such payment. Look for it by another word.", 404)
         found = views.payment(connection, number)
+        asked_for = [one for one in proposals.listed(connection) if one.subject == f"{source}/{intent_id}"]
         lines = [one.told() for one in pairs(connection, found["provider"]) if one.payment == f"{source}/{intent_id}"]
     history = found.pop("history")
     plain = sees(asked.session)
@@ -44,6 +46,7 @@ def shown(asked: Asked, *, status: int = 200, **more: Any) -> Answer:
         "tone": tone(found["state"], found["hold_reason"]),
         "plain": plain,
         "pairs": lines,
+        "proposals": asked_for,
         "follow_ups": _parked(history),
         "look": None,
         "words": {},
