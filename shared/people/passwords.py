@@ -113,13 +113,14 @@ def fits(found: Known, password: str) -> bool:
 
 
 def secret_of(found: Known, keys: tuple[str, ...]) -> bytes | None:
-    """The secret of a person's codes; None where they have none, b"" where these keys can't read it: no code fits."""
+    """The secret of a person's codes; None where they have none, one that nobody knows where these keys can't read it:
+    no code fits."""
     if found.totp is None:
         return None
     try:
         return cipher(keys).decrypt(found.totp)
     except InvalidToken:
-        return b""
+        return totp.new_secret()  # an empty one would have codes, too, which everybody can compute
 
 
 def cipher(keys: tuple[str, ...]) -> MultiFernet:

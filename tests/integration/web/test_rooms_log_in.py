@@ -1,0 +1,51 @@
+"""Log-ins that meet a change of what lets people in, and browsers that are not quite what they were."""
+
+from collections.abc import Iterator
+
+import pytest
+from cryptography.fernet import Fernet
+
+from shared.database.engine import Connection, Database
+from shared.domain import totp
+from shared.domain.roles import Role
+from shared.people import passwords, sessions
+from shared.people.sessions import Credentials, Entered, NotIn, Rules
+from tests.support.by_itself import KEY
+from tests.support.room import PASSWORD, set_up
+
+PEOPLE = {"Bob": Role.APPROVER, "Ann": Role.OPERATOR}
+RULES = Rules(idle_s=600, most_s=3600, keys=(KEY,))
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    set_up(database_url, PEOPLE)
+    found = Database(database_url, pool_size=2)
+    yield found
+    found.dispose()
+
+
+def entered(
+    database: Database,
+    password: str = PASSWORD,
+    *,
+    code: str = "",
+    browser: str | None = None,
+    rules: Rules = RULES,
+    at: str = "::1",
+) -> Entered:
+    return sessions.enter(database, Credentials("Bob", password, code, at, browser), rules)
+
+
+def step_now(connection: Connection) -> int:
+    row = connection.execute("SELECT extract(epoch FROM clock())::float8 AS now").fetchone()
+    assert row is not None
+    return int(row["now"] // totp.STEP_S)
+
+
+def test_a_secret_that_no_key_reads_lets_nobody_in(database: Database, connection: Connection) -> None:
+    with connection.transaction():
+        passwords.keep_totp(connection, "Bob", (KEY,))
+    other = Rules(600, 3600, (Fernet.generate_key().decode(),))
+    with pytest.raises(NotIn):
+        entered(database, code=totp.code(b"", step_now(connection)), rules=other)
