@@ -80,8 +80,8 @@ def forget_totp(connection: Connection, name: str) -> None:
 
 def forget(connection: Connection, name: str) -> None:
     """A person who was revoked comes in no more. In the caller's transaction."""
+    connection.execute(_SQL["forget"], {"name": name})  # before their sessions: one that begins now waits, or ends
     connection.execute(_SQL["end_sessions"], {"name": name})
-    connection.execute(_SQL["forget"], {"name": name})
 
 
 def known(connection: Connection, name: str) -> Known:
@@ -90,6 +90,12 @@ def known(connection: Connection, name: str) -> Known:
     if row is None:
         return Known(None, None, None, 0)
     return Known(row["name"], row["hash"], None if row["totp"] is None else bytes(row["totp"]), int(row["totp_step"]))
+
+
+def still(connection: Connection, found: Known) -> bool:
+    """Is what was `known` so now, and until the caller's transaction ends? Whoever changes it waits for that."""
+    given = {"name": found.name, "hash": found.hash, "totp": found.totp}
+    return connection.execute(_SQL["still"], given).fetchone() is not None
 
 
 def took(connection: Connection, name: str, step: int) -> bool:

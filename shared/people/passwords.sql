@@ -18,5 +18,9 @@ SELECT p.name, w.hash, w.totp, coalesce(w.totp_step, 0) AS totp_step FROM people
 LEFT JOIN people_passwords w ON w.name = p.name AND w.set_at >= p.added_at
 WHERE lower(p.name) = lower(%(name)s) AND p.revoked_at IS NULL
 
+-- name: still
+SELECT FROM people_passwords
+WHERE name = %(name)s AND hash = %(hash)s AND totp IS NOT DISTINCT FROM %(totp)s::bytea FOR UPDATE
+
 -- name: took
 UPDATE people_passwords SET totp_step = %(step)s WHERE name = %(name)s AND totp_step < %(step)s

@@ -96,6 +96,8 @@ def enter(database: Database, said: Credentials, rules: Rules) -> Entered:
         raise NotIn(_WRONG)
     secret = passwords.secret_of(found, rules.keys)
     with database.transaction() as connection:
+        if not passwords.still(connection, found):  # it took a while: a new password ends what the old one began
+            raise NotIn(_WRONG)
         now_s = _now(connection)
         step = None if secret is None else totp.step_of(secret, said.code, now_s)
         if secret is not None and (step is None or not passwords.took(connection, found.name, step)):

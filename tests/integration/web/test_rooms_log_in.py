@@ -1,6 +1,6 @@
 """Log-ins that meet a change of what lets people in, and browsers that are not quite what they were."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from cryptography.fernet import Fernet
@@ -9,6 +9,7 @@ from shared.database.engine import Connection, Database
 from shared.domain import totp
 from shared.domain.roles import Role
 from shared.people import passwords, sessions
+from shared.people.passwords import Known
 from shared.people.sessions import Credentials, Entered, NotIn, Rules
 from tests.support.by_itself import KEY
 from tests.support.room import PASSWORD, set_up
@@ -49,3 +50,24 @@ def test_a_secret_that_no_key_reads_lets_nobody_in(database: Database, connectio
     other = Rules(600, 3600, (Fernet.generate_key().decode(),))
     with pytest.raises(NotIn):
         entered(database, code=totp.code(b"", step_now(connection)), rules=other)
+
+
+@pytest.mark.parametrize("change", ["password", "totp"])
+def test_who_is_on_the_way_in_while_the_password_changes_does_not_come_in(
+    database: Database, connection: Connection, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    fits: Callable[[Known, str], bool] = passwords.fits
+
+    def then_changed(found: Known, password: str) -> bool:
+        fit = fits(found, password)
+        with connection.transaction():
+            if change == "totp":
+                passwords.keep_totp(connection, "Bob", (KEY,))
+            else:
+                passwords.keep(connection, "Bob", PASSWORD + " anew")
+        return fit
+
+    monkeypatch.setattr(passwords, "fits", then_changed)
+    with pytest.raises(NotIn):
+        entered(database)
+    assert connection.execute("SELECT FROM people_sessions").rowcount == 0
