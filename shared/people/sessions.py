@@ -5,6 +5,7 @@ so that many at once are no more than many one after another; who fails has to w
 A browser in which the person was in before has a count of its own: strangers who fail keep nobody out of it.
 """
 
+import base64
 import hashlib
 import hmac
 import secrets
@@ -102,7 +103,7 @@ def enter(database: Database, said: Credentials, rules: Rules) -> Entered:
         step = None if secret is None else totp.step_of(secret, said.code, now_s)
         if secret is not None and (step is None or not passwords.took(connection, found.name, step)):
             raise NotIn(_WRONG)
-        return _begin(connection, found.name, rules, counted)
+        return _begin(connection, found.name, rules, counted, known=found.name.lower())
 
 
 def enter_proved(database: Database, name: str, rules: Rules) -> Entered:
@@ -111,7 +112,7 @@ def enter_proved(database: Database, name: str, rules: Rules) -> Entered:
         found = passwords.known(connection, name)
         if found.name != name:
             raise NotIn("Your company knows you, but nobody is set up here under the name that it gives.")
-        return _begin(connection, name, rules, (), oidc=True)
+        return _begin(connection, name, rules, (), known=name.lower(), oidc=True)
 
 
 def _enter_alone(database: Database, said: Credentials, name: str, rules: Rules, counted: Sequence[str]) -> Entered:
@@ -119,7 +120,7 @@ def _enter_alone(database: Database, said: Credentials, name: str, rules: Rules,
     if rules.local is None or not hmac.compare_digest(rules.local.encode(), given):
         raise NotIn(_WRONG)
     with database.transaction() as connection:
-        return _begin(connection, name, rules, counted)
+        return _begin(connection, name, rules, counted, known="")  # anybody may say this name: it proves nothing later
 
 
 _WRONG = "The name, the password or the code is wrong."
@@ -133,7 +134,8 @@ def _counted(said: Credentials, name: str, rules: Rules) -> Sequence[str]:
         except (InvalidToken, ValueError):
             known = b""
         if known == name.lower().encode():
-            return [f"browser {hashlib.sha256(said.browser.encode()).hexdigest()[:32]}"]
+            whole = base64.urlsafe_b64decode(said.browser)  # of one cookie there are many spellings, and one count
+            return [f"browser {hashlib.sha256(whole).hexdigest()[:32]}"]
     return sorted((f"address {said.address}", f"name {name.lower()}"))
 
 
@@ -147,13 +149,15 @@ def _count(connection: Connection, counted: Sequence[str]) -> None:
             raise NotIn(f"Too many log-ins failed; try again in {wait_s} s.", wait_s)
 
 
-def _begin(connection: Connection, name: str, rules: Rules, counted: Sequence[str], *, oidc: bool = False) -> Entered:
+def _begin(
+    connection: Connection, name: str, rules: Rules, counted: Sequence[str], *, known: str, oidc: bool = False
+) -> Entered:
     token = secrets.token_urlsafe(_BYTES)
     connection.execute(_SQL["forget"])
     connection.execute(_SQL["begin"], {"id": digest(token), "name": name, "most_s": rules.most_s, "oidc": oidc})
     connection.execute(_SQL["worked"], {"whose": list(counted)})
     audit.write(connection, "session.begun", name, by=name, content={"by": "oidc"} if oidc else None)
-    browser = passwords.cipher(rules.keys).encrypt(name.lower().encode()).decode()
+    browser = passwords.cipher(rules.keys).encrypt(known.encode()).decode()
     return Entered(name, token, browser)
 
 

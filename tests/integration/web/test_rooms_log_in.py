@@ -71,3 +71,28 @@ def test_who_is_on_the_way_in_while_the_password_changes_does_not_come_in(
     with pytest.raises(NotIn):
         entered(database)
     assert connection.execute("SELECT FROM people_sessions").rowcount == 0
+
+
+def test_a_known_browser_has_one_count_however_its_cookie_is_spelt(database: Database, connection: Connection) -> None:
+    known = entered(database).browser
+    for number in range(sessions.FREE):
+        with pytest.raises(NotIn) as refused:
+            entered(database, "a wrong password", browser=known + "." * number)
+        assert refused.value.wait_s == 0
+    with pytest.raises(NotIn, match="try again in"):
+        entered(database, "a wrong password", browser="!" + known)
+
+
+def test_who_came_in_while_nobody_was_set_up_has_no_browser_of_somebody_else(
+    database_url: str, connection: Connection
+) -> None:
+    database = Database(database_url, pool_size=2)
+    alone = Rules(600, 3600, (KEY,), local="made-up-local")
+    browsers = [entered(database, "made-up-local", rules=alone).browser for _ in range(2)]
+    set_up(database_url, PEOPLE)
+    for number in range(sessions.FREE):
+        with pytest.raises(NotIn):
+            entered(database, "a wrong password", browser=browsers[0], at=f"192.0.2.{number}")
+    with pytest.raises(NotIn, match="try again in"):
+        entered(database, "a wrong password", browser=browsers[1], at="192.0.2.99")
+    database.dispose()
