@@ -1,6 +1,9 @@
 """Log-ins that meet a change of what lets people in, and browsers that are not quite what they were."""
 
+import socket
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
@@ -12,6 +15,7 @@ from shared.people import passwords, sessions
 from shared.people.passwords import Known
 from shared.people.sessions import Credentials, Entered, NotIn, Rules
 from tests.support.by_itself import KEY
+from tests.support.door import door
 from tests.support.room import PASSWORD, set_up
 
 PEOPLE = {"Bob": Role.APPROVER, "Ann": Role.OPERATOR}
@@ -96,3 +100,20 @@ def test_who_came_in_while_nobody_was_set_up_has_no_browser_of_somebody_else(
     with pytest.raises(NotIn, match="try again in"):
         entered(database, "a wrong password", browser=browsers[1], at="192.0.2.99")
     database.dispose()
+
+
+def test_forms_that_come_slowly_keep_no_intent_out(database_url: str, broker_url: str, tmp_path: Path) -> None:
+    head = (
+        "POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        "Content-Length: 99\r\n\r\n"
+    )
+    with door(database_url, broker_url, tmp_path, WEB__REQUESTS="16") as found:
+        strangers = [socket.create_connection(("127.0.0.1", found.port)) for _ in range(20)]
+        try:
+            for one in strangers:
+                one.sendall(head.encode())
+            time.sleep(1)  # they are all read, or refused
+            assert found.client(None).get("/v1/events").status == 401
+        finally:
+            for one in strangers:
+                one.close()

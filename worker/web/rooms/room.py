@@ -1,7 +1,9 @@
 """What all pages of this process share: their own threads and connections, so that whoever looks keeps no intent
 waiting; and what is gathered for them in the background."""
 
+import contextlib
 import ipaddress
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 
@@ -14,11 +16,13 @@ from shared.people.sessions import Rules
 from shared.runtime import Runtime
 from worker.web.door import Door
 from worker.web.limits import Work
+from worker.web.problems import Fault, Problem
 from worker.web.rooms.gathering import Gathered, Now, Seen
 
 THREADS, WAITING = 4, 32  # views with PostgreSQL at once, and those that wait for a thread
 LOOKS, LOOK_S = 2, 150.0  # into providers' books for a decision, and how long one may take
 LOG_INS = 2  # at once; a password takes a tenth of a second of the processor
+_FORMS = 8  # one in so many requests that may be under way is a form that still comes in
 
 
 class Room:
@@ -29,6 +33,19 @@ class Room:
         self.views = Work(THREADS, WAITING, door.settings.answer_s)
         self.looks = Work(LOOKS, WAITING, LOOK_S)
         self.log_ins = Work(LOG_INS, WAITING, door.settings.answer_s)
+        self._forms, self._most_forms = 0, max(1, door.settings.requests // _FORMS)
+
+    @contextlib.contextmanager
+    def form(self) -> Iterator[None]:
+        """One more form that is being read until the block ends: strangers may send them, too, and a byte a second.
+        Of the event loop alone. Raises Problem where that are too many."""
+        if self._forms >= self._most_forms:
+            raise Problem(Fault.BUSY)
+        self._forms += 1
+        try:
+            yield
+        finally:
+            self._forms -= 1
 
     @cached_property
     def database(self) -> Database:

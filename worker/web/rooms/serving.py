@@ -50,7 +50,7 @@ def _route(room: Room, page: Page) -> Route:
     async def endpoint(request: Request) -> Response:
         secure = request.url.scheme == "https" or room.door.settings.tls_in_front
         try:
-            form = await _form(room.door, request) if page.method == "POST" else {}
+            form = await _form(room, request) if page.method == "POST" else {}
             work = room.log_ins if page.enters else room.looks if page.looks else room.views
             return await work(lambda: _answered(room, page, request, form, secure))
         except Problem as problem:
@@ -149,11 +149,16 @@ def _response(answer: Answer, session: Session | None, secure: bool, said: str |
     return response
 
 
-async def _form(door: Door, request: Request) -> Mapping[str, str]:
+async def _form(room: Room, request: Request) -> Mapping[str, str]:
     """A form's fields; of several with one name the last. Raises Problem."""
-    async with door.body(request, _FORM, _FORM_BYTES) as body:
-        try:
-            fields = parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=bool(body), max_num_fields=_FIELDS)
-        except ValueError:
-            raise Problem(Fault.BAD_PARAMETER, "the form can't be read") from None
-        return dict(fields)
+    with room.form():
+        async with room.door.body(request, _FORM, _FORM_BYTES) as body:
+            return _fields(body)
+
+
+def _fields(body: bytes) -> Mapping[str, str]:
+    try:
+        fields = parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=bool(body), max_num_fields=_FIELDS)
+    except ValueError:
+        raise Problem(Fault.BAD_PARAMETER, "the form can't be read") from None
+    return dict(fields)
