@@ -28,6 +28,7 @@ _FIRST_S = 8.0
 _REST = 5  # after a look that took long nobody looks for so many times that
 HOURS = 24
 _HOURS_A_LOOK = 8  # that are over and not counted yet
+_SETTLED = timedelta(hours=1, minutes=2)  # from an hour's beginning: nothing more is committed with a time in it
 _ALERTS = 50
 
 
@@ -102,7 +103,8 @@ class Now:
         this = at.replace(minute=0, second=0, microsecond=0)
         day = [this - timedelta(hours=ago) for ago in range(HOURS)]
         missing = [hour for hour in day[1:] if hour not in self._hours][:_HOURS_A_LOOK]
+        known = dict(self._hours)
         for hour in (this, *missing):
-            self._hours[hour] = read.outcomes(self._runtime.database, hour, hour + timedelta(hours=1), _STATEMENT_S)
-        self._hours = {hour: found for hour, found in self._hours.items() if hour in day}
-        return [(hour, self._hours.get(hour)) for hour in reversed(day)]
+            known[hour] = read.outcomes(self._runtime.database, hour, hour + timedelta(hours=1), _STATEMENT_S)
+        self._hours = {hour: found for hour, found in known.items() if hour in day and hour + _SETTLED <= at}
+        return [(hour, known.get(hour)) for hour in reversed(day)]
