@@ -34,7 +34,7 @@ _ALERTS = 50
 
 class Gathered(Generic[T]):
     """The last thing that `look` gave. Asked for, it is looked at again where it is old; who asks waits for the first
-    one alone."""
+    look alone, also where that fails."""
 
     def __init__(self, look: Callable[[], T], clock: Callable[[], float] = time.monotonic) -> None:
         self._look, self._clock = look, clock
@@ -57,10 +57,10 @@ class Gathered(Generic[T]):
         began = self._clock()
         try:
             self._found = self._look()
-            self._first.set()
         except Exception as error:  # the database is away: what was found before is shown with its age
             log.warning("what stands now could not be gathered", reason=type(error).__name__)
         finally:
+            self._first.set()  # also where it failed: nobody waits for the next one in a thread that others need
             with self._lock:
                 self._busy, ended = False, self._clock()
                 self._next = ended + max(FRESH_S, (ended - began) * _REST)
