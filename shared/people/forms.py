@@ -11,7 +11,8 @@ _SQL = statements(__file__)
 
 
 class DoneBefore(Exception):  # noqa: N818 - says what is so
-    """This form was sent before, and what it asks for is done. Nothing was changed."""
+    """This form was sent before, and what came of it stands: it was done, or refused with a record of that. Nothing was
+    changed."""
 
 
 class Once(Database):

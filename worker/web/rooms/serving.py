@@ -34,7 +34,10 @@ _FORM = "application/x-www-form-urlencoded"
 _FORM_BYTES, _FIELDS = 64 * 1024, 600
 _SENTENCES = (NotAllowed, NotProved, Unresolvable, Unconfirmable, Void)
 _FIXED: Mapping[type[Exception], tuple[str, int]] = {
-    DoneBefore: ("This form was sent before, and what it asks for is done. Nothing was changed now.", 409),
+    DoneBefore: (
+        "This form was sent before. Open the page again to see what came of it; nothing was changed now.",
+        409,
+    ),
     redis.RedisError: ("The broker does not answer. Nothing was changed; try again later.", 503),
     Busy: ("Too many log-ins are under way; try again in some seconds.", 503),
 }
