@@ -41,6 +41,13 @@ def forget(connection: Connection, days: int, limit: int) -> int:
     return int(row["count"])
 
 
+def dismissed(connection: Connection, number: int) -> str | None:
+    """When an entry was dismissed (RFC 3339, UTC), or None; nobody dismisses it until the caller's transaction ends."""
+    connection.execute("SELECT FROM quarantine WHERE id = %s FOR UPDATE", (number,))
+    row = connection.execute(_SQL["dismissed"], {"id": number}).fetchone()
+    return None if row is None else row["at"]
+
+
 def dismiss(connection: Connection, number: int, *, reason: str, by: str) -> bool:
     """Record that nothing is to come of an entry, and why; False where there is none of this number. It waits for
     nobody then, until the same content comes again. One transaction, with an audit record. Raises ValueError for a

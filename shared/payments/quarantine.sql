@@ -20,6 +20,10 @@ WITH old AS (
 )
 SELECT count(*) AS count FROM gone
 
+-- name: dismissed
+SELECT utc_text(d.dismissed_at) AS at FROM quarantine q JOIN dismissals d ON d.quarantine_id = q.id
+WHERE q.id = %(id)s AND d.dismissed_at >= q.last_seen ORDER BY d.id DESC LIMIT 1
+
 -- name: dismiss
 INSERT INTO dismissals (quarantine_id, sha256, subject, why, reason, by_whom)
-SELECT id, sha256, subject, reason, %(reason)s, %(by)s FROM quarantine WHERE id = %(id)s RETURNING id
+SELECT id, sha256, subject, reason, %(reason)s, %(by)s FROM quarantine WHERE id = %(id)s FOR UPDATE RETURNING id

@@ -8,6 +8,8 @@ import pytest
 from shared.database.engine import Connection
 from shared.domain.payment import State
 from shared.domain.roles import Role
+from shared.payments import quarantine
+from tests.integration.test_cli_inbox import quarantined
 from tests.support.door import Door, door
 from tests.support.room import inside, set_up
 from tests.support.stored import add_payment
@@ -33,3 +35,15 @@ def test_a_form_whose_deed_was_refused_is_not_told_as_done(opened: Door, connect
     assert again.status == 409
     assert b"is done" not in again.body
     assert connection.execute("SELECT FROM proposals").rowcount == 0
+
+
+def test_what_somebody_dismissed_since_is_not_put_on_the_queue(opened: Door, connection: Connection) -> None:
+    quarantined(connection)
+    connection.execute("UPDATE quarantine SET stream = 'settlepipe:intake'")
+    ann = inside(opened.port, "Ann")
+    form = ann.form("/quarantine/1", "/quarantine/1/replay")
+    assert quarantine.dismiss(connection, 1, reason="paid back by hand", by="Bob")
+    answer = ann.ask("POST", "/quarantine/1/replay", form)
+    assert (answer.status, b"dismissed" in answer.body) == (409, True), answer.body
+    assert connection.execute("SELECT FROM quarantine WHERE replayed_at IS NOT NULL").rowcount == 0
+    assert ann.send("/quarantine/1", "/quarantine/1/replay").status == 303, "who sees that it was dismissed may"

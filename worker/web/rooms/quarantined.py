@@ -35,9 +35,12 @@ def one(asked: Asked) -> Answer:
 
 def again(asked: Asked) -> Answer:
     """Put it on the intake queue again, once what was wrong is mended. What a form that is sent twice puts there twice
-    is one payment."""
+    is one payment. What was dismissed goes only where the page said so: it may have been paid back by hand."""
     with asked.once().transaction() as connection:
         why, number = asked.text("reason") or None, asked.number("number")
+        since = quarantine.dismissed(connection, number)
+        if since is not None and since != asked.text("dismissed"):
+            raise Refused("Somebody dismissed it meanwhile. Open its page again; nothing was put on the queue.")
         done = replay.replay(connection, asked.room.broker, [number], by=asked.who.name, reason=why)
     if done.count == 0:
         raise Refused(f"Nothing was put on the queue{done.left}.")
