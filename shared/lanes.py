@@ -1,5 +1,6 @@
 """Lanes: who may send how much, decided in one place for the whole fleet."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -236,6 +237,20 @@ def told(row: Mapping[str, Any]) -> tuple[str, datetime | None, str | None]:
     if row["open_until"]:
         return "open", None, f"{row['failures']} failures in a row say that the provider is down"
     return "running", None, None
+
+
+def locked(connection: Connection, provider: str) -> Row | None:
+    """Why a lane stands still, for `told`; that stays so until the transaction ends."""
+    statement = """SELECT paused_at, paused_by, halted_at, halted_reason, open_until, failures FROM lanes
+        WHERE provider = %s FOR UPDATE"""
+    return connection.execute(statement, (provider,)).fetchone()
+
+
+def mark(row: Mapping[str, Any]) -> str:
+    """Of what a lane stands still for: another text where it stands still for something else."""
+    state, since, reason = told(row)
+    whole = state if since is None else f"{state} {since.isoformat()} {reason}"
+    return hashlib.sha256(whole.encode()).hexdigest()[:32]
 
 
 def overview(connection: Connection) -> list[Row]:

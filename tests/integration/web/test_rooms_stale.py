@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.database.engine import Connection
+from shared import brake
+from shared.database.engine import Connection, Database
 from shared.domain.payment import State
 from shared.domain.roles import Role
 from shared.payments import quarantine
@@ -47,3 +48,18 @@ def test_what_somebody_dismissed_since_is_not_put_on_the_queue(opened: Door, con
     assert (answer.status, b"dismissed" in answer.body) == (409, True), answer.body
     assert connection.execute("SELECT FROM quarantine WHERE replayed_at IS NOT NULL").rowcount == 0
     assert ann.send("/quarantine/1", "/quarantine/1/replay").status == 303, "who sees that it was dismissed may"
+
+
+def test_a_lane_that_stands_still_for_another_reason_now_is_not_resumed(
+    opened: Door, connection: Connection, database_url: str
+) -> None:
+    connection.execute("UPDATE lanes SET halted_at = clock(), halted_reason = 'made up' WHERE provider = 'mtn'")
+    ann = inside(opened.port, "Ann")
+    form = ann.form("/lanes", "/lanes/mtn/resume")
+    database = Database(database_url, pool_size=1)
+    assert brake.pause(database, "mtn", by="Bob", reason="their books are wrong")
+    database.dispose()
+    assert ann.ask("POST", "/lanes/mtn/resume", {**form, "reason": WHY}).status == 409
+    row = connection.execute("SELECT paused_by FROM lanes WHERE provider = 'mtn'").fetchone()
+    assert row == {"paused_by": "Bob"}
+    assert ann.send("/lanes", "/lanes/mtn/resume", reason=WHY).status == 303

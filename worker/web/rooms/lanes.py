@@ -10,7 +10,7 @@ def page(asked: Asked) -> Answer:
     takes = {name for name, one in asked.room.runtime.registrations.items() if one.operations}
     with asked.read() as connection:
         rows = [row for row in kept.standing(connection) if row["provider"] in takes]
-    shown = [{**row, "told": kept.told(row)} for row in rows]
+    shown = [{**row, "told": kept.told(row), "mark": kept.mark(row)} for row in rows]
     return Html("lanes.html", {"rows": shown, "here": "lanes"})
 
 
@@ -23,9 +23,9 @@ def pause(asked: Asked) -> Answer:
 
 
 def resume(asked: Asked) -> Answer:
-    """Let a paused lane go on."""
-    why = asked.text("reason") or None
-    if not brake.resume(asked.once(), _provider(asked), by=asked.who.name, reason=why):
+    """Let a lane go on that stands still for what the page showed."""
+    why, shown = asked.text("reason") or None, asked.text("shown")
+    if not brake.resume(asked.once(), _provider(asked), by=asked.who.name, reason=why, shown=shown):
         raise Refused("This provider has no lane.", 404)
     return Go("/lanes?said=resumed")
 

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from shared.brake import StandsOtherwise
 from shared.directory.confirm import Unconfirmable
 from shared.domain.roles import MAY
 from shared.payments.look import Unresolvable
@@ -32,7 +33,7 @@ log = get_logger(__name__)
 
 _FORM = "application/x-www-form-urlencoded"
 _FORM_BYTES, _FIELDS = 64 * 1024, 600
-_SENTENCES = (NotAllowed, NotProved, Unresolvable, Unconfirmable, Void)
+_SENTENCES = (NotAllowed, NotProved, Unresolvable, Unconfirmable, Void, StandsOtherwise)
 _FIXED: Mapping[type[Exception], tuple[str, int]] = {
     DoneBefore: (
         "This form was sent before. Open the page again to see what came of it; nothing was changed now.",
