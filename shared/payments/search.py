@@ -66,13 +66,14 @@ class Found:
     before: int | None = None
 
 
-def search(connection: Connection, word: str, limit: int) -> Found:
-    """Up to `limit` payments that this word is of."""
+def search(connection: Connection, word: str, limit: int, *, personal: bool) -> Found:
+    """Up to `limit` payments that this word is of. personal: it may be an account's, or a part of one: whoever is shown
+    no account may not find out by trying."""
     source, slash, intent_id = word.partition("/")
     given = {"word": word, "limit": limit, "source": source if slash else "", "intent_id": intent_id}
     found = {row["id"]: row["row"] for row in connection.execute(_BY_KEY, given).fetchall()}
     found |= {row["id"]: row["row"] for row in connection.execute(_BY_REFERENCE, given).fetchall()}
-    if not found and len(word) >= SHORTEST:
+    if personal and not found and len(word) >= SHORTEST:
         found = {row["id"]: row["row"] for row in connection.execute(_AMONG_NEWEST, given).fetchall()}
     return Found([json.loads(found[number]) for number in sorted(found, reverse=True)[:limit]])
 

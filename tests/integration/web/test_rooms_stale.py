@@ -11,7 +11,7 @@ from shared.domain.payment import State
 from shared.domain.roles import Role
 from shared.payments import quarantine
 from tests.integration.test_cli_inbox import quarantined
-from tests.support.door import Door, door
+from tests.support.door import Door, door, intent
 from tests.support.room import inside, set_up
 from tests.support.stored import add_payment
 
@@ -63,3 +63,25 @@ def test_a_lane_that_stands_still_for_another_reason_now_is_not_resumed(
     row = connection.execute("SELECT paused_by FROM lanes WHERE provider = 'mtn'").fetchone()
     assert row == {"paused_by": "Bob"}
     assert ann.send("/lanes", "/lanes/mtn/resume", reason=WHY).status == 303
+
+
+def test_a_viewer_is_told_nothing_of_a_customer_by_the_inbox_a_proposal_or_a_search(
+    opened: Door, connection: Connection
+) -> None:
+    connection.execute("UPDATE payments SET detail = 'the account 00700001 of a made-up person' WHERE intent_id = 'p1'")
+    assert opened.client("shop").submit(intent("ord-1")).status == 202
+    ann, eve = inside(opened.port, "Ann"), inside(opened.port, "Eve")
+    for page in ("/inbox", PARKED):
+        assert "made-up person" in ann.get(page)
+        assert "made-up person" not in eve.get(page), page
+    for word in ("00700001", "0070", "0001"):
+        assert ann.ask("GET", f"/search?q={word}").status == 303, word
+        assert "No payment was found" in eve.get(f"/search?q={word}"), "a mask that a search takes off is none"
+    form = {"answer": "refused", "reason": WHY, "line": ""}
+    ann.send(PARKED, f"{PARKED}/resolve", **form, although="")
+    assert ann.send(PARKED, f"{PARKED}/resolve", **form, although="the biller said so").status == 303
+    connection.execute("SET session_replication_role = replica")
+    connection.execute("""UPDATE proposals SET seen = jsonb_set(seen::jsonb, '{books,detail}', '"00700001 of her"')""")
+    connection.execute("SET session_replication_role = origin")
+    assert "00700001 of her" in ann.get("/proposals/1")
+    assert "00700001 of her" not in eve.get("/proposals/1")

@@ -6,6 +6,7 @@ from typing import Any
 from shared.domain.payment import State
 from shared.payments import search
 from worker.web.rooms.answers import Answer, Asked, Go, Html
+from worker.web.rooms.drawing import sees
 from worker.web.rooms.payment import tone
 
 _ROWS = 50
@@ -19,7 +20,7 @@ def page(asked: Asked) -> Answer:
     before = asked.query.get("before", "")
     with asked.read() as connection:
         if word:
-            found = search.search(connection, word, _ROWS)
+            found = search.search(connection, word, _ROWS, personal=sees(asked.session))
         else:
             found = search.newest(
                 connection,
