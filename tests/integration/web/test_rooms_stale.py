@@ -1,5 +1,6 @@
 """A page that is older than what it shows: nothing is decided that nobody saw."""
 
+import http.client
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -85,3 +86,13 @@ def test_a_viewer_is_told_nothing_of_a_customer_by_the_inbox_a_proposal_or_a_sea
     connection.execute("SET session_replication_role = origin")
     assert "00700001 of her" in ann.get("/proposals/1")
     assert "00700001 of her" not in eve.get("/proposals/1")
+
+
+def test_addresses_and_headers_that_are_none_are_no_mistake_of_ours(opened: Door) -> None:
+    ann = inside(opened.port, "Ann")
+    for path in ("/payments/a%00/b", "/accounts?service=%00", "/inbox?skip=%C2%B2", "/quarantine?after=%C2%B2"):
+        assert ann.ask("GET", path).status in (200, 404), path
+    connection = http.client.HTTPConnection("127.0.0.1", opened.port, timeout=60)
+    connection.request("GET", "/login", headers={"Host": "["})
+    assert connection.getresponse().status < 500
+    connection.close()

@@ -52,7 +52,7 @@ def routes(door: Door) -> list[Route]:
 
 def _route(room: Room, page: Page) -> Route:
     async def endpoint(request: Request) -> Response:
-        secure = request.url.scheme == "https" or room.door.settings.tls_in_front
+        secure = request.scope["scheme"] == "https" or room.door.settings.tls_in_front
         try:
             form = await _form(room, request) if page.method == "POST" else {}
             work = room.log_ins if page.enters else room.looks if page.looks else room.views
@@ -87,6 +87,8 @@ def _checked(page: Page, request: Request, session: Session | None, form: Mappin
     """What is answered in place of the page; None: it may be."""
     if page.method == "POST" and guard.from_elsewhere(request):
         return _sentence("This form came from another site. Nothing was done.", 403)
+    if any("\x00" in text for text in (*request.path_params.values(), *request.query_params.values())):
+        return _sentence("There is nothing here.", 404)  # no text of PostgreSQL's has it
     if page.open:
         return None
     return _to_login(request) if session is None else _may(page, session, form)
