@@ -96,3 +96,13 @@ def test_addresses_and_headers_that_are_none_are_no_mistake_of_ours(opened: Door
     connection.request("GET", "/login", headers={"Host": "["})
     assert connection.getresponse().status < 500
     connection.close()
+
+
+def test_a_link_on_another_page_logs_nobody_out(opened: Door) -> None:
+    ann = inside(opened.port, "Ann")
+    kept = dict(ann.cookies)
+    ann.cookies = {"of-another-program": "1"}  # what a browser sends of a strict cookie then: nothing
+    answer = ann.ask("GET", "/")
+    assert (answer.status, "set-cookie" in answer.headers) == (303, False)
+    ann.cookies = kept
+    assert "Log out" in ann.get("/")

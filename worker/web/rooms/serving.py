@@ -75,7 +75,7 @@ def _answered(room: Room, page: Page, request: Request, form: Mapping[str, str],
     if page.path != "/static/{name}":
         with room.database.connection() as connection:
             session = sessions.find(connection, token, room.rules(address), used=not page.polls)
-    answer = _checked(page, request, session, form)
+    answer = _checked(page, request, session, form, token)
     if answer is None:
         given = (dict(request.path_params), dict(request.query_params), form, cookies)
         asked = Asked(room, session, *given, address, secure)
@@ -83,7 +83,9 @@ def _answered(room: Room, page: Page, request: Request, form: Mapping[str, str],
     return _response(answer, session, secure, SAID.get(request.query_params.get("said", "")))
 
 
-def _checked(page: Page, request: Request, session: Session | None, form: Mapping[str, str]) -> Answer | None:
+def _checked(
+    page: Page, request: Request, session: Session | None, form: Mapping[str, str], token: str | None
+) -> Answer | None:
     """What is answered in place of the page; None: it may be."""
     if page.method == "POST" and guard.from_elsewhere(request):
         return _sentence("This form came from another site. Nothing was done.", 403)
@@ -91,13 +93,14 @@ def _checked(page: Page, request: Request, session: Session | None, form: Mappin
         return _sentence("There is nothing here.", 404)  # no text of PostgreSQL's has it
     if page.open:
         return None
-    return _to_login(request) if session is None else _may(page, session, form)
+    return _to_login(request, token) if session is None else _may(page, session, form)
 
 
-def _to_login(request: Request) -> Answer:
+def _to_login(request: Request, token: str | None) -> Answer:
     if request.headers.get("hx-request"):  # it is the whole page that has to go there
         return Document(b"", "text/plain", {"HX-Redirect": "/login"})
-    return Go("/login", guard.left() if request.cookies else ())
+    # Behind a link of another site no cookie of ours comes, and other programs' may: nobody is logged out by that.
+    return Go("/login", () if token is None else guard.left())
 
 
 def _may(page: Page, session: Session, form: Mapping[str, str]) -> Answer | None:
