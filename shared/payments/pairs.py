@@ -21,6 +21,7 @@ _PAIRS = f"""
 WITH standing AS MATERIALIZED (
     SELECT id, provider, books_key, amount_minor FROM payments
     WHERE books_key IS NOT NULL AND attempts > 0 AND (due_at IS NOT NULL OR state = 'parked')
+        AND (%(payment)s::bigint IS NULL OR books_key = (SELECT books_key FROM payments WHERE id = %(payment)s))
 ), decided AS MATERIALIZED (
     SELECT q.id, q.provider, q.books_key, q.amount_minor FROM {every("resolutions")} r
     JOIN {every("payments")} q ON q.id = r.payment_id
@@ -36,6 +37,7 @@ WITH standing AS MATERIALIZED (
         SELECT checked_at, evidence FROM checks
         WHERE payment_id = p.id AND evidence ? 'lines' ORDER BY number DESC LIMIT 1) c
     WHERE p.state = 'parked' AND p.books_key IS NOT NULL AND (%(provider)s::text IS NULL OR p.provider = %(provider)s)
+        AND (%(payment)s::bigint IS NULL OR p.id = %(payment)s)
 ), free AS (
     SELECT s.id, e ->> 'line' AS line, (e ->> 'amount_minor')::bigint AS line_minor,
         (e ->> 'at')::timestamptz AS line_at, e ->> 'marker' AS marker
@@ -107,9 +109,11 @@ class Pair:
         }
 
 
-def pairs(connection: Connection, provider: str | None = None) -> Sequence[Pair]:
-    """Every pair as the last looks showed it, by payment. provider: only this one's."""
-    return [_pair(row) for row in connection.execute(_PAIRS, {"provider": provider}).fetchall()]
+def pairs(connection: Connection, provider: str | None = None, payment: int | None = None) -> Sequence[Pair]:
+    """Every pair as the last looks showed it, by payment. provider: only this one's; payment: only those of the payment
+    with this number."""
+    given = {"provider": provider, "payment": payment}
+    return [_pair(row) for row in connection.execute(_PAIRS, given).fetchall()]
 
 
 def _pair(row: Row) -> Pair:

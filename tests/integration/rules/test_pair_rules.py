@@ -53,6 +53,16 @@ def test_one_line_for_one_payment_is_sure(world: World) -> None:
     assert pair.told()["line_amount"] == pair.told()["amount"] == "100.00"
 
 
+def test_those_of_one_payment_are_what_they_are_among_all(world: World) -> None:
+    first = parked(world, seen(near(world)))
+    parked(world, seen(near(world)))
+    parked(world, seen(near(world) | {"line": "P-8"}), key="careful:2")
+    found = shown(world)
+    assert {pair.payment_id for pair in found} > {first}
+    with world.runtime.database.connection() as connection:
+        assert list(pairs(connection, None, first)) == [pair for pair in found if pair.payment_id == first]
+
+
 @pytest.mark.parametrize(
     ("change", "missing", "why"),
     [
