@@ -101,9 +101,9 @@ def must_be_readable(looked: Look, then: Mapping[str, Any]) -> None:
 
 
 def _follow_up(runtime: Runtime, found: Proposal, approval: Approval, _: object) -> Done:
-    asked, words = found.asked, {"reason": found.reason, "by": found.proposed_by}
+    asked, by = found.asked, found.proposed_by
     named = (asked["source"], asked["intent_id"], asked["kind"], asked["answer"])
-    resolve_follow_up(runtime.database, *named, **words, approval=approval)
+    resolve_follow_up(runtime.database, *named, reason=found.reason, by=by, approval=approval, seen=runtime.seen)
     return Done(found, f"the {asked['kind']} of {found.subject} is {asked['answer']}")
 
 

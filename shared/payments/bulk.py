@@ -101,7 +101,7 @@ def _all(
 ) -> None:
     items = sorted(made.items, key=lambda item: item.look.claim.payment.id)
     for item in items:  # all of them, in one order, before a line is taken: nobody waits in a circle
-        locked(connection, item.look)
+        locked(connection, item.look, runtime.seen)
     for item in sorted(items, key=lambda item: item.line):  # lines in one order, too
         decision = must_be_right(State.SUCCEEDED.value, reason=reason, by=by, line=item.line)
         objection = decide(connection, runtime, item.look, decision, approval)

@@ -95,7 +95,7 @@ def decide(
     Raises as `resolve` does; with an approval NotAllowed where somebody looked meanwhile: it stays proposed.
     """
     payment = look.claim.payment
-    found = locked(connection, look)
+    found = locked(connection, look, runtime.seen)
     must_be_parked(payment.source, payment.intent_id, found.state)
     if (found.checks, found.attempts) != (look.claim.number, look.attempts):
         said = f"somebody else looked at {look.name} or decided about it meanwhile; nothing was changed, look again"
@@ -155,7 +155,7 @@ def _succeed(runtime: Runtime, look: Look, decision: Decision) -> State:
     second person, as a check takes none."""
     payment, wanted = look.claim.payment, decision.action != State.REFUSED
     with runtime.database.transaction() as connection:
-        found = locked(connection, look)
+        found = locked(connection, look, runtime.seen)
         final = found.state in FINAL
         if not final:
             action = decision.action if wanted else _LOOK
@@ -173,9 +173,10 @@ def _succeed(runtime: Runtime, look: Look, decision: Decision) -> State:
     return State.SUCCEEDED
 
 
-def locked(connection: Connection, look: Look) -> Found:
-    """The payment that was looked at, locked until the transaction ends. Raises Unresolvable, HeldError."""
-    return _existing(connection, look.claim.payment.source, look.claim.payment.intent_id)
+def locked(connection: Connection, look: Look, seen: Seen) -> Found:
+    """The payment that was looked at, locked until the transaction ends. seen: what this process saw of its database.
+    Raises Unresolvable, HeldError."""
+    return _existing(connection, look.claim.payment.source, look.claim.payment.intent_id, seen)
 
 
 def _keep(
@@ -213,11 +214,12 @@ def resolve_follow_up(
     reason: str,
     by: str,
     approval: Approval | None = None,
+    seen: Seen | None = None,
 ) -> Proposal | None:
     """Settle a parked receipt or text message; its payment stays as it is. `resend` asks the provider again, without
     looking first: there is nothing to look into. A proposal, and nothing else, where two people have to agree.
 
-    kind: one of FOLLOW_UPS. Raises as `resolve` does.
+    kind: one of FOLLOW_UPS. seen: what a process that runs on saw of its database. Raises as `resolve` does.
     """
     _must_be_answer(answer)
     to = _FOLLOW_UP_STATES[answer]
@@ -225,7 +227,7 @@ def resolve_follow_up(
     subject = f"{source}/{intent_id}"
     with database.transaction() as connection:
         agreement = None if approval is None else proposals.agreed(connection, approval)
-        found = _existing(connection, source, intent_id)
+        found = _existing(connection, source, intent_id, seen)
         if agreement is not None and agreement.seen.get("attempts") != found.asked_for.get(kind):
             raise Void(f"the {FOLLOW_UPS[kind]} of {subject} was asked for since")
         if found.follow_ups.get(kind) == "parked" and answer != "resend" and agreement is None and set_up(connection):

@@ -24,6 +24,9 @@ from shared.recovery.beat import beat
 from shared.recovery.recover import NotRecovered, Recovered
 from shared.recovery.window import open_window
 from shared.witness import Remembered, Witnesses
+from tests.integration.rules.test_pair_rules import near, parked
+from tests.integration.rules.test_pair_rules import seen as looked
+from tests.support.decided import decide
 from tests.support.flow import ABSENT, LOOK, NO, OK, World
 from tests.support.two_people import set_up
 
@@ -190,6 +193,18 @@ def test_a_witness_that_nobody_can_read_is_passed_over(world: World, witnesses: 
     for text in ("", "{}", '{"epoch": "x"}', "[1]", "\x00"):
         file.write_text(text)
         assert [one.standing.beat for one in witnesses.read(file.stem)] == [1]
+
+
+def test_who_saw_more_of_the_database_than_it_has_decides_nothing(world: World, witnesses: Witnesses) -> None:
+    tick(world, witnesses)
+    payment_id = parked(world, looked(near(world)))
+    with world.runtime.database.connection() as connection:
+        here = store.look(connection).here
+    world.runtime.seen.saw(replace(here, beat=here.beat + 1))  # it came back a little older, and nobody has judged it
+    for answer in ("succeeded", "refused"):
+        with pytest.raises(HeldError):
+            decide(world, payment_id, answer)
+    assert world.state(payment_id) == "parked"
 
 
 def test_a_switch_to_a_server_that_has_all_that_was_seen_opens_a_window_and_holds_nothing(

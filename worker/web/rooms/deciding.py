@@ -57,7 +57,8 @@ def follow_up(asked: Asked) -> Answer:
     if kind not in flow.FOLLOW_UPS:
         raise ValueError("a follow-up is a receipt or a text message; nothing was changed")
     named = (asked.path["source"], asked.path["intent_id"], kind, answer)
-    made = flow.resolve_follow_up(asked.once(), *named, reason=asked.text("reason"), by=asked.who.name)
+    reason, seen = asked.text("reason"), asked.room.runtime.seen
+    made = flow.resolve_follow_up(asked.once(), *named, reason=reason, by=asked.who.name, seen=seen)
     return _go(asked, "followed" if made is None else "proposed")
 
 
