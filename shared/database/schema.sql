@@ -1261,7 +1261,7 @@ CREATE INDEX people_sessions_ends ON people_sessions (ends_at);
 
 -- Log-ins that failed: who tries has to wait, longer each time, up to a bound.
 CREATE TABLE people_attempts (
-    whose      text PRIMARY KEY,           -- a name, an address, or a browser in which the person was in before
+    whose      text PRIMARY KEY,           -- SHA-256 of a name, an address, or a browser in which a person was in before
     failures   integer NOT NULL,
     last_at    timestamptz NOT NULL,
     wait_until timestamptz NOT NULL

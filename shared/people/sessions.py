@@ -8,6 +8,7 @@ A browser in which the person was in before has a count of its own: strangers wh
 import base64
 import hashlib
 import hmac
+import ipaddress
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -135,8 +136,22 @@ def _counted(said: Credentials, name: str, rules: Rules) -> Sequence[str]:
             known = b""
         if known == name.lower().encode():
             whole = base64.urlsafe_b64decode(said.browser)  # of one cookie there are many spellings, and one count
-            return [f"browser {hashlib.sha256(whole).hexdigest()[:32]}"]
-    return sorted((f"address {said.address}", f"name {name.lower()}"))
+            return [_whose("browser", hashlib.sha256(whole).hexdigest())]
+    return sorted((_whose("address", _network(said.address)), _whose("name", name.lower())))
+
+
+def _whose(what: str, which: str) -> str:
+    """What is kept of it. No name: people mistake the fields, and type their password there."""
+    return hashlib.sha256(f"{what} {which}".encode()).hexdigest()
+
+
+def _network(address: str) -> str:
+    """Whoever has one IPv6 address has a whole /64 of them."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return address if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))
 
 
 def _count(connection: Connection, counted: Sequence[str]) -> None:

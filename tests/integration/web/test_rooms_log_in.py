@@ -87,6 +87,22 @@ def test_a_known_browser_has_one_count_however_its_cookie_is_spelt(database: Dat
         entered(database, "a wrong password", browser="!" + known)
 
 
+def test_what_is_kept_of_a_try_is_no_word_that_was_typed_and_a_network_has_one_count(
+    database: Database, connection: Connection
+) -> None:
+    for number in range(sessions.FREE):
+        said = Credentials(f"a password {number} typed as a name", "", "", f"2001:db8::{number}", None)
+        with pytest.raises(NotIn) as refused:
+            sessions.enter(database, said, RULES)
+        assert refused.value.wait_s == 0
+    connection.execute("UPDATE people_attempts SET wait_until = wait_until + interval '1 min' WHERE failures > 1")
+    with pytest.raises(NotIn, match="try again in"):
+        entered(database, at="2001:db8::ffff")
+    kept = [row["whose"] for row in connection.execute("SELECT whose FROM people_attempts").fetchall()]
+    assert len(kept) == sessions.FREE + 1
+    assert not [one for one in kept if "password" in one or "2001" in one]
+
+
 def test_who_came_in_while_nobody_was_set_up_has_no_browser_of_somebody_else(
     database_url: str, connection: Connection
 ) -> None:
