@@ -18,9 +18,9 @@ def shown(connection: Connection, provider: str | None, *, closed: bool) -> list
     return connection.execute(_SQL["shown"], {"provider": provider, "closed": closed}).fetchall()
 
 
-def to_decide(connection: Connection, service: str | None, limit: int) -> list[Row]:
-    """Up to `limit` open accounts that wait for a person; of a service, all of its open ones."""
-    return connection.execute(_SQL["to_decide"], {"service": service, "limit": limit}).fetchall()
+def to_decide(connection: Connection, service: str | None, limit: int, skip: int) -> list[Row]:
+    """Up to `limit` open accounts that wait for a person, behind the first `skip`; of a service, of its open ones."""
+    return connection.execute(_SQL["to_decide"], {"service": service, "limit": limit, "skip": skip}).fetchall()
 
 
 def versions(connection: Connection) -> dict[tuple[str, str], int]:

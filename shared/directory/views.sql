@@ -12,7 +12,7 @@ SELECT provider, service, khut_type, account, bank_code, nullif(bank_name, '') A
     change, to_confirm, utc_text(confirmed_at) AS confirmed_at, confirmed_by, utc_text(chosen_at) AS chosen_at, chosen_by
 FROM bank_accounts
 WHERE closed_at IS NULL AND CASE WHEN %(service)s::text IS NULL THEN to_confirm ELSE service = %(service)s END
-ORDER BY provider, length(service), service, khut_type, bank_accounts.since, id LIMIT %(limit)s
+ORDER BY provider, length(service), service, khut_type, bank_accounts.since, id LIMIT %(limit)s OFFSET %(skip)s
 
 -- name: rows
 -- An account that nobody kept is not confirmed either: a process of an older version may have replaced the list.

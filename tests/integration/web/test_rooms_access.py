@@ -282,6 +282,22 @@ def test_a_payment_is_found_by_its_id_its_reference_and_its_account(opened: Door
     assert ann.get("/search?state=succeeded").count("/payments/shop/") == 0
 
 
+def test_odd_addresses_are_nothing_and_no_mistake(opened: Door) -> None:
+    bob = inside(opened.port, "Bob")
+    for path in (
+        *("/payments/shop/a%00b", "/payments/%ff/x", "/payments/a%2F..%2Fb/c", "/payments/shop/" + "x" * 3000),
+        *("/proposals/0", "/proposals/x", "/proposals/99999999999999999999", "/quarantine/-1", "/days/mtn/x"),
+        *("/discrepancies?provider=%00", "/search?q=%00&x=1"),
+    ):
+        assert bob.ask("GET", path).status == 404, path
+    for path in (
+        *("/search?q=%25", "/search?before=x&state=x&provider=x", "/search?before=" + "9" * 40, "/inbox?skip=-1"),
+        *("/inbox?kind=x&order=x", "/accounts?skip=x", "/quarantine?after=%D9%A1", "/days?before=2026-02-31~mtn"),
+        *("/audit?before=%D9%A1", "/discrepancies?which=x&skip=%D9%A1", "/?said=%3Cb%3E", "/?live=x&said=nothing"),
+    ):
+        assert bob.ask("GET", path).status == 200, path
+
+
 def test_the_page_now_shows_lanes_and_looks_again(opened: Door) -> None:
     ann = inside(opened.port, "Ann")
     page = ann.get("/")

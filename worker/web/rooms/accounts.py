@@ -15,11 +15,12 @@ _ROWS = 100
 def page(asked: Asked) -> Answer:
     """Those that wait for a person, or all of a service."""
     service = asked.query.get("service", "").strip()[:100]
+    skip = int(text) if (text := asked.query.get("skip", "0")).isdigit() and len(text) < 6 else 0
     with asked.read() as connection:
-        rows = views.to_decide(connection, service or None, _ROWS + 1)
+        rows = views.to_decide(connection, service or None, _ROWS + 1, skip)
     plain = sees(asked.session)
     shown = [row if plain else {**row, "account": masked(row["account"])} for row in rows[:_ROWS]]
-    given = {"rows": shown, "service": service, "more": len(rows) > _ROWS, "most": _ROWS}
+    given = {"rows": shown, "service": service, "following": skip + _ROWS if len(rows) > _ROWS else None}
     return Html("accounts.html", {**given, "here": "accounts"})
 
 
@@ -43,5 +44,5 @@ def _named(asked: Asked) -> tuple[str, str, str]:
 
 
 def _words(asked: Asked) -> dict[str, Any]:
-    by = asked.who.name
-    return {"by": by, "bank_code": asked.form.get("bank_code"), "khut_type": asked.form.get("khut_type")}
+    given = {name: asked.text(name, 100) for name in ("bank_code", "khut_type") if name in asked.form}
+    return {"by": asked.who.name, **given}

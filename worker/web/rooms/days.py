@@ -68,7 +68,7 @@ def file(asked: Asked) -> Answer:
         raise Refused("Reports name accounts, and are not for viewers.", 403)
     if name not in _FILES:
         raise Refused("There is nothing here.", 404)
-    path = asked.room.runtime.settings.home / "reports" / row["day"] / row["provider"] / name
+    path = asked.room.runtime.settings.home.expanduser().absolute() / "reports" / row["day"] / row["provider"] / name
     if not path.is_file():
         raise Refused("This file is not on this machine: look where the night wrote its report.", 404)
     if path.stat().st_size > _MOST_BYTES:

@@ -7,13 +7,13 @@ from shared.domain.roles import MAY, Deed
 from shared.people import proposals
 from worker.web.rooms.answers import Answer, Asked, Go, Html, Refused
 
-_ENDED = 50
+_OPEN, _ENDED = 200, 50
 
 
 def page(asked: Asked) -> Answer:
     """Those that are open, and the last that ended."""
     with asked.read() as connection:
-        rows = proposals.listed(connection)
+        rows = proposals.listed(connection)[:_OPEN]
         ended = proposals.ended(connection, _ENDED)
     return Html("proposals.html", {"rows": rows, "ended": ended, "here": "proposals"})
 
