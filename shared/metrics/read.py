@@ -9,6 +9,7 @@ import psycopg
 from shared.database.engine import Connection, Database
 from shared.metrics.store import outcomes as ended
 from shared.metrics.store.counted import AT_RISK, AtRisk, Counted, Open, at_risk, counted
+from shared.metrics.store.jobs import runs
 from shared.metrics.store.outcomes import Hour
 from shared.metrics.store.snapshot import snapshot
 from shared.metrics.store.standing import Standing, standing
@@ -24,6 +25,7 @@ __all__ = [
     "count",
     "moment",
     "outcomes",
+    "runs",
     "stand",
 ]
 

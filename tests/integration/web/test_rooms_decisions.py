@@ -266,6 +266,13 @@ def test_the_audit_alerts_and_settings_are_shown_without_secrets(opened: Door, c
     dan, eve = inside(opened.port, "Dan"), inside(opened.port, "Eve")
     assert "payment parked" in eve.get("/alerts")
     assert "person.password set" in dan.get("/audit")
+    connection.execute(
+        """INSERT INTO job_runs (job, slot, state, attempts, started_at, finished_at, outcome)
+        SELECT 'tidy', clock() - n * interval '1 h', 'done', 1, clock(), clock() + interval '2 s', 'made-up outcome'
+        FROM generate_series(1, 60) n"""
+    )
+    assert eve.get("/jobs").count("made-up outcome") == 50
+    assert eve.get("/jobs?skip=50").count("made-up outcome") == 10
     page = dan.get("/settings")
     assert "SETTLEPIPE_WEB__SESSION_IDLE_S" in page
     assert KEY not in page

@@ -1,8 +1,9 @@
-"""What people did, what stood still, and how this process is set."""
+"""What people did, what stood still, what ran by the clock, and how this process is set."""
 
 from shared import audit
 from shared.alerts import views
 from shared.alerts.words import described, figures_text
+from shared.metrics import read
 from shared.settings.shown import shown
 from worker.web.rooms.answers import Answer, Asked, Html
 from worker.web.rooms.drawing import sees
@@ -31,6 +32,15 @@ def alerts(asked: Asked) -> Answer:
     told = [{**row, **described(row["name"]), "figures": figures_text(row["figures"])} for row in standing]
     past = [{**row, "figures": figures_text(row["figures"])} for row in cleared]
     return Html("alerts.html", {"rows": told[:_ALERTS], "cleared": past, "here": "alerts"})
+
+
+def jobs(asked: Asked) -> Answer:
+    """The runs of periodic jobs, the newest first."""
+    skip = int(text) if (text := asked.query.get("skip", "0")).isdigit() and len(text) < 6 else 0
+    with asked.read() as connection:
+        rows = read.runs(connection, skip, _ROWS + 1)
+    following = skip + _ROWS if len(rows) > _ROWS else None
+    return Html("jobs.html", {"rows": rows[:_ROWS], "following": following, "here": "jobs"})
 
 
 def settings(asked: Asked) -> Answer:

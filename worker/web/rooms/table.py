@@ -81,6 +81,7 @@ PAGES: Sequence[Page] = (
     Page("POST", f"{_DAY}/sign", days.signs, deed=Deed.SIGN),
     Page("GET", f"{_DAY}/{{file}}", days.file, looks=True),
     Page("GET", "/alerts", records.alerts),
+    Page("GET", "/jobs", records.jobs),
     Page("GET", "/audit", records.audited),
     Page("GET", "/settings", records.settings),
     Page("GET", "/accounts", accounts.page),
