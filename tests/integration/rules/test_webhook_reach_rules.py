@@ -14,6 +14,7 @@ from tests.support.hooked import Hooked
 from tests.support.raw_server import Connection, Script, raw_server
 from tests.support.receiver import Receiver, receiving
 
+pytestmark = pytest.mark.made_up_rows
 NAME = "receiver.invalid"
 
 
