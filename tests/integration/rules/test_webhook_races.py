@@ -18,6 +18,8 @@ from tests.support.flow import World
 from tests.support.hooked import Hooked
 from tests.support.receiver import Answer, Got, Receiver, receiving, waited
 
+pytestmark = pytest.mark.made_up_rows
+
 HOUR, DAY = 3600.0, 86_400.0
 
 
