@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import uvicorn
 
-from shared import health, process
+from shared import health, process, reload
 from shared.runtime import Runtime
 from shared.settings import Settings, SettingsError, load_settings
 from shared.settings.web import WebSettings
@@ -39,6 +39,7 @@ def main() -> None:
     try:
         door.bell.start(process.broker(settings))
         door.runtime = process.patiently(lambda: _started(settings), stop)  # until then each request gets a 503
+        reload.hears(reload.Reload(door.runtime).now)  # decisions and look-ups ask providers from here
         health.started()
         while not stop.wait(_TURN_S):
             if not serving.is_alive():
