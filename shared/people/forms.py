@@ -1,7 +1,7 @@
 """forms: a form that was sent is done once, however often it comes. Its token is kept in the deed's own transaction, so
 neither is there without the other: a process that dies in between did nothing, and the form may be sent again."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from shared.database.engine import Connection, Database
@@ -16,10 +16,12 @@ class DoneBefore(Exception):  # noqa: N818 - says what is so
 
 
 class Once(Database):
-    """A database for one form: the first transaction of its deed keeps the form's token."""
+    """A database for one form: the first transaction of its deed keeps the form's token. allowed: asked first in that
+    one; raises what is to end it."""
 
-    def __init__(self, database: Database, token: str, name: str) -> None:
-        self._database, self._token, self._name, self._kept = database, token, name, False
+    def __init__(self, database: Database, token: str, name: str, allowed: Callable[[Connection], None]) -> None:
+        self._database, self._token, self._name, self._allowed = database, token, name, allowed
+        self._kept = False
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -29,9 +31,10 @@ class Once(Database):
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """As the database's own. Raises DoneBefore."""
+        """As the database's own. Raises DoneBefore, and what `allowed` does."""
         with self._database.transaction() as connection:
             if not self._kept:
+                self._allowed(connection)
                 keep(connection, self._token, self._name)
             yield connection
         self._kept = True

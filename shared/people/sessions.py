@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from cryptography.fernet import InvalidToken
 
 from shared import audit
-from shared.database.engine import Connection, Database
+from shared.database.engine import Connection, Database, Row
 from shared.database.statements import statements
 from shared.domain import decision, totp
 from shared.domain.roles import Role
@@ -37,6 +37,10 @@ class NotIn(Exception):  # noqa: N818 - says what is so
     def __init__(self, message: str, wait_s: int = 0) -> None:
         super().__init__(message)
         self.wait_s = wait_s
+
+
+class Ended(Exception):  # noqa: N818 - says what is so
+    """Whoever asked is not in any more, and nothing was done; the message says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +69,13 @@ class Rules:
 @dataclass(frozen=True, slots=True)
 class Session:
     """Somebody who is in. role: while nobody is set up it is an approver's, as with commands. form: what each of their
-    forms has to bear; nobody else can know it. alone: nobody is set up."""
+    forms has to bear; nobody else can know it. alone: nobody is set up. digest: by which it is kept."""
 
     name: str
     role: Role
     form: str = field(repr=False)
     alone: bool = False
+    digest: bytes = field(repr=False, default=b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,13 +186,26 @@ def find(connection: Connection, token: str | None, rules: Rules, *, used: bool)
     on."""
     if token is None or len(token) > 100:
         return None
-    given = {"id": digest(token), "idle_s": rules.idle_s, "used": used, "alone": rules.local is not None}
-    given |= {"oidc": rules.oidc}
-    row = connection.execute(_SQL["find"], given).fetchone()
+    row = _found(connection, digest(token), rules, used=used)
     if row is None:
         return None
     form = hmac.new(token.encode(), b"form", hashlib.sha256).hexdigest()
-    return Session(row["name"], Role(row["role"] or Role.APPROVER), form, alone=row["role"] is None)
+    alone = row["role"] is None
+    return Session(row["name"], Role(row["role"] or Role.APPROVER), form, alone=alone, digest=digest(token))
+
+
+def must_be_in(connection: Connection, session: Session, rules: Rules) -> None:
+    """What somebody asked for is done while they are in, and in their role: their log-in does not end between here and
+    the end of the caller's transaction. Raises Ended."""
+    connection.execute(_SQL["lock"], {"id": session.digest})
+    row = _found(connection, session.digest, rules, used=False)
+    if row is None or Role(row["role"] or Role.APPROVER) is not session.role:
+        raise Ended("your log-in ended, or your role changed, before this was done; nothing was changed")
+
+
+def _found(connection: Connection, kept_by: bytes, rules: Rules, *, used: bool) -> Row | None:
+    given = {"id": kept_by, "idle_s": rules.idle_s, "used": used, "alone": rules.local is not None, "oidc": rules.oidc}
+    return connection.execute(_SQL["find"], given).fetchone()
 
 
 def end(connection: Connection, token: str) -> None:

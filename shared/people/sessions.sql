@@ -27,6 +27,9 @@ DELETE FROM people_sessions WHERE ends_at < clock()
 INSERT INTO people_sessions (id_sha256, name, ends_at, by_oidc)
 VALUES (%(id)s, %(name)s, clock() + make_interval(secs => %(most_s)s), %(oidc)s)
 
+-- name: lock
+SELECT FROM people_sessions WHERE id_sha256 = %(id)s FOR SHARE
+
 -- name: find
 -- Of a person who is here still, under the password that it began with. Without a role: nobody is set up.
 WITH found AS (

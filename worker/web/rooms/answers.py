@@ -3,8 +3,10 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
+from shared.people import sessions
 from shared.people.forms import Once
 from shared.people.sessions import Session
 from worker.web.rooms.room import Room
@@ -83,7 +85,8 @@ class Asked:
         token = self.form.get("once", "")
         if re.fullmatch(r"[A-Za-z0-9_-]{16,64}", token) is None:
             raise Refused("This form is not whole. Open the page again; nothing was done", 422)
-        return Once(self.room.database, f"{self.who.name}:{token}", self.who.name)
+        still = partial(sessions.must_be_in, session=self.who, rules=self.room.rules(self.address))
+        return Once(self.room.database, f"{self.who.name}:{token}", self.who.name, still)
 
     def read(self) -> Any:
         """A connection for a block that looks."""
