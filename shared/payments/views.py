@@ -141,6 +141,16 @@ def payment_id(connection: Connection, source: str, intent_id: str) -> int | Non
     return None if row is None else int(row["payment_id"])
 
 
+def provider_of(connection: Connection, source: str, intent_id: str) -> str | None:
+    """Whose payment this intent became, or None."""
+    row = connection.execute(
+        f"""SELECT p.provider {_FROM} JOIN intent_keys k ON k.payment_id = p.id
+        WHERE k.source = %s AND k.intent_id = %s""",
+        (source, intent_id),
+    ).fetchone()
+    return None if row is None else str(row["provider"])
+
+
 def payment(connection: Connection, number: int) -> dict[str, Any]:
     """A payment's export row, what it was accepted with, where it stands, and `history`: everything that was done about
     it, in order of time.

@@ -50,6 +50,11 @@ def signs(asked: Asked) -> Answer:
     return Go(f"/days/{row['provider']}/{row['day']}?said=signed")
 
 
+def place(_: Asked) -> str:
+    """Where reports are kept, which may be on another machine."""
+    return "reports"
+
+
 def shown(asked: Asked) -> Answer:
     """Its report as it would be written now."""
     row, language = _row(asked), asked.query.get("language", "")

@@ -22,6 +22,12 @@ def page(asked: Asked) -> Answer:
     return shown(asked)
 
 
+def place(asked: Asked) -> str:
+    """The provider whose books this payment is looked for in."""
+    with asked.read() as connection:
+        return views.provider_of(connection, asked.path["source"], asked.path["intent_id"]) or ""
+
+
 def shown(asked: Asked, *, status: int = 200, **more: Any) -> Answer:
     """The page with something said on it."""
     source, intent_id = asked.path["source"], asked.path["intent_id"]

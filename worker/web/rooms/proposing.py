@@ -4,7 +4,9 @@ from dataclasses import replace
 
 from shared.decide import approve as deciding
 from shared.domain.roles import MAY, Deed
+from shared.payments import views
 from shared.people import proposals
+from shared.people.proposals import Kind
 from worker.web.rooms.answers import Answer, Asked, Go, Html, Refused
 
 _OPEN, _ENDED = 200, 50
@@ -30,6 +32,16 @@ def one(asked: Asked) -> Answer:
     mine = found.proposed_by == asked.who.name
     given = {"one": found, "books": books, "lines": lines, "columns": columns, "mine": mine}
     return Html("proposal.html", {**given, "here": "proposals"})
+
+
+def place(asked: Asked) -> str:
+    """The provider whose books are looked into; many may be of several."""
+    with asked.read() as connection:
+        found = proposals.maybe(connection, asked.number("number"))
+        if found is None or found.kind not in (Kind.RESOLVE, Kind.BULK):
+            return ""
+        source, _, intent_id = found.subject.partition("/")
+        return views.provider_of(connection, source, intent_id) or str(found.kind)
 
 
 def approve(asked: Asked) -> Answer:

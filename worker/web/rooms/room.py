@@ -20,7 +20,8 @@ from worker.web.problems import Fault, Problem
 from worker.web.rooms.gathering import Gathered, Now, Seen
 
 THREADS, WAITING = 4, 32  # views with PostgreSQL at once, and those that wait for a thread
-LOOKS, LOOK_S = 2, 150.0  # into providers' books for a decision, and how long one may take
+LOOKS, LOOK_S = 2, 150.0  # at one place outside, a provider for one, and how long one may take
+_LOOKS_WAITING = 8
 LOG_INS = 2  # at once; a password takes a tenth of a second of the processor
 _FORMS = 8  # one in so many requests that may be under way is a form that still comes in
 
@@ -31,9 +32,15 @@ class Room:
     def __init__(self, door: Door) -> None:
         self.door = door
         self.views = Work(THREADS, WAITING, door.settings.answer_s)
-        self.looks = Work(LOOKS, WAITING, LOOK_S)
         self.log_ins = Work(LOG_INS, WAITING, door.settings.answer_s)
+        self._outside: dict[str, Work] = {}
         self._forms, self._most_forms = 0, max(1, door.settings.requests // _FORMS)
+
+    def outside(self, place: str) -> Work:
+        """The threads for one place: one that hangs keeps nobody from another. Of the event loop alone."""
+        if place not in self._outside:
+            self._outside[place] = Work(LOOKS, _LOOKS_WAITING, LOOK_S, Fault.PROVIDER_AWAY, "looks")
+        return self._outside[place]
 
     @contextlib.contextmanager
     def form(self) -> Iterator[None]:

@@ -18,7 +18,7 @@ from shared.people.oidc import NotProved
 from shared.people.passwords import Busy
 from shared.people.proposals import Void
 from shared.people.prove import NotAllowed
-from shared.people.sessions import Session
+from shared.people.sessions import Ended, Session
 from shared.telemetry.logs import get_logger
 from worker.web.door import Door
 from worker.web.problems import Fault, Problem
@@ -33,7 +33,8 @@ log = get_logger(__name__)
 
 _FORM = "application/x-www-form-urlencoded"
 _FORM_BYTES, _FIELDS = 64 * 1024, 600
-_SENTENCES = (NotAllowed, NotProved, Unresolvable, Unconfirmable, Void, StandsOtherwise)
+_LATE = "It takes longer than a page can wait, and may go on by itself. Open the page again in some minutes."
+_SENTENCES = (NotAllowed, NotProved, Unresolvable, Unconfirmable, Void, StandsOtherwise, Ended)
 _FIXED: Mapping[type[Exception], tuple[str, int]] = {
     DoneBefore: (
         "This form was sent before. Open the page again to see what came of it; nothing was changed now.",
@@ -55,10 +56,16 @@ def _route(room: Room, page: Page) -> Route:
         secure = request.scope["scheme"] == "https" or room.door.settings.tls_in_front
         try:
             form = await _form(room, request) if page.method == "POST" else {}
-            work = room.log_ins if page.enters else room.looks if page.looks else room.views
-            return await work(lambda: _answered(room, page, request, form, secure))
+            work = room.log_ins if page.enters else room.views
+            if page.looks is None:
+                return await work(lambda: _answered(page, request, *_known(room, page, request, form, secure)))
+            # Who asks is known first: a stranger takes no thread of a place outside, nor does one that hangs another's.
+            asked, answer, place = await work(lambda: _known(room, page, request, form, secure))
+            work = room.outside(place) if answer is None else room.views
+            return await work(lambda: _answered(page, request, asked, answer, place))
         except Problem as problem:
-            return _problem(problem)
+            late = page.looks is not None and problem.document["code"] == Fault.PROVIDER_AWAY
+            return _response(_sentence(_LATE, 503), None, False) if late else _problem(problem)
         except Exception as error:  # its text may hold what was asked for
             log.error("a page met a mistake in settlepipe", page=page.path, reason=type(error).__name__)
             return _problem(Problem(Fault.DEFECT))
@@ -66,7 +73,10 @@ def _route(room: Room, page: Page) -> Route:
     return Route(page.path, endpoint, methods=[page.method])
 
 
-def _answered(room: Room, page: Page, request: Request, form: Mapping[str, str], secure: bool) -> Response:
+def _known(
+    room: Room, page: Page, request: Request, form: Mapping[str, str], secure: bool
+) -> tuple[Asked, Answer | None, str]:
+    """Who asks for what; what is answered in place of the page, if anything is; and where the page looks."""
     address = request.client.host if request.client else ""
     token = request.cookies.get(guard.cookie_name(guard.SESSION, secure))
     kept = (guard.SESSION, guard.BROWSER, guard.BEGUN)
@@ -75,12 +85,18 @@ def _answered(room: Room, page: Page, request: Request, form: Mapping[str, str],
     if page.path != "/static/{name}":
         with room.database.connection() as connection:
             session = sessions.find(connection, token, room.rules(address), used=not page.polls)
+    given = (dict(request.path_params), dict(request.query_params), form, cookies)
+    asked = Asked(room, session, *given, address, secure)
     answer = _checked(page, request, session, form, token)
-    if answer is None:
-        given = (dict(request.path_params), dict(request.query_params), form, cookies)
-        asked = Asked(room, session, *given, address, secure)
-        answer = _made(page, asked)
-    return _response(answer, session, secure, SAID.get(request.query_params.get("said", "")))
+    try:
+        return asked, answer, page.looks(asked) if page.looks is not None and answer is None else ""
+    except Refused as error:
+        return asked, _sentence(str(error), error.status), ""
+
+
+def _answered(page: Page, request: Request, asked: Asked, answer: Answer | None, _: str) -> Response:
+    said = SAID.get(request.query_params.get("said", ""))
+    return _response(answer or _made(page, asked), asked.session, asked.secure, said)
 
 
 def _checked(

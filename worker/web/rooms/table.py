@@ -26,16 +26,16 @@ from worker.web.rooms.answers import Answer, Asked
 class Page:
     """open: nobody has to be in. deed: what a form is for; its role has to be allowed that. None: for all who are in.
 
-    looks: it may look into a provider's books, which takes longer than a view may. enters: a password is looked at: who
-    tries many keeps nobody from a page. polls: the page asks for it by
-    itself, which is no use of a session."""
+    looks: at which place outside it looks, a provider's books for one, which takes longer than a view may; asked once
+    it is known who asks. enters: a password is looked at: who tries many keeps nobody from a page. polls: the page asks
+    for it by itself, which is no use of a session."""
 
     method: str
     path: str
     answers: Callable[[Asked], Answer]
     open: bool = False
     deed: Deed | None = None
-    looks: bool = False
+    looks: Callable[[Asked], str] | None = None
     enters: bool = False
     polls: bool = False
 
@@ -46,15 +46,15 @@ PAGES: Sequence[Page] = (
     Page("GET", "/static/{name}", entering.static, open=True),
     Page("GET", "/login", entering.form, open=True),
     Page("POST", "/login", entering.enter, open=True, enters=True),
-    Page("GET", "/login/oidc", entering.begin, open=True, looks=True),
-    Page("GET", "/login/callback", entering.back, open=True, looks=True),
+    Page("GET", "/login/oidc", entering.begin, open=True, looks=entering.place),
+    Page("GET", "/login/callback", entering.back, open=True, looks=entering.place),
     Page("POST", "/logout", entering.leave),
     Page("GET", "/", now.page),
     Page("GET", "/now", now.live, polls=True),
     Page("GET", "/search", finding.page),
     Page("GET", _PAYMENT, payment.page),
-    Page("POST", f"{_PAYMENT}/look", deciding.look, deed=Deed.RESOLVE, looks=True),
-    Page("POST", f"{_PAYMENT}/resolve", deciding.resolve, deed=Deed.RESOLVE, looks=True),
+    Page("POST", f"{_PAYMENT}/look", deciding.look, deed=Deed.RESOLVE, looks=payment.place),
+    Page("POST", f"{_PAYMENT}/resolve", deciding.resolve, deed=Deed.RESOLVE, looks=payment.place),
     Page("POST", f"{_PAYMENT}/cancel", deciding.cancel, deed=Deed.CANCEL),
     Page("POST", f"{_PAYMENT}/follow-up", deciding.follow_up, deed=Deed.RESOLVE),
     Page("GET", "/inbox", waiting.page),
@@ -63,7 +63,7 @@ PAGES: Sequence[Page] = (
     Page("POST", "/lanes/{provider}/resume", lanes.resume, deed=Deed.BRAKE),
     Page("GET", "/proposals", proposing.page),
     Page("GET", "/proposals/{number}", proposing.one),
-    Page("POST", "/proposals/{number}/approve", proposing.approve, deed=Deed.APPROVE, looks=True),
+    Page("POST", "/proposals/{number}/approve", proposing.approve, deed=Deed.APPROVE, looks=proposing.place),
     Page("POST", "/proposals/{number}/reject", proposing.reject, deed=Deed.PROVE),
     Page("GET", "/quarantine", quarantined.page),
     Page("GET", "/quarantine/{number}", quarantined.one),
@@ -77,9 +77,9 @@ PAGES: Sequence[Page] = (
     Page("POST", "/discrepancies/{number}/comment", differing.comment, deed=Deed.ASSIGN),
     Page("GET", "/days", days.page),
     Page("GET", _DAY, days.one),
-    Page("GET", f"{_DAY}/report", days.shown, looks=True),
+    Page("GET", f"{_DAY}/report", days.shown, looks=days.place),
     Page("POST", f"{_DAY}/sign", days.signs, deed=Deed.SIGN),
-    Page("GET", f"{_DAY}/{{file}}", days.file, looks=True),
+    Page("GET", f"{_DAY}/{{file}}", days.file, looks=days.place),
     Page("GET", "/alerts", records.alerts),
     Page("GET", "/jobs", records.jobs),
     Page("GET", "/audit", records.audited),
