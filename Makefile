@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo up test test-large test-system chaos chaos-table chaos-bite proof check format bench bench-isolation bench-reconciliation bench-web lock clean
+.PHONY: help install demo up test test-large test-system chaos chaos-table chaos-bite proof check format bench bench-isolation bench-reconciliation bench-web bench-limits lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -84,6 +84,9 @@ bench-reconciliation: $(STAMP) ## Measure a night's comparison of a million and 
 
 bench-web: $(STAMP) ## Measure how many intents a second one HTTP door commits (takes a minute)
 	@$(BIN)/python -m tests.bench.web
+
+bench-limits: $(STAMP) ## Measure where one PostgreSQL ends, part by part, also with a synchronous standby (takes minutes)
+	@$(BIN)/python -m tests.bench.limits $(ARGS)
 
 COMPILE = env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL -u UV_FIND_LINKS -u UV_EXTRA_INDEX_URL \
 	$(BIN)/uv pip compile --no-config --quiet --universal --python-version 3.11 \
