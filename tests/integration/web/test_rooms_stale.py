@@ -11,6 +11,8 @@ from shared.database.engine import Connection, Database
 from shared.domain.payment import State
 from shared.domain.roles import Role
 from shared.payments import quarantine
+from shared.people import proposals
+from shared.people.proposals import Kind
 from tests.integration.test_cli_inbox import quarantined
 from tests.support.door import Door, door, intent
 from tests.support.room import inside, set_up
@@ -106,3 +108,31 @@ def test_a_link_on_another_page_logs_nobody_out(opened: Door) -> None:
     assert (answer.status, "set-cookie" in answer.headers) == (303, False)
     ann.cookies = kept
     assert "Log out" in ann.get("/")
+
+
+def test_a_payment_that_was_sent_again_since_is_not_decided_by_what_was_shown_before(
+    opened: Door, connection: Connection
+) -> None:
+    ann = inside(opened.port, "Ann")
+    words = {"answer": "refused", "reason": WHY, "although": "the biller said so", "line": ""}
+    form = ann.form(PARKED, f"{PARKED}/resolve") | words
+    connection.execute("SET session_replication_role = replica")
+    connection.execute("UPDATE payments SET attempts = attempts + 1 WHERE intent_id = 'p1'")
+    connection.execute("SET session_replication_role = origin")
+    answer = ann.ask("POST", f"{PARKED}/resolve", form)
+    assert (answer.status, b"sent again since" in answer.body) == (409, True), answer.body
+    assert connection.execute("SELECT FROM proposals").rowcount == 0
+
+
+def test_whoever_approves_many_sees_each_with_its_line_and_what_they_come_to(
+    opened: Door, connection: Connection
+) -> None:
+    items = [{"source": "shop", "intent_id": "p1", "line": "made-up-line-1"}]
+    asked = {"provider": "billcenter", "answer": "succeeded", "items": items, "sums": {"MNT": 10_000}}
+    seen = {"shop/p1": {"attempts": 1, "books": {"verdict": "inconclusive", "detail": "made up", "lines": []}}}
+    with connection.transaction():
+        proposals.propose(connection, Kind.BULK, "billcenter", asked=asked, seen=seen, reason=WHY, by="Ann")
+    bob, eve = inside(opened.port, "Bob"), inside(opened.port, "Eve")
+    for word in ("shop/p1", "made-up-line-1", "inconclusive", "1, 100.00 MNT"):
+        assert word in bob.get("/proposals/1"), word
+    assert "made-up-line-1" not in eve.get("/proposals/1")

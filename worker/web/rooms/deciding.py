@@ -9,7 +9,7 @@ from shared.payments.look import Look, told
 from shared.payments.look import look as look_at
 from shared.people.proposals import Proposal
 from worker.web.rooms import payment
-from worker.web.rooms.answers import Answer, Asked, Go
+from worker.web.rooms.answers import Answer, Asked, Go, Refused
 
 _COMMANDS = {"with --although beside the reason": "under “although”", "--although": "“although”"}
 
@@ -36,6 +36,8 @@ def resolve(asked: Asked) -> Answer:
         return payment.shown(asked, status=422, wrong=_sentence(error), words=asked.form)
     runtime = replace(asked.room.runtime, database=asked.once())
     found = look_at(asked.room.runtime, asked.path["source"], asked.path["intent_id"])
+    if asked.text("attempts", 20) != str(found.attempts):
+        raise Refused("It was sent again since this page was shown. Open the page again; nothing was done.")
     try:
         state = flow.resolve(runtime, found, answer, **words)
     except flow.NotDecided as error:

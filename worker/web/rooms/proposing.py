@@ -1,12 +1,15 @@
 """What one person proposed, and another one agrees to."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from shared.decide import approve as deciding
+from shared.domain.money import format_amount
 from shared.domain.roles import MAY, Deed
 from shared.payments import views
 from shared.people import proposals
-from shared.people.proposals import Kind
+from shared.people.proposals import Kind, Proposal
 from worker.web.rooms.answers import Answer, Asked, Go, Html, Refused
 
 _OPEN, _ENDED = 200, 50
@@ -31,17 +34,28 @@ def one(asked: Asked) -> Answer:
     columns = list(dict.fromkeys(name for line in lines for name in line))
     mine = found.proposed_by == asked.who.name
     given = {"one": found, "books": books, "lines": lines, "columns": columns, "mine": mine}
-    return Html("proposal.html", {**given, "here": "proposals"})
+    return Html("proposal.html", {**given, **_many(found), "here": "proposals"})
+
+
+def _many(found: Proposal) -> Mapping[str, Any]:
+    """Of a proposal about many payments: each with its line and what the books showed, and what they come to."""
+    if found.kind is not Kind.BULK:
+        return {"asked": found.asked, "many": (), "sums": ()}
+    named = [(f"{item['source']}/{item['intent_id']}", item["line"]) for item in found.asked["items"]]
+    many = [(name, line, found.seen[name]["books"]["verdict"]) for name, line in named]
+    sums = [f"{format_amount(minor, currency)} {currency}" for currency, minor in found.asked["sums"].items()]
+    rest = {name: value for name, value in found.asked.items() if name not in ("items", "sums")}
+    return {"asked": rest, "many": many, "sums": sums}
 
 
 def place(asked: Asked) -> str:
-    """The provider whose books are looked into; many may be of several."""
+    """The provider whose books are looked into."""
     with asked.read() as connection:
         found = proposals.maybe(connection, asked.number("number"))
         if found is None or found.kind not in (Kind.RESOLVE, Kind.BULK):
             return ""
-        source, _, intent_id = found.subject.partition("/")
-        return views.provider_of(connection, source, intent_id) or str(found.kind)
+        source, _, intent_id = found.subject.partition("/")  # of many it is the provider
+        return found.subject if found.kind is Kind.BULK else views.provider_of(connection, source, intent_id) or ""
 
 
 def approve(asked: Asked) -> Answer:
