@@ -4,10 +4,13 @@ from shared.people import sessions
 from shared.people.oidc import BEGUN_S, Provider
 from shared.people.prove import set_up
 from shared.people.sessions import Credentials, NotIn
+from shared.telemetry.logs import get_logger
 from worker.web.rooms import guard
 from worker.web.rooms.answers import Answer, Asked, Cookie, Document, Go, Html, Refused
 from worker.web.rooms.drawing import STATIC
 from worker.web.rooms.drawing import static as file
+
+log = get_logger(__name__)
 
 
 def static(asked: Asked) -> Answer:
@@ -42,6 +45,8 @@ def enter(asked: Asked) -> Answer:
     try:
         found = sessions.enter(asked.room.database, said, asked.room.rules(asked.address))
     except NotIn as error:
+        # Not the name: people mistype passwords there.
+        log.warning("somebody was not let into the control room", wait_s=error.wait_s)
         return _form(asked, error, 429 if error.wait_s else 403)
     return Go("/", guard.entered(found.session, found.browser))
 
