@@ -22,9 +22,9 @@ def day(text: str) -> date:
     try:
         found = date.fromisoformat(text)
     except ValueError:
-        found = date.min
+        raise WrongUse(f"{output.safe(text)} is no day; write it like 2026-11-21") from None
     if not 1970 <= found.year <= 9998:  # what lies outside has no begin and end in every zone
-        raise WrongUse(f"{output.safe(text)} is no day; write it like 2026-11-21")
+        raise WrongUse(f"{output.safe(text)} must lie between 1970-01-01 and 9998-12-31")
     return found
 
 

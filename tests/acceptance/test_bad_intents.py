@@ -104,7 +104,7 @@ def _bad(source: str) -> dict[str, tuple[bytes, str]]:
 def test_bad_intents_go_to_quarantine_with_a_reason_and_an_event_and_good_ones_around_them_go_through(
     up: Stack, source: str
 ) -> None:
-    bad = _bad(source)
+    bad, before = _bad(source), up.query("SELECT coalesce(max(id), 0) AS id FROM quarantine")[0]["id"]
     good = [intents.settle(source, number) for number in range(1, len(bad) + 3)]
     largest = json.loads(_padded(source, 899, MAX_BYTES))
     conflict = intents.settle(source, 1, amount="777.00")
@@ -125,7 +125,7 @@ def test_bad_intents_go_to_quarantine_with_a_reason_and_an_event_and_good_ones_a
     wanted = {hashlib.sha256(raw).hexdigest(): (name, part) for name, (raw, part) in bad.items()}
     assert len(wanted) == len(bad)
     wanted[hashlib.sha256(json.dumps(conflict).encode()).hexdigest()] = ("conflict", "used before")
-    rows = wait_until(lambda: _quarantine(up, len(wanted) + 2), "everything bad is in quarantine")
+    rows = wait_until(lambda: _quarantine(up, before, len(wanted) + 2), "everything bad is in quarantine")
     by_digest = {row["sha256"]: row for row in rows}
     wrong = {
         name: by_digest.get(digest, {}).get("reason", "not in quarantine")
@@ -143,16 +143,18 @@ def test_bad_intents_go_to_quarantine_with_a_reason_and_an_event_and_good_ones_a
     _has_an_event_each(up, rows)
 
 
-def _quarantine(up: Stack, count: int) -> list[Row]:
+def _quarantine(up: Stack, after: int, count: int) -> list[Row]:
     statement = """SELECT id, encode(sha256, 'hex') AS sha256, reason, code, raw, stream, entry_id,
-        CASE WHEN conflict_of IS NOT NULL THEN subject END AS conflict_of FROM quarantine ORDER BY id"""
-    rows = up.query(statement)
+        CASE WHEN conflict_of IS NOT NULL THEN subject END AS conflict_of FROM quarantine WHERE id > %s ORDER BY id"""
+    rows = up.query(statement, after)
     return rows if len(rows) >= count else []
 
 
 def _has_an_event_each(up: Stack, rows: list[Row]) -> None:
+    ids = {f"q{row['id']}-1" for row in rows}
+
     def told() -> dict[str, Row] | None:
-        events = {e["id"]: e for e in up.events() if e["type"] == "settlepipe.intake.quarantined"}
+        events = {e["id"]: e for e in up.events() if e["id"] in ids}
         return events if len(events) >= len(rows) else None
 
     events = wait_until(told, "an event for each quarantined intent")

@@ -73,14 +73,16 @@ def write(copy: Path, text: str) -> None:
 def test_make_check_runs_each_of_them() -> None:
     assert {path.stem for path in (ROOT / "tests/checks").glob("*.py")} == {
         "audit",
+        "contracts",
         "languages",
+        "narrower",  # what contracts is made with
         "secrets",
         "unchanged",
     }
     planned = subprocess.run(
         ["make", "-n", "-o", ".venv/.installed", "check"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    checks = ("python -m tests.checks.audit", "python -m tests.checks.languages", "python -m tests.checks.secrets")
+    checks = [f"python -m tests.checks.{name}" for name in ("audit", "contracts", "languages", "secrets")]
     for command in (BANDIT, *checks):
         assert f"/{command}\n" in planned.stdout
 

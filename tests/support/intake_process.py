@@ -25,13 +25,13 @@ _PLAIN = "from worker.intake import main; main()"
 # One marked intent ends whoever parses it, as one that takes all memory would.
 _MORTAL = """
 import os
-from shared.payments import accept
-parse = accept.parse_intent
+from shared.payments import valid
+parse = valid.parse_intent
 def mortal(raw, targets):
     if b"the end" in raw:
         os.kill(os.getpid(), 9)
     return parse(raw, targets)
-accept.parse_intent = mortal
+valid.parse_intent = mortal
 """
 
 
