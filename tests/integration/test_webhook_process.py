@@ -19,6 +19,8 @@ from shared.webhooks.sign import Vault
 from tests.support import lone
 from tests.support.receiver import Got, Receiver, receiving, waited
 
+pytestmark = pytest.mark.only_large
+
 ALLOWED = WebhookSettings(allow_http=True, allow_networks=("127.0.0.0/8",))
 SETTINGS = {
     "WEBHOOKS__ALLOW_HTTP": "true",

@@ -5,7 +5,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import unescape
+from unittest.mock import patch
 from urllib.parse import urlencode
+
+from argon2 import PasswordHasher
 
 from shared.database.engine import Database
 from shared.domain.roles import Role
@@ -14,13 +17,15 @@ from tests.support.door import Answer
 from tests.support.patience import PATIENCE
 
 PASSWORD = "made-up-words-of-a-person"
+_QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # a hash names what it takes to look at it
 
 
 def set_up(database_url: str, people: Mapping[str, Role]) -> None:
-    """These people, each with PASSWORD. The first has to be an approver."""
+    """These people, each with PASSWORD, by a hash that is quickly made and looked at. The first has to be an
+    approver."""
     database = Database(database_url, pool_size=1)
     try:
-        with database.transaction() as connection:
+        with database.transaction() as connection, patch.object(passwords, "_HASHER", _QUICK):
             for name, role in people.items():
                 change.add(connection, name, role, by="somebody")
                 passwords.keep(connection, name, PASSWORD)

@@ -15,6 +15,8 @@ from tests.support.by_itself import LANE, NEEDED, running
 from tests.support.door import Door, door, intent, within
 from tests.support.raw_server import Connection, answer, raw_server
 
+pytestmark = pytest.mark.only_large
+
 ALLOWED = json.dumps({"shop": ["bmms.recipients", "invoicepayment.invoices"], "other": ["bmms.recipients"]})
 BILL = {
     "bill_term": "03/2031",

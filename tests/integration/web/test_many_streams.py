@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.door import Client, Door, carried, door, intent, within
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.only_large, pytest.mark.timeout(900)]
 _REQUEST = "GET /v1/events/stream?after=0 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n"
 
 

@@ -15,6 +15,8 @@ from shared.domain.roles import Role
 from tests.support.door import Door, door
 from tests.support.room import Browser, inside, set_up
 
+pytestmark = pytest.mark.only_large
+
 PEOPLE = {"bob@example.com": Role.APPROVER, "Ann": Role.OPERATOR}
 
 

@@ -22,6 +22,8 @@ from tests.support.room import Browser, inside, set_up
 from tests.support.stored import add_payment
 from worker.web.rooms.room import LOOKS
 
+pytestmark = pytest.mark.only_large
+
 PEOPLE = {"Bob": Role.APPROVER, "Ann": Role.OPERATOR}
 
 

@@ -18,6 +18,8 @@ from tests.support.door import Door, door, intent
 from tests.support.room import inside, set_up
 from tests.support.stored import add_payment
 
+pytestmark = pytest.mark.only_large
+
 PEOPLE = {"Bob": Role.APPROVER, "Ann": Role.OPERATOR, "Eve": Role.VIEWER}
 PARKED = "/payments/shop/p1"
 WHY = "asked at the biller"
