@@ -21,6 +21,8 @@ from tests.support import chromium
 from tests.support.flow import World
 from tests.support.reconciled import HOSTILE, ReportedNight, eventful
 
+pytestmark = pytest.mark.made_up_rows
+
 _PAPER = "rgb(255, 255, 255)"
 _WIDTH = "document.documentElement.scrollWidth"
 _LANDSCAPE = 1031  # CSS pixels between the statement's margins

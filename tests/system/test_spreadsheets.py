@@ -13,6 +13,8 @@ from tests.support import office
 from tests.support.flow import World
 from tests.support.reconciled import ReportedNight, eventful
 
+pytestmark = pytest.mark.made_up_rows
+
 LOCALES = ("ru-RU", "tr-TR", "ka-GE", "en-US")
 # LibreOffice has a decimal point in Georgian, Unicode and Windows a comma: docs/nights.md says what to ask for.
 ASKED_FOR = {"ka-GE": "en"}
