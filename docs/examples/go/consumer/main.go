@@ -21,7 +21,10 @@ import (
 	_ "github.com/lib/pq"
 )
 
-const events = "settlepipe:events"
+const (
+	events = "settlepipe:events"
+	told   = time.Minute // longer than anything that is begun may take
+)
 
 var (
 	group, name = given("GROUP", "books"), given("CONSUMER", "books-1")
@@ -85,8 +88,9 @@ func missed() bool {
 	return len(there) == 0
 }
 
-// Read everything that was told to this source; what was handled is left as it is.
-func rebuild() {
+// Read everything that was told to this source, up to what is in hand; what was handled is left as it is. By HTTP an event
+// is told once all that was begun before it has ended, so it may come a moment later than by the stream.
+func rebuild(entries []entry) {
 	if os.Getenv("WEB_URL") == "" {
 		fmt.Fprintln(os.Stderr, "events were missed: have `settlepipe events replay --since …` run")
 		return
@@ -95,8 +99,8 @@ func rebuild() {
 		Events []event
 		Next   string
 		More   bool
-	}{Next: "0", More: true}
-	for page.More {
+	}{Next: "0"}
+	for ends := time.Now().Add(told); ; {
 		asked, err := http.NewRequest("GET", os.Getenv("WEB_URL")+"/v1/events?after="+page.Next, nil)
 		must(err)
 		asked.Header.Set("Authorization", "Bearer "+os.Getenv("KEY"))
@@ -108,10 +112,32 @@ func rebuild() {
 		page.Events = nil
 		must(json.NewDecoder(answer.Body).Decode(&page))
 		must(answer.Body.Close())
-		for _, told := range page.Events {
-			handle(told, "")
+		for _, one := range page.Events {
+			handle(one, "")
+		}
+		if page.More {
+			continue
+		}
+		if time.Now().After(ends) || known(entries) {
+			return
+		}
+		time.Sleep(500 * time.Millisecond)
+	}
+}
+
+// Were they handled? What is another source's is told to that one alone.
+func known(entries []entry) bool {
+	for _, one := range entries {
+		if !strings.HasPrefix(one.told.Subject, os.Getenv("SOURCE")+"/") {
+			continue
+		}
+		var there bool
+		must(books.QueryRow("SELECT EXISTS (SELECT FROM handled WHERE event_id = $1)", one.told.ID).Scan(&there))
+		if !there {
+			return false
 		}
 	}
+	return true
 }
 
 // What a dead consumer left, else what is new; and whether anything of it had left the stream.
@@ -165,7 +191,7 @@ func main() {
 		}
 		must(err)
 		if gone || (len(entries) > 0 && missed()) {
-			rebuild()
+			rebuild(entries)
 		}
 		for _, one := range entries {
 			handle(one.told, one.id)
