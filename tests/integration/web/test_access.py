@@ -181,7 +181,7 @@ def test_an_offer_to_speak_another_protocol_is_answered_in_this_one(opened: Door
 def test_requests_and_bodies_beyond_the_limit_are_refused_politely_and_probes_are_answered(
     database_url: str, broker_url: str, tmp_path: Path
 ) -> None:
-    limits = {"WEB__REQUESTS": "2", "WEB__BODY_BYTES": "50000", "WEB__BODIES_BYTES": "60000", "WEB__BODY_S": "5"}
+    limits = {"WEB__REQUESTS": "2", "WEB__BODY_BYTES": "50000", "WEB__BODIES_BYTES": "60000", "WEB__BODY_S": "20"}
     with door(database_url, broker_url, tmp_path, **limits) as opened:
         shop = opened.client("shop")
         assert shop.submit(intent("b1", metadata={"note": "x" * 45_000})).status == 202
