@@ -296,6 +296,7 @@ def test_odd_addresses_are_nothing_and_no_mistake(opened: Door) -> None:
     for path in (
         *("/search?q=%25", "/search?before=x&state=x&provider=x", "/search?before=" + "9" * 40, "/inbox?skip=-1"),
         *("/inbox?kind=x&order=x", "/accounts?skip=x", "/quarantine?after=%D9%A1", "/days?before=2026-02-31~mtn"),
+        *(f"/{page}?skip=%C2%B2" for page in ("accounts", "jobs", "discrepancies", "inbox")),
         *("/audit?before=%D9%A1", "/discrepancies?which=x&skip=%D9%A1", "/?said=%3Cb%3E", "/?live=x&said=nothing"),
     ):
         assert bob.ask("GET", path).status == 200, path

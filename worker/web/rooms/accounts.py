@@ -15,7 +15,7 @@ _ROWS = 100
 def page(asked: Asked) -> Answer:
     """Those that wait for a person, or all of a service."""
     service = asked.query.get("service", "").strip()[:100]
-    skip = int(text) if (text := asked.query.get("skip", "0")).isdigit() and len(text) < 6 else 0
+    skip = asked.whole("skip", 5) or 0
     with asked.read() as connection:
         rows = views.to_decide(connection, service or None, _ROWS + 1, skip)
     plain = sees(asked.session)

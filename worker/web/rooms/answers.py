@@ -99,6 +99,11 @@ class Asked:
             raise Refused(f"{name} has at most {most} characters; nothing was changed", 422)
         return found
 
+    def whole(self, name: str, digits: int) -> int | None:
+        """A whole number behind the `?`, of so many digits at most; None for what is none."""
+        found = self.query.get(name, "")
+        return int(found) if found.isascii() and found.isdigit() and len(found) <= digits else None
+
     def number(self, name: str, most: int = 2**63 - 1) -> int:
         """A number of the path. Raises Refused for what is none."""
         found = self.path.get(name, "")

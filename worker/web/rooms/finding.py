@@ -17,14 +17,13 @@ def page(asked: Asked) -> Answer:
     """What was found. What is exactly one payment's name is that payment."""
     word = asked.query.get("q", "").strip().replace("\x00", "")[:_LONGEST]
     state, provider = asked.query.get("state", ""), asked.query.get("provider", "")
-    before = asked.query.get("before", "")
     with asked.read() as connection:
         if word:
             found = search.search(connection, word, _ROWS, personal=sees(asked.session))
         else:
             found = search.newest(
                 connection,
-                before=int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None,
+                before=asked.whole("before", 18),
                 state=State(state) if state in list(State) else None,
                 provider=provider if provider in asked.room.runtime.registrations else None,
                 limit=_ROWS,

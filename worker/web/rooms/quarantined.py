@@ -12,7 +12,7 @@ _SHOWN = 20_000  # characters of an entry's bytes
 
 def page(asked: Asked) -> Answer:
     """A page of what waits there, the oldest first."""
-    after = int(text) if (text := asked.query.get("after", "0")).isascii() and text.isdigit() and len(text) < 19 else 0
+    after = asked.whole("after", 18) or 0
     everything = asked.query.get("all") == "yes"
     with asked.read() as connection:
         found = [json.loads(row) for row in views.quarantine_page(connection, after, _ROWS + 1, everything=everything)]

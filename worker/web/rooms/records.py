@@ -15,10 +15,8 @@ _PERSONAL = ("REPORT__TO", "ALERTS__MAIL__TO")
 
 def audited(asked: Asked) -> Answer:
     """The audit, the newest first."""
-    before = asked.query.get("before", "")
-    number = int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None
     with asked.read() as connection:
-        rows = audit.newest(connection, number, _ROWS + 1)
+        rows = audit.newest(connection, asked.whole("before", 18), _ROWS + 1)
     following = rows[_ROWS - 1]["number"] if len(rows) > _ROWS else None
     given = {"rows": rows[:_ROWS], "following": following, "plain": sees(asked.session), "here": "audit"}
     return Html("audit.html", given)
@@ -36,7 +34,7 @@ def alerts(asked: Asked) -> Answer:
 
 def jobs(asked: Asked) -> Answer:
     """The runs of periodic jobs, the newest first."""
-    skip = int(text) if (text := asked.query.get("skip", "0")).isdigit() and len(text) < 6 else 0
+    skip = asked.whole("skip", 5) or 0
     with asked.read() as connection:
         rows = read.runs(connection, skip, _ROWS + 1)
     following = skip + _ROWS if len(rows) > _ROWS else None

@@ -32,10 +32,7 @@ _CUSTOMERS = frozenset({Kind.PAYMENT, Kind.HOLD, Kind.RECEIPT, Kind.SMS})
 def page(asked: Asked) -> Answer:
     """A page of it, the oldest or the largest sums first."""
     kind, order = asked.query.get("kind", ""), asked.query.get("order", Order.AGE)
-    skip = min(
-        int(text) if (text := asked.query.get("skip", "0")).isascii() and text.isdigit() and len(text) < 7 else 0,
-        _FURTHEST,
-    )
+    skip = min(asked.whole("skip", 6) or 0, _FURTHEST)
     with asked.read() as connection:
         found = look(
             connection,
