@@ -58,11 +58,11 @@ def _route(room: Room, page: Page) -> Route:
             form = await _form(room, request) if page.method == "POST" else {}
             work = room.log_ins if page.enters else room.views
             if page.looks is None:
-                return await work(lambda: _answered(page, request, *_known(room, page, request, form, secure)))
+                return await work(lambda: _answered(page, request, *_known(room, page, request, form, secure)[:2]))
             # Who asks is known first: a stranger takes no thread of a place outside, nor does one that hangs another's.
             asked, answer, place = await work(lambda: _known(room, page, request, form, secure))
             work = room.outside(place) if answer is None else room.views
-            return await work(lambda: _answered(page, request, asked, answer, place))
+            return await work(lambda: _answered(page, request, asked, answer))
         except Problem as problem:
             late = page.looks is not None and problem.document["code"] == Fault.PROVIDER_AWAY
             return _response(_sentence(_LATE, 503), None, False) if late else _problem(problem)
@@ -94,7 +94,7 @@ def _known(
         return asked, _sentence(str(error), error.status), ""
 
 
-def _answered(page: Page, request: Request, asked: Asked, answer: Answer | None, _: str) -> Response:
+def _answered(page: Page, request: Request, asked: Asked, answer: Answer | None) -> Response:
     said = SAID.get(request.query_params.get("said", ""))
     return _response(answer or _made(page, asked), asked.session, asked.secure, said)
 
