@@ -32,8 +32,8 @@ from shared.messaging import tasks
 from shared.payments import dispatch
 from shared.settings import PREFIX, Settings, load_settings
 from shared.start import start
-from tests.bench.contenders import STREAM, Settlepipe, started, until
-from tests.bench.web import ROOT
+from tests.bench.contenders import ROOT, STREAM, Settlepipe, started, until
+from tests.bench.processor import of_s as processor_s
 from tests.bench.world import PROVIDER, TIMEOUT_S, BenchStack, post
 from tests.support.by_itself import KEY, LANE
 from tests.support.cluster import Server, primary
@@ -45,7 +45,6 @@ EVENTS = "settlepipe:events"
 SERVER = {"shared_buffers": "256MB", "max_wal_size": "4GB", "max_connections": "200", "autovacuum": "off"}
 COMMITS_S = 3.0
 WARM_UP = 300
-_TICKS_A_S = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +67,6 @@ class Reading:
     own_s: float
     postgres_s: float
     log_bytes: int
-
-
-def processor_s(pid: int) -> float:
-    """Of a process and of what it started and has waited for."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except FileNotFoundError:
-        return 0.0
-    return sum(int(ticks) for ticks in fields[11:15]) / _TICKS_A_S
 
 
 def read(server: Server, own: int) -> Reading:

@@ -6,6 +6,15 @@ from pathlib import Path
 _TICKS_A_S = os.sysconf("SC_CLK_TCK")
 
 
+def of_s(pid: int) -> float:
+    """Seconds of a process and of what it started and has waited for; 0 where it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return 0.0
+    return sum(int(ticks) for ticks in fields[11:15]) / _TICKS_A_S
+
+
 def used_s() -> float | None:
     """Seconds of processor time that the processes which we started, and theirs, have used; None where /proc is not.
 

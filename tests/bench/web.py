@@ -27,6 +27,7 @@ from deploy.local.embedded import Servers, embedded_servers
 from deploy.local.home import free_ports
 from shared.database import migrate
 from shared.settings import PREFIX, Settings
+from tests.bench.processor import of_s as processor_s
 from tests.support.by_itself import KEY, LANE
 from tests.support.door import Client, intent, new_key, within
 
@@ -126,12 +127,6 @@ def measure(port: int, key: str, name: str, *, requests: int, size: int, connect
     rate = requests * connections * size / found["whole_s"]
     p99 = took[min(len(took) - 1, int(len(took) * 0.99))]
     return (f"{size}", f"{connections}", f"{rate:,.0f}", f"{statistics.median(took) * 1e3:.1f}", f"{p99 * 1e3:.1f}")
-
-
-def processor_s(pid: int) -> float:
-    """Processor time that a process has used; it says more than a rate where others use the machine, too."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
