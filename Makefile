@@ -34,10 +34,10 @@ test: $(STAMP) ## Run all tests (T=path: only these; ARGS='-x -k word'; AT='2028
 	@$(PYTEST) -n $(PROCESSES) --max-worker-restart 0 $(T)
 
 test-large: $(STAMP) ## Run the tests that can do more, at the size that proves it (T=path: only these)
-	@TEST_SIZE=large $(PYTEST) -n $(if $(T),0,2) --max-worker-restart 0 -m "large or only_large" $(or $(T),tests)
+	@TEST_SIZE=large $(PYTEST) -n $(if $(T),0,3) --max-worker-restart 0 -m "large or only_large" $(or $(T),tests)
 
 test-system: $(STAMP) ## Run the tests that need real programs (tests/system/install installs them)
-	@$(PYTEST) $(or $(T),tests/system)
+	@$(PYTEST) -n $(if $(T),0,2) --dist loadfile --max-worker-restart 0 $(or $(T),tests/system)
 
 # A run is a seed; one that fails is replayed by it: make chaos SEED=7 PAYMENTS=400 MINUTES=2 ARGS='--kinds network,broker'
 chaos: $(STAMP) ## Pay while everything breaks, and judge by the sandbox's ledger (SEED, PAYMENTS, MINUTES; ARGS=--help)

@@ -37,7 +37,9 @@ if __name__ == "__main__":
     results.append(run("the large ones", "test-large"))
     moments = "tests/acceptance/test_recovery_moment.py"
     results.append(run("restored to twenty moments", "test-large", "MOMENTS=20", f"T={moments}"))
-    results.append(run("ten times the games", "test-large", "GAMES=10", "T=tests/integration/model"))
+    results.append(run("twenty-five times the games", "test", "GAMES=25", "T=tests/integration/model"))
+    restarts = "tests/integration/test_rolling_restarts.py"
+    results.append(run("twenty rolling restarts", "test-large", "RESTARTS=20", f"T={restarts}"))
     results.append(run("tests/proof", "test", "T=tests/proof"))
     results.append(run("odd inputs, at length", "test", "T=tests/unit/fuzz", "FUZZ=50"))
     results += [run(f"chaos, seed {seed}", "chaos", f"SEED={seed}", "MINUTES=30") for seed in CHAOS_SEEDS]

@@ -6,19 +6,18 @@ import pytest
 
 from shared.messaging import broker
 from tests.support.model.playing import play, play_restored
-from tests.support.size import sized
 
 MORE = int(os.environ.get("GAMES", "1"))  # times as many games
 
-pytestmark = [pytest.mark.large, pytest.mark.timeout(600 * MORE)]
+pytestmark = pytest.mark.timeout(600 * MORE)
 
 
 def test_whatever_happens_each_payment_is_applied_once_and_comes_to_its_end(model_url: str) -> None:
-    play(model_url, games=MORE * sized(20, 50))
+    play(model_url, games=MORE * 20)
 
 
 def test_whatever_is_restored_each_payment_is_applied_once_and_no_end_is_taken_back(
     model_url: str, broker_url: str
 ) -> None:
     with broker.connect(broker_url) as client:
-        play_restored(model_url, client, games=MORE * sized(5, 12))
+        play_restored(model_url, client, games=MORE * 5)
