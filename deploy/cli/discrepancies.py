@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deploy.cli import output, person, stack
+from deploy.cli import days, output, person, stack
 from deploy.cli.failures import Failed, WrongUse
 from deploy.cli.known import must_be_provider
 from deploy.cli.moments import day
@@ -136,27 +136,8 @@ def comment(number: Number, reason: Reason, by: By = None) -> None:
     print(f"what was said about discrepancy {number} is kept")
 
 
-@app.command()
-def sign(
-    provider: Annotated[str, typer.Argument(metavar="PROVIDER")],
-    on: Annotated[str, typer.Option("--date", metavar="D", help="the day, like 2026-11-21")],
-    role: Annotated[str, typer.Option("--as", help="prepared or reviewed")],
-    reason: Why = None,
-    by: By = None,
-) -> None:
-    """Sign a day: one person prepared it, another one reviewed it."""
-    from shared.domain.discrepancies import Signed
-    from shared.reconciliation import sign as signing
-
-    must_be_provider(provider)
-    signed = day(on)
-    if role not in list(Signed):
-        raise WrongUse(f"a day is signed --as {' or '.join(Signed)}")
-    with stack.database() as database:
-        who = person.named(database, by, Deed.SIGN)
-        said_right(lambda: signing.sign(database, provider, signed, Signed(role), by=who, reason=reason))
-    print(f"{signed} of {provider} is {role}; its report shows it once it is written again:")
-    print(f"settlepipe reconcile {provider} --date {signed}")
+app.command("sign")(days.sign)
+app.command("days")(days.listed)
 
 
 def _code(code: str) -> "ClosingCode":

@@ -978,8 +978,8 @@ END $$;
 CREATE TRIGGER note_kept BEFORE UPDATE OR DELETE ON discrepancy_notes
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_note_change();
 
--- A day of a provider's books is prepared by one person and reviewed by another, once. seen: what the day came to then,
--- by the night that said so and by currency; what is different later is a correction.
+-- A day of a provider's books is prepared by one person and reviewed by another, and so again where it changed since.
+-- seen: what the day came to then, by the night that said so and by currency; what is different later is a correction.
 CREATE TABLE day_signatures (
     provider text NOT NULL,
     day      date NOT NULL,
@@ -988,23 +988,43 @@ CREATE TABLE day_signatures (
     at       timestamptz NOT NULL DEFAULT clock(),
     reason   text,
     seen     jsonb NOT NULL,
-    PRIMARY KEY (provider, day, role)
+    version  integer NOT NULL DEFAULT 1 CHECK (version > 0),
+    books    text,                         -- a digest of all that the day came to; null: of a release without it
+    PRIMARY KEY (provider, day, version, role)
 );
 -- While nobody is set up (people), names prove nothing, and one may sign twice. The day's run is locked first: two
 -- signatures at the same moment see each other.
 CREATE FUNCTION refuse_signature() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    latest   integer;
+    prepared day_signatures;
+    same     boolean;
 BEGIN
     PERFORM FROM reconciliations WHERE provider = NEW.provider AND day = NEW.day FOR UPDATE;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no run of this day' USING ERRCODE = 'check_violation';
     END IF;
-    IF NEW.role = 'reviewed' AND NOT EXISTS (SELECT FROM day_signatures s
-            WHERE s.provider = NEW.provider AND s.day = NEW.day AND s.role = 'prepared') THEN
-        RAISE EXCEPTION 'a day is prepared before it is reviewed' USING ERRCODE = 'check_violation';
-    END IF;
-    IF EXISTS (SELECT FROM people) AND EXISTS (SELECT FROM day_signatures s WHERE s.provider = NEW.provider
-            AND s.day = NEW.day AND lower(s.by_whom) = lower(NEW.by_whom)) THEN
-        RAISE EXCEPTION 'a day is prepared by one person and reviewed by another' USING ERRCODE = 'check_violation';
+    SELECT coalesce(max(s.version), 0) INTO latest FROM day_signatures s
+    WHERE s.provider = NEW.provider AND s.day = NEW.day;
+    SELECT * INTO prepared FROM day_signatures s
+    WHERE s.provider = NEW.provider AND s.day = NEW.day AND s.version = latest AND s.role = 'prepared';
+    same := prepared.seen @> NEW.seen AND prepared.seen <@ NEW.seen
+        AND coalesce(prepared.books = NEW.books, true);
+    IF NEW.role = 'reviewed' THEN
+        IF prepared IS NULL OR NEW.version <> latest THEN
+            RAISE EXCEPTION 'a day is prepared before it is reviewed' USING ERRCODE = 'check_violation';
+        END IF;
+        IF EXISTS (SELECT FROM people) AND lower(prepared.by_whom) = lower(NEW.by_whom) THEN
+            RAISE EXCEPTION 'a day is prepared by one person and reviewed by another' USING ERRCODE = 'check_violation';
+        END IF;
+        IF NOT same THEN
+            RAISE EXCEPTION 'what was prepared is what is reviewed' USING ERRCODE = 'check_violation';
+        END IF;
+    ELSIF NEW.version <> latest + 1 THEN
+        RAISE EXCEPTION 'a day''s signatures are numbered, and % is not the next one', NEW.version
+            USING ERRCODE = 'check_violation';
+    ELSIF latest > 0 AND same THEN
+        RAISE EXCEPTION 'nothing about a day has changed since it was signed' USING ERRCODE = 'check_violation';
     END IF;
     RETURN NEW;
 END $$;

@@ -1,11 +1,14 @@
 """Discrepancies as people and programs see them. Reads only."""
 
 from collections.abc import Iterator
+from datetime import date
 
 from shared.archive.twins import every
 from shared.database.engine import Connection, Row
 from shared.database.rows import whole
 from shared.discrepancies import NOTES
+from shared.reconciliation.store import signatures
+from shared.reconciliation.store.signatures import SignedDay
 
 _SUBJECT = f"(SELECT p.source || '/' || p.intent_id FROM {every('payments')} p WHERE p.id = d.payment_id)"
 _COLUMNS = f"""d.id, d.category, d.provider, {_SUBJECT} AS payment, d.account, d.currency, d.local_minor,
@@ -25,14 +28,12 @@ ORDER BY d.first_seen, d.id
 
 _DAYS = """
 SELECT r.id, r.provider, r.day::text AS day, r.state, r.complete, r.carried_at IS NOT NULL AND r.divided AS compared,
-    r.started_at >= r.period_to AS over, utc_text(r.compared_at) AS compared_at, p.by_whom AS prepared_by,
-    v.by_whom AS reviewed_by, (SELECT count(*) FROM discrepancies d WHERE d.provider = r.provider
-        AND d.resolved_at IS NULL AND d.first_day = r.day) AS open
+    r.started_at >= r.period_to AS over, utc_text(r.compared_at) AS compared_at, (SELECT count(*) FROM discrepancies d
+        WHERE d.provider = r.provider AND d.resolved_at IS NULL AND d.first_day = r.day) AS open
 FROM reconciliations r
-LEFT JOIN day_signatures p ON (p.provider, p.day, p.role) = (r.provider, r.day, 'prepared')
-LEFT JOIN day_signatures v ON (v.provider, v.day, v.role) = (r.provider, r.day, 'reviewed')
 WHERE CASE WHEN %(one)s THEN (r.day, r.provider) = (%(day)s::date, %(provider)s)
-      ELSE (r.day, r.provider) < (%(day)s::date, %(provider)s) END
+      ELSE (r.day, r.provider) < (%(day)s::date, %(before)s) AND coalesce(r.provider = %(provider)s, true)
+          AND coalesce(r.day = %(only)s::date, true) END
 ORDER BY r.day DESC, r.provider DESC LIMIT %(limit)s
 """
 
@@ -68,16 +69,39 @@ def listed_page(
     return [whole(row) for row in connection.execute(statement, given | {"skip": skip, "limit": limit}).fetchall()]
 
 
-def days(connection: Connection, before: tuple[str, str] | None, limit: int) -> list[Row]:
-    """Up to `limit` days that were compared, or are about to be, the newest first; before: (day, provider)."""
-    day, provider = before or ("9999-12-31", "~")
-    return connection.execute(_DAYS, {"day": day, "provider": provider, "limit": limit, "one": False}).fetchall()
+def days(
+    connection: Connection,
+    before: tuple[str, str] | None,
+    limit: int,
+    provider: str | None = None,
+    *,
+    only: date | None = None,
+) -> list[Row]:
+    """Up to `limit` days that were compared, or are about to be, the newest first, each with who signed it (`signed`);
+    before: (day, provider). provider: only this one's; only: this day alone."""
+    day, other = before or ("9999-12-31", "~")
+    given = {"day": day, "before": other, "provider": provider, "only": only, "limit": limit, "one": False}
+    return _with_signatures(connection, connection.execute(_DAYS, given).fetchall())
 
 
 def day(connection: Connection, provider: str, day: str) -> Row | None:
     """One of them."""
-    given = {"day": day, "provider": provider, "limit": 1, "one": True}
-    return connection.execute(_DAYS, given).fetchone()
+    given = {"day": day, "before": "", "provider": provider, "only": None, "limit": 1, "one": True}
+    found = _with_signatures(connection, connection.execute(_DAYS, given).fetchall())
+    return found[0] if found else None
+
+
+def _with_signatures(connection: Connection, rows: list[Row]) -> list[Row]:
+    """One look for each provider."""
+    known: dict[tuple[str, date], SignedDay] = {}
+    for provider in {row["provider"] for row in rows}:
+        of_it = [date.fromisoformat(row["day"]) for row in rows if row["provider"] == provider]
+        for found in signatures.days(connection, provider, min(of_it), max(of_it)):
+            known[provider, found.day] = found
+    for row in rows:
+        key = row["provider"], date.fromisoformat(row["day"])
+        row["signed"] = known.get(key, SignedDay(*key, "", ()))
+    return rows
 
 
 def one(connection: Connection, number: int) -> Row | None:

@@ -133,3 +133,41 @@ def test_a_day_is_signed_once_in_each_role(
         assert ran(capsys, *given, "--as", "reviewed")[0] == 0
         status, _, err = ran(capsys, "sign", "mtn", "--date", "2026-11-21", "--by", "Nomin", "--as", "prepared")
         assert (status, "was not compared" in err) == (1, True)
+
+
+def test_days_are_listed_with_what_was_signed_and_how_they_are_signed_next(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SETTLEPIPE_DATABASE_URL", database_url)
+    with running_world(database_url) as world:
+        world.execute("INSERT INTO lanes (provider) VALUES ('ubill') ON CONFLICT DO NOTHING")
+        eventful(world.connection, provider="ubill")
+
+        def told() -> dict[str, Any]:
+            (row,) = rows(ran(capsys, "days", "--provider", "ubill", "--date", "2026-11-21", "--json")[1])
+            return row
+
+        def does(command: str) -> tuple[int, str, str]:
+            return ran(capsys, *command.removeprefix("settlepipe discrepancies ").split(), "--by", "Nomin")
+
+        first = told()
+        assert (first["says"], first["signatures"]) == ("to be prepared", [])
+        assert first["next"].endswith(f"sign ubill --date 2026-11-21 --as prepared --books {first['books'][:12]}")
+        assert does(first["next"])[0] == 0
+        assert does(told()["next"])[0] == 0
+        assert (told()["says"], told()["next"]) == ("signed", None)
+        world.execute(
+            "UPDATE reconciliations SET totals = jsonb_set(totals, '{0,local_minor}', '1') WHERE provider = 'ubill'"
+        )
+        again = told()
+        assert again["says"] == "changed since it was signed"
+        assert [one["changed"] for one in again["signatures"]] == [True]
+        status, _, err = does(first["next"])
+        assert (status, "are other ones now" in " ".join(err.split())) == (1, True)
+        assert does(again["next"])[0] == 0
+        assert [one["version"] for one in told()["signatures"]] == [1, 2]
+        shown = ran(capsys, "days")[1]
+        assert told()["next"] in shown
+        assert f"({first['books'][:12]}, changed since)" in shown
+        assert ran(capsys, "days", "--provider", "mtn", "--json")[1] == ""
+        assert ran(capsys, "days", "--provider", "nobody")[0] == 2

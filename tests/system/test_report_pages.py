@@ -131,7 +131,7 @@ def test_a_quiet_day_can_be_read_too(page: chromium.Page, world: World, tmp_path
 
 @pytest.fixture
 def told(world: World, tmp_path: Path) -> Path:
-    """A folder for the pages of an eventful night of which somebody is in charge, commented, closed, and signed."""
+    """A folder for the pages of an eventful night of which somebody is in charge, commented, closed; signed twice."""
     database, run = world.runtime.database, eventful(world.connection)
     numbers = [row["id"] for row in world.rows("SELECT id FROM discrepancies WHERE resolved_at IS NULL ORDER BY id")]
     for number in numbers[:3]:
@@ -142,6 +142,9 @@ def told(world: World, tmp_path: Path) -> Path:
     discrepancies.close(database, numbers[3], reason="next day", by="Nino")
     for role, by in ((Signed.PREPARED, "Nino"), (Signed.REVIEWED, "Gela")):
         sign(database, run.provider, run.day, role, by=by)
+    world.execute("UPDATE reconciliations SET totals = jsonb_set(totals, '{0,local_minor}', '1')")
+    sign(database, run.provider, run.day, Signed.PREPARED, by="Gela " + "Kapanadze" * 4)
+    world.execute("UPDATE reconciliations SET totals = jsonb_set(totals, '{0,local_minor}', '2')")
     with database.transaction() as connection:
         living.tell(connection, run, "UTC")
     return tmp_path

@@ -1,6 +1,6 @@
 """The pages as text. Everything that is put into a template is escaped there: autoescape is on for all of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -17,7 +17,7 @@ from shared.reconciliation.report.picture import ROWS, STATES, Picture
 from shared.reconciliation.report.reasons import reason
 from shared.reconciliation.report.words import CODES, IN_HOUR, WORDS, Weight, here, weight, words
 from shared.reconciliation.report.words import STATES as STATE_WORDS
-from shared.reconciliation.store.signatures import Signature
+from shared.reconciliation.store.signatures import SignedDay, short
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -38,11 +38,12 @@ def _pages(language: str) -> Environment:
     said = translations(language)
     pages.install_gettext_callables(said.gettext, said.ngettext, newstyle=True)  # type: ignore[attr-defined]
     pages.globals["say"] = said.gettext
+    pages.filters["short"] = lambda books: short(books or "")
     pages.filters["larger"] = lambda total: max(abs(total.local_minor), abs(total.provider_minor))
     return pages
 
 
-def page(picture: Picture, reader: Reader, written_at: datetime, signed: Sequence[Signature] = ()) -> str:
+def page(picture: Picture, reader: Reader, written_at: datetime, signed: SignedDay) -> str:
     """report.html: self-contained, without a script. signed: who had signed the day when it was written."""
     weighed = picture.weighed()
     counts = {str(weight): weighed[weight] for weight in Weight}

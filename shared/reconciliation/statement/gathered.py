@@ -20,8 +20,8 @@ class Statement:
     """One provider's. sums: the days' own, in all; changes: what its nights changed about earlier days' sums.
 
     missing: days of the span that were not compared, or not whole; older: those of them that a release compared which
-    kept no day apart. signed: by whom, as it is now; corrections: of what was reviewed. written_at: when the last of
-    its nights was carried on; None where there is none.
+    kept no day apart. signed: days that somebody signed, as it is now; corrections: of what was reviewed. written_at:
+    when the last of its nights was carried on; None where there is none.
     """
 
     provider: str
@@ -45,7 +45,13 @@ class Statement:
     @property
     def unreviewed(self) -> int:
         """How many of the days that were compared nobody has reviewed."""
-        return len({day.day for day in self.days} - {one.day for one in self.signed if one.reviewed_by})
+        reviewed = {one.day for one in self.signed if any(version.reviewed_by for version in one.versions)}
+        return len({day.day for day in self.days} - reviewed)
+
+    @property
+    def to_sign_again(self) -> Sequence[SignedDay]:
+        """The days that changed since they were signed."""
+        return [one for one in self.signed if one.again]
 
     @property
     def values(self) -> dict[str, Any]:
@@ -76,6 +82,6 @@ def gather(connection: Connection, known: Registration, span: Span, until: date)
         missing=[day for n in range(length) if (day := span.first + timedelta(days=n)) not in whole],
         older=statements.older(connection, period),
         written_at=statements.written_at(connection, period),
-        signed=signatures.signed(connection, period),
+        signed=[one for one in signatures.days(connection, provider, span.first, span.last) if one.versions],
         corrections=signatures.corrections(connection, period),
     )

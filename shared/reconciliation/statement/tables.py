@@ -8,18 +8,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from shared.reconciliation.report.figures import PLAIN, Reader
+from shared.reconciliation.report.language import mark
 from shared.reconciliation.report.night import closer, code
 from shared.reconciliation.report.picture import AGES
 from shared.reconciliation.report.reasons import reason
 from shared.reconciliation.report.words import words
 from shared.reconciliation.report.workbook import Column
 from shared.reconciliation.statement.gathered import Statement
+from shared.reconciliation.store.signatures import short
 from shared.reconciliation.store.statements import Item, Sum
 
 Row = Sequence[Any]
 
 _YES = {True: "yes", False: "no"}
 _OPEN = {True: "open", False: "closed"}
+_SINCE = {True: mark("changed"), False: mark("the same")}
 
 MOVES = (
     Column("currency", width=10),
@@ -60,11 +63,13 @@ ITEMS = (
 )
 SIGNED = (
     *(Column("day", "date", 12), Column("prepared by", width=20), Column("prepared on", "moment", 20)),
-    *(Column("reviewed by", width=20), Column("reviewed on", "moment", 20)),
+    *(Column("reviewed by", width=20), Column("reviewed on", "moment", 20), Column("version", "count", 10)),
+    *(Column("digest", width=16), Column("since then", width=12)),
 )
 CORRECTED = (
     *(Column("day", "date", 12), Column("reviewed by", width=20), Column("changed by the night of", "date", 20)),
     *(Column("currency", width=10), Column("our books", "money", 20), Column("provider's books", "money", 20)),
+    *(Column("version", "count", 10), Column("signed again by", width=20)),
 )
 PAYMENTS = (
     *(Column("day", "date", 12), Column("source"), Column("intent", width=24), Column("operation", width=10)),
@@ -127,14 +132,17 @@ def items(found: Iterable[Item], reader: Reader = PLAIN) -> Iterator[Row]:
         )
 
 
-def signed(statement: Statement) -> Iterator[Row]:
-    """The days that somebody signed."""
-    for s in statement.signed:
-        yield (s.day, s.prepared_by, s.prepared_at, s.reviewed_by, s.reviewed_at)
+def signed(statement: Statement, reader: Reader = PLAIN) -> Iterator[Row]:
+    """The days that somebody signed, a row for each version."""
+    for day in statement.signed:
+        for one in day.versions:
+            by = (one.prepared_by, one.prepared_at, one.reviewed_by, one.reviewed_at)
+            books = None if one.books is None else short(one.books)
+            yield (day.day, *by, one.version, books, reader.say(_SINCE[one.changed]))
 
 
 def corrections(statement: Statement) -> Iterator[Row]:
     """What changed about days after they were reviewed."""
     for c in statement.corrections:
         both = ((c.local_minor, c.currency), (c.provider_minor, c.currency))
-        yield (c.day, c.reviewed_by, c.night, c.currency, *both)
+        yield (c.day, c.reviewed_by, c.night, c.currency, *both, c.version, c.again_by)

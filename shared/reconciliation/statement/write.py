@@ -88,7 +88,7 @@ def _workbook(connection: Connection, statement: Statement, folder: Path, reader
         workbook.sheet(book, mark("Services"), tables.SUMS, tables.sums(statement.services))
         workbook.sheet(book, mark("Ageing"), tables.AGED, tables.ages(statement, reader))
         if statement.signed:
-            workbook.sheet(book, mark("Signatures"), tables.SIGNED, tables.signed(statement))
+            workbook.sheet(book, mark("Signatures"), tables.SIGNED, tables.signed(statement, reader))
         if statement.corrections:
             workbook.sheet(book, mark("Corrections"), tables.CORRECTED, tables.corrections(statement))
         found = statements.items(connection, statement.values)
@@ -125,6 +125,7 @@ def summary(statement: Statement) -> dict[str, Any]:
         "open_by_age": list(_rows(tables.AGED, tables.ages(statement))),
         "signatures": list(_rows(tables.SIGNED, tables.signed(statement))),
         "not_reviewed": statement.unreviewed,
+        "to_sign_again": [one.day.isoformat() for one in statement.to_sign_again],
         "corrections": list(_rows(tables.CORRECTED, tables.corrections(statement))),
         "times": {"written_at": statement.written_at and statement.written_at.astimezone(UTC).isoformat()},
     }

@@ -249,8 +249,11 @@ def test_a_day_is_signed_by_two_and_read_in_any_language(opened: Door, connectio
     assert eve.ask("GET", f"{place}/report").status == 403
     assert dan.send(place, f"{place}/sign", role="prepared", reason="").headers["location"] == f"{place}?said=signed"
     assert "another person has to review it" in dan.get(place)
+    shown = re.search(r"The books now: <code>([0-9a-f]{12})</code>", dan.get(place))
+    assert shown is not None
     fields = {**dan.form("/", "/logout"), "once": "x" * 20, "role": "reviewed"}
-    assert dan.ask("POST", f"{place}/sign", fields).status == 409
+    assert dan.ask("POST", f"{place}/sign", fields).status == 422, "of books that nobody saw"
+    assert dan.ask("POST", f"{place}/sign", {**fields, "once": "y" * 20, "books": shown[1]}).status == 409
     assert bob.send(place, f"{place}/sign", role="reviewed", reason="").status == 303
     answer = dan.ask("GET", f"{place}/report?language=ka")
     assert 'lang="ka"' in answer.body.decode()
@@ -259,6 +262,47 @@ def test_a_day_is_signed_by_two_and_read_in_any_language(opened: Door, connectio
     assert dan.ask("GET", f"{place}/report.xlsx").status == 404, "it was written nowhere"
     for odd in ("/days/mtn/2026-02-30", "/days/mtn/..%2f..", "/days/nobody/2026-11-21", f"{place}/..%2f..%2fx"):
         assert dan.ask("GET", odd).status == 404
+
+
+def test_a_day_that_changed_is_signed_again_by_a_page_that_shows_it_as_it_is(
+    opened: Door, connection: Connection
+) -> None:
+    night = ReportedNight(connection, "mtn", currency="GHS")
+    night.pay(3)
+    run = night.compared()
+    place = f"/days/mtn/{run.day}"
+    bob, dan = inside(opened.port, "Bob"), inside(opened.port, "Dan")
+    assert dan.send(place, f"{place}/sign", reason="").status == 303
+    opened_before = bob.form(place, f"{place}/sign")
+    _found_more(connection, night)
+    answer = bob.ask("POST", f"{place}/sign", opened_before)
+    assert (answer.status, b"are other ones now" in answer.body) == (409, True)
+    assert "Sign again as prepared" in dan.get(place)
+    assert dan.send(place, f"{place}/sign", reason="").status == 303
+    assert bob.send(place, f"{place}/sign", reason="").status == 303
+    page = bob.get(place)
+    assert ("Sign" in re.findall(r"<button[^>]*>(Sign)", page), page.count("the same")) == (False, 1)
+    assert "changed since" not in bob.get("/days")
+    _found_more(connection, night)
+    assert "Changed since it was signed" in bob.get(place)
+    assert "changed since" in bob.get("/days")
+    again = bob.ask("POST", f"{place}/sign", {**opened_before, "once": "z" * 20})
+    assert again.status == 409, "an old form with a new token signs nothing"
+    rows = connection.execute("SELECT version, role, by_whom FROM day_signatures ORDER BY version, role").fetchall()
+    assert [tuple(row.values()) for row in rows] == [
+        (1, "prepared", "Dan"),
+        (2, "prepared", "Dan"),
+        (2, "reviewed", "Bob"),
+    ]
+
+
+def _found_more(connection: Connection, night: ReportedNight) -> None:
+    connection.execute(
+        """INSERT INTO findings (run_id, identity, category, account, currency, local_minor, provider_minor, evidence,
+            of_day) SELECT %(run)s, 'made-up-' || count(*), 'paid_elsewhere', '7', 'GHS', 0, 5, '{}', %(day)s
+        FROM findings WHERE run_id = %(run)s""",
+        {"run": night.run_id, "day": night.day},
+    )
 
 
 def test_the_audit_alerts_and_settings_are_shown_without_secrets(opened: Door, connection: Connection) -> None:

@@ -41,11 +41,13 @@ def one(asked: Asked) -> Answer:
 
 
 def signs(asked: Asked) -> Answer:
-    """Sign it: one person prepared it, another one reviewed it."""
+    """Sign it: one person prepared it, another one reviewed it, and so again where it changed. What is signed is what
+    the page showed: of a page that was opened before it changed nothing is done."""
     row, role = _row(asked), asked.text("role", 20)
     if role not in list(Signed):
         raise ValueError(f"a day is signed as {' or '.join(Signed)}; nothing was changed")
     given: dict[str, Any] = {"by": asked.who.name, "reason": asked.text("reason") or None}
+    given["books"] = asked.text("books", 64)
     sign.sign(asked.once(), row["provider"], date.fromisoformat(row["day"]), Signed(role), **given)
     return Go(f"/days/{row['provider']}/{row['day']}?said=signed")
 
