@@ -1,6 +1,7 @@
 """What commands print: JSON Lines for programs, tables of 80 columns for people; colour only on a terminal."""
 
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -43,7 +44,8 @@ def console(stderr: bool = False) -> "Console":
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table; columns whose name starts with `>` are aligned right.
 
-    Cells are folded, never cut; those of a column that starts with `=` are not even folded, for people to compare.
+    Texts are wrapped between words, and no word (an id, a digest) is broken: where one is too long for the screen, each
+    row is lines instead, and whatever is longer than a line is left to the terminal.
     """
     from rich import box
     from rich.table import Table
@@ -51,9 +53,32 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
         shown.add_column(name.lstrip(">="), justify=_justify(name), overflow="fold", no_wrap=name.startswith("="))
-    for row in rows:
-        shown.add_row(*(_cell(cell) for cell in row))
-    console().print(shown)
+    cells = [[_cell(cell) for cell in row] for row in rows]
+    for row in cells:
+        shown.add_row(*row)
+    screen = console()
+    least = screen.measure(shown, options=screen.options.update(max_width=10_000)).minimum
+    if least <= screen.width:
+        screen.print(shown)
+    else:
+        _lines([name.lstrip(">=") for name in columns], [[cell.plain for cell in row] for row in cells], screen.width)
+
+
+def _lines(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> None:
+    """Of two columns the first names the second; of more each row is lines that their columns name."""
+    named = (
+        rows if len(columns) == 2 else [pair for row in rows for pair in (*zip(columns, row, strict=True), ("", ""))]
+    )
+    wide = max((len(name) for name, _ in named), default=0)
+    for name, text in named:
+        parts = [part for line in text.split("\n") for part in _wrapped(line, width - wide - 2)] or [""]
+        for place, part in enumerate(parts):
+            print(f"{name if place == 0 else '':<{wide}}  {part}".rstrip())
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    """Between words; one that is longer stays whole."""
+    return textwrap.wrap(line, max(width, 20), break_long_words=False, break_on_hyphens=False)
 
 
 def entry(head: Iterable[str | None], lines: Iterable[tuple[str, str | None]]) -> None:

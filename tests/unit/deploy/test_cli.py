@@ -13,7 +13,7 @@ import pytest
 import redis
 import sqlalchemy.exc
 
-from deploy.cli import stack
+from deploy.cli import output, stack
 from deploy.cli.failures import WrongUse, explain
 from deploy.cli.lines import MAX_LINE_BYTES
 from deploy.cli.lookup import arguments
@@ -231,3 +231,17 @@ def test_doctor_tells_programs_in_json_and_by_its_status(
     found = {check["name"]: check for check in map(json.loads, capsys.readouterr().out.splitlines())}
     assert found["python"]["ok"]
     assert not found["stack"]["ok"]
+
+
+@pytest.mark.parametrize("columns", [("field", "value"), ("payment", ">amount", "says")])
+def test_a_table_breaks_no_word_in_80_columns(columns: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    name, digest = "m" * 64 + "/" + "o" * 64, "0123456789abcdef" * 4
+    sentence = "the provider's books could not be read " * 4
+    values = [name, digest, sentence]
+    output.table(columns, [("request_sha256", one) if len(columns) == 2 else (one, "1.00", sentence) for one in values])
+    shown = capsys.readouterr().out
+    assert name in shown
+    assert digest in shown
+    assert all(len(line) <= 80 or name in line or digest in line for line in shown.splitlines())
+    output.table(("payment", "says"), [("shop/ord-1", sentence)])
+    assert "───" in capsys.readouterr().out, "what fits is a table"
