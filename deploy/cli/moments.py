@@ -1,9 +1,12 @@
 """Times, as people type them and as programs are told them."""
 
+import re
 from datetime import date, datetime
 
 from deploy.cli import output
 from deploy.cli.failures import WrongUse
+
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 def given(text: str) -> datetime:
@@ -26,6 +29,14 @@ def day(text: str) -> date:
     if not 1970 <= found.year <= 9998:  # what lies outside has no begin and end in every zone
         raise WrongUse(f"{output.safe(text)} must lie between 1970-01-01 and 9998-12-31")
     return found
+
+
+def length_s(text: str) -> float:
+    """Seconds of a length that somebody typed: 90s, 30m, 2h, 3d. Raises WrongUse."""
+    found = re.fullmatch(r"([0-9]{1,6})([smhd])", text, re.ASCII)
+    if found is None:
+        raise WrongUse(f"{output.safe(text)} is no length of time; write it like 30m, 2h or 3d")
+    return float(found[1]) * _SECONDS[found[2]]
 
 
 def utc(moment: datetime) -> str:

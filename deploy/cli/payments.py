@@ -2,16 +2,24 @@
 
 import csv
 import json
+import re
 import sys
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deploy.cli import output, stack
+from deploy.cli import moments, output, stack
+from deploy.cli.books import show
 from deploy.cli.failures import Failed, WrongUse
 from deploy.cli.known import must_be_provider
 from deploy.cli.output import JsonFlag
+from deploy.cli.person import said_right
 from shared.domain.cells import BYTE_ORDER_MARK, harmless
+
+if TYPE_CHECKING:
+    from shared.payments.look import Look
 
 _SHOWN = 100  # rows of a table, unless more are asked for
 
@@ -26,18 +34,25 @@ def parts(name: str) -> tuple[str, str]:
     return source, intent_id
 
 
-def payments(
+def payments(  # noqa: PLR0917 - typer gives options by name
     state: Annotated[str | None, typer.Option(help="only those in this state")] = None,
     provider: Annotated[str | None, typer.Option(help="only those of this provider")] = None,
     source: Annotated[str | None, typer.Option(help="only those of this upstream")] = None,
+    hold: Annotated[str | None, typer.Option(metavar="REASON|any", help="only those held, for this reason")] = None,
+    code: Annotated[str | None, typer.Option(help="only those with this code (docs/codes.md), like no_answer")] = None,
+    older: Annotated[str | None, typer.Option("--older-than", metavar="2h", help="only those accepted before")] = None,
+    least: Annotated[str | None, typer.Option("--at-least", metavar="100.00", help="only those of this sum")] = None,
+    order: Annotated[str, typer.Option("--order", metavar="newest|age|money", help="what comes first")] = "newest",
     limit: Annotated[int | None, typer.Option(min=1, max=10**9, help=f"at most so many; a table: {_SHOWN}")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """List payments, the newest first."""
+    """List payments, the newest first, and the sums of those that are shown."""
     _must_exist(state, provider)
     from shared.payments import views
 
-    given: dict[str, Any] = {"state": state, "provider": provider, "source": source}
+    given: dict[str, Any] = {"state": state, "provider": provider, "source": source, "order": _order(order)}
+    given |= {"hold": _hold(hold), "code": _code(code), "least": None if least is None else _amount(least)}
+    given |= {"older_s": None if older is None else moments.length_s(older)}
     with stack.reading() as connection:
         if as_json:
             output.json_lines(views.payments(connection, **given, limit=limit))
@@ -45,26 +60,50 @@ def payments(
         most = limit or _SHOWN
         rows = [json.loads(row) for row in views.payments(connection, **given, limit=most + 1)]
     output.table(("payment", "provider", ">amount", "state", "created (UTC)"), (_cells(row) for row in rows[:most]))
+    print(_summed(rows[:most]))
     if len(rows) > most:
-        output.note(f"only the newest {most} are shown; ask for more with --limit")
+        output.note(f"only the first {most} are shown; ask for more with --limit")
 
 
-def payment(name: Name, as_json: JsonFlag = False) -> None:
+def payment(
+    name: Name,
+    look: Annotated[bool, typer.Option("--look", help="and what the books show now; of a parked one")] = False,
+    as_json: JsonFlag = False,
+) -> None:
     """Show one payment and everything that was done about it."""
     source, intent_id = parts(name)
     from shared.payments import told, views
+    from shared.providers.registry import REGISTRATIONS
 
     with stack.connection() as connection:
         number = views.payment_id(connection, source, intent_id)
         if number is None:
             raise Failed(f"there is no payment {output.safe(name)}; look for it with `settlepipe payments`")
         found = views.payment(connection, number)
-    if as_json:
-        output.json_lines([json.dumps(found, ensure_ascii=False)])
-        return
+    known = REGISTRATIONS.get(found["provider"])
     history = found.pop("history")
+    found |= {"lookup": known and known.look_up(found["target"]), "history": history}
+    books = _looked(source, intent_id, found) if look else None
+    if as_json:
+        output.json_lines([json.dumps(found if books is None else found | {"look": books[1]}, ensure_ascii=False)])
+        return
+    del found["history"]
     output.table(("field", "value"), ((key, _text(value)) for key, value in found.items() if value is not None))
     output.table(("at (UTC)", "what", "says"), ((entry["at"], told.what(entry), told.says(entry)) for entry in history))
+    if books is not None:
+        show(books[0])
+
+
+def _looked(source: str, intent_id: str, found: Mapping[str, Any]) -> "tuple[Look, Mapping[str, Any]]":
+    """What the provider's books show of it now. Nothing is changed, nor kept."""
+    from shared.payments.look import look, told
+
+    if found["state"] != "parked":
+        by_hand = f"; `{found['lookup']}` reads them" if found["lookup"] else ""
+        raise Failed(f"{source}/{intent_id} is {found['state']}: the books are searched for parked ones{by_hand}")
+    with stack.runtime() as runtime:
+        seen = said_right(lambda: look(runtime, source, intent_id))
+    return seen, told(seen.result)
 
 
 def export(
@@ -102,6 +141,47 @@ def _must_exist(state: str | None, provider: str | None) -> None:
         raise WrongUse(f"there is no state {output.safe(state)}; the states are {', '.join(State)}")
     if provider is not None:
         must_be_provider(provider)
+
+
+def _order(order: str) -> str:
+    if order not in ("newest", "age", "money"):
+        raise WrongUse(f"there is no order {output.safe(order)}; take --order newest, age or money")
+    return order
+
+
+def _hold(reason: str | None) -> str | None:
+    from shared.domain.payment import HoldReason
+
+    if reason is not None and reason != "any" and reason not in list(HoldReason):
+        known = ", ".join(("any", *HoldReason))
+        raise WrongUse(f"nothing is held for {output.safe(reason)}; the reasons are {known}")
+    return reason
+
+
+def _code(code: str | None) -> str | None:
+    from shared.domain.codes import Code
+
+    if code is not None and code not in list(Code):
+        raise WrongUse(f"there is no code {output.safe(code)}; docs/codes.md lists them")
+    return code
+
+
+def _amount(text: str) -> Decimal:
+    if re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,4})?", text, re.ASCII) is None:
+        raise WrongUse(f"{output.safe(text)} is no amount; write it like 100.00")
+    return Decimal(text)
+
+
+def _summed(rows: Sequence[Mapping[str, Any]]) -> str:
+    """How many, and the sum of each currency; a refund takes away."""
+    from shared.domain.words import counted
+
+    sums: dict[str, Decimal] = {}
+    for row in rows:
+        amount = Decimal(row["amount"]) * (-1 if row["operation"] == "refund" else 1)
+        sums[row["currency"]] = sums.get(row["currency"], Decimal()) + amount
+    money = ", ".join(f"{amount} {currency}" for currency, amount in sorted(sums.items()))
+    return counted(len(rows), "payment") + (f": {money}" if money else "")
 
 
 def _text(value: Any) -> str:

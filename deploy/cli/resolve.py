@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deploy.cli import output, person, stack
+from deploy.cli import books, output, person, stack
 from deploy.cli.failures import WrongUse
 from deploy.cli.output import JsonFlag
 from deploy.cli.pairs import decide_all
@@ -124,14 +124,7 @@ def _show(as_json: bool, found: "Look", asked: str, state: str, *, done: bool, p
         decided |= {} if proposal is None else {"proposal": proposal}
         _say(True, decided | dict(seen), "")
         return
-    verdict = "nobody could look" if found.result.unread else seen["verdict"].replace("_", " ")
-    lines = seen["lines"]
-    columns = list(dict.fromkeys(column for shown in found.result.shown for column in shown))
-    columns = [column for column in columns if any(column in line for line in lines)]
-    rows = [[line.get(column) for column in columns] for line in lines]
-    output.titled(f"{payment.provider}'s books, {verdict}: {found.result.detail}", columns, rows)
-    if seen["left_out"]:
-        output.note(f"{seen['left_out']} more are not shown")
+    books.show(found)
 
 
 def _say(as_json: bool, document: Mapping[str, Any], sentence: str) -> None:

@@ -7,6 +7,7 @@ Rows come as JSON text that PostgreSQL wrote (`payment_row`), so that every way 
 
 from collections.abc import Iterator
 from contextlib import suppress
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -30,7 +31,17 @@ _PAYMENTS = f"""
 SELECT {_ROW}::text AS row {_FROM}
 WHERE (%(state)s::text IS NULL OR p.state = %(state)s) AND (%(provider)s::text IS NULL OR p.provider = %(provider)s)
     AND (%(source)s::text IS NULL OR p.source = %(source)s)
+    AND (%(hold)s::text IS NULL OR p.hold_reason = %(hold)s OR %(hold)s = 'any' AND p.hold_reason IS NOT NULL)
+    AND (%(code)s::text IS NULL OR coalesce(p.hold_reason, p.code) = %(code)s)
+    AND (%(older_s)s::float8 IS NULL OR p.created_at <= clock() - make_interval(secs => %(older_s)s))
+    AND (%(least)s::numeric IS NULL OR p.amount_minor / power(10::numeric, p.places) >= %(least)s)
 """
+# money: the largest sum of each currency first.
+_ORDERS = {
+    "newest": "p.id DESC",
+    "age": "p.created_at, p.id",
+    "money": "p.currency, p.amount_minor / power(10::numeric, p.places) DESC, p.id",
+}
 
 # By the key of intents, which has the archive's payments too.
 _PAGE_OF_SOURCE = f"""
@@ -104,11 +115,18 @@ def payments(
     state: str | None = None,
     provider: str | None = None,
     source: str | None = None,
+    hold: str | None = None,
+    code: str | None = None,
+    older_s: float | None = None,
+    least: Decimal | None = None,
+    order: str = "newest",
     limit: int | None = None,
 ) -> Iterator[str]:
-    """Export rows (JSON text), the newest payment first, in constant memory."""
-    given = {"state": state, "provider": provider, "source": source, "limit": limit}
-    return _streamed(connection, _PAYMENTS + "ORDER BY p.id DESC LIMIT %(limit)s", given)
+    """Export rows (JSON text), in constant memory. hold: for this reason, or `any`. older_s: accepted so long ago, at
+    least; least: of this sum, in whole units, at least. order: newest, age (the oldest first) or money."""
+    given: dict[str, Any] = {"state": state, "provider": provider, "source": source, "limit": limit}
+    given |= {"hold": hold, "code": code, "older_s": older_s, "least": least}
+    return _streamed(connection, f"{_PAYMENTS} ORDER BY {_ORDERS[order]} LIMIT %(limit)s", given)
 
 
 def page(

@@ -6,7 +6,9 @@ an answer that says what is known. Nothing here knows the database; what an adap
 the small protocols of `ours`.
 """
 
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from typing import Any, Protocol
@@ -244,6 +246,7 @@ class Registration:
     operations: the supported ones; all else is refused as not supported.
     answers: the total table from (operation, kind of answer) to what it means.
     service: the field of its target that says which of the biller's services is paid, where there is one.
+    reads: the look-up that shows what was paid to a target, whose fields stand in braces; None: there is none.
     rests_on: the list, and the key in it, of the rows that a settle's request is made from (an account), where it is.
     lists: what is refreshed once a day. renews_tokens, sends_messages, has_statement: `Connected.renew`, `.reports` and
     `.statement` are there, so that the jobs for them can be planned.
@@ -263,3 +266,13 @@ class Registration:
     renews_tokens: bool = False
     sends_messages: bool = False
     has_statement: bool = False
+    reads: str | None = None
+
+    def look_up(self, target: Mapping[str, Any] | None) -> str | None:
+        """The command that shows what was paid to this target; None: no look-up does."""
+        if self.reads is None or not target:
+            return None
+        with suppress(KeyError):
+            given = {name: shlex.quote(str(value)) for name, value in target.items()}
+            return f"settlepipe lookup {self.name} {self.reads.format(**given)}"
+        return None

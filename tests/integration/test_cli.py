@@ -168,6 +168,38 @@ def test_payments_are_listed_filtered_and_shown_in_80_columns(run: Run, connecti
     assert "--limit" in err
 
 
+def test_payments_are_sorted_and_filtered_by_age_sum_reason_and_hold_with_their_sums(
+    run: Run, connection: Connection
+) -> None:
+    held = add_payment(connection, "held")
+    connection.execute("UPDATE payments SET hold_reason = 'no_account', due_at = NULL WHERE id = %s", (held,))
+    lost = add_payment(connection, "lost", State.UNKNOWN)
+    connection.execute(
+        "UPDATE payments SET code = 'no_answer', created_at = clock() - interval '3 hours' WHERE id = %s", (lost,)
+    )
+    large = add_payment(connection, "large", State.PARKED)
+    connection.execute("ALTER TABLE payments DISABLE TRIGGER a_legal")
+    connection.execute("UPDATE payments SET amount_minor = 90000 WHERE id = %s", (large,))
+
+    def found(*given: str) -> list[str]:
+        return [row["intent_id"] for row in _lines(run("payments", "--json", *given)[1])]
+
+    assert found() == ["large", "lost", "held"]
+    assert found("--order", "age") == ["lost", "held", "large"]
+    assert found("--order", "money")[0] == "large"
+    assert found("--hold", "any") == found("--hold", "no_account") == found("--code", "no_account") == ["held"]
+    assert found("--hold", "invoice_busy") == []
+    assert found("--code", "no_answer") == found("--older-than", "2h") == ["lost"]
+    assert found("--older-than", "4h") == []
+    assert found("--at-least", "100.01") == ["large"]
+    assert found("--at-least", "900") == ["large"]
+    assert run("payments", "--at-least", "100.00")[1].splitlines()[-1] == "3 payments: 1100.00 MNT"
+    assert run("payments", "--at-least", "1000")[1].splitlines()[-1] == "0 payments"
+    for wrong in (("--hold", "x"), ("--code", "x"), ("--older-than", "2"), ("--at-least", "-1"), ("--order", "x")):
+        status, out, err = run("payments", *wrong)
+        assert (status, out, err.count("\n")) == (2, "", 1)
+
+
 def test_a_payment_is_shown_with_its_history_in_order_of_time(run: Run, connection: Connection) -> None:
     number = add_payment(connection, "p1", State.PARKED)
     connection.execute(

@@ -4,6 +4,7 @@ The sandbox's ledger is the witness.
 """
 
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -380,3 +381,21 @@ def test_wrong_use_is_said_before_anybody_is_asked(office: Office) -> None:
         assert (status, out, err.count("\n")) == (2, "", 1)
     assert office.run("resolve", "shop/lost", "--as", "refused", "--although", "x", "--receipt", *WHY)[0] == 2
     assert len(office.sandbox.requests(operation="bill")) == before
+
+
+@pytest.mark.parametrize("provider", ["mtn", "ubill"])
+def test_a_payment_is_shown_with_what_the_books_show_now_and_nothing_is_changed(office: Office, provider: str) -> None:
+    lost_reference(office, provider)
+    before = office.sql("SELECT count(*) AS n FROM checks UNION ALL SELECT count(*) FROM resolutions")
+    status, out, _ = office.run("payment", "shop/lost", "--look", "--json")
+    shown = json.loads(out)
+    assert (status, shown["state"]) == (0, "parked")
+    assert [line["amount"] for line in shown["look"]["lines"]] == [f"100.00 {TARGETS[provider][0]}"]
+    status, out, _ = office.run("payment", "shop/lost", "--look")
+    assert (status, f"{provider}'s books, " in out) == (0, True)
+    assert office.sql("SELECT count(*) AS n FROM checks UNION ALL SELECT count(*) FROM resolutions") == before
+    status, out, _ = office.run(*shlex.split(shown["lookup"])[1:], "--json")
+    assert (status, "100" in out) == (0, True), "the look-up is filled in"
+    office.sql("UPDATE payments SET state = 'refused', finished_at = clock() WHERE intent_id = 'lost'")
+    status, _, err = office.run("payment", "shop/lost", "--look")
+    assert (status, shown["lookup"] in " ".join(err.split())) == (1, True)

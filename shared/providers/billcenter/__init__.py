@@ -49,6 +49,7 @@ REGISTRATION = Registration(
     answers=ANSWERS,
     connect=_connect,
     service="biller_service_id",
+    reads="invoices invoice_code={invoice_code} biller_service_id={biller_service_id}",
     rests_on=lambda payment: ("bank_accounts", str(payment.target["biller_service_id"])),
     lists=(
         DailyList("services", time(3, 50), "which services there are, and which give VAT receipts"),

@@ -35,4 +35,5 @@ REGISTRATION = Registration(
     answers=ANSWERS,
     connect=_connect,
     has_statement=True,
+    reads="bill id={id} customerType={customer_type} queryType=paidBill",
 )

@@ -39,4 +39,5 @@ REGISTRATION = Registration(
     connect=_connect,
     sends_messages=True,
     has_statement=True,
+    reads="account_payments id={account_id}",
 )
