@@ -10,8 +10,9 @@ FROM (
     FROM store s WHERE s.held_at IS NOT NULL
     UNION ALL
     SELECT 'lane', l.provider, l.provider, l.provider, coalesce(l.halted_at, l.paused_at), NULL, NULL, NULL,
-        CASE WHEN l.halted_at IS NOT NULL THEN 'halted: ' || coalesce(l.halted_reason, 'no reason was kept')
-             ELSE 'paused by ' || coalesce(l.paused_by, 'somebody') END, NULL
+        concat_ws('; ', CASE WHEN l.paused_at IS NOT NULL THEN 'paused by ' || coalesce(l.paused_by, 'somebody') END,
+            CASE WHEN l.halted_at IS NOT NULL THEN 'halted: ' || coalesce(l.halted_reason, 'no reason was kept') END,
+            CASE WHEN l.open_until IS NOT NULL THEN 'the breaker is open' END), NULL
     FROM lanes l WHERE l.halted_at IS NOT NULL OR l.paused_at IS NOT NULL
     UNION ALL
     SELECT 'payment', p.provider, p.source || '/' || p.intent_id, p.source || '/' || p.intent_id,

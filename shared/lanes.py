@@ -229,9 +229,11 @@ def standing(connection: Connection) -> list[Row]:
 
 def told(row: Mapping[str, Any]) -> tuple[str, datetime | None, str | None]:
     """A lane of `standing` or `overview` as it is told: paused, halted, open (the circuit breaker) or running; since
-    when, where that is known; why."""
+    when, where that is known; why. A pause says what else is wrong."""
     if row["paused_at"]:
-        return "paused", row["paused_at"], f"by {row['paused_by']}"
+        else_ = f"; also halted: {row['halted_reason']}" if row["halted_at"] else ""
+        else_ += "; also the breaker is open" if row["open_until"] else ""
+        return "paused", row["paused_at"], f"by {row['paused_by']}{else_}"
     if row["halted_at"]:
         return "halted", row["halted_at"], row["halted_reason"]
     if row["open_until"]:

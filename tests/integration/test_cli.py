@@ -395,6 +395,24 @@ def test_lanes_are_shown_paused_and_resumed(run: Run, connection: Connection) ->
     assert run("lanes", "resume", "mars")[0] == 2
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("halted_at = clock(), halted_reason = 'the key is refused'", "halted: the key is refused"),
+        ("open_until = clock() + interval '1 min', failures = 9", "the breaker is open"),
+    ],
+)
+def test_a_pause_shows_what_else_is_wrong(run: Run, connection: Connection, change: str, said: str) -> None:
+    lanes.ensure(connection, ["mtn"])
+    assert run("lanes", "pause", "mtn", "--by", "operator-1")[0] == 0
+    connection.execute(f"UPDATE lanes SET {change} WHERE provider = 'mtn'".encode())
+    (lane,) = [row for row in _lines(run("lanes", "--json")[1]) if row["provider"] == "mtn"]
+    assert (lane["state"], lane["reason"]) == ("paused", f"by operator-1; also {said}")
+    (entry,) = _lines(run("inbox", "--json")[1])
+    assert entry["reason"].startswith("paused by operator-1")
+    assert said in entry["reason"]
+
+
 def test_resuming_an_open_lane_lets_it_try_one_payment(run: Run, connection: Connection) -> None:
     add_payment(connection, "p1")
     connection.execute("UPDATE lanes SET open_until = clock() + interval '1 hour', failures = 10")
