@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from scheduler import judging
 from tests.integration.test_resolve_books import (  # noqa: F401 - fixtures
     DROPPED,
     Office,
@@ -80,6 +81,11 @@ def test_fifteen_parked_payments_are_decided_by_one_command_and_a_second_person(
     applied = office.applied("mtn")
     assert sorted(applied) == sorted(["1.00", *AMOUNTS])
 
+    assert judging._EVERY_S <= 60, "people are told within a minute"
+    judging.once(office.runtime, office.runtime.database, [])
+    [told] = [one for one in lines_of(office.run("alerts", "--json")[1]) if one["name"] == "payment_parked"]
+    assert (told["subject"], told["figures"]["payments"], told["figures"]["money"]) == ("mtn", 15, {"GHS": "1501.20"})
+
     waits = [entry for entry in lines_of(office.run("inbox", "--json")[1]) if entry["kind"] == "payment"]
     assert {entry["subject"]: [p["confidence"] for p in entry["pairs"]] for entry in waits} == {
         f"shop/{name}": ["likely"] for name in names
@@ -111,6 +117,9 @@ def test_fifteen_parked_payments_are_decided_by_one_command_and_a_second_person(
     office.work("mtn")
     assert office.applied("mtn") == applied
     assert office.run("audit", "verify")[0] == 0
+    judging.once(office.runtime, office.runtime.database, [])
+    names_told = [one["name"] for one in lines_of(office.run("alerts", "--json")[1])]
+    assert "payment_parked" not in names_told, "it is cleared with the last of them"
     taken = office.sql("SELECT count(DISTINCT line) AS n, count(by_whom) AS by_people FROM taken_lines")
     assert taken == [{"n": 15, "by_people": 15}]
 
