@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from shared.database.engine import Connection, Database
+from shared.domain.discrepancies import Reconciliation, Signed
 from shared.domain.payment import State
 from shared.domain.roles import Role
+from shared.reconciliation.sign import sign
 from tests.integration.test_cli_inbox import account, discrepancy, quarantined
 from tests.support import chromium
 from tests.support.door import Door, door
@@ -60,12 +62,21 @@ def opened(
     with door(database_url, broker_url, tmp_path) as found:
         night = ReportedNight(connection, "mtn", currency="GHS")
         night.pay(3)
-        night.compared()
+        _signed_and_changed(database_url, connection, night.compared())
         page.call("Network.clearBrowserCookies")
         page.look()
         page.requests.clear()
         page.complaints.clear()
         yield found
+
+
+def _signed_and_changed(database_url: str, connection: Connection, run: Reconciliation) -> None:
+    """Two signed the day, and it changed since."""
+    pool = Database(database_url, pool_size=1)
+    for role, by in ((Signed.PREPARED, "Nino " + "Kapanadze" * 4), (Signed.REVIEWED, "Gela")):
+        sign(pool, run.provider, run.day, role, by=by)
+    pool.dispose()
+    connection.execute("UPDATE reconciliations SET totals = jsonb_set(totals, '{0,local_minor}', '1')")
 
 
 def url(found: Door, path: str) -> str:

@@ -3,7 +3,7 @@ summary.json; and the index.
 
 Written from what the run left in the database, so that writing it again gives the same bytes, whatever happened since.
 Of another comparison only the times differ: in report.html between two comments `times`, in summary.json under `times`.
-Who signed the day by the time of writing stands between two comments `signed`.
+Who signed the day by the time of writing, and whether it changed since, stands between two comments `signed`.
 """
 
 from collections.abc import Mapping
