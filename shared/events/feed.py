@@ -82,6 +82,14 @@ def page(connection: Connection, source: str, after: int, horizon: int, limit: i
     return Page(rows, max(after, horizon), more=False)
 
 
+def held(connection: Connection, source: str, position: int) -> bool:
+    """Behind the position of a page that had all there was: may there be an event of this source that is committed, and
+    not told yet? False: whatever was committed before this was asked is told."""
+    given: dict[str, Any] = {"source": source, "after": position, "scanned": _SCANNED}
+    row = connection.execute(_SQL["held"], given | {"everybodys": EventType.STORE_RECOVERED}).fetchone()
+    return row is not None and bool(row["held"])
+
+
 def _highest(connection: Connection) -> int:
     row = connection.execute(_SQL["highest"]).fetchone()
     return int(row["id"]) if row else 0

@@ -9,6 +9,15 @@ WHERE locktype = 'relation' AND relation = 'public.events'::regclass AND mode = 
 -- name: uncarried
 SELECT min(id) AS id FROM events WHERE pending AND id > %(after)s
 
+-- name: held
+-- As far as a page looks; where that is not enough to know, there may be one.
+WITH looked AS MATERIALIZED (
+    SELECT type, subject FROM events WHERE id > %(after)s ORDER BY id LIMIT %(scanned)s
+)
+SELECT count(*) = %(scanned)s OR coalesce(bool_or(type = %(everybodys)s OR starts_with(subject, %(source)s || '/')
+    AND split_part(type, '.', 2) IN ('payment', 'receipt', 'sms', 'intake')), false) AS held
+FROM looked
+
 -- name: page
 -- Of a type whose subject is a payment's, and what concerns everybody: resend what was lost. How far was looked comes from
 -- the same snapshot: what goes to the archive meanwhile makes room in the next one, and what fills it would be gone past.

@@ -3,6 +3,7 @@ once in effect, though they are killed in the middle, told everything again, and
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from shared.messaging.events_stream import EVENTS
@@ -117,14 +119,40 @@ def test_a_consumer_that_missed_what_left_the_stream_reads_it_by_http(
     up: Stack, source: str, language: str, tmp_path: Path, built: Path
 ) -> None:
     with consuming(language, up, source, tmp_path, built) as consumer:
+        _begun(up, source, consumer)
         expected = _missed(up, source, consumer)
         consumer.start()
+        wait_until(lambda: consumer.booked() == expected, "all are booked", TIMEOUT_S)
+
+
+@pytest.mark.parametrize("language", STREAMS)
+def test_a_consumer_that_missed_something_waits_for_what_a_transaction_holds_back(
+    up: Stack, source: str, language: str, tmp_path: Path, built: Path
+) -> None:
+    with consuming(language, up, source, tmp_path, built) as consumer:
+        _begun(up, source, consumer)
+        with psycopg.connect(up.told["database_url"]) as held, up.broker() as broker:
+            held.execute(
+                "INSERT INTO events (event_id, type, subject, data, pending)"
+                " VALUES (%s, 'settlepipe.payment.accepted', 'nobody/1', '{}', false)",
+                (f"held-{source}",),
+            )
+            expected = _missed(up, source, consumer)  # told by the stream alone: by HTTP nothing is meanwhile
+            consumer.start()
+            group = consumer.variables["GROUP"]
+            wait_until(lambda: _pending(broker, group), "it has something in hand", TIMEOUT_S)
+            ends = time.monotonic() + 3
+            while time.monotonic() < ends:
+                assert _pending(broker, group), "it went past what is not told yet"
+            assert consumer.booked() != expected
+            held.rollback()
         wait_until(lambda: consumer.booked() == expected, "all are booked", TIMEOUT_S)
 
 
 def test_a_consumer_without_http_has_it_replayed(up: Stack, source: str, tmp_path: Path, built: Path) -> None:
     since = datetime.now(UTC).isoformat()
     with consuming("python", up, source, tmp_path, built, WEB_URL="") as consumer:
+        _begun(up, source, consumer)
         expected = _missed(up, source, consumer)
         consumer.start()
         wait_until(lambda: consumer.log.read_text().count("events were missed") == 2, "it says so", TIMEOUT_S)
@@ -133,12 +161,17 @@ def test_a_consumer_without_http_has_it_replayed(up: Stack, source: str, tmp_pat
         wait_until(lambda: consumer.booked() == expected, "all are booked", TIMEOUT_S)
 
 
-def _missed(up: Stack, source: str, consumer: Consumer) -> Booked:
-    """A consumer that is away while events come and leave the stream; what all of them come to."""
-    first, away = ([intents.settle(source, number + base) for number in range(5)] for base in (0, 100))
+def _begun(up: Stack, source: str, consumer: Consumer) -> None:
+    """A consumer that has booked the first of its events."""
+    first = [intents.settle(source, number) for number in range(5)]
     up.submit(first)
     audit.wait_ended(up, source, first)
     wait_until(lambda: consumer.booked() == wanted(up, source), "the first are booked", TIMEOUT_S)
+
+
+def _missed(up: Stack, source: str, consumer: Consumer) -> Booked:
+    """It is away while events come and leave the stream; what all of its events come to."""
+    away = [intents.settle(source, number + 100) for number in range(5)]
     consumer.kill()
     up.submit(away)
     audit.wait_ended(up, source, away)
@@ -149,6 +182,11 @@ def _missed(up: Stack, source: str, consumer: Consumer) -> Booked:
         broker.xtrim(EVENTS, minid=last[0], approximate=False)
     assert consumer.booked() != expected
     return expected
+
+
+def _pending(broker: Any, group: str) -> int:
+    (found,) = [one for one in broker.xinfo_groups(EVENTS) if one["name"].decode() == group]
+    return int(found["pending"])
 
 
 def _idle(broker: Any, group: str) -> bool:

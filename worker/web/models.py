@@ -65,7 +65,7 @@ class PaymentsDocument(BaseModel):
 
 class EventsDocument(BaseModel):
     """A page of events, as they stand on the events stream. next: what to give as `after` for the next one, always.
-    more: it may be there already."""
+    more: there may be more. False: all that was committed before the request is told."""
 
     events: list[Envelope]
     next: str

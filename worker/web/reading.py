@@ -1,6 +1,8 @@
 """Routes that only look: a source's payments, one with its history, its events."""
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -21,6 +23,7 @@ router = APIRouter(tags=["payments", "events"])
 _ID = r"^[A-Za-z0-9._:-]{0,64}$"
 _POSITION = r"^([0-9]{1,18}|end)$"
 MOST = 200  # of a page: each may have 64 KiB of metadata
+HELD_S = 1  # what Retry-After says where events are there that are not told yet
 Limit = Annotated[int, Query(ge=1, le=MOST)]
 Position = Annotated[
     str, Query(pattern=_POSITION, description="a page's `next`; 0: the beginning; end: behind what is there")
@@ -63,16 +66,24 @@ async def payment(
     return _json(found)
 
 
-@router.get("/events", summary="A page of events, in order", responses={200: {"model": EventsDocument}})
+@router.get(
+    "/events",
+    summary="A page of events, in order",
+    description="more: false says that all that was committed before this request is told. True with Retry-After says"
+    " that there may be something which can't be told yet: ask again then.",
+    responses={200: {"model": EventsDocument}},
+)
 async def events(door: TheDoor, caller: TheCaller, after: Position = "0", limit: Limit = 100) -> Response:
-    def look(connection: Connection) -> Page:
+    def look(connection: Connection) -> tuple[Page, bool]:
         horizon = door.horizon.look(connection)
-        return feed.page(connection, caller.source, horizon if after == "end" else int(after), horizon, limit)
+        page = feed.page(connection, caller.source, horizon if after == "end" else int(after), horizon, limit)
+        return page, not page.more and feed.held(connection, caller.source, page.position)
 
-    page = await door.asks(look)
+    page, held = await door.asks(look)
     told = ", ".join(map(cloud_event, page.events))
-    return _json(f'{{"events": [{told}], "next": "{page.position}", "more": {json.dumps(page.more)}}}')
+    text = f'{{"events": [{told}], "next": "{page.position}", "more": {json.dumps(page.more or held)}}}'
+    return _json(text, {"Retry-After": str(HELD_S)} if held else {})
 
 
-def _json(text: str) -> Response:
-    return Response(text.encode(), media_type="application/json", headers={"Cache-Control": "no-store"})
+def _json(text: str, headers: Mapping[str, str] = MappingProxyType({})) -> Response:
+    return Response(text.encode(), media_type="application/json", headers={"Cache-Control": "no-store", **headers})

@@ -11,8 +11,6 @@ const { SOURCE, WEB_URL, KEY, GROUP = "books", CONSUMER = "books-1" } = process.
 const EVENTS = "settlepipe:events"
 const CLAIM_MS = Number(process.env.CLAIM_MS || 30000) // so long a consumer may take for what it read
 
-const TOLD_MS = 60000 // longer than anything that is begun may take
-
 const broker = new Redis(process.env.BROKER_URL), books = new Client(process.env.BOOKS)
 
 // One transaction: the event's id, what is done about it, and how far the stream was read.
@@ -46,27 +44,18 @@ async function missed() {
   return !place || (await broker.xrange(EVENTS, place.entry, place.entry)).length === 0
 }
 
-// Read everything that was told to this source, up to what is in hand; what was handled is left as it is. By HTTP an event
-// is told once all that was begun before it has ended, so it may come a moment later than by the stream.
-async function rebuild(entries) {
+// Read everything that was told to this source; what was handled is left as it is. What is in hand is among it: a page that
+// says that there is no more tells all that was committed before it was asked for.
+async function rebuild() {
   if (!WEB_URL) return console.error("events were missed: have `settlepipe events replay --since …` run")
-  for (let after = "0", ends = Date.now() + TOLD_MS; ;) {
-    const answer = await fetch(`${WEB_URL}/v1/events?after=${after}`, { headers: { Authorization: `Bearer ${KEY}` } })
+  for (let page = { next: "0", more: true }; page.more;) {
+    const asked = `${WEB_URL}/v1/events?after=${page.next}`
+    const answer = await fetch(asked, { headers: { Authorization: `Bearer ${KEY}` } })
     if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`)
-    const page = await answer.json()
+    page = await answer.json()
     for (const event of page.events) await handle(event)
-    after = page.next
-    if (page.more) continue
-    if (Date.now() > ends || (await Promise.all(entries.map(isKnown))).every(Boolean)) return
-    await new Promise((done) => setTimeout(done, 500))
+    await new Promise((done) => setTimeout(done, 1000 * Number(answer.headers.get("Retry-After"))))
   }
-}
-
-// Was it handled? What is another source's is told to that one alone.
-async function isKnown([, fields]) {
-  const event = JSON.parse(fields[1])
-  if (!event.subject.startsWith(`${SOURCE}/`)) return true
-  return (await books.query("SELECT FROM handled WHERE event_id = $1", [event.id])).rowCount === 1
 }
 
 // What a dead consumer left, else what is new; and whether anything of it had left the stream.
@@ -92,7 +81,7 @@ async function main() {
       await broker.xgroup("CREATE", EVENTS, GROUP, "0", "MKSTREAM") // the first time, or the stream was wiped
       continue
     }
-    if (gone || (entries.length && await missed())) await rebuild(entries)
+    if (gone || (entries.length && await missed())) await rebuild()
     for (const [entry, fields] of entries) {
       await handle(JSON.parse(fields[1]), entry)
       await broker.xack(EVENTS, GROUP, entry)

@@ -18,7 +18,6 @@ import redis
 EVENTS, GROUP, NAME = "settlepipe:events", os.environ.get("GROUP", "books"), os.environ.get("CONSUMER", "books-1")
 SOURCE = os.environ["SOURCE"]
 CLAIM_MS = int(os.environ.get("CLAIM_MS", "30000"))  # so long a consumer may take for what it read
-TOLD_S = 60  # longer than anything that is begun may take
 WEB_URL, KEY = os.environ.get("WEB_URL"), os.environ.get("KEY")
 
 broker = redis.from_url(os.environ["BROKER_URL"], decode_responses=True)
@@ -64,31 +63,21 @@ def missed():
     return place is None or not broker.xrange(EVENTS, place[0], place[0])
 
 
-def rebuild(entries):
-    """Read everything that was told to this source, up to what is in hand; what was handled is left as it is. By HTTP
-    an event is told once all that was begun before it has ended, so it may come a moment later than by the stream."""
+def rebuild():
+    """Read everything that was told to this source; what was handled is left as it is. What is in hand is among it: a
+    page that says that there is no more tells all that was committed before it was asked for."""
     if not WEB_URL:
         print("events were missed: have `settlepipe events replay --since …` run", file=sys.stderr)
         return
-    after, ends = "0", time.monotonic() + TOLD_S
-    while True:
-        asked = urllib.request.Request(f"{WEB_URL}/v1/events?after={after}", headers={"Authorization": f"Bearer {KEY}"})
+    page = {"next": "0", "more": True}
+    while page["more"]:
+        asked = f"{WEB_URL}/v1/events?after={page['next']}"
+        asked = urllib.request.Request(asked, headers={"Authorization": f"Bearer {KEY}"})
         with urllib.request.urlopen(asked, timeout=30) as answer:
-            page = json.load(answer)
+            page, wait_s = json.load(answer), float(answer.headers.get("Retry-After", 0))
         for event in page["events"]:
             handle(event)
-        after = page["next"]
-        if not page["more"]:
-            if time.monotonic() > ends or all(map(is_known, entries)):
-                return
-            time.sleep(0.5)
-
-
-def is_known(entry):
-    """Was it handled? What is another source's is told to that one alone."""
-    event = json.loads(entry[1]["event"])
-    ours = event["subject"].startswith(f"{SOURCE}/")
-    return not ours or books.execute("SELECT 1 FROM handled WHERE event_id = ?", (event["id"],)).fetchone() is not None
+        time.sleep(wait_s)
 
 
 def read():
@@ -109,7 +98,7 @@ while True:
         broker.xgroup_create(EVENTS, GROUP, "0", mkstream=True)  # the first time, or the stream was wiped
         continue
     if gone or (entries and missed()):
-        rebuild(entries)
+        rebuild()
     for entry_id, fields in entries:
         handle(json.loads(fields["event"]), entry_id)
         broker.xack(EVENTS, GROUP, entry_id)

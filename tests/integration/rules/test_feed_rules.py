@@ -100,6 +100,33 @@ def test_what_the_relay_has_not_carried_is_not_told_before_and_holds_up_nobody_w
     assert names(feed.page(reader, "shop", second, horizon.look(reader), 10)) == ["shop/3"]
 
 
+def test_what_is_committed_and_not_told_is_held_for_its_source_alone(
+    world: World, reader: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    horizon = Horizon()
+    start = horizon.look(reader)
+
+    def held(source: str) -> bool:
+        page = feed.page(reader, source, start, horizon.look(reader), 10)
+        return feed.held(reader, source, page.position)
+
+    with psycopg.connect(world.url, row_factory=dict_row) as late:
+        write(late, "shop/late")
+        assert not held("shop"), "it is not committed"
+        write(reader, "shop2/1")
+        write(reader, "shop/1", "settlepipe.reconciliation.done")
+        assert (held("shop"), held("shop2")) == (False, True)
+        write(reader, "shop/1")
+        assert held("shop")
+        late.rollback()
+    assert not held("shop"), "all of it is told"
+    write(reader, "-", "settlepipe.store.recovered", pending=True)
+    assert held("shop"), "not carried, and everybody's"
+    monkeypatch.setattr(feed, "_SCANNED", 1)
+    reader.execute("UPDATE events SET type = 'settlepipe.lane.halted' WHERE pending")
+    assert held("shop"), "so many were not told that nobody knows"
+
+
 def test_a_database_that_came_back_older_lowers_the_horizon(world: World, reader: Connection) -> None:
     horizon = Horizon()
     write(reader, "shop/1")

@@ -111,6 +111,7 @@ def a_day(world: World) -> None:
         outbox.end_replay(connection, turn.number)
         horizon = feed.Horizon().look(connection)
         feed.page(connection, "shop", horizon - 100, horizon, 10)
+        feed.held(connection, "shop", horizon - 100)
         views.page(connection, "shop", "ord-1", state="succeeded", provider="safe", limit=10)
     with snapshot(runtime.database, 60) as connection:
         counted(connection)

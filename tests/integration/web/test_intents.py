@@ -152,7 +152,9 @@ def test_events_come_in_order_as_their_schema_says_and_none_of_another_source(op
     shop.submit(*(intent(f"e{number}") for number in range(5)))
     other.submit(intent("theirs", source="other"))
     shop.post("/v1/payments/shop/e3/cancel", {"reason": "not wanted"})
-    assert shop.get(f"/v1/events?after={start}").told == {"events": [], "next": start, "more": False}, "not carried yet"
+    waiting = shop.get(f"/v1/events?after={start}")
+    assert waiting.told == {"events": [], "next": start, "more": True}, "committed, and not carried yet"
+    assert waiting.headers["retry-after"] == "1"
     carried(opened.database_url)
     told: list[dict[str, Any]] = []
     more = True
@@ -165,3 +167,27 @@ def test_events_come_in_order_as_their_schema_says_and_none_of_another_source(op
     ]
     assert shop.get(f"/v1/events?after={start}").told["events"] == []
     assert shop.get("/v1/events?after=nonsense").status == 422
+
+
+def test_a_page_says_that_there_is_more_while_a_transaction_holds_back_what_is_committed(
+    opened: Door, shop: Client
+) -> None:
+    other = opened.client("other")
+    start = shop.get("/v1/events?after=end").told["next"]
+    with psycopg.connect(opened.database_url) as held:
+        held.execute(
+            "INSERT INTO events (event_id, type, subject, data, pending)"
+            " VALUES ('held', 'settlepipe.payment.accepted', 'nobody/1', '{}', false)"
+        )
+        assert shop.get(f"/v1/events?after={start}").told["more"] is False, "what is not committed is nobody's yet"
+        shop.submit(intent("held-back"))
+        carried(opened.database_url)
+        for _ in range(2):
+            page = shop.get(f"/v1/events?after={start}")
+            assert (page.told["events"], page.told["more"], page.headers["retry-after"]) == ([], True, "1")
+        theirs = other.get(f"/v1/events?after={start}")
+        assert (theirs.told["more"], "retry-after" in theirs.headers) == (False, False), "nothing of theirs is held"
+        held.rollback()
+    page = shop.get(f"/v1/events?after={start}")
+    assert [one["subject"] for one in page.told["events"]] == ["shop/held-back"]
+    assert (page.told["more"], "retry-after" in page.headers) == (False, False)

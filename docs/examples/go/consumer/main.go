@@ -21,10 +21,7 @@ import (
 	_ "github.com/lib/pq"
 )
 
-const (
-	events = "settlepipe:events"
-	told   = time.Minute // longer than anything that is begun may take
-)
+const events = "settlepipe:events"
 
 var (
 	group, name = given("GROUP", "books"), given("CONSUMER", "books-1")
@@ -88,9 +85,9 @@ func missed() bool {
 	return len(there) == 0
 }
 
-// Read everything that was told to this source, up to what is in hand; what was handled is left as it is. By HTTP an event
-// is told once all that was begun before it has ended, so it may come a moment later than by the stream.
-func rebuild(entries []entry) {
+// Read everything that was told to this source; what was handled is left as it is. What is in hand is among it: a page that
+// says that there is no more tells all that was committed before it was asked for.
+func rebuild() {
 	if os.Getenv("WEB_URL") == "" {
 		fmt.Fprintln(os.Stderr, "events were missed: have `settlepipe events replay --since …` run")
 		return
@@ -99,8 +96,8 @@ func rebuild(entries []entry) {
 		Events []event
 		Next   string
 		More   bool
-	}{Next: "0"}
-	for ends := time.Now().Add(told); ; {
+	}{Next: "0", More: true}
+	for page.More {
 		asked, err := http.NewRequest("GET", os.Getenv("WEB_URL")+"/v1/events?after="+page.Next, nil)
 		must(err)
 		asked.Header.Set("Authorization", "Bearer "+os.Getenv("KEY"))
@@ -115,29 +112,10 @@ func rebuild(entries []entry) {
 		for _, one := range page.Events {
 			handle(one, "")
 		}
-		if page.More {
-			continue
-		}
-		if time.Now().After(ends) || known(entries) {
-			return
-		}
-		time.Sleep(500 * time.Millisecond)
-	}
-}
-
-// Were they handled? What is another source's is told to that one alone.
-func known(entries []entry) bool {
-	for _, one := range entries {
-		if !strings.HasPrefix(one.told.Subject, os.Getenv("SOURCE")+"/") {
-			continue
-		}
-		var there bool
-		must(books.QueryRow("SELECT EXISTS (SELECT FROM handled WHERE event_id = $1)", one.told.ID).Scan(&there))
-		if !there {
-			return false
+		if wait, err := strconv.Atoi(answer.Header.Get("Retry-After")); err == nil {
+			time.Sleep(time.Duration(wait) * time.Second)
 		}
 	}
-	return true
 }
 
 // What a dead consumer left, else what is new; and whether anything of it had left the stream.
@@ -191,7 +169,7 @@ func main() {
 		}
 		must(err)
 		if gone || (len(entries) > 0 && missed()) {
-			rebuild(entries)
+			rebuild()
 		}
 		for _, one := range entries {
 			handle(one.told, one.id)
