@@ -1,7 +1,7 @@
-"""The HTTP that probes ask: `GET /livez`, `/readyz` and `/metrics`, from a few daemon threads.
+"""The HTTP that probes and Prometheus ask: `GET /livez`, `/readyz` and `/metrics`, from a few daemon threads.
 
-Everything has a limit: a request's bytes and its time, the connections that wait. It reads nothing but the request's
-first line, and answers from memory.
+Everything has a limit: a request's bytes and its time, the time that its answer may take to be read, the connections
+that wait. It reads nothing but the request's first line; probes are answered from memory.
 """
 
 import contextlib
@@ -14,19 +14,24 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 from shared.settings import SettingsError
+from shared.telemetry.logs import get_logger
 
-REQUEST_S = 2.0  # for the request and the answer together
+log = get_logger(__name__)
+
+REQUEST_S = 2.0  # for a request to come, and again for its answer to be taken
 MAX_REQUEST_BYTES = 4096
 _THREADS = 2  # one that says nothing does not keep another one waiting
 _WAITING = 16
+_NAMED = "SETTLEPIPE_HEALTH_ADDRESS and SETTLEPIPE_HEALTH_PORT: each process needs a port of its own"
 
 # Is it good, and what is told of it? Good is a 200, else it is a 503. A text is told as it is.
 Answer = tuple[bool, Mapping[str, object] | str]
 Routes = Mapping[str, Callable[[], Answer]]
 
 
-def serve(address: str, port: int, routes: Routes) -> socket.socket:
-    """Answer from now on, until the socket is closed. Raises SettingsError when nothing can listen there."""
+def serve(address: str, port: int, routes: Routes, *, threads: int = _THREADS, named: str = _NAMED) -> socket.socket:
+    """Answer from now on, until the socket is closed. threads: for how many at once. named: what address and port are
+    called in the settings. Raises SettingsError when nothing can listen there."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -35,11 +40,8 @@ def serve(address: str, port: int, routes: Routes) -> socket.socket:
         listening.listen(_WAITING)
     except OSError as error:
         listening.close()
-        raise SettingsError(
-            f"{address}:{port} can't be listened on ({error.strerror}); correct SETTLEPIPE_HEALTH_ADDRESS and"
-            " SETTLEPIPE_HEALTH_PORT: each process needs a port of its own"
-        ) from None
-    for number in range(_THREADS):
+        raise SettingsError(f"{address}:{port} can't be listened on ({error.strerror}); correct {named}") from None
+    for number in range(threads):
         threading.Thread(target=_accept, args=(listening, routes), name=f"probes-{number}", daemon=True).start()
     return listening
 
@@ -61,10 +63,18 @@ def _accept(listening: socket.socket, routes: Routes) -> None:
             time.sleep(0.1)
             continue
         with connection, contextlib.suppress(OSError):
-            until = time.monotonic() + REQUEST_S
-            status, body = answer(_first_line(connection, until), routes)
-            connection.settimeout(max(0.01, until - time.monotonic()))
-            connection.sendall(_written(status, body))
+            line = _first_line(connection, time.monotonic() + REQUEST_S)
+            written = _written(*_answered(line, routes), head=line.startswith("HEAD "))
+            connection.settimeout(REQUEST_S)
+            connection.sendall(written)
+
+
+def _answered(line: str, routes: Routes) -> tuple[HTTPStatus, str]:
+    try:
+        return answer(line, routes)
+    except Exception as error:  # the thread goes on: nobody would begin another one
+        log.error("a request could not be answered", reason=type(error).__name__)
+        return HTTPStatus.INTERNAL_SERVER_ERROR, "{}"
 
 
 def answer(first_line: str, routes: Routes) -> tuple[HTTPStatus, str]:
@@ -75,7 +85,7 @@ def answer(first_line: str, routes: Routes) -> tuple[HTTPStatus, str]:
     method, path = words[0], words[1].partition("?")[0]
     if path not in routes:
         return HTTPStatus.NOT_FOUND, json.dumps({"paths": sorted(routes)})
-    if method != "GET":
+    if method not in ("GET", "HEAD"):
         return HTTPStatus.METHOD_NOT_ALLOWED, "{}"
     good, told = routes[path]()
     body = told if isinstance(told, str) else json.dumps(told)
@@ -94,7 +104,7 @@ def _first_line(connection: socket.socket, until: float) -> str:
     return head.partition(b"\r\n")[0].decode("latin-1")
 
 
-def _written(status: HTTPStatus, body: str) -> bytes:
+def _written(status: HTTPStatus, body: str, *, head: bool) -> bytes:
     kind = "application/json" if body.startswith("{") else "text/plain; version=0.0.4; charset=utf-8"
     lines = (
         f"HTTP/1.1 {status.value} {status.phrase}",
@@ -103,4 +113,4 @@ def _written(status: HTTPStatus, body: str) -> bytes:
         "Cache-Control: no-store",
         "Connection: close",
     )
-    return ("\r\n".join(lines) + "\r\n\r\n" + body + "\n").encode()
+    return ("\r\n".join(lines) + "\r\n\r\n" + ("" if head else body + "\n")).encode()

@@ -124,6 +124,7 @@ def test_a_scrape_tells_of_all_families_and_of_the_intake(
         assert running.get("/")[0] == 404
         assert running.get(method="POST")[0] == 405
         assert running.get()[2].startswith("text/plain; version=")
+        assert running.get(method="HEAD")[:2] == (200, "")
 
 
 def test_without_postgresql_a_scrape_tells_what_the_broker_says_and_goes_on_when_it_is_back(
@@ -207,6 +208,27 @@ def test_scrapes_take_turns_and_have_few_sessions(tmp_path: Path, database_url: 
         assert set(found) <= {200, 503}
         assert 200 in found
         assert 1 <= len(other.execute(SESSIONS, (name,)).fetchall()) <= 2
+
+
+def test_who_says_nothing_or_reads_nothing_keeps_no_scrape_for_long(
+    tmp_path: Path, database_url: str, broker_url: str
+) -> None:
+    with exporter(tmp_path, database_url, broker_url) as running, contextlib.ExitStack() as stack:
+        for said in (b"", b"GET /met", b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"):
+            for _ in range(3):
+                client = stack.enter_context(socket.create_connection(("127.0.0.1", running.port)))
+                client.sendall(said)
+        assert running.scrape()["up",] == 1
+
+
+def test_a_port_that_is_taken_is_told(tmp_path: Path, database_url: str, broker_url: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        with (
+            pytest.raises(AssertionError, match=r"can't be listened on .*SETTLEPIPE_METRICS_PORT"),
+            lone.running("scheduler.exporter", tmp_path, database_url, broker_url, METRICS_PORT=port),
+        ):
+            pass
 
 
 def test_without_a_port_it_says_what_to_set(tmp_path: Path, database_url: str, broker_url: str) -> None:

@@ -52,6 +52,36 @@ def test_anything_else_is_refused(port: int) -> None:
     assert server.answer("nonsense", {})[0] == HTTPStatus.BAD_REQUEST
 
 
+def test_a_head_alone_is_told_without_a_body(port: int) -> None:
+    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("HEAD", "/metrics")
+    answer = connection.getresponse()
+    assert (answer.status, answer.read()) == (200, b"")
+    assert int(answer.headers["Content-Length"]) > 0
+    connection.close()
+
+
+def test_an_answer_that_fails_or_takes_long_ends_no_thread() -> None:
+    def fails() -> Answer:
+        raise ValueError("made-up")
+
+    def slow() -> Answer:
+        time.sleep(1.2 * server.REQUEST_S)  # as one that asks a server
+        return TOLD
+
+    (found,) = free_ports(1)
+    listening = server.serve("127.0.0.1", found, {"/fails": fails, "/slow": slow, "/livez": lambda: GOOD}, threads=1)
+    for _ in range(3):
+        assert ask(found, "GET", "/fails")[0] == HTTPStatus.INTERNAL_SERVER_ERROR
+    connection = HTTPConnection("127.0.0.1", found, timeout=30)
+    connection.request("GET", "/slow")
+    assert connection.getresponse().read().decode() == f"{TOLD[1]}\n"
+    connection.close()
+    assert ask(found, "GET", "/livez")[0] == HTTPStatus.OK
+    listening.shutdown(socket.SHUT_RDWR)
+    listening.close()
+
+
 def test_who_says_nothing_or_one_byte_a_second_keeps_nobody_for_long(port: int) -> None:
     """Both threads are taken, by one that is silent and one that drips; a third has its answer all the same."""
     with socket.create_connection(("127.0.0.1", port)), socket.create_connection(("127.0.0.1", port)) as dripping:
