@@ -8,9 +8,8 @@ import socket
 import ssl
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,14 +24,17 @@ from shared.follow_ups import delivery
 from shared.settings import SettingsError
 from shared.settings.sections import UbillSettings
 from tests.support.certificate import self_signed
-from worker import callback_server as server_module
-from worker.callback import Report, application
-from worker.callback_server import callback_server
+from tests.support.door import door
+from worker.callback import THREADS, application
+from worker.web import server as server_module
+from worker.web.callback import Callback, Keep, Report
+from worker.web.limits import Work
+from worker.web.listening import Listening, Place
 
 KEY = "made-up-key-ключ-0123"
 NUMBER = "995500000001"
 FIELDS = {"key": KEY, "smsID": "71", "number": NUMBER, "statusID": "1", "date": "2027-01-31 12:02:02"}
-Keep = Callable[[Report], None]
+CONNECTIONS = 200
 
 
 class Receiver:
@@ -61,15 +63,13 @@ class Receiver:
 @contextmanager
 def receiving(keep: Keep, tls: ssl.SSLContext | None = None, **settings: object) -> Iterator[Receiver]:
     given = UbillSettings.model_validate({"callback_key": KEY, "callback_port": 0, **settings})
-    server = callback_server(given, application(given, keep))
-    server.prepare()
-    thread = threading.Thread(target=server.serve)
-    thread.start()
+    callback = Callback.kept_by(given, Work(THREADS, 64, 10), keep)
+    listening = Listening(Place.of_callback(given), CONNECTIONS, application(callback))
+    listening.begin()
     try:
-        yield Receiver(server.bind_addr[1], tls)
+        yield Receiver(listening.port, tls)
     finally:
-        server.stop()
-        thread.join()
+        listening.end()
 
 
 def never(_: Report) -> None:
@@ -206,11 +206,10 @@ def test_neither_the_key_nor_a_number_reaches_a_log(
 
 
 def test_a_client_that_drips_is_cut_off_and_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "REQUEST_S", 0.5)
+    monkeypatch.setattr(server_module, "HEAD_S", 0.5)
     with receiving(lambda _: None) as receiver, contextlib.ExitStack() as stack:
         clients = [
-            stack.enter_context(socket.create_connection(("127.0.0.1", receiver.port)))
-            for _ in range(server_module.THREADS - 1)
+            stack.enter_context(socket.create_connection(("127.0.0.1", receiver.port))) for _ in range(4 * THREADS)
         ]
         for client in clients:
             client.sendall(b"GET /callback?")
@@ -255,13 +254,51 @@ def test_reports_come_over_tls(certificate: tuple[Path, Path]) -> None:
 
 def test_clients_that_make_no_handshake_keep_nobody_waiting(certificate: tuple[Path, Path]) -> None:
     with over_tls(lambda _: None, certificate) as receiver, contextlib.ExitStack() as stack:
-        for _ in range(server_module.THREADS - 1):
+        for _ in range(4 * THREADS):
             stack.enter_context(socket.create_connection(("127.0.0.1", receiver.port)))
         with socket.create_connection(("127.0.0.1", receiver.port)) as plain:
             plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
             begun = time.monotonic()
             assert receiver.get() == (200, b"OK")
-            assert time.monotonic() - begun < server_module.IDLE_S / 2
+            assert time.monotonic() - begun < server_module.HEAD_S / 4
+
+
+def test_who_makes_no_handshake_is_ended(certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "HEAD_S", 0.5)
+    with (
+        over_tls(lambda _: None, certificate) as receiver,
+        socket.create_connection(("127.0.0.1", receiver.port), 20) as silent,
+    ):
+        assert silent.recv(1) == b""
+
+
+def test_connections_beyond_the_limit_are_ended_and_the_others_served() -> None:
+    with receiving(lambda _: None) as receiver, contextlib.ExitStack() as stack:
+        clients = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", receiver.port), 5)) for _ in range(CONNECTIONS)
+        ]
+        for client in clients:
+            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert all(client.recv(1000).startswith(b"HTTP/1.1 200") for client in clients)
+        with socket.create_connection(("127.0.0.1", receiver.port), 5) as one_more, contextlib.suppress(OSError):
+            assert one_more.recv(1) == b""
+        clients.pop().close()
+        until_it_answers(receiver)
+
+
+def test_a_head_that_is_too_large_is_refused_however_it_comes() -> None:
+    with receiving(never) as receiver:
+        for head, status in (
+            (f"GET /?{'y' * 20_000} HTTP/1.1", b"414"),
+            (f"GET / HTTP/1.1\r\nX: {'y' * 20_000}", b"431"),
+        ):
+            for size in (len(head) + 30, 1000):  # at once, and in parts
+                with socket.create_connection(("127.0.0.1", receiver.port), 5) as client:
+                    sent = f"{head}\r\nHost: x\r\n\r\n".encode()
+                    with contextlib.suppress(OSError):
+                        for begin in range(0, len(sent), size):
+                            client.sendall(sent[begin : begin + size])
+                    assert client.recv(1000).split()[1] == status
 
 
 def test_a_certificate_that_can_not_be_used_is_said(tmp_path: Path) -> None:
@@ -275,7 +312,24 @@ def test_a_certificate_that_can_not_be_used_is_said(tmp_path: Path) -> None:
 
 def test_without_a_key_nothing_is_received() -> None:
     with pytest.raises(SettingsError, match="CALLBACK_KEY is not set"):
-        application(UbillSettings(), never)
+        Callback.kept_by(UbillSettings(), Work(1, 0, 1), never)
+
+
+def test_the_http_door_takes_reports_too_where_the_key_is_set(
+    database_url: str, broker_url: str, tmp_path: Path, connection: Connection
+) -> None:
+    with door(database_url, broker_url, tmp_path, UBILL__CALLBACK_KEY="") as opened:
+        assert Receiver(opened.port).get()[0] == 404
+    with door(database_url, broker_url, tmp_path, UBILL__CALLBACK_KEY=KEY) as opened:
+        receiver = Receiver(opened.port)
+        assert receiver.get(key=KEY + "x") == (403, b"Forbidden")
+        assert receiver.get(date="yesterday") == (400, b"Bad Request")
+        assert receiver.ask("POST", "/callback?" + urlencode(FIELDS)) == (405, b"Method Not Allowed")
+        assert receiver.get() == (200, b"OK")
+        assert len(stored(connection)) == 1
+        said = opened.one.log.read_text()
+        assert KEY not in said
+        assert NUMBER not in said
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

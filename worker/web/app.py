@@ -13,11 +13,13 @@ from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared import health, schemas
 from shared.settings.web import WebSettings
 from worker.web import looking, reading, streaming, submitting
+from worker.web.callback import PATH as CALLBACK
 from worker.web.door import Door
 from worker.web.models import BatchDocument, TakenDocument
 from worker.web.problems import MEDIA_TYPE, Fault, Problem, bad_parameter
@@ -35,8 +37,8 @@ _UNCOUNTED = ("/livez", "/readyz", f"/v1{streaming.PATH}")
 _NOT_GUARDED = "no key is asked for"
 
 
-def application(door: Door) -> FastAPI:
-    """The app of one process."""
+def application(door: Door, callback: ASGIApp | None = None) -> FastAPI:
+    """The app of one process. callback: takes reports of delivery; None: nobody does."""
     for chatty in ("uvicorn.error", "uvicorn.access"):  # it tells of requests, and with a traceback of their texts
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
     app = FastAPI(title=API, version=VERSION, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
@@ -45,6 +47,8 @@ def application(door: Door) -> FastAPI:
     documented = [Depends(HTTPBearer(auto_error=False, description="a key of your source: settlepipe keys create"))]
     for router in (submitting.router, reading.router, streaming.router, looking.router):
         app.include_router(router, prefix="/v1", dependencies=documented)
+    if callback is not None:
+        app.router.routes.append(Route(CALLBACK, callback))
     app.router.routes.extend(serving.routes(door))
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _bad_parameter)

@@ -34,6 +34,7 @@ class Fault(StrEnum):
     NOT_CANCELLED = ("not_cancelled", HTTPStatus.CONFLICT, "The payment can't be cancelled any more.")
     BODY_TOO_LARGE = ("body_too_large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body has more bytes than is allowed.")
     TOO_MANY_INTENTS = ("too_many_intents", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The batch has too many intents.")
+    ADDRESS_TOO_LONG = ("address_too_long", HTTPStatus.REQUEST_URI_TOO_LONG, "The address has too many bytes.")
     NOT_JSON_BODY = ("not_json_body", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The body is not said to be plain JSON.")
     BAD_BATCH = ("bad_batch", HTTPStatus.BAD_REQUEST, "The body is no list of intents.")
     NOT_HTTP = ("not_http", HTTPStatus.BAD_REQUEST, "What came is not HTTP/1.1 as it has to be.")

@@ -5,8 +5,11 @@ size, each part of an answer a time to be taken, and there are so many connectio
 """
 
 import asyncio
+import functools
 import resource
+import socket
 import ssl
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -14,14 +17,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from shared.settings import SettingsError
-from shared.settings.web import WebSettings
 from shared.telemetry.logs import get_logger
 from worker.web.parser import Parser
 from worker.web.problems import Fault, Problem
 
 log = get_logger(__name__)
 
-HEAD_S = 10.0  # for a request's line and headers, from the connection's beginning or the answer before
+HEAD_S = 10.0  # for a TLS handshake, and for a request's line and headers, from the beginning or the answer before
 MAX_HEAD_BYTES = 16 * 1024
 TAKEN_S = 10.0  # for a part of an answer to be taken by who asked
 STOP_S = 5.0  # what is under way may take so long when the process is asked to stop
@@ -45,10 +47,12 @@ def room(connections: int) -> int:
     return max(1, min(connections, wanted - FILES))
 
 
-def server(settings: WebSettings, app: ASGIApp) -> uvicorn.Server:
-    """The server, not yet running. Raises SettingsError for a bad certificate."""
-    most = room(settings.connections)
-    if most < settings.connections:
+def server(
+    connections: int, app: ASGIApp, cert_file: Path | None, key_file: Path | None, cert_named: str
+) -> uvicorn.Server:
+    """The server, not yet running. cert_named: what both files are called in the settings. Raises SettingsError."""
+    most = room(connections)
+    if most < connections:
         log.warning("the limit on open files leaves room for fewer connections; raise it (LimitNOFILE)", most=most)
 
     def connection(**given: Any) -> Connection:
@@ -65,17 +69,35 @@ def server(settings: WebSettings, app: ASGIApp) -> uvicorn.Server:
         proxy_headers=False,
         timeout_keep_alive=int(HEAD_S),
         timeout_graceful_shutdown=int(STOP_S),
-        ssl_certfile=settings.cert_file,
-        ssl_keyfile=settings.key_file,
+        ssl_certfile=cert_file,
+        ssl_keyfile=key_file,
     )
     try:
         config.load()
     except (OSError, ssl.SSLError) as error:
         raise SettingsError(
-            "SETTLEPIPE_WEB__CERT_FILE and …_KEY_FILE can't be used as a certificate and its key:"
-            f" {type(error).__name__}; both must be readable PEM files that fit each other"
+            f"{cert_named} can't be used as a certificate and its key: {type(error).__name__};"
+            " both must be readable PEM files that fit each other"
         ) from None
-    return uvicorn.Server(config)
+    return _Server(config)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's, with a bound on a TLS handshake: asyncio's own is a minute."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        assert sockets is not None  # noqa: S101 - it is given one that listens
+        loop, config = asyncio.get_running_loop(), self.config
+        protocol: Any = config.http_protocol_class
+        make = functools.partial(protocol, config=config, server_state=self.server_state, app_state=self.lifespan.state)
+        bound_s = None if config.ssl is None else HEAD_S
+        self.servers: list[asyncio.base_events.Server] = [
+            await loop.create_server(
+                make, sock=one, ssl=config.ssl, backlog=config.backlog, ssl_handshake_timeout=bound_s
+            )
+            for one in sockets
+        ]
+        self.started = True
 
 
 class Connection(HttpToolsProtocol):
@@ -89,6 +111,7 @@ class Connection(HttpToolsProtocol):
         self.app = self._bounded
         self._timer: asyncio.TimerHandle | None = None
         self._in_head, self._head_bytes = True, 0
+        self.url = b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -106,8 +129,8 @@ class Connection(HttpToolsProtocol):
         if self._in_head:
             self._head_bytes += len(data)
         super().data_received(data)
-        if self._in_head and self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
-            self._refuse(Problem(Fault.HEAD_TOO_LARGE))
+        if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
+            self._refuse_head()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -120,6 +143,9 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if self.parser.should_upgrade():
             return  # it comes again, without the offer
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD_BYTES:
+            self._refuse_head()
+            raise ValueError("too large, though it came at once")  # ends the parser, too
         if len(self.pipeline) >= PIPELINED:
             self.transport.abort()
             raise ValueError("too many requests that wait for an answer")  # ends the parser, too
@@ -155,8 +181,14 @@ class Connection(HttpToolsProtocol):
         if not self.transport.is_closing():
             self.transport.abort()
 
+    def _refuse_head(self) -> None:
+        long = len(self.url) > MAX_HEAD_BYTES / 2
+        self._refuse(Problem(Fault.ADDRESS_TOO_LONG if long else Fault.HEAD_TOO_LARGE))
+
     def _refuse(self, problem: Problem) -> None:
         """Answer without the app, and end the connection."""
+        if self.transport.is_closing():
+            return
         response = problem.response()
         lines = [f"HTTP/1.1 {problem.status} {problem.document['code']}".encode()]
         lines += [name + b": " + value for name, value in response.raw_headers]

@@ -1,19 +1,24 @@
 """Whatever stands in a file that is submitted, and in the query of a delivery callback."""
 
+import asyncio
 import io
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote_from_bytes, urlencode
 
 from hypothesis import example, given
 from hypothesis import strategies as st
+from starlette.types import Message
 
 from deploy.cli import lines as cli_lines
 from deploy.cli.submit import read_lines
 from deploy.cli.submit_wait import Followed
 from shared.settings.sections import UbillSettings
 from tests.support.fuzzing import fuzzed
-from worker.callback import MAX_QUERY, Report, application
+from worker.callback import application
+from worker.web.callback import MAX_QUERY, Callback, Report
+from worker.web.limits import Work
 
 KEY = "made-up-key-ключ-0123"
 FIELDS = {"key": KEY, "smsID": "71", "number": "995500000001", "statusID": "1", "date": "2027-01-31 12:02:02"}
@@ -59,16 +64,28 @@ def test_every_line_is_followed_whatever_it_holds(lines: list[bytes]) -> None:
 
 def call(query: str, path: str = "/callback", method: str = "GET") -> tuple[int, list[Report]]:
     kept: list[Report] = []
-    statuses: list[str] = []
+    sent: list[Message] = []
     settings = UbillSettings.model_validate({"callback_key": KEY})
-    app = application(settings, kept.append)
-    environ = {"PATH_INFO": path, "REQUEST_METHOD": method, "QUERY_STRING": query}
 
-    def begin(status: str, _headers: Any, _error: Any = None) -> Any:
-        statuses.append(status)
+    async def work(do: Callable[[], Any]) -> Any:
+        return do()
 
-    assert b"".join(app(environ, begin))
-    return int(statuses[0].split()[0]), kept
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    app = application(Callback.kept_by(settings, cast(Work, work), kept.append))
+    scope = {"type": "http", "path": path, "method": method, "query_string": query.encode("latin-1")}
+
+    async def asked() -> None:
+        await app(scope, no_body, send)
+
+    asyncio.run(asked())
+    assert b"".join(message.get("body", b"") for message in sent)
+    return int(sent[0]["status"]), kept
+
+
+async def no_body() -> Message:
+    raise AssertionError("a body is read by nobody")
 
 
 @fuzzed(400)

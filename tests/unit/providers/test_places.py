@@ -23,7 +23,9 @@ SPECIAL = {
         "deploy/local/run.py",  # the callback's key
         "scheduler/jobs.py",  # its SMS credit
         "worker/callback.py",
-        "worker/callback_server.py",
+        "worker/web/__main__.py",
+        "worker/web/callback.py",
+        "worker/web/listening.py",
     },
     "mtn": {"deploy/cli/trigger.py"},  # at whose sandbox a payment is brought to an end on purpose
 }
