@@ -66,6 +66,14 @@ class Gone(StrEnum):
         "An intake stream has not been empty for long: no intake reads it, or too few do.",
         "See that an intake runs, and its log. Start more where their processor is busy.",
     )
+    HTTP_FAILING = (
+        "http_failing",
+        Severity.CRITICAL,
+        "For five minutes more than a tenth of what was asked for by HTTP ended in an error of ours. Upstreams can't"
+        " hand in their intents, or people can't look. Nothing is lost: whoever got no 202 sends the same again.",
+        "See the log of `web`, and whether PostgreSQL answers. A problem's code (docs/http.md) says what failed: start"
+        " more where they are `busy`.",
+    )
     NO_WORKER = (
         "no_worker",
         Severity.CRITICAL,
@@ -109,6 +117,12 @@ RULES = (
     Rule(Gone.NO_DISPATCHER, "settlepipe_store_beat_age_seconds > 30", 30),
     Rule(Gone.NO_RELAY, "settlepipe_relay_active == 0", 60),
     Rule(Gone.INTAKE_BEHIND, "min_over_time(settlepipe_intake_stream_entries[10m]) > 0", 300),
+    Rule(
+        Gone.HTTP_FAILING,  # probes are no requests, and a look-up fails where a provider does
+        'sum by (job) (rate(settlepipe_http_requests_total{status="5xx", route!~"/livez|/readyz|/v1/lookups.*"}[5m]))'
+        ' / sum by (job) (rate(settlepipe_http_requests_total{route!~"/livez|/readyz|/v1/lookups.*"}[5m])) > 0.1',
+        300,
+    ),
     Rule(
         Gone.NO_WORKER,
         "settlepipe_lane_workers == 0 and on (provider) settlepipe_lane_due_payments > 0"

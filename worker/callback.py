@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from shared import health, process
 from shared.settings import SettingsError, load_settings
 from shared.telemetry.logs import get_logger
+from worker.web import counts
 from worker.web.callback import PATH, Callback, plain
 from worker.web.limits import Work
 from worker.web.listening import Listening, Place
@@ -45,9 +46,10 @@ def application(callback: ASGIApp) -> ASGIApp:
     routes: Mapping[str, ASGIApp] = {PATH: callback, HEALTH: _listens}
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await routes.get(scope["path"], plain(HTTPStatus.NOT_FOUND))(scope, receive, send)
+        scope["endpoint"] = routes.get(scope["path"])
+        await (scope["endpoint"] or plain(HTTPStatus.NOT_FOUND))(scope, receive, send)
 
-    return app
+    return counts.counted(app, {endpoint: path for path, endpoint in routes.items()})
 
 
 async def _listens(scope: Scope, receive: Receive, send: Send) -> None:

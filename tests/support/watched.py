@@ -1,16 +1,20 @@
 """The expressions of rules and dashboards, and the metrics that they name."""
 
+import asyncio
+import contextlib
 import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
+from starlette.types import Message
 
 from deploy.docs import ROOT
 from deploy.rules import RULES
 from shared.metrics.families import FAMILIES
 from shared.telemetry import counters
+from worker.web import counts
 
 BOARDS = sorted((ROOT / "deploy" / "grafana").glob("*.json"))
 
@@ -31,10 +35,27 @@ def expressions() -> Iterator[tuple[str, str]]:
 def told() -> dict[str, set[str]]:
     """Every metric that the exporter and the processes tell, with its labels; without the prefix."""
     counters.attempt("watched", "settle", "succeeded", 1)
+    counts.refused("watched")
+    counts.not_let_in("watched")
+    asyncio.run(_asked())
     found = {name: set(family.labels) for name, family in FAMILIES.items()}
     for family in text_string_to_metric_families(counters.page()):
         found |= {one.name.removeprefix("settlepipe_"): set(one.labels) for one in family.samples}
     return found
+
+
+async def _asked() -> None:
+    async def app(*_: object) -> None:
+        raise ValueError("made-up")
+
+    async def receive() -> Message:
+        return {}
+
+    async def send(_: Message) -> None:
+        return
+
+    with contextlib.suppress(ValueError):
+        await counts.counted(app, {})({"type": "http"}, receive, send)
 
 
 def metrics(expression: str) -> dict[str, set[str]]:

@@ -24,6 +24,7 @@ from tests.support.stack import wait_until
 
 # For each rule: the series, with the values of one that fires and of one that does not, at each minute of four hours.
 ONE = 'settlepipe_{}{{provider="mtn"}}'
+_HTTP = 'settlepipe_http_requests_total{{job="settlepipe-processes", status="{}", route="{}"}}'
 SERIES: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "store_held": {"settlepipe_store_held": ("1x240", "0x240")},
     "lane_halted": {
@@ -63,6 +64,13 @@ SERIES: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "no_dispatcher": {"settlepipe_store_beat_age_seconds": ("31x240", "30x240")},
     "no_relay": {"settlepipe_relay_active": ("0x240", "1x240")},
     "intake_behind": {'settlepipe_intake_stream_entries{stream="s"}': ("1x240", "1x235 0 1x4")},
+    "http_failing": {
+        'up{job="settlepipe-processes"}': ("1x240", "1x240"),
+        _HTTP.format("2xx", "/v1/intents"): ("0+60x240", "0+60x240"),
+        _HTTP.format("5xx", "/v1/intents"): ("0+12x240", "0+5x240"),
+        _HTTP.format("5xx", "/readyz"): ("0+60x240", "0+60x240"),
+        _HTTP.format("2xx", "/livez"): ("0+600x240", "0+600x240"),
+    },
     "no_worker": {
         ONE.format("lane_workers"): ("0x240", "0x240"),
         ONE.format("lane_due_payments"): ("5x240", "5x240"),

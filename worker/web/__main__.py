@@ -6,7 +6,7 @@ from shared.settings import Settings, SettingsError, load_settings
 from shared.start import start
 from shared.telemetry.logs import get_logger
 from worker.web import looking
-from worker.web.app import application, limited
+from worker.web.app import served
 from worker.web.callback import Callback
 from worker.web.door import Door
 from worker.web.listening import Listening, Place
@@ -22,8 +22,7 @@ def main() -> None:
     takes_callbacks = settings.ubill.callback_key is not None
     callback = Callback.of(settings.ubill, door.work, lambda: door.ready.database) if takes_callbacks else None
     try:
-        app = limited(door, application(door, callback))
-        listening = Listening(Place.of_web(settings.web), settings.web.connections, app)
+        listening = Listening(Place.of_web(settings.web), settings.web.connections, served(door, callback))
     except SettingsError as error:
         process.cannot_run(error)
     listening.begin()

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
@@ -18,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared import health, schemas
 from shared.settings.web import WebSettings
-from worker.web import looking, reading, streaming, submitting
+from worker.web import counts, looking, reading, streaming, submitting
 from worker.web.callback import PATH as CALLBACK
 from worker.web.door import Door
 from worker.web.models import BatchDocument, TakenDocument
@@ -33,6 +34,7 @@ _PROBED: dict[int | str, dict[str, Any]] = {
 }
 _FOUND: dict[int | str, dict[str, Any]] = {200: {"model": dict[str, Any]}}
 _OPEN = APIRouter(tags=["documents"])
+_GUARDED = (submitting.router, reading.router, streaming.router, looking.router)
 _UNCOUNTED = ("/livez", "/readyz", f"/v1{streaming.PATH}")
 _NOT_GUARDED = "no key is asked for"
 
@@ -45,7 +47,7 @@ def application(door: Door, callback: ASGIApp | None = None) -> FastAPI:
     app.state.door = door
     app.include_router(_OPEN)
     documented = [Depends(HTTPBearer(auto_error=False, description="a key of your source: settlepipe keys create"))]
-    for router in (submitting.router, reading.router, streaming.router, looking.router):
+    for router in _GUARDED:
         app.include_router(router, prefix="/v1", dependencies=documented)
     if callback is not None:
         app.router.routes.append(Route(CALLBACK, callback))
@@ -56,6 +58,21 @@ def application(door: Door, callback: ASGIApp | None = None) -> FastAPI:
     app.add_exception_handler(Exception, _defect)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     return app
+
+
+def served(door: Door, callback: ASGIApp | None = None) -> ASGIApp:
+    """The app, limited, and with its requests counted."""
+    app = application(door, callback)
+    counts.streams_open(lambda: door.streams.open)
+    return counts.counted(limited(door, app), templates(app), endless=f"/v1{streaming.PATH}")
+
+
+def templates(app: FastAPI) -> Mapping[Any, str]:
+    """Each endpoint's path, as it is written."""
+    found = {route.endpoint: route.path for route in app.router.routes if isinstance(route, Route)}
+    for prefix, router in (("", _OPEN), *(("/v1", one) for one in _GUARDED)):
+        found |= {route.endpoint: prefix + route.path for route in router.routes if isinstance(route, APIRoute)}
+    return found
 
 
 def limited(door: Door, app: ASGIApp) -> ASGIApp:

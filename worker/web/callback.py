@@ -21,6 +21,7 @@ from shared.follow_ups import delivery
 from shared.settings import SettingsError
 from shared.settings.sections import UbillSettings
 from shared.telemetry.logs import get_logger
+from worker.web import counts
 from worker.web.limits import Work
 from worker.web.problems import Problem
 
@@ -50,7 +51,7 @@ class Report:
 Keep = Callable[[Report], None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Callback:
     """The ASGI app of this one path. keep: stores a report, in a thread of `work`; raises what the database raises.
 
@@ -90,6 +91,7 @@ class Callback:
         fields = _fields(query)
         # Over bytes: of texts, compare_digest takes ASCII alone.
         if not hmac.compare_digest(fields.get(b"key", b""), self.key):
+            counts.not_let_in("callback")
             log.warning("a delivery callback without the right key")
             return HTTPStatus.FORBIDDEN
         report = _report(fields, self.zone)
@@ -99,6 +101,7 @@ class Callback:
         try:
             await self.work(lambda: self.keep(report))
         except Problem as problem:  # it was logged; ubill may repeat its report
+            problem.count()
             return HTTPStatus(problem.status)
         except Exception as error:  # its text may hold what was to be stored
             log.error("a report of delivery could not be stored", reason=type(error).__name__, sms_id=report.sms_id)

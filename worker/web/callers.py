@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from shared.database.engine import Database
 from shared.people import keys
 from shared.people.prove import digest
+from worker.web import counts
 from worker.web.limits import Rate, Work
 from worker.web.problems import Fault, Problem
 
@@ -50,6 +51,7 @@ class Callers:
         scheme, _, key = (authorization or "").partition(" ")
         key = key.strip()
         if scheme.lower() != "bearer" or not 0 < len(key) <= _LONGEST:
+            counts.not_let_in("key")
             raise Problem(Fault.NO_KEY, "send Authorization: Bearer and a key, which settlepipe keys create makes")
         kept = digest(key)
         known, until = self._known.get(kept, (None, 0.0))
@@ -58,6 +60,7 @@ class Callers:
         found = await self._looked_up(kept, key, guessed=known is None)
         if found is None:
             self._known.pop(kept, None)
+            counts.not_let_in("key")
             raise Problem(Fault.NO_KEY, "this key opens nothing; it was revoked, or never was one")
         caller = Caller(found[1], found[0])
         if len(self._known) >= _KEPT:

@@ -89,10 +89,15 @@ class Streams:
         self._most, self._most_of_source = most, most_of_source
         self._open: Counter[str] = Counter()
 
+    @property
+    def open(self) -> int:
+        """How many there are."""
+        return self._open.total()
+
     @contextmanager
     def one(self, source: str) -> Iterator[None]:
         """One more until the block ends. Raises Problem."""
-        if self._open.total() >= self._most or self._open[source] >= self._most_of_source:
+        if self.open >= self._most or self._open[source] >= self._most_of_source:
             raise Problem(Fault.TOO_MANY_STREAMS, retry_after_s=5)
         self._open[source] += 1
         try:

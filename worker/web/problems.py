@@ -9,6 +9,7 @@ from typing import Any
 from starlette.responses import Response
 
 from shared.domain.codes import Code
+from worker.web import counts
 
 MEDIA_TYPE = "application/problem+json"
 AGAIN_S = 1  # what Retry-After says where nobody knows better
@@ -60,6 +61,14 @@ class Fault(StrEnum):
     STARTING = ("starting", HTTPStatus.SERVICE_UNAVAILABLE, "This process is not set up yet.")
 
 
+# What says that there is too much of something.
+_BOUNDS = frozenset(
+    {
+        *(Fault.BODY_LATE, Fault.BODY_TOO_LARGE, Fault.TOO_MANY_INTENTS, Fault.ADDRESS_TOO_LONG, Fault.HEAD_TOO_LARGE),
+        *(Fault.TOO_FAST, Fault.BUSY, Fault.TOO_MANY_STREAMS),
+    }
+)
+
 # A code of an intent's that is no 422.
 _OF_CODE = {
     Code.NOT_JSON: HTTPStatus.BAD_REQUEST,
@@ -108,8 +117,14 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word
             found["Connection"] = "close"  # what is left of the body is not read
         return found
 
+    def count(self) -> None:
+        """It is answered: where that was a limit, one more met it."""
+        if self.document["code"] in _BOUNDS:
+            counts.refused(self.document["code"])
+
     def response(self) -> Response:
-        """The answer."""
+        """The answer, counted."""
+        self.count()
         body = json.dumps(self.document, ensure_ascii=False).encode()
         return Response(body, self.status, self.headers, MEDIA_TYPE)
 

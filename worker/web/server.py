@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from shared.settings import SettingsError
 from shared.telemetry.logs import get_logger
+from worker.web import counts
 from worker.web.parser import Parser
 from worker.web.problems import Fault, Problem
 
@@ -117,6 +118,7 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         if len(self.connections) > self._most:
             log.warning("there are too many connections; a new one is ended", most=self._most)
+            counts.refused("connections")
             transport.abort()
             return
         self._await_head()
@@ -179,6 +181,8 @@ class Connection(HttpToolsProtocol):
 
     def _late(self) -> None:
         if not self.transport.is_closing():
+            if self._head_bytes:  # else it only was idle
+                counts.refused("head_late")
             self.transport.abort()
 
     def _refuse_head(self) -> None:
@@ -208,6 +212,7 @@ class Connection(HttpToolsProtocol):
                     await send(message)
             except TimeoutError:
                 log.info("an answer was not taken in time; the connection is ended")
+                counts.refused("answer_late")
                 self.transport.abort()
 
         try:

@@ -5,6 +5,7 @@ from shared.people.oidc import BEGUN_S, Provider
 from shared.people.prove import set_up
 from shared.people.sessions import Credentials, NotIn
 from shared.telemetry.logs import get_logger
+from worker.web import counts
 from worker.web.rooms import guard
 from worker.web.rooms.answers import Answer, Asked, Cookie, Document, Go, Html, Refused
 from worker.web.rooms.drawing import STATIC
@@ -47,6 +48,7 @@ def enter(asked: Asked) -> Answer:
     except NotIn as error:
         # Not the name: people mistype passwords there.
         log.warning("somebody was not let into the control room", wait_s=error.wait_s)
+        counts.not_let_in("password")
         return _form(asked, error, 429 if error.wait_s else 403)
     return Go("/", guard.entered(found.session, found.browser))
 
@@ -65,6 +67,7 @@ def back(asked: Asked) -> Answer:
     try:
         found = sessions.enter_proved(asked.room.database, name, asked.room.rules(asked.address))
     except NotIn as error:
+        counts.not_let_in("oidc")
         return _form(asked, error, 403)
     session, browser = guard.entered(found.session, found.browser)
     return Html("entered.html", {}, cookies=(session, browser, Cookie(guard.BEGUN, "", 0)))

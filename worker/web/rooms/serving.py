@@ -149,6 +149,7 @@ def _sentence(sentence: str, status: int) -> Html:
 
 
 def _problem(problem: Problem) -> Response:
+    problem.count()
     answer = _sentence(problem.document.get("detail") or problem.document["title"], problem.status)
     response = _response(answer, None, False)
     response.headers.update(problem.headers)
