@@ -12,6 +12,7 @@ http.client (3.11 to 3.13) and urllib3 2 that no document promises: `fp` and wha
 
 import contextlib
 import io
+import os
 import socket
 import ssl
 import threading
@@ -22,6 +23,7 @@ from typing import Any
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.util.ssl_ import create_urllib3_context
 
 from shared.providers import addresses, framing
 from shared.providers.addresses import now_s
@@ -213,3 +215,13 @@ class PlainPool(HTTPConnectionPool):
 
 class TlsPool(HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
+
+
+def verifying(authorities: str) -> ssl.SSLContext:
+    """What connections verify servers by: a file of authorities, or a folder. Thread-safe. Raises OSError."""
+    context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
+    if os.path.isdir(authorities):
+        context.load_verify_locations(capath=authorities)
+    else:
+        context.load_verify_locations(cafile=authorities)
+    return context

@@ -6,6 +6,7 @@ thread-safe, and a connection of one's own is what makes the deadline of `connec
 """
 
 import logging
+import ssl
 import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -14,19 +15,18 @@ from typing import Any, cast
 
 import requests
 import tenacity
-from requests.adapters import HTTPAdapter
+from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
 from requests.cookies import RequestsCookieJar
 from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPResponse, PoolManager
 
-from shared.providers.connection import Call, PlainPool, TlsPool, current
+from shared.providers.connection import Call, PlainPool, TlsPool, current, verifying
 from shared.providers.raw_answers import Fault, HttpAnswer, HttpFault, retry_after_s
 from shared.settings.sections import HttpSettings
 
 _READ_ATTEMPTS = 3
 _CHUNK_BYTES = 65_536
-_GZIP = 16 + zlib.MAX_WBITS
-_MAX_MEMBERS = 100
+_GZIP, _MAX_MEMBERS = 16 + zlib.MAX_WBITS, 100
 
 # urllib3 writes URLs into its messages, and the queries of look-ups hold phones and registers.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
@@ -49,8 +49,9 @@ class Http:
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._limits, self._allows = limits, allows
-        self._verify: str | bool = ca_file or True
-        self._local = threading.local()
+        self._authorities = ca_file or DEFAULT_CA_BUNDLE_PATH
+        self._context: ssl.SSLContext | None = None
+        self._lock, self._local = threading.Lock(), threading.local()
 
     def call(
         self,
@@ -149,11 +150,18 @@ class Http:
             session = _Session()
             session.trust_env = False
             session.cookies = _NoCookies()
-            session.verify = self._verify
             session.adapters.clear()
-            session.mount(self._base_url, _Adapter(self._base_url, self._verify))
+            session.mount(self._base_url, _Adapter(self._base_url, self._tls()))
             self._local.session = session
         return session
+
+    def _tls(self) -> ssl.SSLContext | None:
+        """One for all connections: to read the authorities takes longer than a call. None: nothing is encrypted."""
+        if not self._base_url.lower().startswith("https:"):
+            return None
+        with self._lock:
+            self._context = self._context or verifying(self._authorities)
+            return self._context
 
     def _prepare(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, params: Mapping[str, Any] | None
@@ -166,12 +174,9 @@ class Http:
         for name, value in headers.items():
             if not (value.isascii() and value.isprintable()):
                 raise ValueError(f"the header {name} holds characters that can't be sent")
+        request.hooks, request.body, request.url = {}, body, self._base_url + path
         if params:
-            request.prepare_url(self._base_url + path, {k: v for k, v in params.items() if v is not None})
-        else:
-            request.url = self._base_url + path
-        request.hooks = {}
-        request.body = body
+            request.prepare_url(request.url, {k: v for k, v in params.items() if v is not None})
         if body is not None:
             request.headers.setdefault("Content-Type", "application/json")
             request.headers["Content-Length"] = str(len(body))
@@ -201,18 +206,20 @@ class _NoCookies(RequestsCookieJar):
 class _Adapter(HTTPAdapter):
     """One pool with one connection, found once: requests would look it up and parse its URL for each call."""
 
-    def __init__(self, base_url: str, verify: str | bool) -> None:
+    def __init__(self, base_url: str, tls: ssl.SSLContext | None) -> None:
         super().__init__(pool_connections=1, pool_maxsize=1)
         cast(PoolManager, self.poolmanager).pool_classes_by_scheme = {"http": PlainPool, "https": TlsPool}
         request = requests.Request("GET", base_url).prepare()
-        self._pool = super().get_connection_with_tls_context(request, verify)
-        super().cert_verify(self._pool, base_url, verify, None)  # type: ignore[no-untyped-call]
+        pool: Any = super().get_connection_with_tls_context(request, True)
+        if tls is not None:
+            pool.cert_reqs, pool.ca_certs, pool.conn_kw["ssl_context"] = "CERT_REQUIRED", None, tls
+        self._pool = pool
 
     def get_connection_with_tls_context(self, *_args: Any, **_kwargs: Any) -> Any:
         return self._pool
 
     def cert_verify(self, *_args: Any, **_kwargs: Any) -> None:
-        """Done once for the pool."""
+        """The pool's context does."""
 
     def request_url(self, request: requests.PreparedRequest, _proxies: Any) -> str:
         return request.path_url

@@ -2,12 +2,14 @@
 
 import contextlib
 import socket
+import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from shared.providers import connection, http
 from tests.support.authority import Authority
 from tests.support.flow import World
 from tests.support.hooked import Hooked
@@ -106,6 +108,29 @@ def test_over_tls_the_name_is_what_is_asked_for_and_proved(
         assert good.taken[0].headers["host"].startswith(f"{NAME}:")
         assert (hooked.row(first)["delivered"], bad.got) == (1, [])
         assert "certificate" in str(hooked.row(second)["failure"])
+
+
+def test_what_all_connections_to_a_receiver_verify_by_is_read_once(
+    hooked: Hooked, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    read: list[str] = []
+
+    def counting(authorities: str) -> ssl.SSLContext:
+        read.append(authorities)
+        return connection.verifying(authorities)
+
+    monkeypatch.setattr(http, "verifying", counting)
+    Names(monkeypatch, "127.0.0.1")
+    authority = Authority(tmp_path)
+    more = {"allow_http": False, "ca_file": authority.ca, "batch": 4}
+    hooked.settings = hooked.settings.model_copy(update=more)
+    with receiving(pair=authority.signed("good", NAME)) as good:
+        hooked.hook(named(good))
+        hooked.tell(*"abcdefgh")
+        hooked.deliver()
+        assert len(good.taken) == 8
+        assert good.connections > 1
+    assert read == [str(authority.ca)]
 
 
 def dripping(head: bytes, drip: bytes) -> Script:
