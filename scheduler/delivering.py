@@ -36,13 +36,15 @@ class Deliveries:
     def __init__(self, deliverer: Deliverer, slots: int, stop: threading.Event) -> None:
         self._deliverer, self._slots, self._stop = deliverer, slots, stop
         self._running: dict[int, threading.Thread] = {}
+        self._withdrawn: set[int] = set()
         self._rests: dict[int, float] = {}
         self._say_at: dict[type[Exception], float] = {}
         self._thread = threading.Thread(target=self._keep_looking, name="webhooks", daemon=True)
         self._thread.start()
 
     def end(self) -> None:
-        """Once `stop` is set: wait a moment for what is under way, so that it is noted. What is not is sent again."""
+        """Once `stop` is set: wait a moment for what is under way, so that it is noted and the webhook free for another
+        process. What is not is sent again."""
         ends_s = time.monotonic() + _END_S
         for thread in [self._thread, *self._running.values()]:
             thread.join(max(0.0, ends_s - time.monotonic()))
@@ -52,7 +54,8 @@ class Deliveries:
         while not self._stop.wait(_EVERY_S):
             self._running = {number: thread for number, thread in self._running.items() if thread.is_alive()}
             try:
-                first = self._begin(self._deliverer.due(), first)
+                self._withdrawn = self._deliverer.withdrawn(self._running) if self._running else set()
+                first = self._begin(self._deliverer.due(self._running), first)
             except HeldError:
                 continue
             except Exception as error:  # this thread goes on: nobody would begin another one
@@ -73,7 +76,7 @@ class Deliveries:
 
     def _turn(self, number: int) -> None:
         try:
-            self._deliverer.turn(number, self._stop.is_set)
+            self._deliverer.turn(number, self._stop.is_set, lambda: number in self._withdrawn)
             return
         except HeldError:
             pass

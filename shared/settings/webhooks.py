@@ -27,6 +27,12 @@ class WebhookSettings(Section):
         le=5000,
         description="undelivered events that others of its webhook overtake; beyond, all wait",
     )
+    senders: int = Field(
+        8,
+        gt=0,
+        le=256,
+        description="threads that post, of one relay process: webhooks under way share them, and each has one at least",
+    )
     slots: int = Field(16, gt=0, le=256, description="webhooks that one relay process delivers to at once")
     allow_http: bool = Field(False, description="may a webhook's URL be http://, which anybody between can read")
     allow_networks: tuple[str, ...] = Field(

@@ -9,7 +9,7 @@ another one has it.
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from shared.database import leases, locks
@@ -33,6 +33,8 @@ from shared.webhooks.store.deliver import Due, Failure, Hook, Note
 log = get_logger(__name__)
 
 TURN_S = 20.0  # of one webhook; then it is another one's
+LEAVES_S = 1.5  # what is under way may take so long once the process is to stop
+_BUSY_S = 1.0  # a receiver that asks for less than that, again and again, would be asked without a pause
 _FAR = 1000  # so many events of others are gone past before that is noted
 _SAY_EVERY_S = 60.0  # of one webhook
 _USED_UP = 0.8  # of a lease that could not be renewed: from then on nothing is sent
@@ -51,18 +53,25 @@ class Deliverer:
     receivers: dict[int, tuple[str, Receiver]] = field(default_factory=dict)
     say_at: dict[int, float] = field(default_factory=dict)
     scanned: dict[int, int] = field(default_factory=dict)  # by webhook: up to here there is nothing of its source
+    turns: set[int] = field(default_factory=set)  # the webhooks that are delivered to now
 
-    def due(self) -> list[int]:
-        """The webhooks that have something to be delivered now. Raises HeldError while the store is held."""
+    def due(self, but: Collection[int] = ()) -> list[int]:
+        """The webhooks that have something to be delivered now, without these. Raises HeldError while the store is
+        held."""
         with self.database.connection() as connection:
             try:
                 whole.require(connection, self.seen)
             except HeldError:
                 self.scanned.clear()  # what comes back may be older
                 raise
-            due = store.due(connection, self.settings.cap_s, self.settings.aside)
+            due = store.due(connection, self.settings.cap_s, self.settings.aside, but)
             horizon = self.horizon(connection) if due else 0
             return [one.number for one in due if one.waits or self._comes(connection, one, horizon)]
+
+    def withdrawn(self, numbers: Collection[int]) -> set[int]:
+        """Those of them that somebody has disabled or removed."""
+        with self.database.connection() as connection:
+            return set(numbers) - store.enabled(connection, numbers)
 
     def _comes(self, connection: Connection, one: Due, horizon: int) -> bool:
         """Is there an event of its source that nobody has looked at?"""
@@ -74,29 +83,41 @@ class Deliverer:
             self.scanned[one.number] = page.position
         return bool(page.events) or page.position - one.position >= _FAR
 
-    def turn(self, number: int, stop: Callable[[], bool]) -> int:
+    def turn(self, number: int, stop: Callable[[], bool], withdrawn: Callable[[], bool] = lambda: False) -> int:
         """Deliver to one webhook what is due, for TURN_S at most; how many events were. 0 also where somebody else has
-        it. Raises what the database raises, LeaseLost and HeldError among it; nothing for what the receiver does."""
+        it. Raises what the database raises, LeaseLost and HeldError among it; nothing for what the receiver does.
+
+        stop: nothing more is sent, and what is under way has LEAVES_S. withdrawn: nothing more is sent.
+        """
         with self.database.connection() as connection:
             lease = leases.take(connection, locks.webhook(number), leases.LENGTH_S)
         if lease is None:
             return 0
         count, ends_s, asleep_s = 0, time.monotonic() + TURN_S, _asleep_s()
+        leaves = _Leaves(stop)
 
         def ended() -> bool:
             old = time.monotonic() - lease.renewed_s > _USED_UP * leases.LENGTH_S
             slept = _asleep_s() - asleep_s > _SLEPT_S
-            return lease.lost or old or slept or stop() or time.monotonic() > ends_s
+            return lease.lost or old or slept or stop() or withdrawn() or time.monotonic() > ends_s
 
-        with leases.kept(self.database, lease):
-            while not ended():
-                done = self._batch(number, lease, ended)
-                if done is None:
-                    break
-                count += done
+        self.turns.add(number)
+        try:
+            with leases.kept(self.database, lease):
+                while not ended():
+                    done = self._batch(number, lease, ended, leaves)
+                    if done is None:
+                        break
+                    count += done
+        finally:
+            self.turns.discard(number)
         return count
 
-    def _batch(self, number: int, lease: Lease, ended: Callable[[], bool]) -> int | None:
+    def senders(self) -> int:
+        """How many threads a webhook has now: its share of the process's, and one at least."""
+        return max(1, min(self.settings.concurrency, self.settings.senders // max(1, len(self.turns))))
+
+    def _batch(self, number: int, lease: Lease, ended: Callable[[], bool], leaves: Callable[[], bool]) -> int | None:
         """None: there is nothing more to do now."""
         with self.database.connection() as connection:
             whole.require(connection, self.seen)
@@ -113,8 +134,8 @@ class Deliverer:
         except ValueError as error:
             outcome = Outcome.nothing_sent(plan.groups, hook.failures, Attempt(Verdict.FAILED, str(error)))
         else:
-            batch = Batch(receiver, secrets, hook.failures, ended)
-            outcome = batch.sent(plan.groups, self.settings.concurrency, plan.tries)
+            batch = Batch(receiver, secrets, hook.failures, ended, leaves)
+            outcome = batch.sent(plan.groups, self.senders(), plan.tries)
         goes_on = self._note(hook, lease, plan, outcome)
         return len(outcome.delivered) if goes_on else None
 
@@ -153,18 +174,22 @@ class Deliverer:
 
     def _note(self, hook: Hook, lease: Lease, plan: "_Plan", outcome: Outcome) -> bool:
         settings = self.settings
+        busy_s = self._asked_for_s(outcome)
         failed = [
-            Failure(event, self._wait_s(plan.tries.get(event, 0) + 1), attempt.said)
+            Failure(event, 0, busy_s or 0.0, attempt.said)
+            if attempt.verdict is Verdict.BUSY
+            else Failure(event, 1, self._wait_s(plan.tries.get(event, 0) + 1), attempt.said)
             for event, attempt in outcome.failed.items()
         ]
         # What waited stands aside already, unless a person has left it out meanwhile.
         known = {*outcome.delivered, *plan.gone, *plan.tries}
         aside = [(e["id"], e["subject"]) for group in plan.groups for e in group if e["id"] not in known] + plan.aside
         ill, tried = outcome.failures >= ILL_AFTER, bool(outcome.delivered or outcome.failed)
-        busy = [a.retry_after_s for a in outcome.failed.values() if a.retry_after_s is not None]
-        wait_s = self._wait_s(outcome.failures - ILL_AFTER + 1) if ill and tried else None
-        if busy:
-            wait_s = max(wait_s or 0.0, min(max(busy), settings.cap_s))
+        refused = any(attempt.verdict is not Verdict.BUSY for attempt in outcome.failed.values())
+        # A receiver that says when to come again is asked then, also where its steps would be longer by now.
+        wait_s = self._wait_s(outcome.failures - ILL_AFTER + 1) if ill and tried and (refused or not busy_s) else None
+        if busy_s is not None:
+            wait_s = max(wait_s or 0.0, busy_s)
         note = Note(
             delivered=outcome.delivered,
             gone=plan.gone,
@@ -196,8 +221,25 @@ class Deliverer:
             )
         return goes_on and wait_s is None
 
+    def _asked_for_s(self, outcome: Outcome) -> float | None:
+        """How long the receiver asks to be left alone, within bounds: a second at least, CAP_S at most."""
+        asked = [a.retry_after_s for a in outcome.failed.values() if a.retry_after_s is not None]
+        return min(max(*asked, _BUSY_S), self.settings.cap_s) if asked else None
+
     def _wait_s(self, failures: int) -> float:
         return webhooks.wait_s(failures, self.settings.base_s, self.settings.cap_s, random.random())  # noqa: S311
+
+
+class _Leaves:
+    """Since LEAVES_S a turn was to stop."""
+
+    def __init__(self, stop: Callable[[], bool]) -> None:
+        self._stop, self._since_s = stop, float("inf")
+
+    def __call__(self) -> bool:
+        if self._stop() and self._since_s == float("inf"):
+            self._since_s = time.monotonic()
+        return time.monotonic() - self._since_s >= LEAVES_S
 
 
 def _asleep_s() -> float:

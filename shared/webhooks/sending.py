@@ -12,6 +12,8 @@ from shared.webhooks.send import Receiver, told
 
 log = get_logger(__name__)
 
+_LOOK_S = 0.2  # how often it is looked whether to leave what is under way
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -32,11 +34,19 @@ class Outcome:
 
 
 class Batch:
-    """A batch on its way. ended: nothing more is to be sent. failures: of the webhook, before."""
+    """A batch on its way. ended: nothing more is to be sent. leaves: what is under way is not waited for any more; what
+    becomes of it is nobody's to know. failures: of the webhook, before."""
 
-    def __init__(self, receiver: Receiver, secrets: Sequence[str], failures: int, ended: Callable[[], bool]) -> None:
-        self._receiver, self._secrets, self._ended = receiver, secrets, ended
-        self._lock, self._stopped = threading.Lock(), False
+    def __init__(
+        self,
+        receiver: Receiver,
+        secrets: Sequence[str],
+        failures: int,
+        ended: Callable[[], bool],
+        leaves: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._receiver, self._secrets, self._ended, self._leaves = receiver, secrets, ended, leaves
+        self._lock, self._stopped, self._left = threading.Lock(), False, False
         self._outcome = Outcome(failures)
         self._most = max(ILL_AFTER, failures + 1)  # what was under way together is one step of the receiver's waits
         self._tries: Mapping[int, int] = {}
@@ -60,9 +70,12 @@ class Batch:
         except RuntimeError:  # the system gives no more: these do it all, and nobody sends once the turn is over
             if not begun:
                 raise
-        for thread in begun:
-            thread.join()
-        return self._outcome
+        while any(thread.is_alive() for thread in begun) and not self._leaves():
+            for thread in begun:
+                thread.join(_LOOK_S / len(begun))
+        with self._lock:
+            self._left = True
+            return self._outcome
 
     def _run(self) -> None:
         try:
@@ -88,13 +101,17 @@ class Batch:
             attempt = Attempt(Verdict.FAILED, f"a mistake of ours ({type(error).__name__}); see the relay's log")
         with self._lock:
             outcome = self._outcome
+            if self._left:
+                return False
             if attempt.verdict is Verdict.DELIVERED:
                 outcome.delivered.append(event["id"])
                 outcome.failures = 0
                 return True
             outcome.failed[event["id"]], outcome.said = attempt, attempt.said
-            # An event that is refused again and again says nothing of the receiver, once others went through.
-            if outcome.failures >= ILL_AFTER or not self._tries.get(event["id"]):
+            # An event that is refused again and again says nothing of the receiver, once others went through; one that
+            # asks for time is well.
+            refused = outcome.failures >= ILL_AFTER or not self._tries.get(event["id"])
+            if refused and attempt.verdict is not Verdict.BUSY:
                 outcome.failures = min(outcome.failures + 1, self._most)
             self._stopped |= outcome.failures >= ILL_AFTER or attempt.verdict is not Verdict.FAILED
             outcome.gone |= attempt.verdict is Verdict.GONE

@@ -3,6 +3,7 @@
 import json
 import random
 import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
+from shared.database import leases
 from shared.database.engine import Database
 from shared.settings.webhooks import WebhookSettings
 from shared.webhooks import keep
@@ -156,6 +158,32 @@ def test_two_processes_share_and_who_is_stopped_notes_what_it_sent(
     with database.connection() as connection:
         row = connection.execute("SELECT delivered FROM webhooks WHERE id = %s", (number,)).fetchone()
     assert row == {"delivered": 110}
+
+
+def test_who_is_stopped_while_a_receiver_hangs_leaves_it_to_another_one_at_once(
+    tmp_path: Path, database: Database, database_url: str, broker_url: str
+) -> None:
+    hangs, ends = threading.Event(), threading.Event()
+
+    def answer(_: Got) -> tuple[int, dict[str, str]]:
+        if not hangs.is_set():
+            hangs.set()
+            ends.wait(60)
+        return 200, {}
+
+    started = {**SETTINGS, "WEBHOOKS__TIMEOUT_S": "60"}
+    with receiving(answer) as receiver:
+        hook(database, receiver)
+        with lone.running("scheduler.relay", tmp_path, database_url, broker_url, {}, **started) as first:
+            write(database_url, "p1-1", "p1-2")
+            waited(hangs.is_set)
+            with lone.running("scheduler.relay", tmp_path, database_url, broker_url, {}, **started):
+                first.signal(signal.SIGTERM)
+                began = time.monotonic()
+                assert receiver.wait(2) == ["p1-1", "p1-2"]
+                assert time.monotonic() - began < 0.7 * leases.LENGTH_S, "its lease was given back"
+                waited(lambda: not first.alive)
+                ends.set()
 
 
 def test_without_keys_that_read_secrets_the_relay_relays_and_says_so(

@@ -1,6 +1,6 @@
 """What a delivery reads and notes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from shared.database import foreign
@@ -38,9 +38,10 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An event that failed, and how long it waits."""
+    """An event that failed, and how long it waits. tries: how many that were; 0 where the receiver asked for time."""
 
     event: int
+    tries: int
     wait_s: float
     said: str
 
@@ -63,11 +64,16 @@ class Note:
     recovered: bool
 
 
-def due(connection: Connection, cap_s: float, most_aside: int) -> list[Due]:
-    """Those that may be delivered to now. cap_s: the longest wait there is."""
-    given = {"cap_s": cap_s, "ill": ILL_AFTER, "most": most_aside}
+def due(connection: Connection, cap_s: float, most_aside: int, but: Collection[int] = ()) -> list[Due]:
+    """Those that may be delivered to now, without these. cap_s: the longest wait there is."""
+    given = {"cap_s": cap_s, "ill": ILL_AFTER, "most": most_aside, "but": list(but)}
     rows = connection.execute(_SQL["due"], given).fetchall()
     return [Due(row["id"], row["source"], row["position"], row["waits"], row["is_full"]) for row in rows]
+
+
+def enabled(connection: Connection, numbers: Collection[int]) -> set[int]:
+    """Those of them that nobody disabled or removed."""
+    return {row["id"] for row in connection.execute(_SQL["enabled"], {"ids": list(numbers)}).fetchall()}
 
 
 def hook(connection: Connection, number: int, cap_s: float) -> Hook | None:
@@ -109,6 +115,7 @@ def note(connection: Connection, hook: Hook, what: Note, give_up_s: float) -> bo
     if what.failed:
         failed = {
             "events": [one.event for one in what.failed],
+            "tries": [one.tries for one in what.failed],
             "waits_s": [0.0 if anew else one.wait_s for one in what.failed],
             "failures": [foreign.text(one.said) for one in what.failed],
         }

@@ -8,9 +8,12 @@ FROM webhooks w CROSS JOIN LATERAL (
         OR next_at > clock() + make_interval(secs => 2 * %(cap_s)s)) AS due
     FROM (SELECT DISTINCT ON (subject) next_at, count(*) OVER (PARTITION BY subject) AS n
         FROM webhook_waiting WHERE webhook_id = w.id ORDER BY subject, event) AS heads) AS a
-WHERE disabled_at IS NULL
+WHERE disabled_at IS NULL AND w.id <> ALL(%(but)s)
     AND (w.next_at IS NULL OR w.next_at <= clock() OR w.next_at > clock() + make_interval(secs => 2 * %(cap_s)s))
 ORDER BY id
+
+-- name: enabled
+SELECT id FROM webhooks WHERE id = ANY(%(ids)s) AND disabled_at IS NULL
 
 -- name: hook
 SELECT id, source, url, position, replay_next, replay_last, failures FROM webhooks
@@ -43,9 +46,11 @@ SELECT %(id)s, * FROM unnest(%(events)s::bigint[], %(subjects)s::text[])
 ON CONFLICT DO NOTHING
 
 -- name: failed
-UPDATE webhook_waiting a SET tries = a.tries + 1, failed_since = coalesce(a.failed_since, clock()),
+-- Who asks to be asked again later has failed since then, too, but that is no try: the waits do not grow.
+UPDATE webhook_waiting a SET tries = a.tries + n.tries, failed_since = coalesce(a.failed_since, clock()),
     next_at = clock() + make_interval(secs => n.wait_s), failure = n.failure
-FROM unnest(%(events)s::bigint[], %(waits_s)s::float8[], %(failures)s::text[]) AS n(event, wait_s, failure)
+FROM unnest(%(events)s::bigint[], %(tries)s::int[], %(waits_s)s::float8[], %(failures)s::text[])
+    AS n(event, tries, wait_s, failure)
 WHERE a.webhook_id = %(id)s AND a.event = n.event
 
 -- name: over

@@ -183,7 +183,7 @@ def test_who_is_told_to_stop_before_a_probe_puts_it_off_for_nobody(hooked: Hooke
 
 def test_what_fails_together_is_one_step_and_not_an_hour(hooked: Hooked, receiver: Receiver) -> None:
     together = 16
-    hooked.settings = hooked.settings.model_copy(update={"concurrency": together})
+    hooked.settings = hooked.settings.model_copy(update={"concurrency": together, "senders": together})
     number = hooked.hook(receiver)
     all_are_there = threading.Barrier(together)
 

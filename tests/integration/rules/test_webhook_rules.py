@@ -1,6 +1,8 @@
 """Events to webhooks: each at least once, signed, in order for each payment; what fails holds up its payment alone."""
 
 import json
+import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -11,10 +13,10 @@ from shared.database import leases, locks
 from shared.database.leases import LeaseLost
 from shared.database.store import HeldError
 from shared.recovery import beat
-from shared.webhooks import keep, views
+from shared.webhooks import deliver, keep, views
 from tests.support.flow import World
 from tests.support.hooked import Hooked
-from tests.support.receiver import Answer, Got, Receiver, receiving
+from tests.support.receiver import Answer, Got, Receiver, receiving, waited
 
 pytestmark = pytest.mark.made_up_rows
 HOUR, DAY = 3600.0, 86_400.0
@@ -218,6 +220,47 @@ def test_who_asks_for_time_gets_it_within_a_bound(hooked: Hooked, receiver: Rece
     assert sorted(receiver.ids()) == ["a-1", "b-1"]
 
 
+def test_who_asks_for_less_time_than_our_steps_is_asked_then_and_seems_never_ill(
+    hooked: Hooked, receiver: Receiver, world: World
+) -> None:
+    number = hooked.hook(receiver)
+    hooked.tell("a")
+    receiver.answer = lambda _: (503, {"Retry-After": "2"})
+    for asked in range(1, 8):  # by our own steps the last one would come after minutes
+        hooked.deliver()
+        assert (len(receiver.got), hooked.row(number)["failures"]) == (asked, 0)
+        assert hooked.waiting() == [("a-1", 0)]
+        hooked.advance(1.5)
+        assert (hooked.deliver(), len(receiver.got)) == (0, asked)
+        hooked.advance(0.6)
+    receiver.answer = lambda _: (429, {"Retry-After": "0"})
+    hooked.deliver()
+    assert hooked.deliver() == 0
+    assert len(receiver.got) == 8, "a second is the least"
+    hooked.advance(3 * DAY)
+    receiver.answer = lambda _: (429, {"Retry-After": "2"})
+    hooked.deliver()
+    assert "too long" in str(hooked.row(number)["disabled_because"]), "it counts to the three days"
+
+
+def test_an_ill_receiver_that_asks_for_time_is_asked_then(hooked: Hooked, receiver: Receiver) -> None:
+    number = hooked.hook(receiver)
+    hooked.tell("a", "b", "c", "d")
+    receiver.answer = refusing("")
+    hooked.deliver()
+    assert hooked.row(number)["failures"] == 3
+    receiver.answer = lambda _: (429, {"Retry-After": "2"})
+    hooked.advance(hooked.settings.base_s)
+    hooked.deliver()
+    asked = len(receiver.got)
+    hooked.advance(2.1)
+    receiver.answer = lambda _: (200, {})
+    while hooked.deliver():
+        pass
+    assert len(receiver.got) == asked + 4
+    assert sorted(receiver.ids()) == ["a-1", "b-1", "c-1", "d-1"]
+
+
 def test_a_redirect_is_not_followed_and_told_as_one(hooked: Hooked, receiver: Receiver) -> None:
     number = hooked.hook(receiver)
     with receiving() as elsewhere:
@@ -373,6 +416,69 @@ def test_a_webhook_that_is_removed_or_disabled_in_a_turn_gets_nothing_more(
     receiver.answer = lambda _: (200, {})
     hooked.deliver()
     assert receiver.ids()[2:] == ["b-1"], "what was taken was noted"
+
+
+def test_a_webhook_that_is_disabled_stops_between_two_messages(
+    hooked: Hooked, receiver: Receiver, world: World
+) -> None:
+    number = hooked.hook(receiver)
+    deliverer = hooked.deliverer()
+    hooked.tell(*"aaaaa")
+
+    def answer(got: Got) -> tuple[int, dict[str, str]]:
+        if got.event_id == "a-2":
+            with world.runtime.database.transaction() as connection:
+                keep.disable(connection, number, by="Ann", reason="moves")
+        return 200, {}
+
+    receiver.answer = answer
+    assert deliverer.withdrawn([number]) == set()
+    assert deliverer.turn(number, lambda: False, lambda: number in deliverer.withdrawn([number])) == 0
+    assert receiver.ids() == ["a-1", "a-2"]
+    assert hooked.row(number)["delivered"] == 2, "what was taken is noted"
+    assert deliverer.withdrawn([number, 99]) == {number, 99}
+
+
+def test_who_is_delivered_to_now_is_not_looked_at(hooked: Hooked, receiver: Receiver) -> None:
+    first, second = hooked.hook(receiver), hooked.hook(receiver)
+    hooked.tell("a")
+    assert hooked.deliverer().due() == [first, second]
+    assert hooked.deliverer().due([first]) == [second]
+
+
+def test_a_process_that_stops_leaves_a_receiver_that_hangs_and_another_one_goes_on_at_once(
+    hooked: Hooked, receiver: Receiver, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliver, "LEAVES_S", 0.2)
+    hooked.settings = hooked.settings.model_copy(update={"timeout_s": 60, "concurrency": 2})
+    number = hooked.hook(receiver)
+    hooked.tell("a", "b", "b", "c")
+    hangs, stop, answers = threading.Event(), threading.Event(), threading.Event()
+
+    def answer(got: Got) -> tuple[int, dict[str, str]]:
+        if got.event_id == "a-1" and not hangs.is_set():
+            hangs.set()
+            answers.wait(60)
+        elif got.event_id == "b-1":
+            hangs.wait(60)
+            stop.set()
+        return 200, {}
+
+    receiver.answer = answer
+    began = time.monotonic()
+    hooked.deliverer().turn(number, stop.is_set)
+    assert time.monotonic() - began < 30, "the one that hangs was left"
+    assert hooked.row(number)["delivered"] == 1, "what was taken is noted"
+    with world.runtime.database.connection() as connection:
+        assert not leases.live(connection, locks.webhook(number))
+    other = hooked.deliverer()
+    while hooked.deliver(deliverer=other):
+        pass
+    assert sorted(receiver.ids()) == ["a-1", "b-1", "b-2", "c-1"]
+    delivered = hooked.row(number)["delivered"]
+    answers.set()  # it answers at last: who asked is not there any more
+    waited(lambda: receiver.ids().count("a-1") == 2)
+    assert (hooked.row(number)["delivered"], hooked.waiting()) == (delivered, [])
 
 
 def test_others_events_are_gone_past_without_a_write_for_each_look(hooked: Hooked, receiver: Receiver) -> None:

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.domain.webhooks import ILL_AFTER, Attempt, Verdict
+from shared.settings.webhooks import WebhookSettings
+from shared.webhooks.deliver import Deliverer
 from shared.webhooks.sending import Batch, Outcome
 
 YES, NO = Attempt(Verdict.DELIVERED, "yes"), Attempt(Verdict.FAILED, "no")
@@ -107,3 +109,33 @@ def test_a_mistake_of_ours_is_a_failure_of_that_event() -> None:
     outcome = sent(receiver, group("a1"), group("b2"))
     assert outcome.delivered == [2]
     assert "ValueError" in outcome.failed[1].said
+
+
+def test_once_it_leaves_what_is_under_way_is_not_waited_for_and_changes_nothing() -> None:
+    class Hangs(Receiver):
+        def post(self, event_id: str, body: bytes, secrets: object) -> Attempt:
+            if event_id == "a1":
+                begun.set()
+                answers.wait(60)
+            return super().post(event_id, body, secrets)
+
+    begun, answers = threading.Event(), threading.Event()
+    receiver: Any = Hangs()
+    batch = Batch(receiver, [], 0, begun.is_set, begun.is_set)
+    outcome = batch.sent([group("a1", "a2")], 1, {})
+    assert (outcome.delivered, outcome.failed) == ([], {})
+    answers.set()
+    for thread in threading.enumerate():
+        if thread.name == "delivers":
+            thread.join()
+    assert (receiver.got, outcome.delivered, outcome.failed) == (["a1"], [], {})
+
+
+def test_the_threads_of_a_process_are_shared_by_its_webhooks_and_each_has_one() -> None:
+    nothing: Any = None
+    deliverer = Deliverer(nothing, nothing, nothing, WebhookSettings(senders=8, concurrency=4), nothing)
+    shares = []
+    for number in range(1, 13):
+        deliverer.turns.add(number)
+        shares.append(deliverer.senders())
+    assert shares == [4, 4, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1]
