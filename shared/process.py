@@ -174,7 +174,7 @@ def reading(settings: Settings, pool_size: int, application: str) -> Database:
 
 def broker(settings: Settings) -> "redis.Redis":
     """A client of the broker that holds the streams and the bell. Raises SettingsError, also where there is none."""
-    return connect(broker_url(settings), settings.broker_tls)
+    return connect(broker_url(settings), settings.broker_tls, settings.broker_key_prefix)
 
 
 def celery_url(settings: Settings) -> str:
@@ -186,7 +186,7 @@ def celery(settings: Settings, name: str = "settlepipe") -> "Celery":
     """The Celery app, on the broker that holds its queues. Raises SettingsError."""
     from shared.messaging import tasks  # noqa: PLC0415 - half of the processes never need Celery, which is slow to import
 
-    return tasks.celery_app(celery_url(settings), name, settings.broker_tls)
+    return tasks.celery_app(celery_url(settings), name, settings.broker_tls, settings.broker_key_prefix)
 
 
 def broker_url(settings: Settings) -> str:

@@ -16,12 +16,12 @@ from typing import Any
 import redis
 
 from shared.database.store import Store
+from shared.domain.broker_keys import WITNESS
 from shared.domain.standing import Standing
 from shared.telemetry.logs import get_logger
 
 log = get_logger(__name__)
 
-KEY = "settlepipe:witness:{installation}"
 _FOLDER = "witness"
 
 
@@ -62,7 +62,7 @@ class Witnesses:
         text = json.dumps(fields)
         if self._client is not None:
             try:
-                self._client.set(KEY.format(installation=installation), text)
+                self._client.set(WITNESS.format(installation=installation), text)
             except redis.RedisError as error:
                 log.debug("the broker takes no witness", reason=type(error).__name__)
         try:
@@ -73,7 +73,7 @@ class Witnesses:
     def _texts(self, installation: str) -> Iterable[str | bytes]:
         if self._client is not None:
             with contextlib.suppress(redis.RedisError):
-                kept: Any = self._client.get(KEY.format(installation=installation))
+                kept: Any = self._client.get(WITNESS.format(installation=installation))
                 if kept is not None:
                     yield kept
         with contextlib.suppress(OSError):

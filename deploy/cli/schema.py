@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.cli import output
+from deploy.cli import output, stack
 from deploy.cli.failures import WrongUse
 
 NAMES = ("intent", "event", "export", "asyncapi", "openapi")
@@ -26,5 +26,6 @@ def schema(
     else:
         from shared import schemas
 
-        made = getattr(schemas, name)()
+        # The streams' names are the installation's own.
+        made = schemas.asyncapi(stack.settings().broker_key_prefix) if name == "asyncapi" else getattr(schemas, name)()
     print(json.dumps(made, ensure_ascii=False, indent=2))

@@ -8,6 +8,7 @@ import typer
 
 from deploy.cli import lines, output, stack
 from deploy.cli.failures import Failed, WrongUse
+from shared.domain.broker_keys import INTAKE
 from shared.domain.words import counted
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 BATCH_LINES = 500
 BATCH_BYTES = 4 * 1024 * 1024
 _SHOWN = 20  # payments that did not succeed, named in the summary
-INTAKE = "settlepipe:intake"
 
 
 def submit(

@@ -18,6 +18,7 @@ import typer
 from deploy.cli import output, stack
 from deploy.cli.failures import Failed
 from deploy.cli.output import JsonFlag
+from shared.domain.broker_keys import INTAKE
 
 if TYPE_CHECKING:
     import redis
@@ -76,7 +77,7 @@ def trigger(
     subject = f"{source}/{intent['intent_id']}"
     with stack.broker() as client, _set(sandbox, scene.fault):
         position = events_stream.newest(client)
-        intake_stream.submit(client, "settlepipe:intake", [json.dumps(intent).encode()])
+        intake_stream.submit(client, INTAKE, [json.dumps(intent).encode()])
         for event in _events(client, position, subject, timeout):
             _say(event, as_json)
             if event["type"].endswith(f".{scene.ends}"):

@@ -12,7 +12,7 @@ import typer
 from deploy.cli import lines, output, stack
 from deploy.cli.failures import Failed, WrongUse
 from deploy.cli.output import JsonFlag
-from deploy.cli.submit import INTAKE
+from shared.domain.broker_keys import INTAKE
 from shared.domain.words import counted
 
 if TYPE_CHECKING:

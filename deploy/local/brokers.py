@@ -33,6 +33,9 @@ def examine(settings: Settings) -> Iterator[Check]:
     queues = broker_address.read(settings.celery_url.get_secret_value(), queues_only=True)
     if queues.family == AMQP:
         yield _rabbitmq(settings.celery_url.get_secret_value(), settings)
+        if settings.broker_key_prefix:
+            sentence = "RabbitMQ's queues have no prefix; a virtual host keeps installations apart there"
+            yield Check("celery keys", True, sentence)
     elif queues != streams:
         yield from _redis("celery", queues, settings)
 
@@ -60,6 +63,8 @@ def _redis(name: str, address: Address, settings: Settings) -> Iterator[Check]:
     over = ", over TLS" if address.tls else ""
     sentence = f"{product} {version} answers{over}" + ("" if new_enough else "; 6.2 or newer is needed")
     yield Check(name, new_enough, sentence)
+    if settings.broker_key_prefix:
+        yield Check(f"{name} keys", True, f"each begins with {settings.broker_key_prefix}, the streams' names too")
     append_only = bool(told["persistence"].get("aof_enabled"))
     kept = "what it was given survives a restart" if append_only else "a restart empties it; set appendonly yes"
     yield Check(f"{name} persistence", append_only, kept)

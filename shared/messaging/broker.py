@@ -5,21 +5,23 @@ from dataclasses import dataclass
 
 import redis
 
+from shared.domain import broker_keys
 from shared.messaging import links
 from shared.settings import SettingsError, broker_address
 from shared.settings.sections import BrokerTlsSettings as Tls
 
 SOCKET_TIMEOUT_S = links.SOCKET_TIMEOUT_S
-_BELL = "settlepipe:bell"
+_BELL = broker_keys.BELL
 _BELL_KEPT = 16  # rings that nobody heard yet; more say nothing new
 _VERIFIED = Tls()
 
 
-def connect(broker_url: str, tls: Tls = _VERIFIED) -> "redis.Redis":
-    """A client that fails fast: what to do when the broker is away is the caller's decision. Raises SettingsError for
-    what is no broker's URL, and for files of TLS that can't be read."""
+def connect(broker_url: str, tls: Tls = _VERIFIED, prefix: str = "") -> "redis.Redis":
+    """A client that fails fast: what to do when the broker is away is the caller's decision. prefix: stands before each
+    key, and nobody who has the client sees it. Raises SettingsError for what is no broker's URL, and for files of TLS
+    that can't be read."""
     try:
-        return links.client(broker_address.read(broker_url), tls)
+        return links.client(broker_address.read(broker_url), tls, prefix)
     except broker_address.BadAddress as error:
         raise SettingsError(f"SETTLEPIPE_BROKER_URL {error}") from None
 

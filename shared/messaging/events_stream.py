@@ -7,11 +7,11 @@ from typing import Any
 
 import redis
 
+from shared.domain import broker_keys
 from shared.messaging.replies import flat, pairs
 
-EVENTS = "settlepipe:events"
+EVENTS, TURN = broker_keys.EVENTS, broker_keys.EVENTS_TURN
 EVENT_FIELD = "event"
-TURN = "settlepipe:events:turn"  # the highest number under which a relay has written, or would
 SCHEMA = "urn:settlepipe:schema:event:1"  # `settlepipe schema event` prints it
 BEFORE_DATA = ', "data": '  # the last field: it is told to the byte
 _MOST_TURNS = 2**53

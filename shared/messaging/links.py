@@ -12,6 +12,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
+from shared.messaging.prefixed import Client
 from shared.settings import SettingsError
 from shared.settings.broker_address import AMQP, SENTINEL, Address
 from shared.settings.sections import BrokerTlsSettings as Tls
@@ -25,8 +26,9 @@ _HEALTH_CHECK_S = 30
 _NO_TLS = Tls()
 
 
-def client(address: Address, tls: Tls = _NO_TLS, **more: Any) -> "redis.Redis":
+def client(address: Address, tls: Tls = _NO_TLS, prefix: str = "", **more: Any) -> "redis.Redis":
     """A client of Redis or Valkey that fails fast; behind Sentinel it finds the master again at each connection.
+    prefix: stands before each key.
 
     Raises SettingsError for files of TLS that can't be read."""
     verified = _redis_tls(address, tls)
@@ -41,7 +43,9 @@ def client(address: Address, tls: Tls = _NO_TLS, **more: Any) -> "redis.Redis":
     own: dict[str, Any] = {"username": address.user, "password": address.password, "db": address.database}
     if address.family != SENTINEL:
         host, port = address.places[0]
-        return redis.Redis(host=host, port=port, retry=Retry(NoBackoff(), 0), **own, **common)
+        made = Client(host=host, port=port, retry=Retry(NoBackoff(), 0), **own, **common)
+        made.key_prefix = prefix
+        return made
     sentinels: Any = Sentinel(  # type: ignore[no-untyped-call]
         list(address.places),
         sentinel_kwargs={**_sentinels_own(address), "retry": Retry(NoBackoff(), 0), **common},
@@ -49,12 +53,14 @@ def client(address: Address, tls: Tls = _NO_TLS, **more: Any) -> "redis.Redis":
         **own,
         **common,
     )
-    found: redis.Redis = sentinels.master_for(address.master, redis.Redis)
+    found: Client = sentinels.master_for(address.master, Client)
+    found.key_prefix = prefix
     return found
 
 
-def celery(address: Address, tls: Tls = _NO_TLS) -> dict[str, Any]:
-    """Celery's settings that have to do with its broker. Raises SettingsError as `client` does.
+def celery(address: Address, tls: Tls = _NO_TLS, prefix: str = "") -> dict[str, Any]:
+    """Celery's settings that have to do with its broker. prefix: stands before each key and channel of Redis'; RabbitMQ
+    has virtual hosts for that. Raises SettingsError as `client` does.
 
     Celery shows its settings to whoever may ask a worker: what is secret stands under a name that it hides.
     """
@@ -66,6 +72,7 @@ def celery(address: Address, tls: Tls = _NO_TLS) -> dict[str, Any]:
         "socket_connect_timeout": CONNECT_TIMEOUT_S,
         "socket_keepalive": True,
         "health_check_interval": _HEALTH_CHECK_S,
+        **({"global_keyprefix": prefix} if prefix else {}),
     }
     verified = _redis_tls(address, tls)
     scheme = "rediss" if verified else "redis"

@@ -37,13 +37,13 @@ def lane_of(queue: str) -> str:
     return queue.removeprefix("lane.")
 
 
-def celery_app(celery_url: str, name: str = "settlepipe", tls: Tls = _VERIFIED) -> Celery:
+def celery_app(celery_url: str, name: str = "settlepipe", tls: Tls = _VERIFIED, prefix: str = "") -> Celery:
     """A Celery app as this product needs it: acknowledged late, no results, no broker waits, JSON only.
 
     Raises SettingsError for what is no broker's URL, and for files of TLS that can't be read."""
     transport.register()
     try:
-        of_broker = links.celery(broker_address.read(celery_url, queues_only=True), tls)
+        of_broker = links.celery(broker_address.read(celery_url, queues_only=True), tls, prefix)
     except broker_address.BadAddress as error:
         raise SettingsError(f"SETTLEPIPE_CELERY_URL {error}") from None
     app = Celery(name)

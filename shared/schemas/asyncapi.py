@@ -2,21 +2,21 @@
 
 from typing import Any
 
+from shared.domain.broker_keys import EVENTS, INTAKE
 from shared.events.types import EventType
-from shared.messaging.events_stream import EVENT_FIELD, EVENTS
+from shared.messaging.events_stream import EVENT_FIELD
 from shared.messaging.intake_entry import INTAKE_FIELD, TRACE_FIELD
 from shared.schemas.documents import components, event, intent
 from shared.schemas.models import DATA
 
 VERSION = "3.0.0"
 API_VERSION = "1"
-INTAKE = "settlepipe:intake"  # by default; SETTLEPIPE_INTAKE__SOURCES names others
 _TRACE = "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"
 _SCHEMAS = "#/components/schemas/"
 
 
-def asyncapi() -> dict[str, Any]:
-    """The document, from the side of settlepipe: it receives intents and sends events."""
+def asyncapi(prefix: str = "") -> dict[str, Any]:
+    """The document, from the side of settlepipe: it receives intents and sends events. prefix: of the broker's keys."""
     types = {str(one): _message(str(one)) for one in EventType}
     return {
         "asyncapi": VERSION,
@@ -29,7 +29,7 @@ def asyncapi() -> dict[str, Any]:
         "defaultContentType": "application/json",
         "channels": {
             "intake": {
-                "address": INTAKE,
+                "address": f"{prefix}{INTAKE}",
                 "title": "Intents",
                 "description": f"XADD of an entry with the field `{INTAKE_FIELD.decode()}`, which holds the JSON, and,"
                 f" if you trace, `{TRACE_FIELD.decode()}`. Send an intent again until its `accepted` is seen: (source,"
@@ -38,7 +38,7 @@ def asyncapi() -> dict[str, Any]:
                 "bindings": {"redis": {}},
             },
             "events": {
-                "address": EVENTS,
+                "address": f"{prefix}{EVENTS}",
                 "title": "Events",
                 "description": f"Entries with the field `{EVENT_FIELD}`, a CloudEvent 1.0 as JSON. At least once, in"
                 " order for each payment; `id` is the same when one is told again. New types come: ignore those that"

@@ -11,6 +11,8 @@ from typing import Any
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from shared.domain import broker_keys
+from shared.domain.broker_keys import BadPrefix
 from shared.domain.reference import MIN_KEY_CHARACTERS
 from shared.settings import broker_address, files
 from shared.settings.alerting import AlertSettings
@@ -68,6 +70,11 @@ class Settings(BaseSettings):
     )
     celery_url: SecretStr | None = Field(
         None, description="where Celery's queues are: as BROKER_URL, or RabbitMQ (amqp, amqps); unset: BROKER_URL"
+    )
+    broker_key_prefix: str = Field(
+        "",
+        description="stands before each key and channel on both brokers, the streams included (not on RabbitMQ), where"
+        " installations share a database, as shop-a:; unset: none",
     )
     database_owner_url: SecretStr | None = Field(
         None, description="the role that owns the tables, for `db upgrade` alone; unset: DATABASE_URL"
@@ -148,6 +155,11 @@ class Settings(BaseSettings):
             broker_address.read(value.get_secret_value())
         return value
 
+    @field_validator("broker_key_prefix")
+    @classmethod
+    def _prefix(cls, value: str) -> str:
+        return broker_keys.checked(value)
+
     @field_validator("celery_url")
     @classmethod
     def _queues(cls, value: SecretStr | None) -> SecretStr | None:
@@ -212,8 +224,8 @@ def _not_json(error: Exception) -> str:
 
 
 def _told(location: tuple[int | str, ...], message: str, context: dict[str, Any] | None) -> str:
-    wrong = (context or {}).get("error")
-    return f"{_variable(location)} {wrong}" if isinstance(wrong, BadAddress) else f"{_variable(location)}: {message}"
+    wrong, variable = (context or {}).get("error"), _variable(location)
+    return f"{variable} {wrong}" if isinstance(wrong, BadAddress | BadPrefix) else f"{variable}: {message}"
 
 
 def in_files() -> dict[str, str]:

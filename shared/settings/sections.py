@@ -8,6 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, field_validator, model_validator
 
+from shared.domain import broker_keys
 from shared.domain.money import parse_amount
 
 SMTP_PORTS = {"smtp": 587, "smtps": 465, "smtp+plain": 25}  # the default of each scheme
@@ -77,7 +78,7 @@ class BreakerSettings(Section):
 
 class IntakeSettings(Section):
     sources: dict[str, list[str]] = Field(
-        default_factory=lambda: {"settlepipe:intake": ["*"]},
+        default_factory=lambda: {broker_keys.INTAKE: ["*"]},
         min_length=1,
         description="stream to the sources allowed on it (JSON)",
     )

@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from psycopg import sql
 
 from deploy.cli.main import main
+from shared.messaging import broker
 from shared.messaging.intake_stream import GROUP, Intake
 from shared.metrics.families import FAMILIES, PREFIX
 from tests.support import lone
@@ -69,8 +70,9 @@ class Exporter:
 
 
 @contextlib.contextmanager
-def exporter(folder: Path, database_url: str, broker_url: str) -> Iterator[Exporter]:
-    with lone.running("scheduler.exporter", folder, database_url, broker_url, METRICS_PORT="0") as process:
+def exporter(folder: Path, database_url: str, broker_url: str, prefix: str = "") -> Iterator[Exporter]:
+    given = {"METRICS_PORT": "0", "BROKER_KEY_PREFIX": prefix}
+    with lone.running("scheduler.exporter", folder, database_url, broker_url, None, **given) as process:
         yield Exporter(process)
 
 
@@ -113,6 +115,8 @@ def test_a_scrape_tells_of_all_families_and_of_the_intake(
     client.xgroup_create(STREAM, GROUP, id="0", mkstream=True)
     put(client, b"1", b"2", b"3")
     Intake(client, [STREAM], "somebody", 60, max_bytes=1).read(1, 1)
+    with broker.connect(broker_url, prefix="other:") as other:  # of another installation
+        put(other, b"4")
     with exporter(tmp_path, database_url, broker_url) as running:
         wait_until(lambda: ("events_pending",) in running.scrape(), "it has counted")
         found = running.scrape()
@@ -125,6 +129,18 @@ def test_a_scrape_tells_of_all_families_and_of_the_intake(
         assert running.get(method="POST")[0] == 405
         assert running.get()[2].startswith("text/plain; version=")
         assert running.get(method="HEAD")[:2] == (200, "")
+
+
+def test_under_a_prefix_of_keys_a_scrape_tells_of_the_installations_own_streams_by_their_names_without_it(
+    tmp_path: Path, database_url: str, broker_url: str, client: "redis.Redis"
+) -> None:
+    put(client, b"1", b"2", b"3")  # another installation's
+    with broker.connect(broker_url, prefix="north:") as own:
+        put(own, b"4")
+    with exporter(tmp_path, database_url, broker_url, "north:") as running:
+        found = running.scrape()
+        assert {key[1]: value for key, value in found.items() if key[0] == "intake_stream_entries"} == {STREAM: 1}
+    assert client.exists(f"north:{STREAM}")
 
 
 def test_without_postgresql_a_scrape_tells_what_the_broker_says_and_goes_on_when_it_is_back(

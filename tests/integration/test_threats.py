@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import redis
+from kombu.exceptions import OperationalError
 from redis.exceptions import NoPermissionError
 
-from shared.messaging import broker, events_stream, intake_stream, tasks
+from shared.messaging import broker, events_stream, intake_stream, prefixed, tasks
 from shared.messaging.events_stream import EVENTS
 from shared.messaging.intake_entry import INTAKE_FIELD
 from tests.support import accounts as published
@@ -17,6 +19,7 @@ from tests.support.stack import ROOT
 
 ENTRY: Any = {INTAKE_FIELD: "{}"}
 STREAM = "settlepipe:intake:bank-one"
+PREFIX = "north:"
 Clients = dict[str, "redis.Redis"]
 
 
@@ -38,6 +41,18 @@ def accounts(owner: "redis.Redis", broker_url: str) -> Iterator[Clients]:
     """A client for each of them."""
     with ExitStack() as stack:
         yield {name: stack.enter_context(broker.connect(_url(broker_url, name))) for name in published.rules()}
+
+
+@pytest.fixture
+def under_prefix(broker_url: str) -> Iterator[Clients]:
+    """Those of the file for installations that share a database, of the one under PREFIX."""
+    with broker.connect(broker_url) as owner, ExitStack() as stack:
+        for name, rules in published.under(PREFIX).items():
+            owner.execute_command("ACL", "SETUSER", name, *rules)
+        urls = {name: _url(broker_url, name) for name in published.under(PREFIX)}
+        yield {name: stack.enter_context(broker.connect(url, prefix=PREFIX)) for name, url in urls.items()}
+        for name in urls:
+            owner.acl_deluser(name)
 
 
 def _url(broker_url: str, name: str) -> str:
@@ -139,3 +154,40 @@ def test_the_fleets_account_can_not_change_the_server_or_who_may_use_it(accounts
         fleet.flushdb,
         fleet.shutdown,
     )
+
+
+def test_both_files_have_the_same_accounts_one_of_them_with_a_prefix_before_each_key() -> None:
+    plain, under = published.rules(), published.under(PREFIX)
+    assert plain.keys() == under.keys()
+    for name in plain.keys() - {"fleet"}:
+        assert [word.replace(f"~{PREFIX}", "~") for word in under[name]] == plain[name]
+        keys = [word for word in under[name] if "~" in word]
+        assert keys
+        assert all(f"~{PREFIX}settlepipe:" in word or word.startswith(f"%R~{PREFIX}") for word in keys)
+    fleet = [word for word in under["fleet"] if word[0] in "~&%"]
+    assert fleet[:2] == [f"~{PREFIX}*", f"&{PREFIX}*"]
+    assert all(word.startswith(f"&{PREFIX}/0.") for word in fleet[2:])
+
+
+def test_under_a_prefix_each_does_the_same_and_nothing_beside_it(under_prefix: Clients, broker_url: str) -> None:
+    """What the fleet needs is seen in a whole run (tests/acceptance/test_two_installations.py)."""
+    fleet, operator = under_prefix["fleet"], under_prefix["operator"]
+    upstream, reader = under_prefix["bank-one"], under_prefix["bank-one-events"]
+    assert upstream.xadd(STREAM, ENTRY)
+    assert intake_stream.pending(operator, STREAM) == 0
+    assert fleet.xadd(EVENTS, {"event": "{}"})
+    assert events_stream.events_between(reader, "0-0", 1) == events_stream.last_events(operator, 1) != []
+    broker.ring(operator)
+    assert broker.wait_for_ring(fleet, 1)
+    app = tasks.celery_app(_url(broker_url, "fleet"), prefix=PREFIX)
+    tasks.publish(app, "made-up", [(tasks.SEND, [1])])
+    assert tasks.queue_length(app, "made-up") == 1
+    assert app.control.ping(timeout=0.1) == []
+    beside = tasks.celery_app(_url(broker_url, "fleet"), prefix="south:")
+    with pytest.raises(OperationalError, match="permissions"):
+        beside.control.broadcast("ping")
+    for prefix in ("", "south:"):
+        for client in under_prefix.values():
+            assert isinstance(client, prefixed.Client)
+            client.key_prefix = prefix
+            _refused(partial(client.xadd, STREAM, ENTRY), partial(client.xread, {EVENTS: "0"}))

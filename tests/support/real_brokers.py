@@ -58,16 +58,29 @@ def over_tls(folder: Path) -> Iterator[Real]:
 @contextmanager
 def with_accounts(folder: Path) -> Iterator[Real]:
     """Redis with the published accounts and no other; the product has the fleet's."""
+    with _with_accounts(folder, accounts.FILE) as url:
+        yield Real({"BROKER_URL": url})
+
+
+@contextmanager
+def with_accounts_under_prefix(folder: Path) -> Iterator[Real]:
+    """The same with those under a prefix of keys."""
+    with _with_accounts(folder, accounts.UNDER_PREFIX) as url:
+        yield Real({"BROKER_URL": url, "BROKER_KEY_PREFIX": "shop-a:"})
+
+
+@contextmanager
+def _with_accounts(folder: Path, file: Path) -> Iterator[str]:
     folder.mkdir(parents=True)
     (port,) = free_ports(1)
-    (folder / "users.acl").write_text("\n".join(accounts.lines()) + "\n")
+    (folder / "users.acl").write_text("\n".join(accounts.lines(file)) + "\n")
     with _redis(folder / "redis", port, [f"aclfile {folder}/users.acl"], requires=False):
-        yield Real({"BROKER_URL": f"redis://fleet:{accounts.password_of('fleet')}@127.0.0.1:{port}/0"})
+        yield f"redis://fleet:{accounts.password_of('fleet')}@127.0.0.1:{port}/0"
 
 
 @contextmanager
 def behind_sentinel(folder: Path) -> Iterator[Real]:
-    """A master, its replica and three Sentinels. The trouble: the master is killed."""
+    """A master, its replica and three Sentinels, with a prefix of keys. The trouble: the master is killed."""
     master, replica, *sentinels = free_ports(5)
     with ExitStack() as stack:
         first = stack.enter_context(_redis(folder / "master", master, [f"masterauth {PASSWORD}"]))
@@ -82,7 +95,7 @@ def behind_sentinel(folder: Path) -> Iterator[Real]:
         url = f"sentinel://default:{PASSWORD}@{places}/0?master={MASTER}&{asked}"
         with _client(sentinels[0], "made-up-sentinel") as client:
             wait_until(lambda: _knows_all(client), "the Sentinels know each other and the replica", _UP_S)
-        yield Real({"BROKER_URL": url}, first.kill)
+        yield Real({"BROKER_URL": url, "BROKER_KEY_PREFIX": "shop-a:"}, first.kill)
 
 
 @contextmanager

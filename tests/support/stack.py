@@ -91,7 +91,8 @@ class Stack:
     def broker(self) -> "redis.Redis":
         """A client as an upstream would have."""
         named = {name: self.environment.get(f"{PREFIX}BROKER_TLS__{name.upper()}") for name in Tls.model_fields}
-        return connect(self.told["broker_url"], Tls.model_validate(named))
+        prefix = self.environment.get(f"{PREFIX}BROKER_KEY_PREFIX", "")
+        return connect(self.told["broker_url"], Tls.model_validate(named), prefix)
 
     def submit(self, intents: Iterable[Mapping[str, Any] | bytes], timeout_s: float = 30) -> None:
         """Put intents on the intake queue; each is put again until the broker says that it has it."""

@@ -27,6 +27,7 @@ KINDS = {
     "valkey": real_brokers.plain,
     "tls": real_brokers.over_tls,
     "accounts": real_brokers.with_accounts,
+    "prefix": real_brokers.with_accounts_under_prefix,
     "sentinel": real_brokers.behind_sentinel,
     "rabbitmq": real_brokers.on_rabbitmq,
 }

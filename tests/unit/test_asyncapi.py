@@ -75,6 +75,18 @@ def test_the_streams_are_those_that_are_used_and_every_type_of_event_is_a_messag
     assert set(channels["events"]["messages"]) == set(EventType)
 
 
+def test_an_installation_with_a_prefix_of_keys_names_its_streams_with_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SETTLEPIPE_BROKER_KEY_PREFIX", "shop-a:")
+    assert main(["schema", "asyncapi"]) == 0
+    channels = json.loads(capsys.readouterr().out)["channels"]
+    assert [channels[name]["address"] for name in ("intake", "events")] == [
+        "shop-a:settlepipe:intake",
+        f"shop-a:{EVENTS}",
+    ]
+
+
 @pytest.mark.parametrize("place", ["#/components/messages/intent/payload", "#/components/schemas/Intent"])
 def test_both_documents_say_the_same_of_an_intent_as_its_schema(place: str) -> None:
     made = schemas.asyncapi() if "messages" in place else document()

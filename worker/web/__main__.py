@@ -18,7 +18,7 @@ def main() -> None:
     """Run until SIGTERM or SIGINT: what is being answered is answered first, within a bound."""
     settings = load_settings()
     stop = process.start("web", settings)
-    door = Door(settings.web)
+    door = Door(settings.web, settings.broker_key_prefix)
     takes_callbacks = settings.ubill.callback_key is not None
     callback = Callback.of(settings.ubill, door.work, lambda: door.ready.database) if takes_callbacks else None
     try:

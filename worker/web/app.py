@@ -107,8 +107,8 @@ async def openapi(request: Request) -> Response:
 
 
 @_OPEN.get("/asyncapi.json", summary="AsyncAPI of the streams", description=_NOT_GUARDED, responses=_FOUND)
-async def asyncapi() -> Response:
-    return _json(_written(schemas.asyncapi))
+async def asyncapi(request: Request) -> Response:
+    return _json(_written(schemas.asyncapi, request.app.state.door.key_prefix))
 
 
 @_OPEN.get(
@@ -124,9 +124,9 @@ async def schema(name: str) -> Response:
 
 
 @functools.cache
-def _written(make: Callable[[], Any]) -> str:
+def _written(make: Callable[..., Any], *given: str) -> str:
     """Made once: everybody may ask for it."""
-    return json.dumps(make(), ensure_ascii=False, indent=2)
+    return json.dumps(make(*given), ensure_ascii=False, indent=2)
 
 
 def _probe(good: bool, told: Mapping[str, object]) -> Response:

@@ -25,10 +25,11 @@ T = TypeVar("T")
 
 
 class Door:
-    """One process's. runtime: None until it is set up; until then each request is answered with that."""
+    """One process's. runtime: None until it is set up; until then each request is answered with that. key_prefix: of
+    the broker's keys, which a document names."""
 
-    def __init__(self, settings: WebSettings) -> None:
-        self.settings = settings
+    def __init__(self, settings: WebSettings, key_prefix: str = "") -> None:
+        self.settings, self.key_prefix = settings, key_prefix
         self.runtime: Runtime | None = None
         self.bell = Bell()
         self.work = Work(settings.threads, settings.requests, settings.answer_s)

@@ -18,6 +18,7 @@ import typer
 from deploy.cli import output
 from deploy.cli.demo import picture, weather
 from deploy.cli.failures import Failed
+from shared.domain.broker_keys import INTAKE
 from shared.domain.words import counted
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def demo(seed: Annotated[int, typer.Option(help="of the intents and of the fault
 def _run(stack: Mapping[str, Any], seed: int) -> tuple["Followed", "Comparison"]:
     from deploy.cli.demo.comparison import compare, read_ledger
     from deploy.cli.demo.intents import intents
-    from deploy.cli.submit import INTAKE, batches
+    from deploy.cli.submit import batches
     from deploy.cli.submit_wait import Followed, follow
     from shared.database.engine import Database
     from shared.messaging.broker import connect

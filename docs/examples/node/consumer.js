@@ -8,7 +8,7 @@ const Redis = require("ioredis")
 const { Client } = require("pg")
 
 const { SOURCE, WEB_URL, KEY, GROUP = "books", CONSUMER = "books-1" } = process.env
-const EVENTS = "settlepipe:events"
+const EVENTS = `${process.env.KEY_PREFIX || ""}settlepipe:events` // an installation's BROKER_KEY_PREFIX, if it has one
 const CLAIM_MS = Number(process.env.CLAIM_MS || 30000) // so long a consumer may take for what it read
 
 const broker = new Redis(process.env.BROKER_URL), books = new Client(process.env.BOOKS)

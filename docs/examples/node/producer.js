@@ -7,7 +7,8 @@ const { createHash } = require("node:crypto")
 const { readFileSync } = require("node:fs")
 const Redis = require("ioredis")
 
-const INTAKE = "settlepipe:intake", EVENTS = "settlepipe:events"
+const PREFIX = process.env.KEY_PREFIX || "" // of an installation that has one: its BROKER_KEY_PREFIX
+const INTAKE = `${PREFIX}settlepipe:intake`, EVENTS = `${PREFIX}settlepipe:events`
 const RESEND_MS = 1000 * (process.env.RESEND_S || 10)
 
 async function main() {

@@ -15,7 +15,8 @@ import urllib.request
 
 import redis
 
-EVENTS, GROUP, NAME = "settlepipe:events", os.environ.get("GROUP", "books"), os.environ.get("CONSUMER", "books-1")
+EVENTS = f"{os.environ.get('KEY_PREFIX', '')}settlepipe:events"  # an installation's BROKER_KEY_PREFIX, if it has one
+GROUP, NAME = os.environ.get("GROUP", "books"), os.environ.get("CONSUMER", "books-1")
 SOURCE = os.environ["SOURCE"]
 CLAIM_MS = int(os.environ.get("CLAIM_MS", "30000"))  # so long a consumer may take for what it read
 WEB_URL, KEY = os.environ.get("WEB_URL"), os.environ.get("KEY")

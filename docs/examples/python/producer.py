@@ -13,7 +13,8 @@ import time
 
 import redis
 
-INTAKE, EVENTS = "settlepipe:intake", "settlepipe:events"
+PREFIX = os.environ.get("KEY_PREFIX", "")  # of an installation that has one: its BROKER_KEY_PREFIX
+INTAKE, EVENTS = f"{PREFIX}settlepipe:intake", f"{PREFIX}settlepipe:events"
 RESEND_S = float(os.environ.get("RESEND_S", "10"))
 
 broker = redis.from_url(os.environ["BROKER_URL"], decode_responses=True)

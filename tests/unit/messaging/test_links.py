@@ -8,6 +8,7 @@ from redis.connection import SSLConnection
 from redis.sentinel import SentinelConnectionPool, SentinelManagedConnection, SentinelManagedSSLConnection
 
 from shared.messaging import links, tasks
+from shared.messaging.prefixed import Client
 from shared.settings.broker_address import read
 from shared.settings.sections import BrokerTlsSettings
 from tests.support.authority import Authority
@@ -82,6 +83,23 @@ def test_rabbitmq_keeps_what_is_written_in_quorum_queues(tls: BrokerTlsSettings)
     assert app.amqp.queues["lane.mtn"].queue_arguments == {"x-queue-type": "quorum"}
     assert app.conf.broker_use_ssl is False
     assert app.conf.worker_prefetch_multiplier == 1
+
+
+@pytest.mark.parametrize("url", ["redis://app:made-up@broker/2", SENTINELS.format("")], ids=["alone", "sentinel"])
+def test_a_prefix_of_keys_stands_before_those_of_both_clients_and_unset_nothing_is_another(url: str) -> None:
+    """Celery shows its settings to Flower: it asks for the lengths of queues by that option."""
+    with_prefix, bare = links.celery(read(url), prefix="shop-a:"), links.celery(read(url))
+    assert with_prefix["broker_transport_options"].pop("global_keyprefix") == "shop-a:"
+    assert with_prefix == bare
+    for prefix in ("shop-a:", ""):
+        client = links.client(read(url), prefix=prefix)
+        assert isinstance(client, Client)
+        assert (client.key_prefix, client.pipeline().key_prefix) == (prefix, prefix)
+
+
+def test_rabbitmqs_queues_have_no_prefix() -> None:
+    address = read("amqp://app:made-up@r1/pay", queues_only=True)
+    assert links.celery(address, prefix="shop-a:") == links.celery(address)
 
 
 def test_celery_hides_every_password_from_those_who_ask_a_worker() -> None:

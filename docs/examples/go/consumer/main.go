@@ -21,9 +21,8 @@ import (
 	_ "github.com/lib/pq"
 )
 
-const events = "settlepipe:events"
-
 var (
+	events      = os.Getenv("KEY_PREFIX") + "settlepipe:events" // an installation's BROKER_KEY_PREFIX, if it has one
 	group, name = given("GROUP", "books"), given("CONSUMER", "books-1")
 	claimMs     = given("CLAIM_MS", "30000") // so long a consumer may take for what it read
 	broker      redis.Conn

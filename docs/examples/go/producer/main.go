@@ -19,7 +19,12 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-const intake, events, resend = "settlepipe:intake", "settlepipe:events", 10 * time.Second
+const resend = 10 * time.Second
+
+var (
+	prefix         = os.Getenv("KEY_PREFIX") // of an installation that has one: its BROKER_KEY_PREFIX
+	intake, events = prefix + "settlepipe:intake", prefix + "settlepipe:events"
+)
 
 type event struct {
 	Type, Subject string
