@@ -47,6 +47,7 @@ class _Kept:
     QoS = QoS
     _kept_client: Any = None
     connection: Any
+    global_keyprefix: str
 
     def _create_client(self, asynchronous: bool = False) -> Any:
         made: Any = super()
@@ -56,10 +57,10 @@ class _Kept:
             self._kept_client = made._create_client()
         return self._kept_client
 
-    def _has_queue(self, queue: str, **_: Any) -> bool:
-        """Is there a message on it? kombu asks with EXISTS, which it puts no prefix of keys before."""
+    def _has_queue(self, queue: str, **more: Any) -> bool:
+        """Is there a message on it? kombu asks with EXISTS, and puts no prefix of keys before that one's."""
         made: Any = super()
-        return bool(made._size(queue))
+        return bool(made._size(queue) if self.global_keyprefix else made._has_queue(queue, **more))
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
         made: Any = super()
