@@ -1,4 +1,4 @@
-"""A port that speaks TLS in front of one that does not: the embedded Valkey is built without it.
+"""A port that speaks TLS in front of one that does not: the embedded servers are built without it.
 
 It wants a certificate of each client, and remembers what each brought.
 """
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from tests.support.authority import Authority, Pair
 
 _PIECE_BYTES = 65_536
+_SSL_REQUEST = bytes.fromhex("0000000804d2162f")  # PostgreSQL's protocol, "SSLRequest"
 _QUIET_S = 60
 
 
@@ -35,8 +36,8 @@ class Link:
 
 
 @contextmanager
-def tls_link(to_port: int, authority: Authority, server: Pair) -> Iterator[Link]:
-    """In front of this port of 127.0.0.1, until the block ends."""
+def tls_link(to_port: int, authority: Authority, server: Pair, *, postgres: bool = False) -> Iterator[Link]:
+    """In front of this port of 127.0.0.1, until the block ends. postgres: its clients ask before they speak TLS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(server.cert, server.key)
     context.load_verify_locations(authority.ca)
@@ -47,6 +48,11 @@ def tls_link(to_port: int, authority: Authority, server: Pair) -> Iterator[Link]
         def handle(self) -> None:
             self.request.settimeout(_QUIET_S)
             try:
+                if postgres:
+                    if (asked := self.request.recv(len(_SSL_REQUEST), socket.MSG_WAITALL)) != _SSL_REQUEST:
+                        link.refused.append(f"WRONG_VERSION: {asked!r}")
+                        return
+                    self.request.sendall(b"S")
                 inside = context.wrap_socket(self.request, server_side=True)
             except OSError as error:
                 link.refused.append(str(error))
