@@ -23,6 +23,7 @@ from shared.recovery import beat
 from shared.runtime import Runtime
 from shared.settings import load_settings
 from shared.start import start
+from shared.telemetry import counters
 from shared.telemetry.logs import get_logger
 from shared.witness import Witnesses
 
@@ -190,6 +191,8 @@ def look(runtime: Runtime, provider: str, app: Celery, *, tidy: bool = True) -> 
     if batches:
         tasks.publish(app, provider, batches)
         log.debug("dispatched", provider=provider, messages=len(batches))
+        for task, names in batches:
+            counters.dispatched(provider, task.rpartition(".")[2], len(names))
 
 
 if __name__ == "__main__":

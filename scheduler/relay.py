@@ -25,7 +25,7 @@ from shared.events import outbox
 from shared.messaging import events_stream
 from shared.recovery import beat, stream
 from shared.settings import Settings, load_settings
-from shared.telemetry import traces
+from shared.telemetry import counters, traces
 from shared.telemetry.logs import get_logger
 from shared.telemetry.traces import Span, Traced
 
@@ -190,6 +190,7 @@ def _carry(
     entry_id = events_stream.publish(client, batch, keep_s, mine.last, keep_entries=most, turn=mine.turn)
     if entry_id is None:
         return None
+    counters.events(len(batch))
     ids = [event["id"] for event in batch]
     noted = outbox.carried(connection, ids, entry_id, mine.turn, batch[0]["replay"])
     _trace(batch)

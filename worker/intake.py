@@ -18,6 +18,7 @@ from shared.payments.accept import accept
 from shared.runtime import Runtime
 from shared.settings import Settings, load_settings
 from shared.start import start
+from shared.telemetry import counters
 from shared.telemetry.alerts import Alert
 from shared.telemetry.logs import alert, get_logger
 
@@ -156,6 +157,7 @@ def _take(runtime: Runtime, intake: Intake, entries: list[Entry]) -> int:
         with contextlib.suppress(redis.RedisError):
             intake.forgive(entries)
         raise
+    counters.entries(len(entries), accepted)
     intake.acknowledge(entries)
     log.info("intents read", entries=len(entries), accepted=accepted)
     return len(entries)

@@ -24,6 +24,38 @@ CALL_SECONDS = Histogram(
     registry=REGISTRY,
 )
 
+ENTRIES = Counter(
+    "settlepipe_intake_entries",
+    "entries of intake streams that were taken, by whether a new payment came of them",
+    ("outcome",),
+    registry=REGISTRY,
+)
+DISPATCHED = Counter(
+    "settlepipe_dispatched",
+    "payments and follow-ups that were put on a lane's queue, by what is to be done",
+    ("provider", "task"),
+    registry=REGISTRY,
+)
+EVENTS = Counter(
+    "settlepipe_events_written", "events that were written to the stream, repeats included", registry=REGISTRY
+)
+
+
+def entries(taken: int, accepted: int) -> None:
+    """So many entries of an intake stream were taken, and so many new payments came of them."""
+    ENTRIES.labels("accepted").inc(accepted)
+    ENTRIES.labels("known_or_quarantined").inc(taken - accepted)
+
+
+def dispatched(provider: str, task: str, count: int) -> None:
+    """So many were put on a lane's queue. task: the last word of the task's name."""
+    DISPATCHED.labels(provider, task).inc(count)
+
+
+def events(count: int) -> None:
+    """So many were written to the stream."""
+    EVENTS.inc(count)
+
 
 def attempt(provider: str, operation: str, meaning: str, took_s: float) -> None:
     """One attempt has ended. took_s: of its call; 0: it made none."""

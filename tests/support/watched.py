@@ -38,6 +38,8 @@ def told() -> dict[str, set[str]]:
     counts.refused("watched")
     counts.not_let_in("watched")
     asyncio.run(_asked())
+    counters.dispatched("watched", "send", 1)
+    counters.entries(1, 1)
     found = {name: set(family.labels) for name, family in FAMILIES.items()}
     for family in text_string_to_metric_families(counters.page()):
         found |= {one.name.removeprefix("settlepipe_"): set(one.labels) for one in family.samples}
