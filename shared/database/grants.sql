@@ -11,6 +11,8 @@
 --     settlepipe_runtime  reads and writes rows: every process, DATABASE_URL
 --     settlepipe_reader   reads, but no provider's token, webhook's secret or password's hash: people, exports, metrics
 --
+-- Behind a pooler the runtime's sessions have to begin as ours do, too: ALTER ROLE … SET, by `settlepipe db pins`.
+--
 -- What a later migration makes is granted by the default privileges below: nothing has to be run after an upgrade.
 
 DO $$

@@ -102,6 +102,7 @@ KNOWERS = {
     "shared/process.py",
     "shared/messaging/links.py",
     "shared/messaging/prefixed.py",
+    "shared/messaging/transport.py",  # whether there is one
     "worker/web/__main__.py",  # for its AsyncAPI
     "worker/web/app.py",
     "worker/web/door.py",
