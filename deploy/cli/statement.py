@@ -54,7 +54,7 @@ def statement(
     settings = stack.settings()
     root = (out or settings.home / "reports" / "statements" / span.name).expanduser().absolute()
     together = None if out else place.place(settings.report)
-    given = {"locale": locale, "language": language or settings.report.language}
+    given: dict[str, Any] = {"locale": locale, "language": language or settings.report.language}
     given["csv_locale"] = csv_locale or settings.report.csv_locale
     written = 0
     with stack.database() as database:

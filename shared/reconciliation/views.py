@@ -84,6 +84,12 @@ def days(
     return _with_signatures(connection, connection.execute(_DAYS, given).fetchall())
 
 
+def months(connection: Connection) -> list[str]:
+    """Those of which a day was compared, like 2026-11, the newest first."""
+    statement = "SELECT DISTINCT to_char(day, 'YYYY-MM') AS month FROM reconciliations ORDER BY month DESC"
+    return [row["month"] for row in connection.execute(statement).fetchall()]
+
+
 def day(connection: Connection, provider: str, day: str) -> Row | None:
     """One of them."""
     given = {"day": day, "before": "", "provider": provider, "only": None, "limit": 1, "one": True}

@@ -6,7 +6,7 @@ Of another comparison only the times differ: in report.html between two comments
 Who signed the day by the time of writing, and whether it changed since, stands between two comments `signed`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from shared.reconciliation.report.words import WORDS
 from shared.reconciliation.store import copies, reports, runs, signatures
 from shared.runtime import Runtime
 
+FILES = ("report.html", "report.xlsx", "discrepancies.csv", "carried.csv", "payments.csv", "summary.json")
 _BYTE_ORDER_MARK = BYTE_ORDER_MARK.encode()
 
 
@@ -35,8 +36,9 @@ def write(
     *,
     language: str | None = None,
     csv_locale: str | None = None,
+    only: Collection[str] = FILES,
 ) -> None:
-    """Write the files of a run into `folder`; each is there whole or not at all, summary.json last.
+    """Write FILES of a run, or some of them, into `folder`; each is there whole or not at all, summary.json last.
 
     locale: how the reader writes numbers and dates (`de`, `ka_GE`); None: as the environment says, or the language.
     language: of the page and the workbook; csv_locale: whose decimal mark and separator the CSV files have; None: as
@@ -59,20 +61,24 @@ def write(
         picture = gather(connection, run, kept, known.title, known.zone)
         signed = signatures.of_day(connection, run.provider, run.day)
         digits = _digits(reports.currencies(connection, run.id))
-        if kept.payments:
+        if kept.payments and "payments.csv" in only:
             with whole(folder / "payments.csv") as file:
                 file.write(_BYTE_ORDER_MARK)
                 copies.payments(connection, run, known.zone, form, file.write)
         for name, copy in (("discrepancies.csv", copies.findings), ("carried.csv", copies.carried)):
-            with whole(folder / name) as file:
-                file.write(_BYTE_ORDER_MARK)
-                copy(connection, run, places=digits, titles=titles, form=form, write=file.write)
-        of_it = night.Kept(kept.carried_at, kept.payments, settings.workbook_payments)
-        night.write(connection, picture, of_it, reads, folder / "report.xlsx")
-    with whole(folder / "report.html") as file:
-        file.write(page(picture, reads, kept.carried_at, signed).encode())
-    with whole(folder / "summary.json") as file:
-        file.write(as_bytes(summary(picture, kept.carried_at)))
+            if name in only:
+                with whole(folder / name) as file:
+                    file.write(_BYTE_ORDER_MARK)
+                    copy(connection, run, places=digits, titles=titles, form=form, write=file.write)
+        if "report.xlsx" in only:
+            of_it = night.Kept(kept.carried_at, kept.payments, settings.workbook_payments)
+            night.write(connection, picture, of_it, reads, folder / "report.xlsx")
+    if "report.html" in only:
+        with whole(folder / "report.html") as file:
+            file.write(page(picture, reads, kept.carried_at, signed).encode())
+    if "summary.json" in only:
+        with whole(folder / "summary.json") as file:
+            file.write(as_bytes(summary(picture, kept.carried_at)))
 
 
 def as_page(runtime: Runtime, run_id: int, language: str | None = None) -> str:
@@ -87,6 +93,15 @@ def as_page(runtime: Runtime, run_id: int, language: str | None = None) -> str:
         picture = gather(connection, run, kept, known.title, known.zone)
         signed = signatures.of_day(connection, run.provider, run.day)
     return page(picture, reads, kept.carried_at, signed)
+
+
+def write_one(runtime: Runtime, run_id: int, name: str, folder: Path, language: str | None = None) -> Path | None:
+    """One of FILES of this run as it would be written now, in `folder`; None where what it is made from is no longer
+    kept. Raises as `write` does, and LookupError."""
+    with runtime.database.connection() as connection:
+        run = runs.get(connection, run_id)
+    write(runtime, run, folder, language=language, only=(name,))
+    return folder / name if (folder / name).is_file() else None
 
 
 def _digits(currencies: list[str]) -> Mapping[str, int]:

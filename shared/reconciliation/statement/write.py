@@ -1,7 +1,7 @@
 """write: a provider's statement of a period, as a page, a workbook, CSV files and a summary for programs."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from itertools import groupby
 from pathlib import Path
@@ -24,6 +24,8 @@ from shared.reconciliation.statement.gathered import ROWS, Statement, gather
 from shared.reconciliation.statement.period import Span
 from shared.reconciliation.store import reports, statements
 
+FILES = ("statement.html", "statement.xlsx", "days.csv", "discrepancies.csv", "summary.json")
+
 
 class Nothing(Exception):  # noqa: N818 - says what is so
     """No night of this period was compared by a release that kept a day's sums apart. The message says so."""
@@ -38,8 +40,9 @@ def write(
     locale: str | None = None,
     language: str | None = None,
     csv_locale: str | None = None,
+    only: Collection[str] = FILES,
 ) -> Mapping[str, Any]:
-    """Write statement.html, statement.xlsx, days.csv, discrepancies.csv and summary.json into `folder`; the summary.
+    """Write FILES, or some of them, into `folder`; the summary.
 
     Each file is there whole or not at all, summary.json last. Memory does not grow with the number of payments or
     discrepancies. The same nights give the same bytes. language: of the page and the workbook. csv_locale: whose
@@ -52,17 +55,22 @@ def write(
         statement = gather(connection, known, span, until)
         if statement.written_at is None:
             raise Nothing(_nothing(statement))
-        with whole(folder / "days.csv") as file:
-            sheets.write(file, form, tables.DAYS, tables.days(statement))
-        with whole(folder / "discrepancies.csv") as file:
-            found = statements.items(connection, statement.values)
-            sheets.write(file, form, tables.ITEMS, tables.items(found))
-        _workbook(connection, statement, folder, reads, statement.written_at)
-    with whole(folder / "statement.html") as file:
-        file.write(_page(statement, reads).encode())
+        if "days.csv" in only:
+            with whole(folder / "days.csv") as file:
+                sheets.write(file, form, tables.DAYS, tables.days(statement))
+        if "discrepancies.csv" in only:
+            with whole(folder / "discrepancies.csv") as file:
+                found = statements.items(connection, statement.values)
+                sheets.write(file, form, tables.ITEMS, tables.items(found))
+        if "statement.xlsx" in only:
+            _workbook(connection, statement, folder, reads, statement.written_at)
+    if "statement.html" in only:
+        with whole(folder / "statement.html") as file:
+            file.write(_page(statement, reads).encode())
     told = summary(statement)
-    with whole(folder / "summary.json") as file:
-        file.write((json.dumps(told, ensure_ascii=False, indent=2) + "\n").encode())
+    if "summary.json" in only:
+        with whole(folder / "summary.json") as file:
+            file.write((json.dumps(told, ensure_ascii=False, indent=2) + "\n").encode())
     return told
 
 

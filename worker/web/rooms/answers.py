@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 from shared.people import sessions
 from shared.people.forms import Once
@@ -50,7 +50,17 @@ class Document:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Answer = Html | Go | Document
+@dataclass(frozen=True, slots=True)
+class Download:
+    """An open file, which is sent part by part, however slowly it is taken, and closed then."""
+
+    file: BinaryIO = field(repr=False)
+    size: int
+    media_type: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Answer = Html | Go | Document | Download
 
 
 class Refused(Exception):  # noqa: N818 - says what is so

@@ -8,20 +8,12 @@ from typing import Any
 from shared.domain.discrepancies import Signed
 from shared.reconciliation import report, sign, views
 from shared.settings.reporting import LANGUAGES
+from worker.web.rooms import files
 from worker.web.rooms.answers import Answer, Asked, Document, Go, Html, Refused
-from worker.web.rooms.drawing import sees
+from worker.web.rooms.room import WRITTEN
 
 _ROWS = 60
-_MOST_BYTES = 32 * 1024 * 1024
-_FILES: Mapping[str, str] = {
-    "report.xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    "discrepancies.csv": "text/csv; charset=utf-8",
-    "carried.csv": "text/csv; charset=utf-8",
-    "payments.csv": "text/csv; charset=utf-8",
-    "summary.json": "application/json",
-}
-# A report is one file with its style in it, and no script.
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+_FILES = frozenset(report.FILES) - {"report.html"}
 
 
 def page(asked: Asked) -> Answer:
@@ -57,31 +49,42 @@ def place(_: Asked) -> str:
     return "reports"
 
 
+def written(_: Asked) -> str:
+    """Where a file is made that does not stand here."""
+    return WRITTEN
+
+
 def shown(asked: Asked) -> Answer:
     """Its report as it would be written now."""
-    row, language = _row(asked), asked.query.get("language", "")
-    if not sees(asked.session):
-        raise Refused("Reports name accounts, and are not for viewers.", 403)
-    if not row["compared"]:
-        raise Refused("This day was not compared yet: there is nothing to report.", 404)
-    text = report.as_page(asked.room.runtime, row["id"], language if language in LANGUAGES else None)
-    return Document(text.encode(), "text/html; charset=utf-8", {"Content-Security-Policy": _POLICY})
+    row = _row(asked)
+    files.must_see(asked)
+    _must_be_compared(row)
+    text = report.as_page(asked.room.runtime, row["id"], files.language(asked))
+    return Document(text.encode(), "text/html; charset=utf-8", files.OF_A_PAGE)
 
 
 def file(asked: Asked) -> Answer:
-    """One of the files that the night wrote beside its report, where they stand on this machine."""
+    """One of the files beside its report: as the night wrote it where that stands on this machine, else, or in another
+    language, as it would be written now."""
     row, name = _row(asked), asked.path["file"]
-    if not sees(asked.session):
-        raise Refused("Reports name accounts, and are not for viewers.", 403)
+    files.must_see(asked)
     if name not in _FILES:
         raise Refused("There is nothing here.", 404)
     path = asked.room.runtime.settings.home.expanduser().absolute() / "reports" / row["day"] / row["provider"] / name
-    if not path.is_file():
-        raise Refused("This file is not on this machine: look where the night wrote its report.", 404)
-    if path.stat().st_size > _MOST_BYTES:
-        raise Refused(f"This file is too large for a page. It stands in {path.parent}.", 413)
-    given = {"Content-Disposition": f'attachment; filename="{row["provider"]}-{row["day"]}-{name}"'}
-    return Document(path.read_bytes(), _FILES[name], given)
+    called = f"{row['provider']}-{row['day']}-{name}"
+    if path.is_file() and files.language(asked) is None:
+        return files.sent(path, called)
+    _must_be_compared(row)
+    with files.folder() as folder:
+        found = report.write_one(asked.room.books, row["id"], name, folder, files.language(asked))
+        if found is None:
+            raise Refused("What this file is made from is no longer kept: look where the night wrote its report.", 404)
+        return files.sent(found, called)
+
+
+def _must_be_compared(row: Mapping[str, Any]) -> None:
+    if not row["compared"]:
+        raise Refused("This day was not compared yet: there is nothing to report.", 404)
 
 
 def _row(asked: Asked) -> Mapping[str, Any]:

@@ -22,6 +22,8 @@ from worker.web.rooms.gathering import Gathered, Now, Seen
 THREADS, WAITING = 4, 32  # views with PostgreSQL at once, and those that wait for a thread
 LOOKS, LOOK_S = 2, 150.0  # at one place outside, a provider for one, and how long one may take
 _LOOKS_WAITING = 8
+WRITTEN = "written"  # the place where statements and workbooks are made: this processor
+_WRITES_WAITING, WRITE_S = 4, 300.0
 LOG_INS = 2  # at once; a password takes a tenth of a second of the processor
 _FORMS = 8  # one in so many requests that may be under way is a form that still comes in
 
@@ -39,7 +41,10 @@ class Room:
     def outside(self, place: str) -> Work:
         """The threads for one place: one that hangs keeps nobody from another. Of the event loop alone."""
         if place not in self._outside:
-            self._outside[place] = Work(LOOKS, _LOOKS_WAITING, LOOK_S, Fault.PROVIDER_AWAY, "looks")
+            threads, waiting, most_s = (
+                (1, _WRITES_WAITING, WRITE_S) if place == WRITTEN else (LOOKS, _LOOKS_WAITING, LOOK_S)
+            )
+            self._outside[place] = Work(threads, waiting, most_s, Fault.PROVIDER_AWAY, place)
         return self._outside[place]
 
     @contextlib.contextmanager
@@ -63,6 +68,12 @@ class Room:
     def runtime(self) -> Runtime:
         """What the verbs need, on the pages' own pool. Raises as `database` does."""
         return replace(self.door.ready, database=self.database)
+
+    @cached_property
+    def books(self) -> Runtime:
+        """What statements are written with, one at a time, for minutes if need be: on a connection of their own. Raises
+        as `database` does."""
+        return replace(self.door.ready, database=self.door.ready.database.beside(1, "settlepipe statements"))
 
     @cached_property
     def now(self) -> Gathered[Seen]:

@@ -1,11 +1,12 @@
 """Each page as a route: who asks, may they, and what goes wrong, said for people. The one way to every page."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import BinaryIO
 from urllib.parse import parse_qsl
 
 import redis
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from shared.brake import StandsOtherwise
@@ -23,7 +24,7 @@ from shared.telemetry.logs import get_logger
 from worker.web.door import Door
 from worker.web.problems import Fault, Problem
 from worker.web.rooms import guard
-from worker.web.rooms.answers import Answer, Asked, Document, Go, Html, Refused
+from worker.web.rooms.answers import Answer, Asked, Document, Download, Go, Html, Refused
 from worker.web.rooms.drawing import draw
 from worker.web.rooms.room import Room
 from worker.web.rooms.saying import SAID
@@ -33,7 +34,9 @@ log = get_logger(__name__)
 
 _FORM = "application/x-www-form-urlencoded"
 _FORM_BYTES, _FIELDS = 64 * 1024, 600
+_PART_BYTES = 64 * 1024
 _LATE = "It takes longer than a page can wait, and may go on by itself. Open the page again in some minutes."
+_BUSY = "Others are waiting for this, too, and it takes long. Nothing was done; try again in a minute."
 _SENTENCES = (NotAllowed, NotProved, Unresolvable, Unconfirmable, Void, StandsOtherwise, Ended)
 _FIXED: Mapping[type[Exception], tuple[str, int]] = {
     DoneBefore: (
@@ -64,11 +67,10 @@ def _route(room: Room, page: Page) -> Route:
             work = room.outside(place) if answer is None else room.views
             return await work(lambda: _answered(page, request, asked, answer))
         except Problem as problem:
-            late = page.looks is not None and problem.document["code"] == Fault.PROVIDER_AWAY
-            return _response(_sentence(_LATE, 503), None, False) if late else _problem(problem)
+            return _problem(problem, page)
         except Exception as error:  # its text may hold what was asked for
             log.error("a page met a mistake in settlepipe", page=page.path, reason=type(error).__name__)
-            return _problem(Problem(Fault.DEFECT))
+            return _problem(Problem(Fault.DEFECT), page)
 
     return Route(page.path, endpoint, methods=[page.method])
 
@@ -148,9 +150,12 @@ def _sentence(sentence: str, status: int) -> Html:
     return Html("sentence.html", {"sentence": said if said.endswith(".") else f"{said}."}, status)
 
 
-def _problem(problem: Problem) -> Response:
+def _problem(problem: Problem, page: Page) -> Response:
     problem.count()
-    answer = _sentence(problem.document.get("detail") or problem.document["title"], problem.status)
+    code, said = problem.document["code"], problem.document.get("detail") or problem.document["title"]
+    if page.looks is not None:
+        said = {Fault.PROVIDER_AWAY: _LATE, Fault.BUSY: _BUSY}.get(code, said)
+    answer = _sentence(said, problem.status)
     response = _response(answer, None, False)
     response.headers.update(problem.headers)
     return response
@@ -165,14 +170,23 @@ def _response(answer: Answer, session: Session | None, secure: bool, said: str |
             response = Response(b"", 303, {"Location": answer.to})
         case Document():
             response = Response(answer.body, 200, media_type=answer.media_type)
+        case Download():
+            response = StreamingResponse(_parts(answer.file), 200, media_type=answer.media_type)
+            response.headers["Content-Length"] = str(answer.size)
     for name, value in guard.HEADERS.items():
         response.headers[name] = value
-    if isinstance(answer, Document):
+    if isinstance(answer, Document | Download):
         response.headers.update(answer.headers)
     else:
         for cookie in answer.cookies:
             guard.set_cookie(response, cookie, secure)
     return response
+
+
+def _parts(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        while part := file.read(_PART_BYTES):
+            yield part
 
 
 async def _form(room: Room, request: Request) -> Mapping[str, str]:

@@ -17,6 +17,7 @@ from worker.web.rooms import (
     proposing,
     quarantined,
     records,
+    statements,
     waiting,
 )
 from worker.web.rooms.answers import Answer, Asked
@@ -79,7 +80,9 @@ PAGES: Sequence[Page] = (
     Page("GET", _DAY, days.one),
     Page("GET", f"{_DAY}/report", days.shown, looks=days.place),
     Page("POST", f"{_DAY}/sign", days.signs, deed=Deed.SIGN),
-    Page("GET", f"{_DAY}/{{file}}", days.file, looks=days.place),
+    Page("GET", f"{_DAY}/{{file}}", days.file, looks=days.written),
+    Page("GET", "/statements", statements.page),
+    Page("GET", "/statements/made", statements.made, looks=statements.place),
     Page("GET", "/alerts", records.alerts),
     Page("GET", "/jobs", records.jobs),
     Page("GET", "/audit", records.audited),
