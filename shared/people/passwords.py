@@ -5,6 +5,7 @@ one by their token: whoever sets another's password could decide in their name. 
 """
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from argon2 import PasswordHasher, Type
@@ -90,6 +91,11 @@ def known(connection: Connection, name: str) -> Known:
     if row is None:
         return Known(None, None, None, 0)
     return Known(row["name"], row["hash"], None if row["totp"] is None else bytes(row["totp"]), int(row["totp_step"]))
+
+
+def states(connection: Connection) -> Mapping[str, tuple[bool, bool]]:
+    """Of everybody who is set up: have they a password, and are they asked for a code beside it?"""
+    return {row["name"]: (row["password"], row["totp"]) for row in connection.execute(_SQL["states"]).fetchall()}
 
 
 def still(connection: Connection, found: Known) -> bool:

@@ -18,6 +18,11 @@ SELECT p.name, w.hash, w.totp, coalesce(w.totp_step, 0) AS totp_step FROM people
 LEFT JOIN people_passwords w ON w.name = p.name AND w.set_at >= p.added_at
 WHERE lower(p.name) = lower(%(name)s) AND p.revoked_at IS NULL
 
+-- name: states
+-- Of everybody who is here: have they a password, and are they asked for a code? As `known`.
+SELECT p.name, w.name IS NOT NULL AS password, w.totp IS NOT NULL AS totp FROM people p
+LEFT JOIN people_passwords w ON w.name = p.name AND w.set_at >= p.added_at WHERE p.revoked_at IS NULL
+
 -- name: still
 SELECT FROM people_passwords
 WHERE name = %(name)s AND hash = %(hash)s AND totp IS NOT DISTINCT FROM %(totp)s::bytea FOR UPDATE

@@ -21,5 +21,13 @@ SAID: Mapping[str, str] = {
     "reopened": "The discrepancy is open again.",
     "assigned": "Somebody is in charge of it.",
     "commented": "What was said is kept.",
+    "revoked": "They are revoked: their token, password and log-ins open nothing any more.",
+    "password": "The password is set, and all your log-ins ended. Log in with it.",
+    "no_code": "You are asked for no code any more.",
+    "key_revoked": "The key opens nothing any more, within seconds.",
+    "replays": "The events of that time are delivered again.",
+    "enabled": "The webhook goes on.",
+    "disabled": "The webhook stands still until somebody enables it.",
+    "removed": "The webhook is removed.",
     "signed": "The day is signed. Its report shows it once it is written again.",
 }

@@ -11,9 +11,12 @@ from worker.web.rooms import (
     differing,
     entering,
     finding,
+    hooks,
+    keys,
     lanes,
     now,
     payment,
+    people,
     proposing,
     quarantined,
     records,
@@ -41,6 +44,7 @@ class Page:
     polls: bool = False
 
 
+_HOOK = "/webhooks/{number}"
 _PAYMENT = "/payments/{source}/{intent_id}"
 _DAY = "/days/{provider}/{day}"
 PAGES: Sequence[Page] = (
@@ -49,6 +53,8 @@ PAGES: Sequence[Page] = (
     Page("POST", "/login", entering.enter, open=True, enters=True),
     Page("GET", "/login/oidc", entering.begin, open=True, looks=entering.place),
     Page("GET", "/login/callback", entering.back, open=True, looks=entering.place),
+    Page("GET", "/login/begin", people.begin, open=True),
+    Page("POST", "/login/begin", people.begun, open=True, enters=True),
     Page("POST", "/logout", entering.leave),
     Page("GET", "/", now.page),
     Page("GET", "/now", now.live, polls=True),
@@ -90,4 +96,24 @@ PAGES: Sequence[Page] = (
     Page("GET", "/accounts", accounts.page),
     Page("POST", "/accounts/confirm", accounts.confirm, deed=Deed.CONFIRM),
     Page("POST", "/accounts/choose", accounts.choose, deed=Deed.CONFIRM),
+    Page("GET", "/people", people.page),
+    Page("POST", "/people/add", people.add, deed=Deed.PEOPLE),
+    Page("POST", "/people/revoke", people.revoke, deed=Deed.PEOPLE),
+    Page("GET", "/me", people.mine),
+    Page("POST", "/me/password", people.password, deed=Deed.COME_IN, enters=True),
+    Page("POST", "/me/code", people.code, deed=Deed.COME_IN),
+    Page("POST", "/me/no-code", people.no_code, deed=Deed.COME_IN),
+    Page("POST", "/me/token", people.rotate, deed=Deed.ROTATE),
+    Page("GET", "/keys", keys.page),
+    Page("POST", "/keys/create", keys.create, deed=Deed.KEYS),
+    Page("POST", "/keys/{number}/revoke", keys.revoke, deed=Deed.KEYS),
+    Page("GET", "/webhooks", hooks.page),
+    Page("POST", "/webhooks/add", hooks.add, deed=Deed.WEBHOOKS, looks=hooks.place),
+    Page("GET", _HOOK, hooks.one),
+    Page("POST", f"{_HOOK}/test", hooks.test, deed=Deed.REPLAY, looks=hooks.place),
+    Page("POST", f"{_HOOK}/replay", hooks.replay, deed=Deed.REPLAY, looks=hooks.place),
+    Page("POST", f"{_HOOK}/enable", hooks.enable, deed=Deed.REPLAY),
+    Page("POST", f"{_HOOK}/disable", hooks.disable, deed=Deed.REPLAY),
+    Page("POST", f"{_HOOK}/rotate", hooks.rotate, deed=Deed.WEBHOOKS),
+    Page("POST", f"{_HOOK}/remove", hooks.remove, deed=Deed.WEBHOOKS),
 )
