@@ -151,11 +151,13 @@ def _whose(what: str, which: str) -> str:
 
 
 def _network(address: str) -> str:
-    """Whoever has one IPv6 address has a whole /64 of them."""
+    """Whoever has one IPv6 address has a whole /64 of them; one of IPv4 that stands in it is itself."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
         return address
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
     return address if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))
 
 

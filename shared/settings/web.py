@@ -1,9 +1,10 @@
 """The section of the HTTP door and the control room."""
 
+import ipaddress
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from shared.settings.sections import Seconds, Section
 
@@ -46,6 +47,11 @@ class WebSettings(Section):
     tls_in_front: bool = Field(
         False, description="the control room's cookies go over TLS alone: set it behind a proxy that speaks TLS"
     )
+    trusted_proxies: tuple[str, ...] = Field(
+        (),
+        description="addresses or networks (JSON list) of proxies in front, whose X-Forwarded-For and X-Forwarded-Proto"
+        " say who asks; unset: nobody's",
+    )
     local_password: SecretStr | None = Field(
         None,
         description="lets whoever is on this machine into the control room while nobody is set up; `up` makes one",
@@ -62,6 +68,13 @@ class WebSettings(Section):
     oidc_claim: str = Field(
         "email", description="what of its word is a person's name here: email, preferred_username, sub"
     )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxies(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            ipaddress.ip_network(value)  # an address is the network of itself; `*` would be everybody
+        return values
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -67,7 +67,8 @@ def server(
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),  # None would be what FORWARDED_ALLOW_IPS says
         timeout_keep_alive=int(HEAD_S),
         timeout_graceful_shutdown=int(STOP_S),
         ssl_certfile=cert_file,

@@ -73,7 +73,8 @@ class Refused(Exception):  # noqa: N818 - says what is so
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request that may be answered. session: None on pages that are open to everybody."""
+    """A request that may be answered. session: None on pages that are open to everybody. here: it comes from this
+    machine itself. held: a sentence, while the store is."""
 
     room: Room
     session: Session | None
@@ -82,7 +83,9 @@ class Asked:
     form: Mapping[str, str] = field(repr=False)
     cookies: Mapping[str, str] = field(repr=False)
     address: str = field(repr=False)
+    here: bool = False
     secure: bool = False
+    held: str | None = None
 
     @property
     def who(self) -> Session:
@@ -95,7 +98,7 @@ class Asked:
         token = self.form.get("once", "")
         if re.fullmatch(r"[A-Za-z0-9_-]{16,64}", token) is None:
             raise Refused("This form is not whole. Open the page again; nothing was done", 422)
-        still = partial(sessions.must_be_in, session=self.who, rules=self.room.rules(self.address))
+        still = partial(sessions.must_be_in, session=self.who, rules=self.room.rules(self.here))
         return Once(self.room.database, f"{self.who.name}:{token}", self.who.name, still)
 
     def read(self) -> Any:

@@ -31,7 +31,9 @@ _MASK = "••••"
 def draw(template: str, session: Session | None, given: Mapping[str, Any]) -> bytes:
     """One of the templates, filled."""
     shared = {"who": session, "may": lambda deed: may(session, deed), "sees": sees(session)}
-    return _pages().get_template(template).render(**{**shared, "here": "", "said": None, **given}).encode()
+    return (
+        _pages().get_template(template).render(**{**shared, "here": "", "said": None, "held": None, **given}).encode()
+    )
 
 
 def may(session: Session | None, deed: str) -> bool:

@@ -44,7 +44,7 @@ def enter(asked: Asked) -> Answer:
         browser=asked.cookies[guard.BROWSER][:1000] or None,
     )
     try:
-        found = sessions.enter(asked.room.database, said, asked.room.rules(asked.address))
+        found = sessions.enter(asked.room.database, said, asked.room.rules(asked.here))
     except NotIn as error:
         # Not the name: people mistype passwords there.
         log.warning("somebody was not let into the control room", wait_s=error.wait_s)
@@ -65,7 +65,7 @@ def back(asked: Asked) -> Answer:
     provider, said = _provider(asked), asked.query
     name = provider.finish(said.get("code", "")[:4000], said.get("state", "")[:200], asked.cookies[guard.BEGUN])
     try:
-        found = sessions.enter_proved(asked.room.database, name, asked.room.rules(asked.address))
+        found = sessions.enter_proved(asked.room.database, name, asked.room.rules(asked.here))
     except NotIn as error:
         counts.not_let_in("oidc")
         return _form(asked, error, 403)
@@ -89,6 +89,6 @@ def leave(asked: Asked) -> Answer:
 def _form(asked: Asked, wrong: NotIn | None, status: int) -> Answer:
     with asked.read() as connection:
         people = set_up(connection)
-    local = asked.room.rules(asked.address).local is not None
+    local = asked.room.rules(asked.here).local is not None
     given = {"people": people, "local": local, "oidc": asked.room.oidc is not None, "wrong": wrong}
     return Html("login.html", {**given, "name": asked.form.get("name", "")[:100]}, status)

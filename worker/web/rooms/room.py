@@ -101,16 +101,17 @@ class Room:
             keys=keys,
         )
 
-    def rules(self, address: str) -> Rules:
-        """Of sessions. The local password counts for who comes from this machine itself."""
+    def rules(self, here: bool) -> Rules:
+        """Of sessions. here: who asks comes from this machine itself; for those the local password counts."""
         web, settings = self.door.settings, self.door.ready.settings
-        local = web.local_password.get_secret_value() if web.local_password and _here(address) else None
+        local = web.local_password.get_secret_value() if web.local_password and here else None
         keys = tuple(key.get_secret_value() for key in settings.secret_keys)
         return Rules(web.session_idle_s, web.session_s, keys, local, oidc=web.oidc_issuer is not None)
 
 
-def _here(address: str) -> bool:
+def is_here(address: str, forwarded: str | None) -> bool:
+    """Does it come from this machine itself? forwarded: what a proxy says of it, and it does not, whatever that is."""
     try:
-        return ipaddress.ip_address(address).is_loopback
+        return forwarded is None and ipaddress.ip_address(address).is_loopback
     except ValueError:
         return False

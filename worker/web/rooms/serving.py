@@ -10,6 +10,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from shared.brake import StandsOtherwise
+from shared.database import store
+from shared.database.engine import Connection
 from shared.directory.confirm import Unconfirmable
 from shared.domain.roles import MAY
 from shared.payments.look import Unresolvable
@@ -26,7 +28,7 @@ from worker.web.problems import Fault, Problem
 from worker.web.rooms import guard
 from worker.web.rooms.answers import Answer, Asked, Document, Download, Go, Html, Refused
 from worker.web.rooms.drawing import draw
-from worker.web.rooms.room import Room
+from worker.web.rooms.room import Room, is_here
 from worker.web.rooms.saying import SAID
 from worker.web.rooms.table import PAGES, Page
 
@@ -83,12 +85,14 @@ def _known(
     token = request.cookies.get(guard.cookie_name(guard.SESSION, secure))
     kept = (guard.SESSION, guard.BROWSER, guard.BEGUN)
     cookies = {name: request.cookies.get(guard.cookie_name(name, secure), "") for name in kept}
-    session = None
+    here = is_here(address, request.headers.get("x-forwarded-for"))
+    session, held = None, None
     if page.path != "/static/{name}":
         with room.database.connection() as connection:
-            session = sessions.find(connection, token, room.rules(address), used=not page.polls)
+            session = sessions.find(connection, token, room.rules(here), used=not page.polls)
+            held = None if session is None else _held(connection)
     given = (dict(request.path_params), dict(request.query_params), form, cookies)
-    asked = Asked(room, session, *given, address, secure)
+    asked = Asked(room, session, *given, address, here, secure, held)
     answer = _checked(page, request, session, form, token)
     try:
         return asked, answer, page.looks(asked) if page.looks is not None and answer is None else ""
@@ -96,9 +100,15 @@ def _known(
         return asked, _sentence(str(error), error.status), ""
 
 
+def _held(connection: Connection) -> str | None:
+    """Whatever somebody does, they should not overlook that nothing goes on."""
+    found = store.look(connection)
+    return found.told if found.held_at else None
+
+
 def _answered(page: Page, request: Request, asked: Asked, answer: Answer | None) -> Response:
     said = SAID.get(request.query_params.get("said", ""))
-    return _response(answer or _made(page, asked), asked.session, asked.secure, said)
+    return _response(answer or _made(page, asked), asked.session, asked.secure, said, asked.held)
 
 
 def _checked(
@@ -161,10 +171,12 @@ def _problem(problem: Problem, page: Page) -> Response:
     return response
 
 
-def _response(answer: Answer, session: Session | None, secure: bool, said: str | None = None) -> Response:
+def _response(
+    answer: Answer, session: Session | None, secure: bool, said: str | None = None, held: str | None = None
+) -> Response:
     match answer:
         case Html():
-            body = draw(answer.template, session, {"said": said, **answer.given})
+            body = draw(answer.template, session, {"said": said, "held": held, **answer.given})
             response = Response(body, answer.status, media_type="text/html; charset=utf-8")
         case Go():
             response = Response(b"", 303, {"Location": answer.to})
