@@ -16,7 +16,6 @@ from shared.database.engine import Connection, Row
 from shared.database.statements import statements
 from shared.domain.money import format_amount
 from shared.domain.payment import HoldReason
-from shared.events.types import EventType
 from shared.payments.pairs import pairs
 
 _SQL = statements(__file__)
@@ -93,10 +92,11 @@ def waiting(
 ) -> Sequence[Waiting]:
     """At most `limit` of what waits, behind the first `skip`, as of one moment; a held store is always the first."""
     given = {"kind": kind, "provider": provider, "by_money": order is Order.MONEY, "limit": limit, "skip": skip}
-    given |= {"parked": EventType.PAYMENT_PARKED}
+    given |= {"most": limit + skip}
     rows = connection.execute(_SQL["waiting"], given).fetchall()
     found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for pair in pairs(connection, provider) if any(row["kind"] == Kind.PAYMENT for row in rows) else ():
+    payments = [row["payment"] for row in rows if row["payment"] is not None]
+    for pair in pairs(connection, provider, payments) if payments else ():
         found[pair.payment].append(pair.told())
     return [_waiting(row, found[row["number"]] if row["kind"] == Kind.PAYMENT else ()) for row in rows]
 

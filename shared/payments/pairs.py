@@ -17,18 +17,30 @@ from shared.domain.words import counted
 
 _NEAR = timedelta(days=2)  # two clocks, time zones that we mistake for each other, and books that give the day alone
 
-_PAIRS = f"""
+# Of the payments that are asked about, and of those that stand in the same lists; else of all.
+_OF_THESE = "AND {0}.id = ANY(%(payments)s)"
+_OF_LISTS = "AND {0}.books_key = ANY(ARRAY(SELECT books_key FROM payments WHERE id = ANY(%(payments)s)))"
+
+
+def _statement(of_these: str, of_lists: str) -> str:
+    return f"""
 WITH standing AS MATERIALIZED (
-    SELECT id, provider, books_key, amount_minor FROM payments
-    WHERE books_key IS NOT NULL AND attempts > 0 AND (due_at IS NOT NULL OR state = 'parked')
-        AND (%(payment)s::bigint IS NULL OR books_key = (SELECT books_key FROM payments WHERE id = %(payment)s))
+    SELECT provider, books_key, amount_minor, count(*) AS n FROM (
+        SELECT p.provider, p.books_key, p.amount_minor FROM payments p
+        WHERE p.books_key IS NOT NULL AND p.attempts > 0 AND p.state = 'parked' {of_lists.format("p")}
+        UNION ALL
+        SELECT p.provider, p.books_key, p.amount_minor FROM payments p
+        WHERE p.books_key IS NOT NULL AND p.attempts > 0 AND p.due_at IS NOT NULL {of_lists.format("p")}) AS o
+    GROUP BY provider, books_key, amount_minor
 ), decided AS MATERIALIZED (
-    SELECT q.id, q.provider, q.books_key, q.amount_minor FROM {every("resolutions")} r
+    SELECT q.provider, q.books_key, q.amount_minor, count(*) AS n FROM {every("resolutions")} r
     JOIN {every("payments")} q ON q.id = r.payment_id
     WHERE r.action IN ('succeeded', 'refused') AND q.books_key IS NOT NULL AND q.finished_at IS NOT NULL
-        AND NOT EXISTS (SELECT FROM taken_lines t WHERE t.payment_id = q.id)
+        AND NOT EXISTS (SELECT FROM taken_lines t WHERE t.payment_id = q.id) {of_lists.format("q")}
+    GROUP BY q.provider, q.books_key, q.amount_minor
 ), shown AS (
     SELECT p.id, p.source, p.intent_id, p.provider, p.books_key, p.amount_minor, p.currency, p.paid_at, c.checked_at,
+        (p.attempts > 0)::int AS itself,
         coalesce((c.evidence ->> 'missing_successes')::int, 0) AS missing,
         coalesce((c.evidence ->> 'whole')::boolean, true) AS whole, c.evidence -> 'candidates' AS candidates,
         (SELECT min(a.started_at) FROM attempts a WHERE a.payment_id = p.id) AS first_sent_at,
@@ -37,7 +49,7 @@ WITH standing AS MATERIALIZED (
         SELECT checked_at, evidence FROM checks
         WHERE payment_id = p.id AND evidence ? 'lines' ORDER BY number DESC LIMIT 1) c
     WHERE p.state = 'parked' AND p.books_key IS NOT NULL AND (%(provider)s::text IS NULL OR p.provider = %(provider)s)
-        AND (%(payment)s::bigint IS NULL OR p.id = %(payment)s)
+        {of_these.format("p")}
 ), free AS (
     SELECT s.id, e ->> 'line' AS line, (e ->> 'amount_minor')::bigint AS line_minor,
         (e ->> 'at')::timestamptz AS line_at, e ->> 'marker' AS marker
@@ -49,13 +61,15 @@ WITH standing AS MATERIALIZED (
 )
 SELECT s.id, s.source || '/' || s.intent_id AS payment, s.provider, s.amount_minor, s.currency, s.paid_at,
     s.first_sent_at, s.last_sent_at, s.checked_at, s.missing, s.whole, f.line, f.line_minor, f.line_at, f.marker,
-    count(*) OVER (PARTITION BY s.id) AS lines,
-    (SELECT count(*) FROM standing o WHERE (o.provider, o.books_key, o.amount_minor)
-        = (s.provider, s.books_key, s.amount_minor) AND o.id <> s.id) AS rivals,
-    (SELECT count(*) FROM decided d WHERE (d.provider, d.books_key, d.amount_minor)
-        = (s.provider, s.books_key, s.amount_minor)) AS decided
-FROM shown s JOIN free f USING (id) ORDER BY s.id, f.line
+    count(*) OVER (PARTITION BY s.id) AS lines, coalesce(o.n, s.itself) - s.itself AS rivals, coalesce(d.n, 0) AS decided
+FROM shown s JOIN free f USING (id)
+LEFT JOIN standing o ON (o.provider, o.books_key, o.amount_minor) = (s.provider, s.books_key, s.amount_minor)
+LEFT JOIN decided d ON (d.provider, d.books_key, d.amount_minor) = (s.provider, s.books_key, s.amount_minor)
+ORDER BY s.id, f.line
 """
+
+
+_ALL, _SOME = _statement("", ""), _statement(_OF_THESE, _OF_LISTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +123,11 @@ class Pair:
         }
 
 
-def pairs(connection: Connection, provider: str | None = None, payment: int | None = None) -> Sequence[Pair]:
-    """Every pair as the last looks showed it, by payment. provider: only this one's; payment: only those of the payment
-    with this number."""
-    given = {"provider": provider, "payment": payment}
-    return [_pair(row) for row in connection.execute(_PAIRS, given).fetchall()]
+def pairs(connection: Connection, provider: str | None = None, payments: Sequence[int] | None = None) -> Sequence[Pair]:
+    """Every pair as the last looks showed it, by payment. provider: only this one's; payments: only those of the payments
+    with these numbers, however many others are parked."""
+    given = {"provider": provider} if payments is None else {"provider": provider, "payments": list(payments)}
+    return [_pair(row) for row in connection.execute(_ALL if payments is None else _SOME, given).fetchall()]
 
 
 def _pair(row: Row) -> Pair:

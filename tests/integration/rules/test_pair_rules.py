@@ -60,7 +60,7 @@ def test_those_of_one_payment_are_what_they_are_among_all(world: World) -> None:
     found = shown(world)
     assert {pair.payment_id for pair in found} > {first}
     with world.runtime.database.connection() as connection:
-        assert list(pairs(connection, None, first)) == [pair for pair in found if pair.payment_id == first]
+        assert list(pairs(connection, None, [first])) == [pair for pair in found if pair.payment_id == first]
 
 
 @pytest.mark.parametrize(

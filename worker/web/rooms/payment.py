@@ -37,7 +37,7 @@ def shown(asked: Asked, *, status: int = 200, **more: Any) -> Answer:
             raise Refused("There is no such payment. Look for it by another word.", 404)
         found = views.payment(connection, number)
         asked_for = [one for one in proposals.listed(connection) if one.subject == f"{source}/{intent_id}"]
-        found_pairs = pairs(connection, found["provider"], number) if found["state"] == State.PARKED else ()
+        found_pairs = pairs(connection, found["provider"], [number]) if found["state"] == State.PARKED else ()
     lines = [one.told() for one in found_pairs]
     history = found.pop("history")
     plain = sees(asked.session)
