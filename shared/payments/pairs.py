@@ -61,7 +61,8 @@ WITH standing AS MATERIALIZED (
 )
 SELECT s.id, s.source || '/' || s.intent_id AS payment, s.provider, s.amount_minor, s.currency, s.paid_at,
     s.first_sent_at, s.last_sent_at, s.checked_at, s.missing, s.whole, f.line, f.line_minor, f.line_at, f.marker,
-    count(*) OVER (PARTITION BY s.id) AS lines, coalesce(o.n, s.itself) - s.itself AS rivals, coalesce(d.n, 0) AS decided
+    count(*) OVER (PARTITION BY s.id) AS lines, coalesce(o.n, s.itself) - s.itself AS rivals,
+    coalesce(d.n, 0) AS decided
 FROM shown s JOIN free f USING (id)
 LEFT JOIN standing o ON (o.provider, o.books_key, o.amount_minor) = (s.provider, s.books_key, s.amount_minor)
 LEFT JOIN decided d ON (d.provider, d.books_key, d.amount_minor) = (s.provider, s.books_key, s.amount_minor)
@@ -124,8 +125,8 @@ class Pair:
 
 
 def pairs(connection: Connection, provider: str | None = None, payments: Sequence[int] | None = None) -> Sequence[Pair]:
-    """Every pair as the last looks showed it, by payment. provider: only this one's; payments: only those of the payments
-    with these numbers, however many others are parked."""
+    """Every pair as the last looks showed it, by payment. provider: only this one's; payments: only those of these
+    numbers, however many others are parked."""
     given = {"provider": provider} if payments is None else {"provider": provider, "payments": list(payments)}
     return [_pair(row) for row in connection.execute(_ALL if payments is None else _SOME, given).fetchall()]
 
