@@ -17,26 +17,20 @@ from shared.domain.words import counted
 
 _NEAR = timedelta(days=2)  # two clocks, time zones that we mistake for each other, and books that give the day alone
 
-# Of the payments that are asked about, and of those that stand in the same lists; else of all.
-_OF_THESE = "AND {0}.id = ANY(%(payments)s)"
-_OF_LISTS = "AND {0}.books_key = ANY(ARRAY(SELECT books_key FROM payments WHERE id = ANY(%(payments)s)))"
-
-
-def _statement(of_these: str, of_lists: str) -> str:
-    return f"""
+_PAIRS = f"""
 WITH standing AS MATERIALIZED (
     SELECT provider, books_key, amount_minor, count(*) AS n FROM (
         SELECT p.provider, p.books_key, p.amount_minor FROM payments p
-        WHERE p.books_key IS NOT NULL AND p.attempts > 0 AND p.state = 'parked' {of_lists.format("p")}
+        WHERE p.books_key IS NOT NULL AND p.attempts > 0 AND p.state = 'parked' {{of_lists_p}}
         UNION ALL
         SELECT p.provider, p.books_key, p.amount_minor FROM payments p
-        WHERE p.books_key IS NOT NULL AND p.attempts > 0 AND p.due_at IS NOT NULL {of_lists.format("p")}) AS o
+        WHERE p.books_key IS NOT NULL AND p.attempts > 0 AND p.due_at IS NOT NULL {{of_lists_p}}) AS o
     GROUP BY provider, books_key, amount_minor
 ), decided AS MATERIALIZED (
     SELECT q.provider, q.books_key, q.amount_minor, count(*) AS n FROM {every("resolutions")} r
     JOIN {every("payments")} q ON q.id = r.payment_id
     WHERE r.action IN ('succeeded', 'refused') AND q.books_key IS NOT NULL AND q.finished_at IS NOT NULL
-        AND NOT EXISTS (SELECT FROM taken_lines t WHERE t.payment_id = q.id) {of_lists.format("q")}
+        AND NOT EXISTS (SELECT FROM taken_lines t WHERE t.payment_id = q.id) {{of_lists_q}}
     GROUP BY q.provider, q.books_key, q.amount_minor
 ), shown AS (
     SELECT p.id, p.source, p.intent_id, p.provider, p.books_key, p.amount_minor, p.currency, p.paid_at, c.checked_at,
@@ -49,7 +43,7 @@ WITH standing AS MATERIALIZED (
         SELECT checked_at, evidence FROM checks
         WHERE payment_id = p.id AND evidence ? 'lines' ORDER BY number DESC LIMIT 1) c
     WHERE p.state = 'parked' AND p.books_key IS NOT NULL AND (%(provider)s::text IS NULL OR p.provider = %(provider)s)
-        {of_these.format("p")}
+        {{of_these_p}}
 ), free AS (
     SELECT s.id, e ->> 'line' AS line, (e ->> 'amount_minor')::bigint AS line_minor,
         (e ->> 'at')::timestamptz AS line_at, e ->> 'marker' AS marker
@@ -68,9 +62,12 @@ LEFT JOIN standing o ON (o.provider, o.books_key, o.amount_minor) = (s.provider,
 LEFT JOIN decided d ON (d.provider, d.books_key, d.amount_minor) = (s.provider, s.books_key, s.amount_minor)
 ORDER BY s.id, f.line
 """
-
-
-_ALL, _SOME = _statement("", ""), _statement(_OF_THESE, _OF_LISTS)
+_OF_LISTS = "AND {}.books_key = ANY(ARRAY(SELECT books_key FROM payments WHERE id = ANY(%(payments)s)))"
+_ALL = _PAIRS.format(of_these_p="", of_lists_p="", of_lists_q="")
+# Of some payments, and of those that stand in the same lists.
+_SOME = _PAIRS.format(
+    of_these_p="AND p.id = ANY(%(payments)s)", of_lists_p=_OF_LISTS.format("p"), of_lists_q=_OF_LISTS.format("q")
+)
 
 
 @dataclass(frozen=True, slots=True)
