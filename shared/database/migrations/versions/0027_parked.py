@@ -6,8 +6,8 @@ from alembic import op
 
 from shared.database.concurrently import create_index, drop_index
 
-revision = "0026"
-down_revision = "0025"
+revision = "0027"
+down_revision = "0026"
 half = "pre"
 
 # Of those that are parked already, by their newest event; row by row, while the flow goes on.
