@@ -191,8 +191,7 @@ def _carry(
     if entry_id is None:
         return None
     counters.events(len(batch))
-    ids = [event["id"] for event in batch]
-    noted = outbox.carried(connection, ids, entry_id, mine.turn, batch[0]["replay"])
+    noted = outbox.carried(connection, batch, entry_id, mine.turn)
     _trace(batch)
     return _Mine(mine.turn, entry_id) if noted else None
 

@@ -18,3 +18,4 @@ def recall(connection: Connection, payment_ids: Sequence[int]) -> None:
     if family:
         for table in TABLES:
             move(connection, family, f"archive.{table}", table)
+        connection.execute(_SQL["told"], {"ids": family})

@@ -4,3 +4,6 @@ WITH head AS (SELECT coalesce(settle_id, id) AS id FROM archive.payments WHERE i
 SELECT id FROM archive.payments
 WHERE id = ANY(ARRAY(SELECT id FROM head)) OR settle_id = ANY(ARRAY(SELECT id FROM head))
 ORDER BY id FOR UPDATE
+
+-- name: told
+DELETE FROM outbox o USING events e WHERE e.id = o.id AND e.payment_id = ANY(%(ids)s)

@@ -456,7 +456,7 @@ CREATE TRIGGER a_legal BEFORE UPDATE ON payments FOR EACH ROW
 --
 -- event_seq gives all that is told of a payment one order.
 
--- The outbox: written with the step it tells of, carried to the stream by the relay while `pending`.
+-- Written with the step it tells of, and never again.
 CREATE TABLE events (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     payment_id bigint,
@@ -464,13 +464,38 @@ CREATE TABLE events (
     type       text NOT NULL,
     subject    text NOT NULL,
     data       json NOT NULL,         -- as it is told, to the byte
-    created_at timestamptz NOT NULL DEFAULT clock(),
-    pending    boolean NOT NULL DEFAULT true
+    created_at timestamptz NOT NULL DEFAULT clock()
 );
-CREATE INDEX events_pending ON events (id) WHERE pending;
 CREATE INDEX events_payment ON events (payment_id, id) WHERE payment_id IS NOT NULL;
 CREATE INDEX events_other ON events (event_id) WHERE payment_id IS NULL;
 CREATE INDEX events_age ON events USING brin (created_at);
+
+-- The outbox: what the relay has to carry to the stream, from an event's own transaction until it stands there. A table
+-- of its own, so that the events' long rows are written once.
+CREATE TABLE outbox (
+    id    bigint PRIMARY KEY,         -- of the event
+    asked integer NOT NULL DEFAULT 1  -- grows when one that waits is asked for again: who carried it before leaves it
+);
+
+-- No statement can forget it. What comes back from the archive was told long ago: whoever brings it takes it out again.
+CREATE FUNCTION put_in_outbox() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO outbox (id) VALUES (NEW.id);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER put_in_outbox AFTER INSERT ON events FOR EACH ROW EXECUTE FUNCTION put_in_outbox();
+
+-- No event goes, to the archive or for ever, before it was told. A foreign key would cost each event a lock; who puts
+-- an older one in locks its row first.
+CREATE FUNCTION refuse_untold() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM gone JOIN outbox USING (id)) THEN
+        RAISE EXCEPTION 'an event that has to be told goes nowhere' USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER refuse_untold AFTER DELETE ON events REFERENCING OLD TABLE AS gone
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_untold();
 
 -- The relay's turn, and a replay's cursor. One row at most.
 CREATE TABLE relay_position (
@@ -1327,8 +1352,7 @@ CREATE INDEX payments_parked_sum ON payments (currency, amount_minor DESC NULLS 
 CREATE INDEX payments_parked_books ON payments (books_key) WHERE state = 'parked';
 CREATE TABLE archive.attempts (LIKE attempts INCLUDING CONSTRAINTS INCLUDING INDEXES);
 CREATE TABLE archive.checks (LIKE checks INCLUDING CONSTRAINTS INCLUDING INDEXES);
-CREATE TABLE archive.events (LIKE events INCLUDING CONSTRAINTS INCLUDING INDEXES,
-    CONSTRAINT relayed CHECK (NOT pending));  -- the relay doesn't look here
+CREATE TABLE archive.events (LIKE events INCLUDING CONSTRAINTS INCLUDING INDEXES);  -- the relay doesn't look here
 CREATE TABLE archive.follow_ups (LIKE follow_ups INCLUDING CONSTRAINTS INCLUDING INDEXES);
 ALTER TABLE archive.follow_ups ALTER unasked SET DEFAULT false;  -- what was here when the column came
 CREATE TABLE archive.resolutions (LIKE resolutions INCLUDING CONSTRAINTS INCLUDING INDEXES);

@@ -7,7 +7,7 @@ WHERE locktype = 'relation' AND relation = 'public.events'::regclass AND mode = 
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 
 -- name: uncarried
-SELECT min(id) AS id FROM events WHERE pending AND id > %(after)s
+SELECT min(id) AS id FROM outbox WHERE id > %(after)s
 
 -- name: held
 -- As far as a page looks; where that is not enough to know, there may be one.

@@ -1,4 +1,4 @@
-"""The outbox: events written with the steps they tell of, carried to the stream by the relay."""
+"""The outbox: which events, written with the steps they tell of, the relay has to carry to the stream."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -57,14 +57,12 @@ def pending(connection: Connection, limit: int) -> list[Row]:
     return connection.execute(_SQL["pending"], {"limit": limit}).fetchall()
 
 
-def carried(
-    connection: Connection, ids: Sequence[int], entry_id: str, turn: int | None = None, replay: int | None = None
-) -> bool:
-    """These are on the stream now, the last one as `entry_id`. False, and nothing is noted, when `turn` is over.
-
-    replay: which replay the batch was read for.
-    """
-    given = {"ids": list(ids), "next": max(ids) + 1, "entry_id": entry_id, "turn": turn, "replay": replay}
+def carried(connection: Connection, batch: Sequence[Row], entry_id: str, turn: int | None = None) -> bool:
+    """These (of `pending`) are on the stream now, the last one as `entry_id`. False, and nothing is noted, when `turn`
+    is over. What was asked for again since they were read stays pending."""
+    ids = [event["id"] for event in batch]
+    given = {"ids": ids, "asked": [event["asked"] for event in batch], "next": max(ids) + 1}
+    given |= {"entry_id": entry_id, "turn": turn, "replay": batch[0]["replay"]}
     return connection.execute(_SQL["carried"], given).fetchone() is not None
 
 

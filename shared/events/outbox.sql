@@ -1,8 +1,8 @@
 -- name: pending
--- What is to be written next, the oldest first: what is pending and what the active replay has not come to yet, as one
--- sequence. So the events of a payment are in order, whichever of the two they belong to.
+-- What is to be written next, the oldest first: what is in the outbox and what the active replay has not come to yet, as
+-- one sequence. So the events of a payment are in order, whichever of the two they belong to.
 WITH chosen AS (
-    (SELECT id FROM events WHERE pending ORDER BY id LIMIT %(limit)s)
+    (SELECT id FROM outbox ORDER BY id LIMIT %(limit)s)
     UNION
     (SELECT e.id FROM relay_position r CROSS JOIN LATERAL (
         -- one bound only: between two the planner sees few events, and sorts all of them for each batch
@@ -11,7 +11,7 @@ WITH chosen AS (
 )
 SELECT e.id, e.event_id, e.type, e.subject, e.data::text AS data, e.created_at,
     (SELECT p.traceparent FROM payments p WHERE p.id = e.payment_id) AS traceparent,
-    (SELECT replay FROM relay_position) AS replay
+    (SELECT asked FROM outbox o WHERE o.id = e.id) AS asked, (SELECT replay FROM relay_position) AS replay
 FROM chosen JOIN events e USING (id) ORDER BY e.id
 
 -- name: begin
@@ -19,7 +19,7 @@ INSERT INTO relay_position AS r (turn) VALUES (%(turn)s)
 ON CONFLICT (one) DO UPDATE SET turn = excluded.turn WHERE r.turn <= excluded.turn RETURNING turn, entry_id
 
 -- name: carried
--- A replay that was asked for meanwhile keeps its own beginning.
+-- A replay that was asked for meanwhile keeps its own beginning, and so does an event its place.
 WITH noted AS (
     INSERT INTO relay_position AS r (entry_id, turn) VALUES (%(entry_id)s, coalesce(%(turn)s::bigint, 0))
     ON CONFLICT (one) DO UPDATE SET entry_id = excluded.entry_id,
@@ -28,7 +28,8 @@ WITH noted AS (
     WHERE r.turn = coalesce(%(turn)s::bigint, r.turn)
     RETURNING 1 AS one
 ), told AS (
-    UPDATE events e SET pending = false FROM noted WHERE e.id = ANY(%(ids)s) AND e.pending
+    DELETE FROM outbox o USING noted, unnest(%(ids)s::bigint[], %(asked)s::integer[]) AS t(id, asked)
+    WHERE o.id = t.id AND o.asked = t.asked
 )
 SELECT one FROM noted
 
@@ -59,5 +60,9 @@ WHERE r.turn = coalesce(%(turn)s::bigint, r.turn)
 
 -- name: mark_first
 -- Whoever looks whether something is pending finds the beginning of a replay at once; the cursor stands for the rest.
-UPDATE events SET pending = true
-WHERE id IN (SELECT id FROM events WHERE id >= %(first)s ORDER BY id LIMIT %(limit)s) AND id <= %(last)s
+WITH locked AS (
+    SELECT id FROM events
+    WHERE id IN (SELECT id FROM events WHERE id >= %(first)s ORDER BY id LIMIT %(limit)s) AND id <= %(last)s
+    ORDER BY id FOR NO KEY UPDATE
+)
+INSERT INTO outbox AS o (id) SELECT id FROM locked ON CONFLICT (id) DO UPDATE SET asked = o.asked + 1

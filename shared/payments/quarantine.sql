@@ -10,8 +10,8 @@ ORDER BY id LIMIT %(limit)s
 -- With its event, and never before that was told.
 WITH old AS (
     SELECT id FROM quarantine q WHERE last_seen < clock() - make_interval(days => %(days)s)
-        AND NOT EXISTS (SELECT FROM events e
-                        WHERE e.event_id = ANY (event_names('q' || q.id || '-1')) AND e.payment_id IS NULL AND e.pending)
+        AND NOT EXISTS (SELECT FROM events e JOIN outbox USING (id)
+                        WHERE e.event_id = ANY (event_names('q' || q.id || '-1')) AND e.payment_id IS NULL)
     ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), gone AS (
     DELETE FROM quarantine q USING old WHERE q.id = old.id RETURNING q.id

@@ -49,7 +49,7 @@ def product(run: Run, broker_url: str) -> Iterator["redis.Redis"]:
             if batch:
                 entry_id = events_stream.publish(client, batch, settings.events_keep_s)
                 assert entry_id is not None
-                outbox.carried(connection, [event["id"] for event in batch], entry_id)
+                outbox.carried(connection, batch, entry_id)
 
     def work() -> None:
         intake = Intake(client, ["settlepipe:intake"], "test", 60)
@@ -449,7 +449,7 @@ def test_events_are_replayed_and_printed_as_cloud_events(run: Run, connection: C
     with redis.Redis.from_url(broker_url) as client:
         events_stream.publish(client, outbox.pending(connection, 100), 600)
         assert client.xlen(EVENTS) == 3
-    connection.execute("UPDATE events SET pending = false")
+    connection.execute("DELETE FROM outbox")
     found = _lines(run("events", "tail", "-n", "2")[1])
     assert [event["type"].rpartition(".")[2] for event in found] == ["unknown", "parked"]
     assert found[1]["data"]["state"] == "parked"
@@ -459,10 +459,10 @@ def test_events_are_replayed_and_printed_as_cloud_events(run: Run, connection: C
 
 def test_a_replay_says_when_the_archive_holds_more(run: Run, connection: Connection) -> None:
     number = add_payment(connection, "p1", State.SUCCEEDED)
-    connection.execute("UPDATE events SET pending = false")
+    connection.execute("DELETE FROM outbox")
     since = ("events", "replay", "--since", "2020-01-01T00:00:00Z")
     assert "archive" not in run(*since)[2]
-    connection.execute("UPDATE events SET pending = false")
+    connection.execute("DELETE FROM outbox")
     with connection.transaction():
         assert retire_store.retire(connection, [number], 0) == 1
     status, out, err = run(*since)

@@ -199,7 +199,7 @@ def test_without_keys_that_read_secrets_the_relay_relays_and_says_so(
 
             def carried() -> bool:
                 with database.connection() as connection:
-                    row = connection.execute("SELECT count(*) AS n FROM events WHERE pending").fetchone()
+                    row = connection.execute("SELECT count(*) AS n FROM events JOIN outbox USING (id)").fetchone()
                 return row == {"n": 0}
 
             waited(carried)

@@ -17,7 +17,7 @@ KEEP_S = 400 * DAY_S
 
 def relayed(world: World) -> None:
     """As if the relay had carried everything."""
-    world.execute("UPDATE events SET pending = false")
+    world.execute("DELETE FROM outbox")
 
 
 def years_later(world: World, seconds: float = 3 * 365 * DAY_S) -> int:
@@ -107,10 +107,11 @@ def many(world: World, count: int) -> None:
     )
     world.execute("INSERT INTO intent_keys SELECT source, intent_id, sha256(intent_id::bytea), id FROM payments")
     world.execute(
-        """INSERT INTO events (payment_id, event_id, type, subject, data, pending)
+        """INSERT INTO events (payment_id, event_id, type, subject, data)
         SELECT p.id, p.id || '-' || n, 'settlepipe.payment.' || CASE n WHEN 1 THEN 'accepted' ELSE 'succeeded' END,
-            source || '/' || intent_id, payment_row(p), false FROM payments p, generate_series(1, 2) n"""
+            source || '/' || intent_id, payment_row(p) FROM payments p, generate_series(1, 2) n"""
     )
+    relayed(world)
     world.execute(
         """INSERT INTO attempts SELECT id, 1, created_at, created_at, created_at, 1, body_sha256, 'succeeded'
         FROM payments"""

@@ -15,8 +15,8 @@ from tests.support.flow import World
 from tests.support.receiver import Receiver
 
 SETTINGS = WebhookSettings(allow_http=True, allow_networks=("127.0.0.0/8",), timeout_s=3, connect_timeout_s=2)
-_WRITE = """INSERT INTO events (event_id, type, subject, data, pending, created_at)
-    VALUES (%s, %s, %s, '{}', false, clock()) RETURNING id"""
+_WRITE = """INSERT INTO events (event_id, type, subject, data, created_at)
+    VALUES (%s, %s, %s, '{}', clock()) RETURNING id"""
 
 
 @dataclass
@@ -48,7 +48,8 @@ class Hooked:
             whole = subject if "/" in subject else f"shop/{subject}"
             self.numbers[whole] = self.numbers.get(whole, 0) + 1
             name = f"{subject}-{self.numbers[whole]}"
-            self.world.value(_WRITE, name, told, whole)
+            number = self.world.value(_WRITE, name, told, whole)
+            self.world.execute("DELETE FROM outbox WHERE id = %s", number)
             names.append(name)
         return names
 

@@ -48,7 +48,7 @@ ORDER BY id FOR UPDATE SKIP LOCKED
 _GOING = f"""
 WITH member AS (
     SELECT p.id, coalesce(p.settle_id, p.id) AS head, p.id = ANY(%(locked)s)
-        AND NOT EXISTS (SELECT FROM events e WHERE e.payment_id = p.id AND e.pending)
+        AND NOT EXISTS (SELECT FROM events e JOIN outbox USING (id) WHERE e.payment_id = p.id)
         AND NOT EXISTS (SELECT FROM {FOLLOW_UPS} f WHERE f.payment_id = p.id AND (f.finished_at IS NULL
             OR f.kind = 'sms' AND f.state = 'issued' AND f.delivery IS NULL AND f.finished_at > {_DELIVERED}))
         AND NOT EXISTS (SELECT FROM discrepancies d WHERE d.payment_id = p.id AND d.resolved_at IS NULL)

@@ -12,7 +12,7 @@ FROM payments WHERE due_at IS NOT NULL OR hold_reason IS NOT NULL OR state = 'pa
 GROUP BY provider, state, hold_reason, currency, places, due
 
 -- name: events
-SELECT count(*) AS pending FROM events WHERE pending
+SELECT count(*) AS pending FROM outbox
 
 -- name: discrepancies
 SELECT provider, category, count(*) AS open FROM discrepancies WHERE resolved_at IS NULL GROUP BY provider, category

@@ -17,7 +17,7 @@ WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
 GROUP BY a.application_name
 
 -- name: oldest_event
-SELECT extract(epoch FROM clock() - created_at)::float8 AS oldest_s FROM events WHERE pending ORDER BY id LIMIT 1
+SELECT extract(epoch FROM clock() - created_at)::float8 AS oldest_s FROM outbox JOIN events USING (id) ORDER BY id LIMIT 1
 
 -- name: follow_ups
 SELECT provider, count(*) AS due FROM follow_ups WHERE provider = ANY(%(lanes)s) AND due_at <= clock() GROUP BY provider

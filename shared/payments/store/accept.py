@@ -78,9 +78,10 @@ WITH kept AS (
         entry_id = excluded.entry_id, stream = excluded.stream, conflict_of = excluded.conflict_of
     RETURNING id, seen, reason, code, sha256, stream, entry_id, subject, conflict_of
 ), again AS (
-    UPDATE events e SET pending = true FROM kept WHERE kept.seen > 1 AND e.payment_id IS NULL
-        AND e.event_id = ANY (event_names('q' || kept.id || '-1'))
-    RETURNING e.id
+    INSERT INTO outbox AS o (id)
+    SELECT e.id FROM kept JOIN events e ON e.event_id = ANY (event_names('q' || kept.id || '-1'))
+    WHERE kept.seen > 1 AND e.payment_id IS NULL
+    ON CONFLICT (id) DO UPDATE SET asked = o.asked + 1
 )
 {_TOLD}"""
 

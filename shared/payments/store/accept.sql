@@ -41,6 +41,8 @@ WITH last AS (
     SELECT (SELECT max(id) FROM events WHERE payment_id = t.id AND type LIKE 'settlepipe.payment.%%') AS id
     FROM unnest(%(ids)s::bigint[]) AS t(id)
 ), locked AS (
-    SELECT e.id FROM events e WHERE e.id IN (SELECT id FROM last) ORDER BY e.id FOR NO KEY UPDATE
+    SELECT e.id, e.payment_id FROM events e WHERE e.id IN (SELECT id FROM last) ORDER BY e.id FOR NO KEY UPDATE
+), told AS (
+    INSERT INTO outbox AS o (id) SELECT id FROM locked ON CONFLICT (id) DO UPDATE SET asked = o.asked + 1
 )
-UPDATE events SET pending = true WHERE id IN (SELECT id FROM locked) RETURNING payment_id
+SELECT payment_id FROM locked

@@ -62,7 +62,8 @@ def keep_events(connection: Connection, payment_id: int, told: Sequence[Told]) -
         "data": [one.data for one in told],
         "at": [one.at for one in told],
     }
-    connection.execute(_SQL["event"], given)
+    kept = connection.execute(_SQL["event"], given).fetchall()
+    connection.execute(_SQL["told"], {"ids": [row["id"] for row in kept]})
     number = max(one.number or 0 for one in told)
     connection.execute(_SQL["numbered"], {"id": payment_id, "event_seq": number})
 

@@ -33,10 +33,14 @@ FROM key LEFT JOIN intent_keys k ON k.source = %(source)s AND k.intent_id = %(re
 RETURNING id
 
 -- name: event
-INSERT INTO events (payment_id, event_id, type, subject, data, created_at, pending)
-SELECT %(id)s, t.event_id, t.type, t.subject, t.data::json, t.at, false
+INSERT INTO events (payment_id, event_id, type, subject, data, created_at)
+SELECT %(id)s, t.event_id, t.type, t.subject, t.data::json, t.at
 FROM unnest(%(event_id)s::text[], %(type)s::text[], %(subject)s::text[], %(data)s::text[], %(at)s::timestamptz[])
     WITH ORDINALITY AS t(event_id, type, subject, data, at, place) ORDER BY t.place
+RETURNING id
+
+-- name: told
+DELETE FROM outbox WHERE id = ANY(%(ids)s)
 
 -- name: numbered
 UPDATE payments SET event_seq = greatest(event_seq, %(event_seq)s) WHERE id = %(id)s

@@ -39,11 +39,14 @@ def test_the_same_intent_again_changes_nothing_and_reemits_the_last_event_verbat
 ) -> None:
     document = world.document(paid_at="2026-11-21T03:24:12Z")
     world.accept(document)
-    world.execute("UPDATE events SET pending = false")
+    world.execute("DELETE FROM outbox")
     before = world.rows("SELECT id, event_id, type, subject, data::text, created_at FROM events")
     payment = world.payment(world.id_of(document))
     assert world.accept(document | change) == 0
-    assert world.rows("SELECT id, event_id, type, subject, data::text, created_at FROM events WHERE pending") == before
+    assert (
+        world.rows("SELECT id, event_id, type, subject, data::text, created_at FROM events JOIN outbox USING (id)")
+        == before
+    )
     after = world.payment(world.id_of(document))
     assert {**after, "due_in": None} == {**payment, "due_in": None}
     assert quarantine(world) == []
@@ -60,9 +63,9 @@ def test_a_repeat_of_a_settled_intent_reemits_its_success_also_when_a_receipt_ca
     world.accept(document)
     world.run()
     world.run()
-    world.execute("UPDATE events SET pending = false")
+    world.execute("DELETE FROM outbox")
     world.accept(document)
-    assert [row["type"] for row in world.rows("SELECT type FROM events WHERE pending")] == [
+    assert [row["type"] for row in world.rows("SELECT type FROM events JOIN outbox USING (id)")] == [
         "settlepipe.payment.succeeded"
     ]
 
@@ -129,12 +132,12 @@ def test_an_entry_without_the_one_field_goes_to_quarantine(world: World) -> None
 
 def test_quarantine_keeps_each_digest_once_and_reemits_its_event(world: World) -> None:
     world.accept(b"[]")
-    world.execute("UPDATE events SET pending = false")
+    world.execute("DELETE FROM outbox")
     before = world.rows("SELECT id, event_id, data::text FROM events")
     world.accept(b"[]", b"[]")
     (kept,) = quarantine(world)
     assert kept["seen"] == 3
-    assert world.rows("SELECT id, event_id, data::text FROM events WHERE pending") == before
+    assert world.rows("SELECT id, event_id, data::text FROM events JOIN outbox USING (id)") == before
 
 
 @pytest.mark.parametrize(
@@ -235,8 +238,8 @@ def test_what_is_paid_in_the_future_waits_in_quarantine_until_it_is_not(world: W
 def test_what_was_accepted_is_known_again_also_when_the_clock_went_back(world: World) -> None:
     document = world.document(paid_at="2026-11-21T03:24:12Z")
     world.accept(document)
-    world.execute("UPDATE events SET pending = false")
+    world.execute("DELETE FROM outbox")
     world.advance(-3650 * 86_400)
     assert world.accept(document, document | {"amount": "7.00"}) == 0
     assert [row["reason"] for row in quarantine(world)] == ["this id was used before for an intent with other content"]
-    assert world.value("SELECT count(*) FROM events WHERE pending AND payment_id IS NOT NULL") == 1
+    assert world.value("SELECT count(*) FROM events JOIN outbox USING (id) WHERE payment_id IS NOT NULL") == 1

@@ -46,7 +46,7 @@ def test_what_is_not_finished_stays_however_old(world: World, provider: str) -> 
 def test_a_pending_event_keeps_its_payment_hot_and_no_other(world: World) -> None:
     payment_id, other = world.settled("safe", OK), world.settled("safe", OK)
     relayed(world)
-    world.execute("UPDATE events SET pending = true WHERE event_id = %s", f"{payment_id}-2")
+    world.execute("INSERT INTO outbox SELECT id FROM events WHERE event_id = %s", f"{payment_id}-2")
     world.advance(KEEP_S + DAY_S)
     assert retire(world.runtime, 10) == 1
     assert (places(world, payment_id), places(world, other)) == ("hot", "archived")

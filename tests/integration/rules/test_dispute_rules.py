@@ -111,7 +111,7 @@ def test_a_success_whose_record_was_committed_unseen_is_no_dispute(world: World,
 @pytest.mark.parametrize(("statement", "when"), [("DELETE FROM archive.", "after"), *POINTS[2:]])
 def test_late_evidence_brings_an_archived_payment_back(world: World, statement: str, when: str) -> None:
     claim = refused_meanwhile(world)
-    world.execute("UPDATE events SET pending = false")
+    world.execute("DELETE FROM outbox")
     world.advance(500 * 86_400)
     assert retire(world.runtime, 10) == 1
     with way_of(world) as way:

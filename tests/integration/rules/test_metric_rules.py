@@ -171,7 +171,7 @@ def test_the_outbox_says_how_far_the_relay_is_behind(world: World) -> None:
         turn = outbox.begin(connection, 1)
         assert turn is not None
         events = outbox.pending(connection, 50)
-        outbox.carried(connection, [event["id"] for event in events], "1-1", turn.number)
+        outbox.carried(connection, events, "1-1", turn.number)
     found = told(world)
     assert (found["events_pending",], found["events_pending_oldest_seconds",]) == (0, 0)
 

@@ -107,7 +107,7 @@ def a_day(world: World) -> None:
         turn = outbox.begin(connection, 1)
         assert turn is not None
         events = outbox.pending(connection, 50)
-        outbox.carried(connection, [event["id"] for event in events], "1-1", turn.number)
+        outbox.carried(connection, events, "1-1", turn.number)
         outbox.end_replay(connection, turn.number)
         horizon = feed.Horizon().look(connection)
         feed.page(connection, "shop", horizon - 100, horizon, 10)

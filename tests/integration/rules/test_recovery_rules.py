@@ -49,7 +49,7 @@ def relay(world: World, client: "redis.Redis") -> None:
         if batch:
             entry_id = events_stream.publish(client, batch, 604_800)
             assert entry_id is not None
-            outbox.carried(connection, [row["id"] for row in batch], entry_id)
+            outbox.carried(connection, batch, entry_id)
 
 
 @pytest.fixture

@@ -265,8 +265,8 @@ def test_who_learns_that_another_one_has_the_lease_sends_nothing_more(
 
 def test_the_events_of_a_time_are_found_without_going_past_all_others(world: World) -> None:
     world.execute(
-        """INSERT INTO events (event_id, type, subject, data, pending, created_at)
-        SELECT 'e' || n, 'settlepipe.payment.accepted', 'shop/' || n, '{}', false,
+        """INSERT INTO events (event_id, type, subject, data, created_at)
+        SELECT 'e' || n, 'settlepipe.payment.accepted', 'shop/' || n, '{}',
             clock() - make_interval(mins => 20000 - n)
         FROM generate_series(1, 20000) AS n"""
     )

@@ -60,9 +60,9 @@ def test_events_of_the_source_come_signed_in_order_with_their_own_ids(hooked: Ho
 def test_what_the_relay_has_not_carried_is_not_told(hooked: Hooked, receiver: Receiver, world: World) -> None:
     hooked.hook(receiver)
     (name,) = hooked.tell("a")
-    world.execute("UPDATE events SET pending = true")
+    world.execute("INSERT INTO outbox SELECT id FROM events")
     assert hooked.deliver() == 0
-    world.execute("UPDATE events SET pending = false")
+    world.execute("DELETE FROM outbox")
     hooked.deliver()
     assert receiver.ids() == [name]
 
@@ -536,12 +536,12 @@ def test_a_replay_waits_for_what_the_relay_carries_once_more_and_leaves_nothing_
     receiver.taken.clear()
     with world.runtime.database.transaction() as connection:
         assert keep.replay(connection, number, since, None, by="Ann") == 4
-    world.execute("UPDATE events SET pending = true WHERE event_id >= 'c'")
+    world.execute("INSERT INTO outbox SELECT id FROM events WHERE event_id >= 'c'")
     mine = hooked.deliverer()
     for _ in range(3):
         hooked.deliver(deliverer=mine)
         assert sorted(receiver.ids()) == names[:2]
-    world.execute("UPDATE events SET pending = false")
+    world.execute("DELETE FROM outbox")
     hooked.deliver(deliverer=mine)
     assert sorted(receiver.ids()) == names
 

@@ -149,7 +149,7 @@ class Lost(Game):
                 entry_id = events_stream.publish(self.client, batch, 604_800)
                 assert entry_id is not None
                 if noted:
-                    outbox.carried(connection, [row["id"] for row in batch], entry_id)
+                    outbox.carried(connection, batch, entry_id)
         self.upstream.read(self.client)
 
     # a restore
