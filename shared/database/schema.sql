@@ -300,7 +300,7 @@ CREATE TABLE payments (
     CHECK (CASE WHEN state IN ('accepted', 'dispatched', 'sending', 'waiting', 'unknown')
            THEN (hold_reason IS NULL) = (due_at IS NOT NULL) ELSE due_at IS NULL END),
     CHECK ((finished_at IS NOT NULL) = (state IN ('succeeded', 'refused', 'cancelled')))
-) WITH (fillfactor = 80);
+) WITH (fillfactor = 50);             -- room for each step's version beside the one before: then the log has what changed
 
 CREATE INDEX payments_due ON payments (provider, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX payments_dispatched ON payments (provider, due_at) WHERE state = 'dispatched';

@@ -22,7 +22,7 @@ AGAIN = "UPDATE events SET pending = true WHERE id = %s"
 def upgraded(servers: Servers) -> Iterator[tuple[str, Connection]]:
     """After the first half, on a database where the event 1 was told and 2 was not."""
     with (
-        database_of(servers.database_url, "0025") as url,
+        database_of(servers.database_url, "0027") as url,
         contextlib.closing(psycopg.connect(driver_url(url), autocommit=True, row_factory=dict_row)) as connection,
     ):
         for name in "12":
@@ -66,10 +66,10 @@ def test_this_release_carries_and_asks(upgraded: tuple[str, Connection]) -> None
     connection.execute(WRITE, ("3",))
     assert [event["event_id"] for event in outbox.pending(connection, 10)] == ["1", "2", "3"]
     assert outbox.carried(connection, outbox.pending(connection, 1), "1-2")
-    downgrade(url, "0026")
+    downgrade(url, "0028")
     assert told(connection) == [2, 3]
     connection.execute(CARRIED, ([2],))
     assert told(connection) == [3]
-    downgrade(url, "0025")
+    downgrade(url, "0027")
     marked = connection.execute("SELECT event_id FROM events WHERE pending").fetchall()
     assert marked == [{"event_id": "3"}]

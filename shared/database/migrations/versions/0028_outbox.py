@@ -4,8 +4,8 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0026"
-down_revision = "0025"
+revision = "0028"
+down_revision = "0027"
 half = "pre"
 
 
@@ -14,4 +14,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("ALTER TABLE payments SET (fillfactor = 80)")
     op.execute("DROP TABLE outbox; DROP FUNCTION put_in_outbox, mark_event, refuse_untold CASCADE")

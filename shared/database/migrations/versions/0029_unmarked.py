@@ -4,8 +4,8 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0027"
-down_revision = "0026"
+revision = "0029"
+down_revision = "0028"
 half = "post"
 
 _BACK = """
@@ -25,7 +25,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    before = Path(__file__).with_name("0026_outbox.sql").read_text("utf-8")
+    before = Path(__file__).with_name("0028_outbox.sql").read_text("utf-8")
     op.execute(_BACK)
     op.execute(
         before[before.index("CREATE FUNCTION put_in_outbox") : before.index("CREATE FUNCTION refuse_untold")]
