@@ -14,10 +14,10 @@ _MANY = (
         clock() - interval '8 days' + n * interval '1 s', 'parked', 'nobody knows', 1, true, true, 'made-up-' || n, '/',
         'x', sha256('x'), 'books:' || n / 20, 3, clock() - make_interval(secs => (n * 7919 %% 100000) / 10)
     FROM generate_series(1, %(count)s) n""",
-    """INSERT INTO events (payment_id, event_id, type, subject, data, created_at, pending)
+    """INSERT INTO events (payment_id, event_id, type, subject, data, created_at)
     SELECT id, id || '-' || s, (ARRAY['settlepipe.payment.accepted', 'settlepipe.payment.unknown',
         'settlepipe.payment.parked'])[s], 'shop/' || intent_id, '{}',
-        CASE s WHEN 3 THEN parked_at ELSE created_at END, false
+        CASE s WHEN 3 THEN parked_at ELSE created_at END
     FROM payments, generate_series(1, 3) s WHERE state = 'parked' ORDER BY s, id""",
     """INSERT INTO attempts (payment_id, number, started_at, lease_until, ended_at, worker_key, body_sha256, meaning,
         kind)

@@ -176,8 +176,8 @@ def test_a_page_says_that_there_is_more_while_a_transaction_holds_back_what_is_c
     start = shop.get("/v1/events?after=end").told["next"]
     with psycopg.connect(opened.database_url) as held:
         held.execute(
-            "INSERT INTO events (event_id, type, subject, data, pending)"
-            " VALUES ('held', 'settlepipe.payment.accepted', 'nobody/1', '{}', false)"
+            "INSERT INTO events (event_id, type, subject, data)"
+            " VALUES ('held', 'settlepipe.payment.accepted', 'nobody/1', '{}')"
         )
         assert shop.get(f"/v1/events?after={start}").told["more"] is False, "what is not committed is nobody's yet"
         shop.submit(intent("held-back"))
