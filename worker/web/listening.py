@@ -31,12 +31,13 @@ class Place:
     key_file: Path | None
     address_named: str
     cert_named: str
+    trusted_proxies: tuple[str, ...] = ()
 
     @classmethod
     def of_web(cls, web: WebSettings) -> Self:
         """The HTTP door's."""
         named = "SETTLEPIPE_WEB__ADDRESS and SETTLEPIPE_WEB__PORT", "SETTLEPIPE_WEB__CERT_FILE and …_KEY_FILE"
-        return cls(web.address, web.port, web.cert_file, web.key_file, *named)
+        return cls(web.address, web.port, web.cert_file, web.key_file, *named, web.trusted_proxies)
 
     @classmethod
     def of_callback(cls, ubill: UbillSettings) -> Self:
@@ -55,7 +56,7 @@ class Listening:
         self._socket = listened(place)
         try:
             certificate = place.cert_file, place.key_file, place.cert_named
-            self._server = server(connections, app, *certificate)
+            self._server = server(connections, app, *certificate, trusted_proxies=place.trusted_proxies)
         except SettingsError:
             self._socket.close()
             raise

@@ -9,6 +9,7 @@ import functools
 import resource
 import socket
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,16 @@ def room(connections: int) -> int:
 
 
 def server(
-    connections: int, app: ASGIApp, cert_file: Path | None, key_file: Path | None, cert_named: str
+    connections: int,
+    app: ASGIApp,
+    cert_file: Path | None,
+    key_file: Path | None,
+    cert_named: str,
+    *,
+    trusted_proxies: Sequence[str] = (),
 ) -> uvicorn.Server:
-    """The server, not yet running. cert_named: what both files are called in the settings. Raises SettingsError."""
+    """The server, not yet running. cert_named: what both files are called in the settings. trusted_proxies: addresses
+    and networks whose X-Forwarded-For is believed. Raises SettingsError."""
     most = room(connections)
     if most < connections:
         log.warning("the limit on open files leaves room for fewer connections; raise it (LimitNOFILE)", most=most)
@@ -67,8 +75,8 @@ def server(
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=list(settings.trusted_proxies),  # None would be what FORWARDED_ALLOW_IPS says
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=list(trusted_proxies),  # None would be what FORWARDED_ALLOW_IPS says
         timeout_keep_alive=int(HEAD_S),
         timeout_graceful_shutdown=int(STOP_S),
         ssl_certfile=cert_file,
