@@ -110,6 +110,8 @@ def test_everything_stays_what_it_was_and_goes_on(old_url: str) -> None:
         numbers = fill(connection)
         before = {t: connection.execute(f"SELECT * FROM {t} ORDER BY 1, 2").fetchall() for t in ("payments", "events")}
         migrate.upgrade(old_url)
+        waiting = {row["id"] for row in connection.execute("SELECT id FROM outbox").fetchall()}
+        assert waiting == {row["id"] for row in before["events"] if row.pop("pending")}
         for table, rows in before.items():
             after = connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall()
             assert [{name: row[name] for name in rows[0]} for row in after] == rows

@@ -310,7 +310,7 @@ def test_a_replay_of_more_than_one_statement_can_mark_is_written_in_pieces(
 ) -> None:
     world, count = own_world, 12_000
     many(world, count)
-    world.execute("SET statement_timeout = 15")
+    world.execute("SET statement_timeout = 5")
     with pytest.raises(psycopg.errors.QueryCanceled):  # what a statement with all of them would end in
         world.execute("INSERT INTO outbox SELECT id FROM events")
     world.execute("RESET statement_timeout")

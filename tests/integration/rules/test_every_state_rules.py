@@ -22,7 +22,7 @@ def differences(world: World, found: Sequence[tuple[Abstract, Event, Abstract]])
         for (payment_id, payment, event), (_, _, after) in zip(cases, some, strict=True):
             if became[payment_id] != told(after):
                 different.append(f"{event}\nof     {payment}\nmodel  {told(after)}\nfound  {became[payment_id]}")
-        for table in ("events", "follow_ups", "checks", "resolutions", "attempts", "payments", "intent_keys"):
+        for table in ("outbox", "events", "follow_ups", "checks", "resolutions", "attempts", "payments", "intent_keys"):
             world.execute(f"DELETE FROM {table}")
     return different
 

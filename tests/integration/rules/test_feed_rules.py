@@ -125,7 +125,7 @@ def test_what_is_committed_and_not_told_is_held_for_its_source_alone(
     write(reader, "-", "settlepipe.store.recovered", pending=True)
     assert held("shop"), "not carried, and everybody's"
     monkeypatch.setattr(feed, "_SCANNED", 1)
-    reader.execute("UPDATE events SET type = 'settlepipe.lane.halted' WHERE pending")
+    reader.execute("UPDATE events SET type = 'settlepipe.lane.halted' WHERE id IN (SELECT id FROM outbox)")
     assert held("shop"), "so many were not told that nobody knows"
 
 
