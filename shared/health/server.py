@@ -106,11 +106,12 @@ def _first_line(connection: socket.socket, until: float) -> str:
 
 def _written(status: HTTPStatus, body: str, *, head: bool) -> bytes:
     kind = "application/json" if body.startswith("{") else "text/plain; version=0.0.4; charset=utf-8"
+    text = (body.rstrip("\n") + "\n").encode()
     lines = (
         f"HTTP/1.1 {status.value} {status.phrase}",
         f"Content-Type: {kind}",
-        f"Content-Length: {len(body.encode()) + 1}",
+        f"Content-Length: {len(text)}",
         "Cache-Control: no-store",
         "Connection: close",
     )
-    return ("\r\n".join(lines) + "\r\n\r\n" + ("" if head else body + "\n")).encode()
+    return ("\r\n".join(lines) + "\r\n\r\n").encode() + (b"" if head else text)
