@@ -133,8 +133,8 @@ def test_a_consumer_that_missed_something_waits_for_what_a_transaction_holds_bac
         _begun(up, source, consumer)
         with psycopg.connect(up.told["database_url"]) as held, up.broker() as broker:
             held.execute(
-                "INSERT INTO events (event_id, type, subject, data, pending)"
-                " VALUES (%s, 'settlepipe.payment.accepted', 'nobody/1', '{}', false)",
+                "INSERT INTO events (event_id, type, subject, data)"
+                " VALUES (%s, 'settlepipe.payment.accepted', 'nobody/1', '{}')",
                 (f"held-{source}",),
             )
             expected = _missed(up, source, consumer)  # told by the stream alone: by HTTP nothing is meanwhile
