@@ -75,7 +75,7 @@ def test_an_answer_that_fails_or_takes_long_ends_no_thread() -> None:
         assert ask(found, "GET", "/fails")[0] == HTTPStatus.INTERNAL_SERVER_ERROR
     connection = HTTPConnection("127.0.0.1", found, timeout=30)
     connection.request("GET", "/slow")
-    assert connection.getresponse().read().decode() == f"{TOLD[1]}\n"
+    assert connection.getresponse().read().decode() == TOLD[1]
     connection.close()
     assert ask(found, "GET", "/livez")[0] == HTTPStatus.OK
     listening.shutdown(socket.SHUT_RDWR)
@@ -119,5 +119,5 @@ def test_a_text_is_told_as_it_is(port: int) -> None:
     connection.request("GET", "/metrics")
     answer = connection.getresponse()
     assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
-    assert answer.read().decode() == f"{TOLD[1]}\n"
+    assert answer.read().decode() == TOLD[1]
     connection.close()
