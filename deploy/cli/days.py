@@ -12,6 +12,7 @@ from deploy.cli.known import must_be_provider
 from deploy.cli.moments import day
 from deploy.cli.output import JsonFlag
 from deploy.cli.person import By, Why, said_right
+from shared.domain.discrepancies import short
 from shared.domain.roles import Deed
 
 
@@ -37,7 +38,7 @@ def sign(
         found = said_right(
             lambda: signing.sign(database, provider, signed, Signed(role), by=who, reason=reason, books=books)
         )
-    print(f"{signed} of {provider} is {role} as it is now (books {found[:12]});")
+    print(f"{signed} of {provider} is {role} as it is now (books {short(found)});")
     print("its report shows it once it is written again:")
     print(f"settlepipe reconcile {provider} --date {signed}")
 
@@ -73,11 +74,14 @@ def _day(row: dict[str, Any]) -> dict[str, Any]:
         | {"reviewed_by": v.reviewed_by, "reviewed_at": _utc(v.reviewed_at)}
         for v in signed.versions
     ]
-    says = (
-        "changed since it was signed" if signed.again else ("signed", f"to be {signed.next}")[signed.next is not None]
-    )
     ready = row["compared"] and row["over"]
-    told = {"books": signed.books or None, "says": says if ready else "not compared yet", "signatures": versions}
+    if not ready:
+        says = "not compared yet"
+    elif signed.again:
+        says = "changed since it was signed"
+    else:
+        says = "signed" if signed.next is None else f"to be {signed.next}"
+    told = {"books": signed.books or None, "says": says, "signatures": versions}
     return row | told | {"next": signed.command if ready else None}
 
 
@@ -86,9 +90,9 @@ def _utc(at: datetime | None) -> str | None:
 
 
 def _signed(row: dict[str, Any]) -> list[tuple[str, str | None]]:
-    lines: list[tuple[str, str | None]] = [("books", (row["books"] or "")[:12])]
+    lines: list[tuple[str, str | None]] = [("books", short(row["books"] or ""))]
     for one in row["signatures"]:
         by = [f"{role} by {one[f'{role}_by']}" for role in ("prepared", "reviewed") if one[f"{role}_by"]]
         state = "changed since" if one["changed"] else "the same now"
-        lines.append((f"v{one['version']}", f"{', '.join(by)} ({(one['books'] or '-')[:12]}, {state})"))
+        lines.append((f"v{one['version']}", f"{', '.join(by)} ({short(one['books'] or '-')}, {state})"))
     return [*lines, ("next", row["next"])]

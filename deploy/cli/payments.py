@@ -85,25 +85,28 @@ def payment(
     found |= {"lookup": known and known.look_up(found["target"]), "history": history}
     books = _looked(source, intent_id, found) if look else None
     if as_json:
-        output.json_lines([json.dumps(found if books is None else found | {"look": books[1]}, ensure_ascii=False)])
+        if books is not None:
+            from shared.payments.look import told as shown
+
+            found["look"] = shown(books.result)
+        output.json_lines([json.dumps(found, ensure_ascii=False)])
         return
     del found["history"]
     output.table(("field", "value"), ((key, _text(value)) for key, value in found.items() if value is not None))
     output.table(("at (UTC)", "what", "says"), ((entry["at"], told.what(entry), told.says(entry)) for entry in history))
     if books is not None:
-        show(books[0])
+        show(books)
 
 
-def _looked(source: str, intent_id: str, found: Mapping[str, Any]) -> "tuple[Look, Mapping[str, Any]]":
+def _looked(source: str, intent_id: str, found: Mapping[str, Any]) -> "Look":
     """What the provider's books show of it now. Nothing is changed, nor kept."""
-    from shared.payments.look import look, told
+    from shared.payments.look import look
 
     if found["state"] != "parked":
         by_hand = f"; `{found['lookup']}` reads them" if found["lookup"] else ""
         raise Failed(f"{source}/{intent_id} is {found['state']}: the books are searched for parked ones{by_hand}")
     with stack.runtime() as runtime:
-        seen = said_right(lambda: look(runtime, source, intent_id))
-    return seen, told(seen.result)
+        return said_right(lambda: look(runtime, source, intent_id))
 
 
 def export(

@@ -40,6 +40,14 @@ class Signed(StrEnum):
     REVIEWED = "reviewed"
 
 
+SHORT = 12  # characters of a digest of a day's books that people see and type
+
+
+def short(books: str) -> str:
+    """A digest of books as people see it."""
+    return books[:SHORT]
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One row of a comparison that is not simply matched. local_minor, provider_minor: what it adds to each sum."""

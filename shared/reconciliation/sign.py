@@ -8,7 +8,7 @@ import psycopg
 from shared import audit
 from shared.database.engine import Database
 from shared.domain import decision
-from shared.domain.discrepancies import Signed
+from shared.domain.discrepancies import SHORT, Signed, short
 from shared.payments.look import Unresolvable
 from shared.people.prove import set_up
 from shared.reconciliation.store import signatures
@@ -38,7 +38,7 @@ def sign(
     """
     by, reason = decision.by(by), None if reason is None else decision.reason(reason)
     if books is not None and re.fullmatch(r"[0-9a-f]{12,64}", books) is None:
-        raise ValueError(f"the digest of the books has {signatures.SHORT} of 0-9 and a-f, as the day's page shows it")
+        raise ValueError(f"the digest of the books has {SHORT} of 0-9 and a-f, as the day's page shows it")
     try:
         with database.transaction() as connection:
             run = signatures.known(connection, provider, day)
@@ -68,7 +68,7 @@ def _version(there: SignedDay, role: Signed) -> int:
 def _unsignable(there: SignedDay, role: Signed, by: str, books: str | None, *, alone: bool) -> str | None:
     """Why this person can't sign the day as this; None: they can."""
     if books is not None and not there.books.startswith(books):
-        return f"the books of this day are other ones now ({signatures.short(there.books)}): look at {there.day} again"
+        return f"the books of this day are other ones now ({short(there.books)}): look at {there.day} again"
     if there.next is not role:
         return f"{there.day} of {there.provider} {_not_next(there, role)}"
     last = there.last

@@ -1,12 +1,13 @@
 """`settlepipe discrepancies`: list, show, what people do about one, and sign a day."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from deploy.cli.main import main
-from tests.support.flow import running_world
+from tests.support.flow import World, running_world
 from tests.support.nights import Night
 from tests.support.reconciled import eventful
 
@@ -20,6 +21,16 @@ def night(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
         night.payment("7", 100)
         night.compare(night.line("7", 20, "\x1b[2J cash", reference="R-1"))
         yield night
+
+
+@pytest.fixture
+def compared(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """A night of ubill's that was compared, and may be signed."""
+    monkeypatch.setenv("SETTLEPIPE_DATABASE_URL", database_url)
+    with running_world(database_url) as world:
+        world.execute("INSERT INTO lanes (provider) VALUES ('ubill') ON CONFLICT DO NOTHING")
+        eventful(world.connection, provider="ubill")
+        yield world
 
 
 def ran(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -116,58 +127,47 @@ def test_wrong_use_says_what_is_right(given: tuple[str, ...], said: str, capsys:
     assert (status, said in " ".join(err.split())) == (2, True), err
 
 
-def test_a_day_is_signed_once_in_each_role(
-    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("SETTLEPIPE_DATABASE_URL", database_url)
-    with running_world(database_url) as world:
-        world.execute("INSERT INTO lanes (provider) VALUES ('ubill') ON CONFLICT DO NOTHING")
-        eventful(world.connection, provider="ubill")
-        given = ("sign", "ubill", "--date", "2026-11-21", "--by", "Nomin")
-        status, _, err = ran(capsys, *given, "--as", "reviewed")
-        assert (status, "has to be prepared before" in err) == (1, True)
-        status, out, _ = ran(capsys, *given, "--as", "prepared")
-        assert (status, "settlepipe reconcile ubill --date 2026-11-21" in out) == (0, True)
-        status, _, err = ran(capsys, *given, "--as", "prepared")
-        assert (status, "was prepared before, by Nomin" in err) == (1, True)
-        assert ran(capsys, *given, "--as", "reviewed")[0] == 0
-        status, _, err = ran(capsys, "sign", "mtn", "--date", "2026-11-21", "--by", "Nomin", "--as", "prepared")
-        assert (status, "was not compared" in err) == (1, True)
+def test_a_day_is_signed_once_in_each_role(compared: World, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ("sign", "ubill", "--date", "2026-11-21", "--by", "Nomin")
+    status, _, err = ran(capsys, *given, "--as", "reviewed")
+    assert (status, "has to be prepared before" in err) == (1, True)
+    status, out, _ = ran(capsys, *given, "--as", "prepared")
+    assert (status, "settlepipe reconcile ubill --date 2026-11-21" in out) == (0, True)
+    status, _, err = ran(capsys, *given, "--as", "prepared")
+    assert (status, "was prepared before, by Nomin" in err) == (1, True)
+    assert ran(capsys, *given, "--as", "reviewed")[0] == 0
+    status, _, err = ran(capsys, "sign", "mtn", "--date", "2026-11-21", "--by", "Nomin", "--as", "prepared")
+    assert (status, "was not compared" in err) == (1, True)
 
 
 def test_days_are_listed_with_what_was_signed_and_how_they_are_signed_next(
-    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    compared: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("SETTLEPIPE_DATABASE_URL", database_url)
-    with running_world(database_url) as world:
-        world.execute("INSERT INTO lanes (provider) VALUES ('ubill') ON CONFLICT DO NOTHING")
-        eventful(world.connection, provider="ubill")
+    def told() -> dict[str, Any]:
+        (row,) = rows(ran(capsys, "days", "--provider", "ubill", "--date", "2026-11-21", "--json")[1])
+        return row
 
-        def told() -> dict[str, Any]:
-            (row,) = rows(ran(capsys, "days", "--provider", "ubill", "--date", "2026-11-21", "--json")[1])
-            return row
+    def does(command: str) -> tuple[int, str, str]:
+        return ran(capsys, *command.removeprefix("settlepipe discrepancies ").split(), "--by", "Nomin")
 
-        def does(command: str) -> tuple[int, str, str]:
-            return ran(capsys, *command.removeprefix("settlepipe discrepancies ").split(), "--by", "Nomin")
-
-        first = told()
-        assert (first["says"], first["signatures"]) == ("to be prepared", [])
-        assert first["next"].endswith(f"sign ubill --date 2026-11-21 --as prepared --books {first['books'][:12]}")
-        assert does(first["next"])[0] == 0
-        assert does(told()["next"])[0] == 0
-        assert (told()["says"], told()["next"]) == ("signed", None)
-        world.execute(
-            "UPDATE reconciliations SET totals = jsonb_set(totals, '{0,local_minor}', '1') WHERE provider = 'ubill'"
-        )
-        again = told()
-        assert again["says"] == "changed since it was signed"
-        assert [one["changed"] for one in again["signatures"]] == [True]
-        status, _, err = does(first["next"])
-        assert (status, "are other ones now" in " ".join(err.split())) == (1, True)
-        assert does(again["next"])[0] == 0
-        assert [one["version"] for one in told()["signatures"]] == [1, 2]
-        shown = ran(capsys, "days")[1]
-        assert told()["next"] in shown
-        assert f"({first['books'][:12]}, changed since)" in shown
-        assert ran(capsys, "days", "--provider", "mtn", "--json")[1] == ""
-        assert ran(capsys, "days", "--provider", "nobody")[0] == 2
+    first = told()
+    assert (first["says"], first["signatures"]) == ("to be prepared", [])
+    assert first["next"].endswith(f"sign ubill --date 2026-11-21 --as prepared --books {first['books'][:12]}")
+    assert does(first["next"])[0] == 0
+    assert does(told()["next"])[0] == 0
+    assert (told()["says"], told()["next"]) == ("signed", None)
+    compared.execute(
+        "UPDATE reconciliations SET totals = jsonb_set(totals, '{0,local_minor}', '1') WHERE provider = 'ubill'"
+    )
+    again = told()
+    assert again["says"] == "changed since it was signed"
+    assert [one["changed"] for one in again["signatures"]] == [True]
+    status, _, err = does(first["next"])
+    assert (status, "are other ones now" in " ".join(err.split())) == (1, True)
+    assert does(again["next"])[0] == 0
+    assert [one["version"] for one in told()["signatures"]] == [1, 2]
+    shown = ran(capsys, "days")[1]
+    assert told()["next"] in shown
+    assert f"({first['books'][:12]}, changed since)" in shown
+    assert ran(capsys, "days", "--provider", "mtn", "--json")[1] == ""
+    assert ran(capsys, "days", "--provider", "nobody")[0] == 2

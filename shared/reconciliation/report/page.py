@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from shared.domain.discrepancies import Category
+from shared.domain.discrepancies import Category, short
 from shared.reconciliation.report import charts
 from shared.reconciliation.report.evidence import pairs, totals
 from shared.reconciliation.report.figures import Reader
@@ -17,7 +17,7 @@ from shared.reconciliation.report.picture import ROWS, STATES, Picture
 from shared.reconciliation.report.reasons import reason
 from shared.reconciliation.report.words import CODES, IN_HOUR, WORDS, Weight, here, weight, words
 from shared.reconciliation.report.words import STATES as STATE_WORDS
-from shared.reconciliation.store.signatures import SignedDay, short
+from shared.reconciliation.store.signatures import SignedDay
 
 TEMPLATES = Path(__file__).parent / "templates"
 

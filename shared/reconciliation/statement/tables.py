@@ -7,6 +7,7 @@ are for programs, stay English.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from shared.domain.discrepancies import short
 from shared.reconciliation.report.figures import PLAIN, Reader
 from shared.reconciliation.report.language import mark
 from shared.reconciliation.report.night import closer, code
@@ -15,7 +16,6 @@ from shared.reconciliation.report.reasons import reason
 from shared.reconciliation.report.words import words
 from shared.reconciliation.report.workbook import Column
 from shared.reconciliation.statement.gathered import Statement
-from shared.reconciliation.store.signatures import short
 from shared.reconciliation.store.statements import Item, Sum
 
 Row = Sequence[Any]

@@ -8,10 +8,9 @@ from typing import Any
 from shared.database.engine import Connection
 from shared.database.rows import whole
 from shared.database.statements import statements
-from shared.domain.discrepancies import Signed
+from shared.domain.discrepancies import Signed, short
 
 _SQL = statements(__file__)
-SHORT = 12  # characters of a digest that people see and type
 
 # What nights changed about days before them, entry by entry. One that moved to the later night's own day is taken back
 # from the day on which it stood before.
@@ -179,11 +178,6 @@ class Correction:
     local_minor: int
     provider_minor: int
     again_by: str | None
-
-
-def short(books: str) -> str:
-    """A digest of books as people see it."""
-    return books[:SHORT]
 
 
 def known(connection: Connection, provider: str, day: date) -> Known | None:

@@ -10,7 +10,6 @@ from shared.reconciliation import report, sign, views
 from shared.settings.reporting import LANGUAGES
 from worker.web.rooms import files
 from worker.web.rooms.answers import Answer, Asked, Document, Go, Html, Refused
-from worker.web.rooms.room import WRITTEN
 
 _ROWS = 60
 _FILES = frozenset(report.FILES) - {"report.html"}
@@ -47,11 +46,6 @@ def signs(asked: Asked) -> Answer:
 def place(_: Asked) -> str:
     """Where reports are kept, which may be on another machine."""
     return "reports"
-
-
-def written(_: Asked) -> str:
-    """Where a file is made that does not stand here."""
-    return WRITTEN
 
 
 def shown(asked: Asked) -> Answer:

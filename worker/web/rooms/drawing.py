@@ -14,6 +14,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from shared.domain.discrepancies import short
 from shared.domain.roles import MAY, SEES_PERSONAL, Deed
 from shared.domain.words import lasting
 from shared.people.sessions import Session
@@ -75,6 +76,7 @@ def _pages() -> Environment:
         "moment": _moment,
         "part": _part,
         "short": _short,
+        "digest": short,
         "masked": masked,
         "pretty": _pretty,
         "commands": _commands,

@@ -9,6 +9,7 @@ from shared.settings.reporting import LANGUAGES
 from shared.telemetry.logs import get_logger
 from worker.web.rooms.answers import Asked, Download, Refused
 from worker.web.rooms.drawing import sees
+from worker.web.rooms.room import WRITTEN
 
 log = get_logger(__name__)
 
@@ -34,6 +35,11 @@ NAMES: Mapping[str, str] = {
 # A report is one file with its style in it, and no script.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 OF_A_PAGE: Mapping[str, str] = {"Content-Security-Policy": _POLICY}
+
+
+def place(_: Asked) -> str:
+    """Where they are made: here, and one after another, for it takes the processor."""
+    return WRITTEN
 
 
 def must_see(asked: Asked) -> None:

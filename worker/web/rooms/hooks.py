@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from shared.database.engine import Connection, Row
 from shared.domain.roles import Deed
 from shared.domain.webhooks import Verdict
 from shared.webhooks import keep, send, views
@@ -29,11 +30,16 @@ def one(asked: Asked) -> Answer:
 def _one(asked: Asked, tried: Mapping[str, Any] | None) -> Answer:
     number = asked.number("number")
     with asked.read() as connection:
-        rows = views.listed(connection, number)
+        row = _row(connection, number)
         waiting = views.waiting(connection, number, _WAITING)
+    return Html("webhook.html", {"row": _shown(asked, row), "waits": waiting, "tried": tried, "here": "webhooks"})
+
+
+def _row(connection: Connection, number: int) -> Row:
+    rows = views.listed(connection, number)
     if not rows:
         raise Refused("There is no such webhook.", 404)
-    return Html("webhook.html", {"row": _shown(asked, rows[0]), "waits": waiting, "tried": tried, "here": "webhooks"})
+    return rows[0]
 
 
 def place(_: Asked) -> str:
@@ -50,9 +56,7 @@ def add(asked: Asked) -> Answer:
     with asked.once().transaction() as connection:
         given: Mapping[str, Any] = {"position": position, "since": since, "by": asked.who.name}
         number, secret = keep.add(connection, vault, settings, source, url, **given)
-    return Html(
-        "secret.html", {"kind": "webhook", "name": source, "number": number, "secret": secret, "here": "webhooks"}
-    )
+    return _secret(source, number, secret)
 
 
 def rotate(asked: Asked) -> Answer:
@@ -60,9 +64,7 @@ def rotate(asked: Asked) -> Answer:
     number, overlap_s = asked.number("number"), asked.room.runtime.settings.webhooks.overlap_s
     with asked.once().transaction() as connection:
         source, secret = keep.rotate(connection, _vault(asked), number, overlap_s=overlap_s, by=asked.who.name)
-    return Html(
-        "secret.html", {"kind": "webhook", "name": source, "number": number, "secret": secret, "here": "webhooks"}
-    )
+    return _secret(source, number, secret)
 
 
 def _secret(source: str, number: int, secret: str) -> Answer:
@@ -74,13 +76,11 @@ def test(asked: Asked) -> Answer:
     """Post a test event from here, signed as all others, and show what was answered."""
     number = asked.number("number")
     with asked.read() as connection:
-        rows = views.listed(connection, number)
+        row = _row(connection, number)
         kept = views.secrets(connection, number)
-    if not rows:
-        raise Refused("There is no such webhook.", 404)
     vault = _vault(asked)
-    receiver = send.receiver(rows[0]["url"], asked.room.runtime.settings.webhooks)
-    event_id, body = send.test_event(rows[0]["source"], number)
+    receiver = send.receiver(row["url"], asked.room.runtime.settings.webhooks)
+    event_id, body = send.test_event(row["source"], number)
     attempt = receiver.post(event_id, body, [vault.opened(secret) for secret in kept])
     return _one(asked, {"id": event_id, "delivered": attempt.verdict is Verdict.DELIVERED, "said": attempt.said})
 

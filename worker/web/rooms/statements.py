@@ -12,7 +12,6 @@ from shared.reconciliation.statement.period import Span, span
 from shared.reconciliation.statement.write import FILES, Nothing, write
 from worker.web.rooms import files
 from worker.web.rooms.answers import Answer, Asked, Go, Html, Refused
-from worker.web.rooms.room import WRITTEN
 
 _NIGHTS = 30
 _ALL = "all"
@@ -44,11 +43,6 @@ def _shown(asked: Asked, wrong: str | None, status: int) -> Answer:
     given |= {"provider": chosen, "until": until.isoformat() if until else "", "names": files.NAMES}
     given |= {"language": files.spoken(asked), "period": asked.query.get("period", ""), "wrong": wrong}
     return Html("statements.html", {**given, "form": asked.query.get("form", "page"), "here": "statements"}, status)
-
-
-def place(_: Asked) -> str:
-    """Here, and one after another: it takes the processor."""
-    return WRITTEN
 
 
 def made(asked: Asked) -> Answer:
