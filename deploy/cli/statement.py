@@ -13,6 +13,7 @@ from deploy.cli.output import JsonFlag
 from deploy.cli.reconcile import CsvLocale, Language, must_be_known
 
 if TYPE_CHECKING:
+    from shared.database.engine import Database
     from shared.reconciliation.statement.period import Span
 
 ALL = "all"
@@ -36,13 +37,15 @@ def statement(
 ) -> None:
     """Write the statement of a period: what was open, came, was closed and is open, and days that add up.
 
+    Without a period it is the newest month of which a day was compared.
+
     Its files are in HOME/reports/statements/<period>/<provider>/: a page, a workbook, CSV files and a summary; and
     where the reports of all machines stand, if that is set and no --out is given.
 
     It is written from what the nights kept, which `settlepipe reconcile` compares. Exit status: 1 when no day of the
     period was compared.
     """
-    span = _span({"month": month, "quarter": quarter, "year": year})
+    asked = _asked({"month": month, "quarter": quarter, "year": year})
     from shared.providers.registry import REGISTRATIONS
     from shared.reconciliation.report import place
     from shared.reconciliation.statement.write import Nothing, write
@@ -52,12 +55,13 @@ def statement(
         must_be_provider(provider)
     names = [name for name, known in REGISTRATIONS.items() if known.has_statement and provider in (ALL, name)]
     settings = stack.settings()
-    root = (out or settings.home / "reports" / "statements" / span.name).expanduser().absolute()
     together = None if out else place.place(settings.report)
     given: dict[str, Any] = {"locale": locale, "language": language or settings.report.language}
     given["csv_locale"] = csv_locale or settings.report.csv_locale
     written = 0
     with stack.database() as database:
+        span = asked or _newest(database, provider)
+        root = (out or settings.home / "reports" / "statements" / span.name).expanduser().absolute()
         for name in names:
             try:
                 told = write(database, REGISTRATIONS[name], span, root / name, **given)
@@ -73,16 +77,27 @@ def statement(
         raise Failed(f"there is no statement of {span.name}: compare its days with `settlepipe reconcile` first")
 
 
-def _span(asked: dict[str, str | None]) -> "Span":
+def _asked(asked: dict[str, str | None]) -> "Span | None":
     from shared.reconciliation.statement.period import span
 
     given = [(kind, text) for kind, text in asked.items() if text is not None]
-    if len(given) != 1:
+    if len(given) > 1:
         raise WrongUse("say which period: one of --month 2026-11, --quarter 2026-Q4, --year 2026")
     try:
-        return span(*given[0])
+        return span(*given[0]) if given else None
     except ValueError as error:
         raise WrongUse(output.safe(str(error))) from None
+
+
+def _newest(database: "Database", provider: str) -> "Span":
+    from shared.reconciliation.statement.period import span
+    from shared.reconciliation.views import months
+
+    with database.connection() as connection:
+        found = months(connection, None if provider == ALL else provider)
+    if not found:
+        raise Failed("no day was compared yet: compare one with `settlepipe reconcile` first")
+    return span("month", found[0])
 
 
 def _show(told: dict[str, Any] | Any, page: str, as_json: bool) -> None:

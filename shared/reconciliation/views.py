@@ -37,6 +37,11 @@ WHERE CASE WHEN %(one)s THEN (r.day, r.provider) = (%(day)s::date, %(provider)s)
 ORDER BY r.day DESC, r.provider DESC LIMIT %(limit)s
 """
 
+_MONTHS = """
+SELECT DISTINCT to_char(day, 'YYYY-MM') AS month FROM reconciliations
+WHERE carried_at IS NOT NULL AND divided AND coalesce(provider = %(provider)s, true) ORDER BY month DESC
+"""
+
 
 def listed(
     connection: Connection,
@@ -84,10 +89,9 @@ def days(
     return _with_signatures(connection, connection.execute(_DAYS, given).fetchall())
 
 
-def months(connection: Connection) -> list[str]:
-    """Those of which a day was compared, like 2026-11, the newest first."""
-    statement = "SELECT DISTINCT to_char(day, 'YYYY-MM') AS month FROM reconciliations ORDER BY month DESC"
-    return [row["month"] for row in connection.execute(statement).fetchall()]
+def months(connection: Connection, provider: str | None = None) -> list[str]:
+    """Those of which a day was compared, like 2026-11, the newest first; of one provider, or of any."""
+    return [row["month"] for row in connection.execute(_MONTHS, {"provider": provider}).fetchall()]
 
 
 def day(connection: Connection, provider: str, day: str) -> Row | None:

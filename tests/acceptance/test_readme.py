@@ -43,16 +43,22 @@ def test_an_intent_of_the_readme_is_settled(up: Stack, example: str) -> None:
 def test_a_command_of_the_readme_works(up: Stack, source: str, tmp_path: Path, command: list[str]) -> None:
     (tmp_path / "intents.jsonl").write_text(json.dumps(intents.settle(source, 1)) + "\n")
     _enqueue_from_python(up)
-    done = subprocess.run(
-        [sys.executable, "-m", "deploy.cli.main", *command[1:]],
+    if command[1] == "statement":  # it sums up days that were compared
+        _typed(up, tmp_path, ["reconcile", *command[2:]])
+    done = _typed(up, tmp_path, command[1:])
+    assert done.returncode == 0, done.stderr
+
+
+def _typed(up: Stack, folder: Path, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "deploy.cli.main", *arguments],
         env=environment(up),
-        cwd=tmp_path,
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.only_large

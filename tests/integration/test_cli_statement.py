@@ -73,6 +73,16 @@ def test_a_statement_is_in_the_language_that_is_asked_for(tmp_path: Path, monkey
 
 
 @pytest.mark.usefixtures("told")
+def test_without_a_period_it_is_the_providers_newest_month_that_has_a_day(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["statement", "ubill", "--out", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["period"] == "2026-11"
+    assert main(["statement", "mtn", "--out", str(tmp_path)]) == 1
+    assert "no day was compared yet" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("told")
 def test_a_period_without_a_night_has_no_statement(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["statement", "ubill", "--quarter", "2026-Q1"]) == 1
     assert "no day of 2026-Q1 was compared" in capsys.readouterr().err
@@ -81,7 +91,6 @@ def test_a_period_without_a_night_has_no_statement(capsys: pytest.CaptureFixture
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ([], "say which period"),
         (["--month", "2026-11", "--year", "2026"], "say which period"),
         (["--month", "2026-13"], "is no month"),
         (["--month", "2026-11", "--locale", "tlh"], "is not known"),
