@@ -99,8 +99,8 @@ def _reconcile(
 
 def must_be_known(language: str | None, *locales: str | None) -> None:
     """Raises WrongUse for a language or locale that is not."""
+    from shared.languages import known
     from shared.reconciliation.report.figures import reader_locale
-    from shared.reconciliation.report.language import known
 
     try:
         known(language)

@@ -1,6 +1,18 @@
-"""Counts and ages in sentences. Pure."""
+"""Counts and ages in sentences; texts that are there in several languages (`shared.languages`). Pure."""
 
 from collections.abc import Callable
+
+Say = Callable[..., str]  # a text and its values, as `plain`: in somebody's language
+
+
+def mark(text: str) -> str:
+    """This text, marked as one to be translated where it is shown."""
+    return text
+
+
+def plain(text: str, **values: object) -> str:
+    """This text as it is; `%(name)s` in it is a value."""
+    return text % values if values else text
 
 
 def counted(count: int, one: str, many: str | None = None, write: Callable[[int], str] = str) -> str:

@@ -4,41 +4,50 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-
-def what(entry: Mapping[str, Any]) -> str:
-    """`attempt 2`, `event`."""
-    number = entry.get("number")
-    return str(entry["what"]) if number is None else f"{entry['what']} {number}"
+from shared.domain.words import Say, plain
 
 
-def says(entry: Mapping[str, Any]) -> str:
-    """What came of it, in a line."""
-    return "; ".join(itertools.chain(_told(entry), [] if entry.get("detail") is None else [str(entry["detail"])]))
+def what(entry: Mapping[str, Any], say: Say = plain) -> str:
+    """`attempt 2`, `event`. say: a text in the reader's language."""
+    kind, number = entry["what"], entry.get("number")
+    return say(kind) if number is None else f"{say(kind)} {number}"
 
 
-def _asked(entry: Mapping[str, Any]) -> str:
+def says(entry: Mapping[str, Any], say: Say = plain) -> str:
+    """What came of it, in a line; what a provider or a person said stays as it is."""
+    return "; ".join(itertools.chain(_told(entry, say), [] if entry.get("detail") is None else [str(entry["detail"])]))
+
+
+def _asked(entry: Mapping[str, Any], say: Say) -> str:
     """What a person decided, or asked for where a look was all that came of it."""
-    look = entry["look"] or {}
-    return f"{look.get('asked', 'a look was')} asked for, not done;" if entry["action"] == "look" else entry["action"]
+    action = entry["action"]
+    if action != "look":
+        return say(action)
+    asked = (entry["look"] or {}).get("asked")
+    return say("a look was asked for, not done;") if asked is None else say("%(deed)s asked for, not done;", deed=asked)
 
 
-def _told(entry: Mapping[str, Any]) -> Iterator[str]:
+def _told(entry: Mapping[str, Any], say: Say) -> Iterator[str]:
     match entry["what"]:
         case "attempt":
-            yield entry["meaning"] or "no outcome was recorded"
+            meaning = entry["meaning"]
+            yield say(meaning) if meaning else say("no outcome was recorded")
             if entry["http_status"]:
                 yield f"HTTP {entry['http_status']}"
             if entry["request_sha256"]:
-                yield f"request {entry['request_sha256'][:12]}"
+                yield say("request %(sha)s", sha=entry["request_sha256"][:12])
         case "check":
-            yield entry["verdict"]
+            verdict = entry["verdict"]
+            yield say(verdict)
         case "resolution":
-            yield f"{_asked(entry)} by {entry['by']}: {entry['reason']}"
+            deed, who = _asked(entry, say), entry["by"]
+            yield say("%(deed)s by %(who)s: %(why)s", deed=deed, who=who, why=entry["reason"])
             if entry["although"]:
-                yield f"although: {entry['although']}"
+                yield say("although: %(why)s", why=entry["although"])
             if entry["line"]:
-                yield f"line {entry['line']}"
+                yield say("line %(line)s", line=entry["line"])
         case "event":
             yield entry["type"].removeprefix("settlepipe.")
         case _:
-            yield entry["state"]
+            state = entry["state"]
+            yield say(state)

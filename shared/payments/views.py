@@ -16,6 +16,7 @@ from shared.archive.twins import FOLLOW_UPS, every
 from shared.database.engine import Connection, Row
 from shared.domain.next_step import next_step
 from shared.domain.payment import HoldReason, State
+from shared.domain.words import Say, plain
 
 EXPORT_COLUMNS = (
     *("source", "intent_id", "provider", "operation", "amount", "currency", "state", "hold_reason", "attempts"),
@@ -169,12 +170,12 @@ def provider_of(connection: Connection, source: str, intent_id: str) -> str | No
     return None if row is None else str(row["provider"])
 
 
-def payment(connection: Connection, number: int) -> dict[str, Any]:
+def payment(connection: Connection, number: int, say: Say = plain) -> dict[str, Any]:
     """A payment's export row, what it was accepted with, where it stands, and `history`: everything that was done about
     it, in order of time.
 
     deadline: after which it is parked; its lane's clock stands still with the lane, so this is the earliest moment.
-    next: what happens then, in a sentence; None for a final one.
+    next: what happens then, in a sentence; None for a final one. say: a text in the reader's language.
     """
     row = connection.execute(_STANDS, {"id": number}).fetchone()
     assert row is not None  # noqa: S101 - payments are never deleted
@@ -182,7 +183,7 @@ def payment(connection: Connection, number: int) -> dict[str, Any]:
     shown: dict[str, Any] = row["row"]
     reason = HoldReason(shown["hold_reason"]) if shown["hold_reason"] else None
     stands = {name: row[name] for name in ("possibly_sent", "due_at", "deadline")}
-    stands["next"] = next_step(State(shown["state"]), reason, row["due_at"], lane_runs=row["running"])
+    stands["next"] = next_step(State(shown["state"]), reason, row["due_at"], lane_runs=row["running"], say=say)
     return shown | stands | {"history": [entry["entry"] for entry in history]}
 
 

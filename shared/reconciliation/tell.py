@@ -10,9 +10,9 @@ from typing import Any
 
 from shared.database.engine import AWAY
 from shared.domain.discrepancies import Reconciliation, Total
+from shared.domain.words import mark
 from shared.messaging import mail as mailing
 from shared.reconciliation.report.figures import Reader, reader
-from shared.reconciliation.report.language import mark
 from shared.reconciliation.report.words import WORDS
 from shared.reconciliation.store import nights
 from shared.runtime import Runtime

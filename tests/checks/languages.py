@@ -1,27 +1,56 @@
-"""Every text of pages, workbooks and mails stands in every language's catalogue: `python -m tests.checks.languages`.
+"""Every text of the reports and of the control room stands in every language: `python -m tests.checks.languages`.
 
 Texts are extracted by babel from the Python modules and the Jinja templates, as `pybabel extract` does. `--update`
-writes new texts into the catalogues, without a translation, and takes out what is no longer said; then somebody
-translates.
+writes new texts into the catalogues, without a translation unless another catalogue had one, and takes out what is no
+longer said; then somebody translates.
 """
 
 import argparse
 import io
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from babel.messages import Catalog, Message
-from babel.messages.extract import extract_from_dir
+from babel.messages.extract import extract_from_dir, extract_from_file
 from babel.messages.pofile import read_po, write_po
 
-from shared.reconciliation.report.language import FOLDER, SOURCE
+from shared.languages import SOURCE
+from shared.reconciliation.report import language as report
 from shared.settings.reporting import LANGUAGES
+from shared.telemetry.alerts import Alert
+from worker.web.rooms import language as room
 
 ROOT = Path(__file__).parents[2]
-ROOM = "shared/reconciliation"
+OTHERS = [language for language in LANGUAGES if language != SOURCE]
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Catalogues of a part of the product. sources: where its texts stand. below: those where a text is looked for that
+    these don't have; it stands in one of them alone."""
+
+    sources: Sequence[str]
+    folder: Path
+    below: Sequence["Shelf"] = ()
+    more: Callable[[], Iterator[str]] = lambda: iter(())  # texts that no call of a function marks
+
+
+REPORTS = Shelf(("shared/reconciliation",), report.FOLDER)
+_SAID = ("worker/web/rooms", "shared/payments/told.py", "shared/domain/next_step.py")
+
+
+def _alerts() -> Iterator[str]:
+    """What stands in docs/alerts.md, too."""
+    for alert in Alert:
+        yield from (alert.replace("_", " "), alert.meaning, alert.action)
+
+
+ROOMS = Shelf(_SAID, room.FOLDER, (REPORTS,), _alerts)
+SHELVES = (REPORTS, ROOMS)
 # Which of a call's arguments are texts.
 KEYWORDS: dict[str, Any] = {
     "_": None,
@@ -35,23 +64,35 @@ METHODS = [("**.py", "python"), ("**.html", "jinja2.ext:babel_extract")]
 _VALUE = re.compile(r"%\((\w+)\)s")
 
 
-def extracted() -> Catalog:
-    """The texts as they stand in the source, with where they stand."""
-    found = Catalog(fuzzy=False)
-    for name, _, text, _, _ in extract_from_dir(ROOT / ROOM, METHODS, {"**.html": {"silent": "false"}}, KEYWORDS):
-        found.add(text, locations=[(f"{ROOM}/{name}", 0)])
+def extracted(shelf: Shelf = REPORTS) -> Catalog:
+    """The texts that its catalogues have to have, with where they stand in the source."""
+    found, elsewhere = Catalog(fuzzy=False), [extracted(one) for one in shelf.below]
+    for name, text in _texts(shelf):
+        if not any(text in one for one in elsewhere):
+            found.add(text, locations=[(name, 0)])
     return found
 
 
-def catalogue(language: str) -> Catalog:
+def _texts(shelf: Shelf) -> Iterator[tuple[str, Any]]:
+    """Each text, and the file that it stands in."""
+    yield from ((str(shelf.folder.parent.relative_to(ROOT)), text) for text in shelf.more())
+    for source in shelf.sources:
+        if (ROOT / source).is_file():
+            yield from ((source, text) for _, text, _, _ in extract_from_file("python", ROOT / source, KEYWORDS))
+            continue
+        for name, _, text, _, _ in extract_from_dir(ROOT / source, METHODS, {"**.html": {"silent": "false"}}, KEYWORDS):
+            yield f"{source}/{name}", text
+
+
+def catalogue(shelf: Shelf, language: str) -> Catalog:
     """One language's, as it stands in its file."""
-    with (FOLDER / f"{language}.po").open("rb") as file:
+    with (shelf.folder / f"{language}.po").open("rb") as file:
         return read_po(file, locale=language)
 
 
-def wrong(source: Catalog, language: str) -> Iterator[str]:
+def wrong(source: Catalog, language: str, shelf: Shelf = REPORTS) -> Iterator[str]:
     """What is wrong with a language's catalogue, a sentence each."""
-    known = catalogue(language)
+    known = catalogue(shelf, language)
     for message in source:
         if message.id:
             said = known.get(message.id)
@@ -76,6 +117,8 @@ def mistakes(message: Message, plurals: int) -> Iterator[str]:
             yield f"has other values: {form}"
         if "%" in _VALUE.sub("", form) or re.search(r'[<>&"]', form):
             yield f"holds markup, or a percent sign: {form}"
+        if not all(command in form for one in ids for command in re.findall(r"`[^`]*`", one)):
+            yield f"says another command: {form}"
         if form != form.strip():
             yield f"begins or ends with a blank: {form}"
 
@@ -89,12 +132,17 @@ def _all(texts: Any) -> tuple[str, ...]:
     return tuple(one or "" for one in (texts if isinstance(texts, list | tuple) else (texts,)))
 
 
-def update(source: Catalog, language: str) -> None:
-    """Write the catalogue's file anew, with every text of the source. Its head stays as it is."""
-    known, path = catalogue(language), FOLDER / f"{language}.po"
+def update(shelf: Shelf, language: str, others: Sequence[Catalog]) -> None:
+    """Write the catalogue's file anew, with every text of the source. Its head stays as it is. others: where a text may
+    have stood before."""
+    known, path = catalogue(shelf, language), shelf.folder / f"{language}.po"
     head = path.read_text("utf-8").split("\n\n", 1)[0]
-    known.update(source, no_fuzzy_matching=True)
+    known.update(extracted(shelf), no_fuzzy_matching=True)
     known.obsolete.clear()
+    for message in known:
+        for had in (other.get(message.id) for other in others if message.id):
+            if had is not None and not any(_all(message.string)):
+                message.string = had.string  # it moved here from there
     texts = io.BytesIO()
     write_po(texts, known, width=110, omit_header=True, no_location=True)
     path.write_text(f"{head}\n\n{texts.getvalue().decode().strip()}\n", "utf-8")
@@ -104,12 +152,17 @@ def main() -> int:
     """Print what is wrong; 1 if anything is."""
     parser = argparse.ArgumentParser(prog="python -m tests.checks.languages", description=__doc__)
     parser.add_argument("--update", action="store_true", help="write new texts into the catalogues")
-    source = extracted()
-    others = [language for language in LANGUAGES if language != SOURCE]
     if parser.parse_args().update:
-        for language in others:
-            update(source, language)
-    found = [f"{FOLDER.relative_to(ROOT)}/{one}.po: {said}" for one in others for said in wrong(source, one)]
+        for language in OTHERS:
+            before = [catalogue(shelf, language) for shelf in SHELVES]
+            for shelf in SHELVES:
+                update(shelf, language, before)
+    found = [
+        f"{shelf.folder.relative_to(ROOT)}/{one}.po: {said}"
+        for shelf in SHELVES
+        for one in OTHERS
+        for said in wrong(extracted(shelf), one, shelf)
+    ]
     for said in found:
         print(said)
     if found:

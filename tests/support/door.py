@@ -14,9 +14,10 @@ import psycopg
 from deploy.local.home import free_ports
 from shared.database.engine import Database
 from shared.people import keys
-from tests.support.by_itself import LANE, NEEDED, ByItself, running
+from tests.support.by_itself import LANE, NEEDED, ByItself, running_of
 from tests.support.contract import assert_kept
 from tests.support.patience import PATIENCE
+from tests.support.stack import ROOT
 
 SETTLE: Mapping[str, Any] = {
     "source": "shop",
@@ -109,6 +110,13 @@ def new_key(database_url: str, source: str) -> tuple[int, str]:
 @contextmanager
 def door(database_url: str, broker_url: str, folder: Path, **settings: str) -> Iterator[Door]:
     """`settlepipe run web`, ready; it is killed at the end of the block."""
+    with door_of(ROOT, database_url, broker_url, folder, **settings) as found:
+        yield found
+
+
+@contextmanager
+def door_of(tree: Path, database_url: str, broker_url: str, folder: Path, **settings: str) -> Iterator[Door]:
+    """The same of the product whose code is in `tree`."""
     (port,) = free_ports(1)
     given = {
         **NEEDED,
@@ -118,7 +126,7 @@ def door(database_url: str, broker_url: str, folder: Path, **settings: str) -> I
         "WEB__PORT": str(port),
         **settings,
     }
-    with running("web", folder, **given) as one:
+    with running_of(tree, "web", folder, **given) as one:
         one.wait_up()
         yield Door(one, port, database_url)
 

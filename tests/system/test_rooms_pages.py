@@ -10,34 +10,14 @@ import pytest
 
 from shared.database.engine import Connection, Database
 from shared.domain.discrepancies import Reconciliation, Signed
-from shared.domain.payment import State
 from shared.domain.roles import Role
 from shared.reconciliation.sign import sign
-from tests.integration.test_cli_inbox import account, discrepancy, quarantined
 from tests.support import chromium
 from tests.support.door import Door, door
-from tests.support.reconciled import ReportedNight
+from tests.support.furnished import PAGES, PARKED, furnish
 from tests.support.room import PASSWORD, set_up
-from tests.support.stored import add_payment
 
 PEOPLE = {"Bob": Role.APPROVER, "Ann": Role.OPERATOR, "Eve": Role.VIEWER, "Dan": Role.ACCOUNTANT}
-PARKED = "/payments/shop/p1"
-PAGES = (
-    *("/", "/search", "/search?q=p1x", PARKED, "/payments/shop/p2", "/payments/shop/p3", "/inbox", "/lanes"),
-    *("/proposals", "/proposals/1", "/accounts", "/accounts?service=140", "/quarantine", "/quarantine/1"),
-    *(
-        "/discrepancies",
-        "/discrepancies/1",
-        "/days",
-        "/days/mtn/2026-11-21",
-        "/statements",
-        "/alerts",
-        "/jobs",
-        "/audit",
-        "/settings",
-    ),
-    "/payments/no/such",
-)
 _WIDTH = "document.documentElement.scrollWidth"
 
 
@@ -61,18 +41,8 @@ def opened(
 ) -> Iterator[Door]:
     """A room with something on every page."""
     set_up(database_url, PEOPLE)
-    add_payment(connection, "p1", State.PARKED)
-    add_payment(connection, "p2", State.SUCCEEDED, receipt=True, sms=True)
-    connection.execute("UPDATE follow_ups SET state = 'parked', due_at = NULL, detail = 'a time-out'")
-    add_payment(connection, "p3")
-    connection.execute("UPDATE payments SET hold_reason = 'account_unconfirmed', due_at = NULL WHERE intent_id = 'p3'")
-    for make in (account, discrepancy, quarantined):
-        make(connection)
-    connection.execute("INSERT INTO alerts (name, subject, figures) VALUES ('payment_parked', 'mtn', '{}')")
     with door(database_url, broker_url, tmp_path) as found:
-        night = ReportedNight(connection, "mtn", currency="GHS")
-        night.pay(3)
-        _signed_and_changed(database_url, connection, night.compared())
+        _signed_and_changed(database_url, connection, furnish(connection))
         page.call("Network.clearBrowserCookies")
         page.look()
         page.requests.clear()
@@ -163,6 +133,21 @@ def test_everybody_can_read_every_page(page: chromium.Page, opened: Door, name: 
             assert page.tell("document.querySelectorAll('h1').length") == 1, path
     told = [one for one in page.complaints if "404" not in one]
     assert told == []
+
+
+@pytest.mark.parametrize("language", ["ka", "mn", "ru"])  # the longest words, in letters of their own
+def test_a_page_in_long_words_fits_on_a_phone(page: chromium.Page, opened: Door, language: str) -> None:
+    page.look(width=390)
+    log_in(page, opened, "Bob")
+    click(page, ".tongue summary")
+    assert (page.axe(), page.tell(_WIDTH)) == ([], 390)
+    page.loads(lambda: click(page, f'.tongue button[value="{language}"]'))
+    for path in ("/login", *PAGES):
+        page.go(url(opened, path))
+        assert page.tell("document.documentElement.lang") == language
+        assert (path, page.tell(_WIDTH)) == (path, 390)
+    page.go(url(opened, PARKED))
+    assert page.axe() == []
 
 
 def test_a_script_that_got_into_a_page_would_not_run(page: chromium.Page, opened: Door) -> None:

@@ -14,7 +14,8 @@ from babel.dates import format_date, format_datetime, format_time
 from babel.numbers import NumberPattern, format_decimal
 
 from shared.domain.money import places
-from shared.reconciliation.report.language import SOURCE, known, translations
+from shared.languages import SOURCE, known
+from shared.reconciliation.report.language import translations
 
 FALLBACK = "en"
 _VARIABLES = ("LC_ALL", "LC_TIME", "LANG")  # the first that is set counts, as for the C library
@@ -78,7 +79,7 @@ class Reader:
         if currency is None:
             return "–"
         digits = places(currency)  # ISO 4217's, as everywhere here, not what the locale is in the habit of
-        return _exactly(self.locale.decimal_formats[None], digits, Decimal(minor).scaleb(-digits), self.locale)
+        return exactly(self.locale.decimal_formats[None], digits, Decimal(minor).scaleb(-digits), self.locale)
 
     def count(self, number: int) -> str:
         """A whole number."""
@@ -87,7 +88,7 @@ class Reader:
     def share(self, part: int, whole: int) -> str:
         """A percentage with one decimal, never rounded up: 100 % means all of them."""
         ratio = (Decimal(part) / Decimal(whole or 1)).quantize(Decimal("0.001"), ROUND_DOWN)
-        return _exactly(self.locale.percent_formats[None], 1, ratio, self.locale)
+        return exactly(self.locale.percent_formats[None], 1, ratio, self.locale)
 
     def day(self, day: date, form: Literal["full", "long", "medium", "short"] = "medium") -> str:
         """A date."""
@@ -111,7 +112,7 @@ class Reader:
 PLAIN = Reader(Locale.parse(FALLBACK), ZoneInfo("UTC"))  # what programs read
 
 
-def _exactly(pattern: NumberPattern, digits: int, value: Decimal, locale: Locale) -> str:
+def exactly(pattern: NumberPattern, digits: int, value: Decimal, locale: Locale) -> str:
     """By the locale's pattern, with just so many decimal places."""
     exact = copy.copy(pattern)
     exact.frac_prec = (digits, digits)

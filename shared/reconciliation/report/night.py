@@ -10,11 +10,12 @@ from typing import Any
 
 from shared.database.engine import Connection
 from shared.discrepancies import BOOKS
+from shared.domain.words import mark
+from shared.languages import SOURCE
 from shared.reconciliation.report import workbook
 from shared.reconciliation.report.evidence import pairs
 from shared.reconciliation.report.figures import Reader
 from shared.reconciliation.report.files import whole
-from shared.reconciliation.report.language import SOURCE, mark
 from shared.reconciliation.report.picture import Picture
 from shared.reconciliation.report.reasons import reason
 from shared.reconciliation.report.words import CODES, here, words

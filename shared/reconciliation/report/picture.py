@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from shared import discrepancies
 from shared.database.engine import Connection
 from shared.domain.discrepancies import Category, Reconciliation, Total
-from shared.reconciliation.report.language import mark
+from shared.domain.words import mark
 from shared.reconciliation.report.words import WORDS, Weight, words
 from shared.reconciliation.store import reports
 from shared.reconciliation.store.reports import Age, Change, Hour, Kept, Shown, Stake

@@ -4,8 +4,9 @@ import re
 from datetime import date
 
 from shared.discrepancies import BOOKS
+from shared.domain.words import mark
+from shared.languages import SOURCE
 from shared.reconciliation.report.figures import Reader
-from shared.reconciliation.report.language import SOURCE, mark
 
 _DAY = r"(?P<day>\d{4}-\d\d-\d\d)"
 _REASONS = (

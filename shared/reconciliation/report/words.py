@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from shared.domain.discrepancies import Category, ClosingCode
-from shared.reconciliation.report.language import mark
+from shared.domain.words import mark
 
 
 class Weight(StrEnum):

@@ -16,8 +16,8 @@ from typing import Any, BinaryIO
 import xlsxwriter
 
 from shared.domain.money import places
+from shared.domain.words import mark
 from shared.reconciliation.report.figures import Reader
-from shared.reconciliation.report.language import mark
 
 ROWS = 1_000_000  # of a sheet; then the next one begins
 EXACT_MINOR = 10**15  # from here on a double is another amount

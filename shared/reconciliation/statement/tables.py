@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from shared.domain.discrepancies import short
+from shared.domain.words import mark
 from shared.reconciliation.report.figures import PLAIN, Reader
-from shared.reconciliation.report.language import mark
 from shared.reconciliation.report.night import closer, code
 from shared.reconciliation.report.picture import AGES
 from shared.reconciliation.report.reasons import reason

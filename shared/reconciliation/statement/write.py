@@ -10,11 +10,11 @@ from typing import Any
 from shared.database import clock
 from shared.database.engine import Connection, Database
 from shared.domain.money import format_amount
+from shared.domain.words import mark
 from shared.providers.base import Registration
 from shared.reconciliation.report import sheets, workbook
 from shared.reconciliation.report.figures import Reader, reader
 from shared.reconciliation.report.files import whole
-from shared.reconciliation.report.language import mark
 from shared.reconciliation.report.night import payments
 from shared.reconciliation.report.page import render
 from shared.reconciliation.report.picture import AGES

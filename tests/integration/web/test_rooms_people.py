@@ -154,7 +154,7 @@ def test_the_first_person_is_set_up_in_the_room_itself(
 ) -> None:
     with door(database_url, broker_url, tmp_path, WEB__LOCAL_PASSWORD="made-up-local") as found:
         nobody = Browser(found.port)
-        assert "nobody is set up yet" in nobody.ask("POST", "/login/begin", {"token": "x"}).body.decode()
+        assert "Nobody is set up yet" in nobody.ask("POST", "/login/begin", {"token": "x"}).body.decode()
         nobody.log_in("Ann", "made-up-local")
         assert "Add the first person" in nobody.get("/me")
         assert nobody.send("/people", "/people/add", name="Ann", role="viewer").status == 409

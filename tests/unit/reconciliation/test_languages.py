@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from babel.messages import Catalog
 
-from shared.reconciliation.report import language
+from shared.languages import SOURCE
 from shared.reconciliation.report.figures import PLAIN, Reader, reader
 from shared.reconciliation.report.page import TEMPLATES
 from shared.reconciliation.report.reasons import reason
@@ -16,7 +16,7 @@ from shared.reconciliation.report.words import WORDS
 from shared.settings.reporting import LANGUAGES
 from tests.checks import languages
 
-OTHERS = [one for one in LANGUAGES if one != language.SOURCE]
+OTHERS = [one for one in LANGUAGES if one != SOURCE]
 SHEETS = ("Sums", "Carried forward", "Payments", "Open and closed", "Days", "Sources", "Services", "Ageing")
 
 

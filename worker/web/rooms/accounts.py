@@ -39,7 +39,7 @@ def choose(asked: Asked) -> Answer:
 def _named(asked: Asked) -> tuple[str, str, str]:
     provider = asked.text("provider", 64)
     if provider not in asked.room.runtime.registrations:
-        raise Refused("There is no such provider.", 404)
+        raise Refused(asked.say("There is no such provider."), 404)
     return provider, asked.text("service", 100), asked.text("account", 100)
 
 

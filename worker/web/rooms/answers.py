@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, BinaryIO, Literal
 
+from shared.domain.words import plain
+from shared.languages import SOURCE
 from shared.people import sessions
 from shared.people.forms import Once
 from shared.people.sessions import Session
+from worker.web.rooms.language import translations
 from worker.web.rooms.room import Room
 
 
@@ -74,7 +77,7 @@ class Refused(Exception):  # noqa: N818 - says what is so
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A request that may be answered. session: None on pages that are open to everybody. here: it comes from this
-    machine itself. held: a sentence, while the store is."""
+    machine itself. held: a sentence, while the store is. language: the page's."""
 
     room: Room
     session: Session | None
@@ -86,6 +89,7 @@ class Asked:
     here: bool = False
     secure: bool = False
     held: str | None = None
+    language: str = SOURCE
 
     @property
     def who(self) -> Session:
@@ -93,11 +97,19 @@ class Asked:
         assert self.session is not None  # noqa: S101 - the table of pages says so
         return self.session
 
+    def say(self, text: str, **values: object) -> str:
+        """A text in the page's language; `%(name)s` in it is a value."""
+        return plain(translations(self.language).gettext(text), **values)
+
+    def word(self, code: str, **values: object) -> str:
+        """The same of a code: with blanks for its underscores."""
+        return self.say(code.replace("_", " "), **values)
+
     def once(self) -> Once:
         """The database for what this form asks for, which is done once. Raises Refused for a form without its token."""
         token = self.form.get("once", "")
         if re.fullmatch(r"[A-Za-z0-9_-]{16,64}", token) is None:
-            raise Refused("This form is not whole. Open the page again; nothing was done", 422)
+            raise Refused(self.say("This form is not whole. Open the page again; nothing was done."), 422)
         still = partial(sessions.must_be_in, session=self.who, rules=self.room.rules(self.here))
         return Once(self.room.database, f"{self.who.name}:{token}", self.who.name, still)
 
@@ -109,7 +121,8 @@ class Asked:
         """What was typed there, without blanks around it. Raises Refused for more than is read."""
         found = self.form.get(name, "").strip()
         if len(found) > most or "\x00" in found:
-            raise Refused(f"{name} has at most {most} characters; nothing was changed", 422)
+            said = self.say("%(field)s has at most %(most)s characters; nothing was changed.", field=name, most=most)
+            raise Refused(said, 422)
         return found
 
     def whole(self, name: str, digits: int) -> int | None:
@@ -121,5 +134,5 @@ class Asked:
         """A number of the path. Raises Refused for what is none."""
         found = self.path.get(name, "")
         if not found.isascii() or not found.isdigit() or len(found) > 19 or not 0 < int(found) <= most:
-            raise Refused("There is nothing under this number.", 404)
+            raise Refused(self.say("There is nothing under this number."), 404)
         return int(found)

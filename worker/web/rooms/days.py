@@ -7,7 +7,6 @@ from typing import Any
 
 from shared.domain.discrepancies import Signed
 from shared.reconciliation import report, sign, views
-from shared.settings.reporting import LANGUAGES
 from worker.web.rooms import files
 from worker.web.rooms.answers import Answer, Asked, Document, Go, Html, Refused
 
@@ -27,7 +26,7 @@ def page(asked: Asked) -> Answer:
 
 def one(asked: Asked) -> Answer:
     """One, to be signed."""
-    given = {"row": _row(asked), "languages": LANGUAGES, "here": "days", "mine": asked.who.name}
+    given = {"row": _row(asked), "here": "days", "mine": asked.who.name}
     return Html("day.html", given)
 
 
@@ -36,7 +35,7 @@ def signs(asked: Asked) -> Answer:
     the page showed: of a page that was opened before it changed nothing is done."""
     row, role = _row(asked), asked.text("role", 20)
     if role not in list(Signed):
-        raise ValueError(f"a day is signed as {' or '.join(Signed)}; nothing was changed")
+        raise Refused(asked.say("A day is signed as prepared or as reviewed; nothing was changed."), 422)
     given: dict[str, Any] = {"by": asked.who.name, "reason": asked.text("reason") or None}
     given["books"] = asked.text("books", 64)
     sign.sign(asked.once(), row["provider"], date.fromisoformat(row["day"]), Signed(role), **given)
@@ -52,7 +51,7 @@ def shown(asked: Asked) -> Answer:
     """Its report as it would be written now."""
     row = _row(asked)
     files.must_see(asked)
-    _must_be_compared(row)
+    _must_be_compared(asked, row)
     text = report.as_page(asked.room.runtime, row["id"], files.language(asked))
     return Document(text.encode(), "text/html; charset=utf-8", files.OF_A_PAGE)
 
@@ -63,22 +62,24 @@ def file(asked: Asked) -> Answer:
     row, name = _row(asked), asked.path["file"]
     files.must_see(asked)
     if name not in _FILES:
-        raise Refused("There is nothing here.", 404)
+        raise Refused(asked.say("There is nothing here."), 404)
     path = asked.room.runtime.settings.home.expanduser().absolute() / "reports" / row["day"] / row["provider"] / name
     called = f"{row['provider']}-{row['day']}-{name}"
     if path.is_file() and files.language(asked) is None:
-        return files.sent(path, called)
-    _must_be_compared(row)
-    with files.folder() as folder:
+        return files.sent(asked, path, called)
+    _must_be_compared(asked, row)
+    with files.folder(asked) as folder:
         found = report.write_one(asked.room.books, row["id"], name, folder, files.language(asked))
         if found is None:
-            raise Refused("What this file is made from is no longer kept: look where the night wrote its report.", 404)
-        return files.sent(found, called)
+            raise Refused(
+                asked.say("What this file is made from is no longer kept: look where the night wrote its report."), 404
+            )
+        return files.sent(asked, found, called)
 
 
-def _must_be_compared(row: Mapping[str, Any]) -> None:
+def _must_be_compared(asked: Asked, row: Mapping[str, Any]) -> None:
     if not row["compared"]:
-        raise Refused("This day was not compared yet: there is nothing to report.", 404)
+        raise Refused(asked.say("This day was not compared yet: there is nothing to report."), 404)
 
 
 def _row(asked: Asked) -> Mapping[str, Any]:
@@ -88,7 +89,7 @@ def _row(asked: Asked) -> Mapping[str, Any]:
         with asked.read() as connection:
             found = views.day(connection, provider, day)
     if found is None:
-        raise Refused("Nothing was compared for this day.", 404)
+        raise Refused(asked.say("Nothing was compared for this day."), 404)
     return found
 
 

@@ -37,7 +37,7 @@ def resolve(asked: Asked) -> Answer:
     runtime = replace(asked.room.runtime, database=asked.once())
     found = look_at(asked.room.runtime, asked.path["source"], asked.path["intent_id"])
     if asked.text("attempts", 20) != str(found.attempts):
-        raise Refused("It was sent again since this page was shown. Open the page again; nothing was done.")
+        raise Refused(asked.say("It was sent again since this page was shown. Open the page again; nothing was done."))
     try:
         state = flow.resolve(runtime, found, answer, **words)
     except flow.NotDecided as error:
@@ -57,7 +57,7 @@ def follow_up(asked: Asked) -> Answer:
     """Settle a parked receipt or text message."""
     kind, answer = asked.text("kind", 20), asked.text("answer", 20)
     if kind not in flow.FOLLOW_UPS:
-        raise ValueError("a follow-up is a receipt or a text message; nothing was changed")
+        raise Refused(asked.say("A follow-up is a receipt or a text message; nothing was changed."), 422)
     named = (asked.path["source"], asked.path["intent_id"], kind, answer)
     reason, seen = asked.text("reason"), asked.room.runtime.seen
     made = flow.resolve_follow_up(asked.once(), *named, reason=reason, by=asked.who.name, seen=seen)

@@ -38,7 +38,7 @@ def one(asked: Asked) -> Answer:
     with asked.read() as connection:
         found = views.one(connection, asked.number("number"))
     if found is None:
-        raise Refused("There is no such discrepancy.", 404)
+        raise Refused(asked.say("There is no such discrepancy."), 404)
     plain = sees(asked.session)
     given = {"row": _shown(found, plain), "codes": list(ClosingCode), "here": "discrepancies"}
     return Html("discrepancy.html", {**given, "evidence": found["evidence"] if plain else masked(found["evidence"])})
@@ -48,7 +48,7 @@ def close(asked: Asked) -> Answer:
     """Close one that is explained."""
     code = asked.text("code", 20)
     if code not in list(ClosingCode):
-        raise ValueError(f"the closing codes are {', '.join(ClosingCode)}; nothing was changed")
+        raise Refused(asked.say("There is no such kind of discrepancy; nothing was changed."), 422)
     given = {"reason": asked.text("reason"), "by": asked.who.name}
     discrepancies.close(asked.once(), asked.number("number"), **given, code=ClosingCode(code))
     return _go(asked, "closed")
@@ -66,7 +66,8 @@ def assign(asked: Asked) -> Answer:
     try:
         until = date.fromisoformat(due) if due else None
     except ValueError:
-        raise ValueError("the day by which it is due is written like 2026-12-05; nothing was changed") from None
+        said = asked.say("The day by which it is due is written like 2026-12-05; nothing was changed.")
+        raise Refused(said, 422) from None
     given: dict[str, Any] = {"owner": asked.text("owner"), "due": until, "reason": asked.text("reason") or None}
     discrepancies.assign(asked.once(), asked.number("number"), **given, by=asked.who.name)
     return _go(asked, "assigned")
@@ -93,4 +94,4 @@ def _amount(minor: int | None, currency: str | None) -> str | None:
         return None
     with contextlib.suppress(ValueError):
         return format_amount(int(minor), currency)
-    return f"{minor} minor units"  # of a currency that no standard knows
+    return f"{minor}"  # minor units, of a currency that no standard knows

@@ -1,11 +1,9 @@
 """Pages as text. Everything that is put into a template is escaped there: autoescape is on for all of them."""
 
-import gettext
 import hashlib
 import json
 import secrets
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,8 +14,11 @@ from markupsafe import Markup, escape
 
 from shared.domain.discrepancies import short
 from shared.domain.roles import MAY, SEES_PERSONAL, Deed
-from shared.domain.words import lasting
+from shared.languages import SOURCE
 from shared.people.sessions import Session
+from shared.reconciliation.report.words import CODES, words
+from worker.web.rooms.language import NAMES, translations
+from worker.web.rooms.writing import filters
 
 HERE = Path(__file__).parent
 # What may be asked for under /static: name and media type.
@@ -29,12 +30,11 @@ STATIC: Mapping[str, str] = {
 _MASK = "••••"
 
 
-def draw(template: str, session: Session | None, given: Mapping[str, Any]) -> bytes:
-    """One of the templates, filled."""
-    shared = {"who": session, "may": lambda deed: may(session, deed), "sees": sees(session)}
-    return (
-        _pages().get_template(template).render(**{**shared, "here": "", "said": None, "held": None, **given}).encode()
-    )
+def draw(template: str, session: Session | None, language: str, given: Mapping[str, Any]) -> bytes:
+    """One of the templates, filled, in one of LANGUAGES."""
+    shared: dict[str, Any] = {"who": session, "may": lambda deed: may(session, deed), "sees": sees(session)}
+    shared |= {"here": "", "said": None, "held": None, "back": "/"}
+    return _pages(language).get_template(template).render(**{**shared, **given}).encode()
 
 
 def may(session: Session | None, deed: str) -> bool:
@@ -59,8 +59,9 @@ def _version(name: str) -> str:
 
 
 @cache
-def _pages() -> Environment:
-    """In the templates `_` and `ngettext` give texts of ours, for catalogues that are still to come."""
+def _pages(language: str) -> Environment:
+    """In the templates `_` and `ngettext` give texts of ours. A translation is text there: what of it would be markup
+    is escaped, as its values are."""
     pages = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
@@ -69,11 +70,20 @@ def _pages() -> Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
-    said = gettext.NullTranslations()
-    pages.install_gettext_callables(said.gettext, said.ngettext, newstyle=True)  # type: ignore[attr-defined]
-    pages.globals |= {"once": lambda: secrets.token_urlsafe(16), "static": _version, "lasting": lasting}
+    said = translations(language)
+    pages.install_gettext_callables(  # type: ignore[attr-defined]
+        lambda text: escape(said.gettext(text)),
+        lambda one, more, number: escape(said.ngettext(one, more, number)),
+        newstyle=True,
+    )
+    pages.globals |= {"once": lambda: secrets.token_urlsafe(16), "static": _version}
+    pages.globals |= {"language": language, "languages": NAMES, "closing": lambda code: CODES.get(code, code)}
+    pages.globals["english"] = lambda text: _english(text, said.gettext(text) if text else text, language)
+    pages.filters |= filters(language)
     pages.filters |= {
-        "moment": _moment,
+        "word": lambda code: said.gettext(code.replace("_", " ")) if code else code,
+        "say": lambda text: said.gettext(text) if text else text,
+        "kind": lambda category: said.gettext(words(category).title),
         "part": _part,
         "short": _short,
         "digest": short,
@@ -96,12 +106,9 @@ def masked(value: Any) -> Any:
     return _MASK + (text[-2:] if len(text) > 4 else "")
 
 
-def _moment(value: datetime | str | None) -> str:
-    """`2026-11-21 03:24:12`, in UTC."""
-    if value is None:
-        return ""
-    found = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return f"{found.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+def _english(text: str | None, said: str | None, language: str) -> str:
+    """The attribute of what no catalogue has: a program that reads the page aloud reads it as English."""
+    return Markup(' lang="en"') if said == text and language != SOURCE else ""
 
 
 def _part(value: object) -> str:

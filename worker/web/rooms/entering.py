@@ -1,9 +1,13 @@
-"""Coming in, and going."""
+"""Coming in, in which language, and going."""
+
+import re
+from typing import Any
 
 from shared.people import sessions
 from shared.people.oidc import BEGUN_S, Provider
 from shared.people.prove import set_up
 from shared.people.sessions import Credentials, NotIn
+from shared.settings.reporting import LANGUAGES
 from shared.telemetry.logs import get_logger
 from worker.web import counts
 from worker.web.rooms import guard
@@ -13,12 +17,14 @@ from worker.web.rooms.drawing import static as file
 
 log = get_logger(__name__)
 
+_PAGE = re.compile(r"/(?![/\\])[!-~]{0,2000}")  # of ours: no other site's address
+
 
 def static(asked: Asked) -> Answer:
     """What pages are made with. Its address changes with it."""
     name = asked.path["name"]
     if name not in STATIC:
-        raise Refused("There is nothing here.", 404)
+        raise Refused(asked.say("There is nothing here."), 404)
     return Document(file(name), STATIC[name], {"Cache-Control": "public, max-age=31536000, immutable"})
 
 
@@ -73,9 +79,18 @@ def back(asked: Asked) -> Answer:
     return Html("entered.html", {}, cookies=(session, browser, Cookie(guard.BEGUN, "", 0)))
 
 
+def speak(asked: Asked) -> Answer:
+    """Keep in this browser in which language its pages are; then back to the page that the form stood on."""
+    language, back = asked.text("language", 10), asked.form.get("back", "")
+    if language not in LANGUAGES:
+        raise Refused(asked.say("There are no pages in this language."), 422)
+    to = back if _PAGE.fullmatch(back) else "/"
+    return Go(to, (Cookie(guard.LANGUAGE, language, guard.LANGUAGE_S),))
+
+
 def _provider(asked: Asked) -> Provider:
     if asked.room.oidc is None:
-        raise Refused("There is nothing here.", 404)
+        raise Refused(asked.say("There is nothing here."), 404)
     return asked.room.oidc
 
 
@@ -90,5 +105,6 @@ def _form(asked: Asked, wrong: NotIn | None, status: int) -> Answer:
     with asked.read() as connection:
         people = set_up(connection)
     local = asked.room.rules(asked.here).local is not None
-    given = {"people": people, "local": local, "oidc": asked.room.oidc is not None, "wrong": wrong}
+    given: dict[str, Any] = {"people": people, "local": local, "oidc": asked.room.oidc is not None}
+    given |= {"wrong": wrong and str(wrong), "wait_s": wrong.wait_s if wrong else 0}
     return Html("login.html", {**given, "name": asked.form.get("name", "")[:100]}, status)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from shared.domain.words import mark
 from shared.settings.reporting import LANGUAGES
 from shared.telemetry.logs import get_logger
 from worker.web.rooms.answers import Asked, Download, Refused
@@ -14,23 +15,13 @@ from worker.web.rooms.room import WRITTEN
 log = get_logger(__name__)
 
 MOST_BYTES = 1024 * 1024 * 1024
-NOT_FOR_VIEWERS = "Reports name accounts, and are not for viewers."
+NOT_FOR_VIEWERS = mark("Reports name accounts, and are not for viewers.")
 _TYPES: Mapping[str, str] = {
     ".html": "text/html; charset=utf-8",
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     ".csv": "text/csv; charset=utf-8",
     ".json": "application/json",
     ".zip": "application/zip",
-}
-# What a language is called in it.
-NAMES: Mapping[str, str] = {
-    "en": "English",
-    "mn": "Монгол",
-    "ka": "ქართული",
-    "ru": "Русский",
-    "tr": "Türkçe",
-    "uz": "Oʻzbekcha",
-    "fr": "Français",
 }
 # A report is one file with its style in it, and no script.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -45,7 +36,7 @@ def place(_: Asked) -> str:
 def must_see(asked: Asked) -> None:
     """Raises Refused for who may not see what is about customers."""
     if not sees(asked.session):
-        raise Refused(NOT_FOR_VIEWERS, 403)
+        raise Refused(asked.say(NOT_FOR_VIEWERS), 403)
 
 
 def language(asked: Asked) -> str | None:
@@ -55,22 +46,22 @@ def language(asked: Asked) -> str | None:
 
 
 def spoken(asked: Asked) -> str:
-    """The one that is chosen while nobody asked for another."""
-    return language(asked) or asked.room.runtime.settings.report.language or LANGUAGES[0]
+    """The one that is chosen while nobody asked for another: the page's."""
+    return language(asked) or asked.language
 
 
-def sent(path: Path, name: str, *, shown: bool = False) -> Download:
+def sent(asked: Asked, path: Path, name: str, *, shown: bool = False) -> Download:
     """A file, under this name. shown: a browser shows it as a page of its own. Raises Refused for one that is too
     large."""
     size = path.stat().st_size
     if size > MOST_BYTES:
-        raise Refused("This file is too large for a page; the command line writes it into a folder.", 413)
+        raise Refused(asked.say("This file is too large for a page; the command line writes it into a folder."), 413)
     given = OF_A_PAGE if shown else {"Content-Disposition": f'attachment; filename="{name}"'}
     return Download(path.open("rb"), size, _TYPES[path.suffix], given)
 
 
 @contextmanager
-def folder() -> Iterator[Path]:
+def folder(asked: Asked) -> Iterator[Path]:
     """A folder for files that are sent; it is gone at the end, and what is open stays readable. Raises Refused where
     the disk is full."""
     try:
@@ -78,6 +69,5 @@ def folder() -> Iterator[Path]:
             yield Path(made)
     except OSError as error:
         log.error("a file could not be written for a page", reason=type(error).__name__)
-        raise Refused(
-            "There is no room for this file here (TMPDIR of the process `web`). Nothing was written.", 503
-        ) from None
+        said = asked.say("There is no room for this file here (TMPDIR of the process `web`). Nothing was written.")
+        raise Refused(said, 503) from None

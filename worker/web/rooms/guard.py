@@ -11,10 +11,12 @@ from shared.people.sessions import KNOWN_BROWSER_S, Session
 from worker.web.rooms.answers import Cookie
 
 SESSION, BROWSER, BEGUN = "settlepipe", "settlepipe-browser", "settlepipe-oidc"
+LANGUAGE, LANGUAGE_S = "settlepipe-language", 400 * 86_400  # browsers keep nothing longer
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self';"
     " base-uri 'none'; frame-ancestors 'none'"
 )
+VARIES: Mapping[str, str] = {"Vary": "Accept-Language, Cookie"}  # of what is in the reader's language
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",

@@ -30,15 +30,15 @@ def one(asked: Asked) -> Answer:
 def _one(asked: Asked, tried: Mapping[str, Any] | None) -> Answer:
     number = asked.number("number")
     with asked.read() as connection:
-        row = _row(connection, number)
+        row = _row(asked, connection, number)
         waiting = views.waiting(connection, number, _WAITING)
     return Html("webhook.html", {"row": _shown(asked, row), "waits": waiting, "tried": tried, "here": "webhooks"})
 
 
-def _row(connection: Connection, number: int) -> Row:
+def _row(asked: Asked, connection: Connection, number: int) -> Row:
     rows = views.listed(connection, number)
     if not rows:
-        raise Refused("There is no such webhook.", 404)
+        raise Refused(asked.say("There is no such webhook."), 404)
     return rows[0]
 
 
@@ -76,7 +76,7 @@ def test(asked: Asked) -> Answer:
     """Post a test event from here, signed as all others, and show what was answered."""
     number = asked.number("number")
     with asked.read() as connection:
-        row = _row(connection, number)
+        row = _row(asked, connection, number)
         kept = views.secrets(connection, number)
     vault = _vault(asked)
     receiver = send.receiver(row["url"], asked.room.runtime.settings.webhooks)
@@ -144,11 +144,13 @@ def _moment(asked: Asked, name: str) -> datetime | None:
         found = datetime.fromisoformat(text)
         return found if found.tzinfo else found.replace(tzinfo=UTC)
     except ValueError:
-        raise ValueError("a time is written like 2026-11-21T03:24, in UTC; nothing was changed") from None
+        said = asked.say("A time is written like 2026-11-21T03:24, in UTC; nothing was changed.")
+        raise Refused(said, 422) from None
 
 
 def _vault(asked: Asked) -> Vault:
     try:
         return Vault(asked.room.runtime.settings.secret_keys)
     except ValueError:
-        raise Refused("SETTLEPIPE_SECRET_KEYS of this process is no list of keys; nothing was changed.") from None
+        said = asked.say("SETTLEPIPE_SECRET_KEYS of this process is no list of keys; nothing was changed.")
+        raise Refused(said) from None

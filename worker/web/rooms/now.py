@@ -1,40 +1,42 @@
 """Now: what stands, what is due, what is at risk, and what became of payments in the last day."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from shared import lanes
 from shared.domain.payment import HoldReason
-from shared.domain.words import lasting
+from shared.domain.words import Say, mark
 from shared.metrics.read import AT_RISK, Open
 from worker.web.rooms import charts
 from worker.web.rooms.answers import Answer, Asked, Html
 from worker.web.rooms.gathering import Seen
+from worker.web.rooms.lanes import reason
 
 # What somebody does about a lane that does not run.
 _TO_DO = {
-    "paused": "Resume it once the reason is gone.",
-    "halted": "Correct the credentials or talk to the provider, then resume it; it tries one payment a minute.",
-    "open": "Nothing: it tries one payment by itself, and goes on when that is answered.",
+    "paused": mark("Resume it once the reason is gone."),
+    "halted": mark("Correct the credentials or talk to the provider, then resume it; it tries one payment a minute."),
+    "open": mark("Nothing: it tries one payment by itself, and goes on when that is answered."),
 }
-_NO_WORKER = "No worker serves it: start one (settlepipe run worker --lane)."
+_NO_WORKER = mark("No worker serves it: start one (`settlepipe run worker --lane`).")
 _PERSONS = (HoldReason.AMBIGUOUS_ACCOUNT.value, HoldReason.ACCOUNT_UNCONFIRMED.value)
 
 
 @dataclass(frozen=True, slots=True)
 class LaneRow:
-    """state: paused, halted, open, idle (it has work and no worker) or running. to_do: None: nothing."""
+    """state: paused, halted, open, idle (it has work and no worker) or running. to_do: None: nothing. late, oldest: in
+    seconds."""
 
     provider: str
     state: str
     reason: str | None
     to_do: str | None
     due: int
-    late: str | None
+    late: float | None
     open: int
-    oldest: str | None
+    oldest: float | None
     risk: Mapping[str, Decimal]
     workers: int
 
@@ -60,7 +62,7 @@ def _given(asked: Asked) -> Mapping[str, Any]:
     waits += seen.counted.quarantine_waits + sum(count for _, count in seen.counted.accounts)
     return {
         "seen": seen,
-        "rows": [_row(seen, row) for row in seen.lanes],
+        "rows": [_row(seen, row, asked.say) for row in seen.lanes],
         "due": sum(one.payments for one in payments if one.due),
         "late": _longest(one.due_s for one in payments if one.due),
         "open": sum(one.payments for one in payments),
@@ -74,10 +76,10 @@ def _given(asked: Asked) -> Mapping[str, Any]:
     }
 
 
-def _row(seen: Seen, row: Mapping[str, Any]) -> LaneRow:
+def _row(seen: Seen, row: Mapping[str, Any], say: Say) -> LaneRow:
     provider = row["provider"]
     mine = [one for one in seen.counted.payments if one.provider == provider]
-    state, _, reason = lanes.told(row)
+    state = lanes.told(row)[0]
     workers = next((one.workers for one in seen.standing.lanes if one.provider == provider), 0)
     count, to_do = sum(one.payments for one in mine), _TO_DO.get(state)
     if state == "running" and mine and not workers:
@@ -85,7 +87,7 @@ def _row(seen: Seen, row: Mapping[str, Any]) -> LaneRow:
     return LaneRow(
         provider=provider,
         state=state,
-        reason=reason,
+        reason=reason(row, say),
         to_do=to_do,
         due=sum(one.payments for one in mine if one.due),
         late=_longest(one.due_s for one in mine if one.due),
@@ -103,9 +105,8 @@ def _sums(found: Sequence[Open]) -> Mapping[str, Decimal]:
     return dict(sorted(sums.items()))
 
 
-def _longest(found: Any) -> str | None:
-    ages = list(found)
-    return lasting(max(ages)) if ages else None
+def _longest(found: Iterable[float]) -> float | None:
+    return max(found, default=None)
 
 
 def _totals(seen: Seen) -> Mapping[str, int]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.domain.payment import FINAL, State
+from shared.domain.words import Say
 from shared.payments import told, views
 from shared.payments.pairs import pairs
 from shared.people import proposals
@@ -34,14 +35,14 @@ def shown(asked: Asked, *, status: int = 200, **more: Any) -> Answer:
     with asked.read() as connection:
         number = views.payment_id(connection, source, intent_id)
         if number is None:
-            raise Refused("There is no such payment. Look for it by another word.", 404)
-        found = views.payment(connection, number)
+            raise Refused(asked.say("There is no such payment. Look for it by another word."), 404)
+        found = views.payment(connection, number, asked.say)
         asked_for = [one for one in proposals.listed(connection) if one.subject == f"{source}/{intent_id}"]
         found_pairs = pairs(connection, found["provider"], [number]) if found["state"] == State.PARKED else ()
     lines = [one.told() for one in found_pairs]
     history = found.pop("history")
     plain = sees(asked.session)
-    entries = [_entry(entry, plain) for entry in history[-_MOST:]]
+    entries = [_entry(entry, plain, asked.word) for entry in history[-_MOST:]]
     given = {
         "payment": found if plain else {name: masked(v) if name in _PERSONAL else v for name, v in found.items()},
         "first": _FIRST,
@@ -82,7 +83,8 @@ def tone(state: str, hold_reason: str | None = None) -> str:
     return "watch" if hold_reason else "calm"
 
 
-def _entry(entry: Mapping[str, Any], plain: bool) -> Mapping[str, Any]:
+def _entry(entry: Mapping[str, Any], plain: bool, say: Say) -> Mapping[str, Any]:
     seen = {name: value if plain or name not in _PERSONAL_HISTORY else None for name, value in entry.items()}
     kept = {name: seen[name] for name in ("evidence", "facts") if seen.get(name)}
-    return {"at": entry["at"], "what": told.what(entry), "says": told.says(seen), "kind": entry["what"], "kept": kept}
+    said = {"what": told.what(entry, say), "says": told.says(seen, say)}
+    return {"at": entry["at"], **said, "kind": entry["what"], "kept": kept}

@@ -3,6 +3,7 @@
 from shared.database.engine import Connection
 from shared.domain import totp as codes
 from shared.domain.roles import Deed, Role
+from shared.domain.words import mark
 from shared.people import change, passwords
 from shared.people.proposals import Proposal
 from shared.people.prove import NotAllowed, prove, set_up
@@ -102,7 +103,7 @@ def begun(asked: Asked) -> Answer:
 def _first(connection: Connection, asked: Asked) -> tuple[str, str | None]:
     """Who it is, and their new token where the old one is good for that alone."""
     if not set_up(connection):
-        raise Refused("nobody is set up yet: settlepipe people add NAME --role approver")
+        raise Refused(asked.say("Nobody is set up yet: settlepipe people add NAME --role approver"))
     token = asked.text("token", _TOKEN_LONGEST)
     name = prove(connection, token, None, Deed.ROTATE)
     try:
@@ -116,15 +117,16 @@ def _typed_twice(asked: Asked) -> str:
     """As it was typed, blanks included: it is looked at so, too."""
     given = asked.form.get("password", "")
     if given != asked.form.get("again", ""):
-        raise ValueError("the two are not the same; nothing was changed")
+        raise Refused(asked.say("The two are not the same; nothing was changed."), 422)
     return given
 
 
 def _proved(connection: Connection, asked: Asked, deed: Deed) -> str:
     """Whose token was typed: a log-in alone, which somebody may have left open, changes nothing that lets people in."""
     if not set_up(connection):
-        raise Refused("Nobody is set up: there is no token to prove who you are. Add the first person.")
+        raise Refused(asked.say("Nobody is set up: there is no token to prove who you are. Add the first person."))
     name = prove(connection, asked.text("token", _TOKEN_LONGEST) or None, None, deed)
     if name != asked.who.name:
-        raise Refused(f"The token is {name}'s; each person sets their own, and nothing was changed.", 403)
+        said = mark("The token is of %(name)s; each person sets their own, and nothing was changed.")
+        raise Refused(asked.say(said, name=name), 403)
     return name

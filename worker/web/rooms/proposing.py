@@ -28,7 +28,7 @@ def one(asked: Asked) -> Answer:
     with asked.read() as connection:
         found = proposals.maybe(connection, asked.number("number"))
     if found is None:
-        raise Refused("There is no such proposal.", 404)
+        raise Refused(asked.say("There is no such proposal."), 404)
     books = found.seen.get("books") if isinstance(found.seen, dict) else None
     lines = books.get("lines", []) if isinstance(books, dict) else []
     columns = list(dict.fromkeys(name for line in lines for name in line))
@@ -43,7 +43,7 @@ def _many(found: Proposal) -> Mapping[str, Any]:
         return {"asked": found.asked, "many": (), "sums": ()}
     named = [(f"{item['source']}/{item['intent_id']}", item["line"]) for item in found.asked["items"]]
     many = [(name, line, found.seen[name]["books"]["verdict"]) for name, line in named]
-    sums = [f"{format_amount(minor, currency)} {currency}" for currency, minor in found.asked["sums"].items()]
+    sums = [(format_amount(minor, currency), currency) for currency, minor in found.asked["sums"].items()]
     rest = {name: value for name, value in found.asked.items() if name not in ("items", "sums")}
     return {"asked": rest, "many": many, "sums": sums}
 
@@ -74,6 +74,6 @@ def reject(asked: Asked) -> Answer:
     with asked.read() as connection:
         found = proposals.one(connection, number)
     if found.proposed_by != who.name and who.role not in MAY[Deed.APPROVE]:
-        raise Refused(f"{who.name} is {who.role}; only an approver may reject another's proposal.", 403)
+        raise Refused(asked.say("Only an approver may reject another's proposal. Nothing was done."), 403)
     deciding.reject(asked.once(), number, by=who.name, reason=asked.text("reason"))
     return Go(f"/proposals/{number}?said=rejected")

@@ -26,7 +26,7 @@ def one(asked: Asked) -> Answer:
     with asked.read() as connection:
         found = views.quarantined(connection, asked.number("number"))
     if found is None:
-        raise Refused("Nothing has this number in quarantine.", 404)
+        raise Refused(asked.say("Nothing has this number in quarantine."), 404)
     whole = bytes(found["raw"]).decode("utf-8", "backslashreplace")
     text = whole[:_SHOWN] if sees(asked.session) else None
     given = {"row": json.loads(found["row"]), "text": text, "cut": len(whole) > _SHOWN}
@@ -40,10 +40,12 @@ def again(asked: Asked) -> Answer:
         why, number = asked.text("reason") or None, asked.number("number")
         since = quarantine.dismissed(connection, number)
         if since is not None and since != asked.text("dismissed"):
-            raise Refused("Somebody dismissed it meanwhile. Open its page again; nothing was put on the queue.")
+            raise Refused(
+                asked.say("Somebody dismissed it meanwhile. Open its page again; nothing was put on the queue.")
+            )
         done = replay.replay(connection, asked.room.broker, [number], by=asked.who.name, reason=why)
     if done.count == 0:
-        raise Refused(f"Nothing was put on the queue{done.left}.")
+        raise Refused(asked.say("Nothing was put on the queue%(why)s.", why=done.left))
     return Go("/quarantine?said=replayed")
 
 
@@ -52,5 +54,5 @@ def dismiss(asked: Asked) -> Answer:
     with asked.once().transaction() as connection:
         given = {"reason": asked.text("reason"), "by": asked.who.name}
         if not quarantine.dismiss(connection, asked.number("number"), **given):
-            raise Refused("Nothing has this number in quarantine.", 404)
+            raise Refused(asked.say("Nothing has this number in quarantine."), 404)
     return Go("/quarantine?said=dismissed")

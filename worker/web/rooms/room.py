@@ -47,6 +47,13 @@ class Room:
             self._outside[place] = Work(threads, waiting, most_s, Fault.PROVIDER_AWAY, place)
         return self._outside[place]
 
+    @property
+    def language(self) -> str | None:
+        """The installation's, where it has one."""
+        with contextlib.suppress(Problem):  # not set up yet
+            return self.door.ready.settings.report.language
+        return None
+
     @contextlib.contextmanager
     def form(self) -> Iterator[None]:
         """One more form that is being read until the block ends: strangers may send them, too, and a byte a second.

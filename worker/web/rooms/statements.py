@@ -12,6 +12,7 @@ from shared.reconciliation.statement.period import Span, span
 from shared.reconciliation.statement.write import FILES, Nothing, write
 from worker.web.rooms import files
 from worker.web.rooms.answers import Answer, Asked, Go, Html, Refused
+from worker.web.rooms.language import NAMES
 
 _NIGHTS = 30
 _ALL = "all"
@@ -40,7 +41,7 @@ def _shown(asked: Asked, wrong: str | None, status: int) -> Answer:
         nights = views.days(connection, before, _NIGHTS, chosen or None)
         months = views.months(connection)
     given: dict[str, Any] = {"nights": nights, "periods": _periods(months), "providers": _providers(asked)}
-    given |= {"provider": chosen, "until": until.isoformat() if until else "", "names": files.NAMES}
+    given |= {"provider": chosen, "until": until.isoformat() if until else "", "names": NAMES}
     given |= {"language": files.spoken(asked), "period": asked.query.get("period", ""), "wrong": wrong}
     return Html("statements.html", {**given, "form": asked.query.get("form", "page"), "here": "statements"}, status)
 
@@ -52,7 +53,7 @@ def made(asked: Asked) -> Answer:
     files.must_see(asked)
     form, provider = asked.query.get("form", "page"), asked.query.get("provider", "")
     if (form not in _FORMS and form != _ZIP) or provider not in (_ALL, *_providers(asked)):
-        raise Refused("There is no such statement.", 404)
+        raise Refused(asked.say("There is no such statement."), 404)
     try:
         found = _span(asked.query["period"])
     except ValueError as error:
@@ -60,19 +61,19 @@ def made(asked: Asked) -> Answer:
     names = _providers(asked) if provider == _ALL else [provider]
     if provider == _ALL or form == _ZIP:
         return _zipped(asked, names, found, provider)
-    with files.folder() as folder:
+    with files.folder(asked) as folder:
         try:
             _write(asked, provider, found, folder, (_FORMS[form],))
         except Nothing as error:
             return _shown(asked, str(error), 404)
         name = f"{provider}-{found.name}-{_FORMS[form]}"
-        return files.sent(folder / _FORMS[form], name, shown=form == "page")
+        return files.sent(asked, folder / _FORMS[form], name, shown=form == "page")
 
 
 def _zipped(asked: Asked, names: Sequence[str], found: Span, provider: str) -> Answer:
     """All files of some providers, a folder for each. Of whom nothing was compared there is none."""
     said = ""
-    with files.folder() as folder:
+    with files.folder(asked) as folder:
         path = folder / "statement.zip"
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
             for name in names:
@@ -87,7 +88,7 @@ def _zipped(asked: Asked, names: Sequence[str], found: Span, provider: str) -> A
             empty = not packed.namelist()
         if empty:
             return _shown(asked, said or f"no provider has a statement of {found.name}", 404)
-        return files.sent(path, f"{provider}-{found.name}.zip")
+        return files.sent(asked, path, f"{provider}-{found.name}.zip")
 
 
 def _write(asked: Asked, provider: str, found: Span, folder: Path, only: Sequence[str]) -> None:

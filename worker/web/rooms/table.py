@@ -56,6 +56,7 @@ PAGES: Sequence[Page] = (
     Page("GET", "/login/callback", entering.back, open=True, looks=entering.place),
     Page("GET", "/login/begin", people.begin, open=True),
     Page("POST", "/login/begin", people.begun, open=True, enters=True),
+    Page("POST", "/language", entering.speak, open=True),
     Page("POST", "/logout", entering.leave),
     Page("GET", "/", now.page),
     Page("GET", "/now", now.live, polls=True),
