@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import psycopg
+import pytest
 import redis
 
 from deploy.local.embedded import Servers
@@ -30,6 +31,13 @@ def test_every_clock(servers: Servers) -> None:
     with redis.Redis.from_url(servers.broker_url) as broker:
         assert near(datetime.fromtimestamp(broker.time()[0], UTC))
     assert time.localtime().tm_zone == "CET"
+
+
+def test_a_time_out_of_postgresqls_comes_where_it_waits(servers: Servers) -> None:
+    with psycopg.connect(servers.database_url) as connection:
+        connection.execute("SET statement_timeout = '100ms'")
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            connection.execute("SELECT pg_sleep(60)")
 
 
 def test_what_is_measured_is_not_moved() -> None:
