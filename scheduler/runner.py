@@ -9,7 +9,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from scheduler import runs
+from celery.signals import worker_init
+
+from scheduler import job_counts, runs
 from scheduler.schedule import Job, jobs_of
 from shared import celery_process, process, reload, stopping
 from shared.messaging import tasks
@@ -49,6 +51,13 @@ app.steps["worker"].add(stop_step(_bounded))
 def _try() -> None:
     """Can a runtime be made? Nothing of it is kept: a child that is forked has to make its own."""
     start(settings, pool_size=1).close()
+
+
+def _gather(**_: Any) -> None:
+    job_counts.gather()
+
+
+worker_init.connect(_gather, weak=False)  # before a child is forked
 
 
 celery_process.prepare(app, "jobs", settings, _try)

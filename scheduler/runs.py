@@ -8,13 +8,14 @@ Where it can die, and what is true then:
 """
 
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
+from scheduler import job_counts, slots
 from scheduler import job_runs as store
-from scheduler import slots
 from scheduler.job_runs import Planned, Run
 from scheduler.schedule import CatchUp, Job
 from shared.database import clock
@@ -61,6 +62,7 @@ def tick(runtime: Runtime, table: Sequence[Job]) -> list[tuple[int, Job]]:
             _lost(row)
         made_up = [job.name for job in table if job.catch_up is not CatchUp.EACH]
         for row in store.supersede(connection, made_up):
+            job_counts.ended(row["job"], "given_up", 0)
             alert(Alert.JOB_GIVEN_UP, "a job's slot was not completed", job=row["job"], slot=row["slot"].isoformat())
         due = store.claim_due(connection, list(by_name), LEASE_S)
     return [(row["id"], by_name[row["job"]]) for row in due]
@@ -71,6 +73,7 @@ def _lost(row: Mapping[str, Any]) -> None:
     if row["was"] == "dispatched":
         log.warning("nobody took a job's message; it is sent again", **fields)
     else:
+        job_counts.ended(row["job"], "lost", 0)
         alert(Alert.JOB_LOST, "a job's run has no end: its runner was killed or hung; it is started again", **fields)
 
 
@@ -105,12 +108,15 @@ def run(runtime: Runtime, run_id: int, table: Sequence[Job]) -> None:
         if job is None:
             _record(runtime, claimed, "waiting", "its provider was switched off", wait_s=_RETRY_CAP_S)
             return
+        began_s = time.monotonic()
         try:
             with _renewed(runtime, claimed, job.deadline_s):
                 outcome = job.do(runtime, claimed.slot)
         except Exception as error:
+            job_counts.ended(job.name, "failed", time.monotonic() - began_s)
             _failed(runtime, claimed, error)
         else:
+            job_counts.ended(job.name, "done", time.monotonic() - began_s)
             log.info("job done", outcome=outcome)
             _record(runtime, claimed, "done", outcome)
 

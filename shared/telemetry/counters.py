@@ -39,6 +39,41 @@ DISPATCHED = Counter(
 EVENTS = Counter(
     "settlepipe_events_written", "events that were written to the stream, repeats included", registry=REGISTRY
 )
+JOB_RUNS = Counter(
+    "settlepipe_job_runs", "runs of periodic jobs that ended, by how", ("name", "outcome"), registry=REGISTRY
+)
+JOB_SECONDS = Histogram(
+    "settlepipe_job_seconds",
+    "how long runs took that were done or failed",
+    ("name",),
+    buckets=(0.1, 0.5, 2, 10, 60, 300, 900, 3600, 14400),
+    registry=REGISTRY,
+)
+TICKS = Counter(
+    "settlepipe_beat_ticks",
+    "times that beat had what is due looked for, by what came of it",
+    ("outcome",),
+    registry=REGISTRY,
+)
+TICK_LATE = Histogram(
+    "settlepipe_beat_late_seconds",
+    "how long after its time a tick was sent",
+    buckets=(0.1, 0.5, 1, 5, 10, 30, 60, 300, 3600),
+    registry=REGISTRY,
+)
+
+
+def job(name: str, outcome: str, took_s: float) -> None:
+    """A run of this job has ended. outcome: a word; took_s: how long it took, 0 where nobody knows."""
+    JOB_RUNS.labels(name, outcome).inc()
+    if took_s:
+        JOB_SECONDS.labels(name).observe(took_s)
+
+
+def tick(outcome: str, late_s: float) -> None:
+    """Beat sent a tick, or could not. outcome: a word; late_s: how long after its time."""
+    TICKS.labels(outcome).inc()
+    TICK_LATE.observe(max(late_s, 0))
 
 
 def entries(taken: int, accepted: int) -> None:

@@ -1,10 +1,11 @@
-"""What intake, dispatcher and relay say on their own health ports of what they did."""
+"""What intake, dispatcher, relay, jobs and beat say on their own health ports of what they did."""
 
 import urllib.request
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+import psycopg
 from prometheus_client.parser import text_string_to_metric_families
 
 from shared.messaging import broker, intake_stream
@@ -58,3 +59,29 @@ def test_each_counts_what_it_did_and_nothing_else(tmp_path: Path, database_url: 
             # Each payment's `accepted`, and one for what went to quarantine. The repeat's may have been one of them.
             wait_until(lambda: client.xlen(EVENTS) >= 4, "all is told")
             wait_until(lambda: says(relay, {("events_written_total",): float(client.xlen(EVENTS))}), "and the relay")
+
+
+def test_jobs_and_beat_count_runs_and_ticks(tmp_path: Path, database_url: str, broker_url: str) -> None:
+    """Jobs are done in children of the process that is asked."""
+    where = {"DATABASE_URL": database_url, "BROKER_URL": broker_url, **by_itself.NEEDED, "JOBS_TICK_S": "1"}
+    with by_itself.running("jobs", tmp_path, **where) as jobs, by_itself.running("beat", tmp_path, **where) as beat:
+        for process in (jobs, beat):
+            process.wait_up()
+        wait_until(lambda: counted(beat).get(("beat_ticks_total", "sent"), 0) >= 2, "beat has counted")
+        told = counted(beat)
+        assert told["beat_late_seconds_count",] == told["beat_ticks_total", "sent"]
+        assert {key[0].partition("_")[0] for key in told} == {"beat"}
+        wait_until(lambda: ran(database_url) and runs(jobs) == ran(database_url), "jobs has counted each run")
+        name = next(iter(ran(database_url)))
+        assert counted(jobs)["job_seconds_count", name] == 1.0
+        assert {key[0].partition("_")[0] for key in counted(jobs)} == {"job"}
+
+
+def runs(process: ByItself) -> dict[str, float]:
+    return {key[1]: value for key, value in counted(process).items() if key[0] == "job_runs_total" and key[2] == "done"}
+
+
+def ran(database_url: str) -> dict[str, float]:
+    with psycopg.connect(database_url) as connection:
+        rows = connection.execute("SELECT job, count(*) FROM job_runs WHERE state = 'done' GROUP BY job").fetchall()
+    return {job: float(count) for job, count in rows}

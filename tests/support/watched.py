@@ -40,6 +40,8 @@ def told() -> dict[str, set[str]]:
     asyncio.run(_asked())
     counters.dispatched("watched", "send", 1)
     counters.entries(1, 1)
+    counters.job("watched", "done", 1)
+    counters.tick("sent", 0)
     found = {name: set(family.labels) for name, family in FAMILIES.items()}
     for family in text_string_to_metric_families(counters.page()):
         found |= {one.name.removeprefix("settlepipe_"): set(one.labels) for one in family.samples}
