@@ -1,8 +1,6 @@
 """Brokers as Debian has them, for tests: Redis with TLS and with Sentinel, RabbitMQ. Each ends with its block."""
 
-import contextlib
 import os
-import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -13,14 +11,14 @@ from typing import Any
 import redis
 
 from deploy.local.home import free_ports
-from tests.support import accounts
+from tests.support import accounts, rabbit_nodes
 from tests.support.authority import Authority, Pair
+from tests.support.processes import running
 from tests.support.programs import path_of
 from tests.support.stack import wait_until
 
 PASSWORD = "made-up-password"
 MASTER = "payments"
-_RABBITMQ = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # what Debian's own script runs as another user
 _UP_S = 60
 Trouble = Callable[[], object]
 
@@ -100,59 +98,15 @@ def behind_sentinel(folder: Path) -> Iterator[Real]:
 
 @contextmanager
 def on_rabbitmq(folder: Path) -> Iterator[Real]:
-    """RabbitMQ over TLS for Celery's queues, the second host of two of which the first is away; the embedded Valkey for
-    the streams. The trouble: the node is killed, and runs again."""
-    port, distribution, mapper, nobody = free_ports(4)
-    authority = Authority(folder / "authority")
+    """Three nodes of RabbitMQ over TLS for Celery's queues, behind a host that is away; the embedded Valkey for the
+    streams. The trouble: the node that leads a lane's queue is killed, and runs again."""
+    authority, (nobody,) = Authority(folder / "authority"), free_ports(1)
     mine, theirs = authority.signed("client", "client.invalid"), authority.signed("server")
-    lines = {
-        "listeners.tcp": "none",
-        "listeners.ssl.1": f"127.0.0.1:{port}",
-        "ssl_options.cacertfile": authority.ca,
-        "ssl_options.certfile": theirs.cert,
-        "ssl_options.keyfile": theirs.key,
-        "ssl_options.verify": "verify_peer",
-        "ssl_options.fail_if_no_peer_cert": "true",
-        "default_user": "app",
-        "default_pass": PASSWORD,
-        "log.console": "true",
-        "log.file": "false",
-    }
-    (folder / "rabbitmq.conf").write_text("".join(f"{name} = {value}\n" for name, value in lines.items()))
-    (folder / "plugins").write_text("[].\n")
-    given = {
-        "HOME": folder,
-        "RABBITMQ_NODENAME": f"made-up-{port}@localhost",
-        "RABBITMQ_CONFIG_FILE": folder / "rabbitmq.conf",
-        "RABBITMQ_ENABLED_PLUGINS_FILE": folder / "plugins",
-        "RABBITMQ_MNESIA_BASE": folder / "data",
-        "RABBITMQ_LOG_BASE": folder / "log",
-        "RABBITMQ_DIST_PORT": distribution,
-        "ERL_EPMD_PORT": mapper,
-        "ERL_EPMD_ADDRESS": "127.0.0.1",
-        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none",
-    }
-    environment = {**os.environ, **{name: str(value) for name, value in given.items()}}
-    if not _RABBITMQ.exists():
-        path_of("rabbitmq-server")
-    with _running([path_of("epmd"), "-port", str(mapper)], folder / "epmd.log", environment), ExitStack() as nodes:
-
-        def start() -> "subprocess.Popen[bytes]":
-            log = folder / "node.log"
-            node = nodes.enter_context(_running([str(_RABBITMQ)], log, environment))
-            size = log.stat().st_size
-            wait_until(lambda: b"completed with" in log.read_bytes()[size:], "RabbitMQ is up", _UP_S)
-            return node
-
-        first = start()
-
-        def restart() -> None:
-            os.killpg(first.pid, signal.SIGKILL)
-            first.wait()
-            start()
-
-        url = f"amqps://app:{PASSWORD}@127.0.0.1:{nobody},127.0.0.1:{port}/%2F"
-        yield Real({"CELERY_URL": url, **_tls(authority, mine)}, restart)
+    with ExitStack() as ending:
+        cluster = rabbit_nodes.cluster(folder, authority, theirs, ending)
+        hosts = ",".join(f"127.0.0.1:{port}" for port in (nobody, *cluster.ports))
+        url = f"amqps://{rabbit_nodes.USER}:{rabbit_nodes.PASSWORD}@{hosts}/%2F"
+        yield Real({"CELERY_URL": url, **_tls(authority, mine)}, lambda: cluster.kill_leader("lane.ubill"))
 
 
 def _tls(authority: Authority, mine: Pair) -> dict[str, str]:
@@ -203,22 +157,7 @@ def _configured(program: str, folder: Path, lines: Sequence[str]) -> Iterator["s
     own = ["bind 127.0.0.1", f"dir {folder}", "daemonize no", 'save ""' if "sentinel" not in program else ""]
     configuration = folder / "server.conf"
     configuration.write_text("\n".join([*own, *lines]) + "\n")
-    with _running([program, str(configuration)], log, os.environ) as process:
+    with running([program, str(configuration)], log, os.environ) as process:
         up = (b"Ready to accept connections", b"+monitor master", b"MASTER <-> REPLICA sync: Finished")
         wait_until(lambda: any(word in log.read_bytes() for word in up), f"{folder.name} is up", _UP_S)
         yield process
-
-
-@contextmanager
-def _running(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
-    """With a group of its own: what it starts ends with it."""
-    with log.open("ab") as sink:
-        process = subprocess.Popen(
-            command, stdout=sink, stderr=sink, env=dict(environment), cwd=log.parent, start_new_session=True
-        )
-    try:
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
