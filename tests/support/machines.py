@@ -53,7 +53,7 @@ class Machine:
                 stdout=sink,
                 stderr=sink,
             )
-        self._connect(self.process)
+        connect(self.process.pid, self.address, self.name)
         assert self.process.stdin is not None
         self.process.stdin.write(b"go\n")
         self.process.stdin.close()
@@ -66,21 +66,23 @@ class Machine:
             inside, env=dict(self.environment), capture_output=True, text=True, timeout=timeout_s, check=False
         )
 
-    def _connect(self, process: "subprocess.Popen[bytes]") -> None:
-        ours = Path("/proc/self/ns/net").readlink()
-        end = time.monotonic() + 30 * PATIENCE
-        while Path(f"/proc/{process.pid}/ns/net").readlink() == ours:
-            assert time.monotonic() < end, f"{self.name} gets no network of its own"
-            time.sleep(0.01)
-        outside, pid = f"v{self.address.rpartition('.')[2]}", str(process.pid)
-        _ip("link", "add", outside, "type", "veth", "peer", "name", "eth0", "netns", pid)
-        _ip("link", "set", outside, "master", _BRIDGE, "up")
-        for words in (
-            ("addr", "add", f"{self.address}/24", "dev", "eth0"),
-            ("link", "set", "eth0", "up"),
-            ("link", "set", "lo", "up"),
-        ):
-            _ip(*words, inside=pid)
+
+def connect(process: int, address: str, name: str) -> None:
+    """Give the network of this process, once it has one of its own, this address on the network made above."""
+    ours = Path("/proc/self/ns/net").readlink()
+    end = time.monotonic() + 30 * PATIENCE
+    while Path(f"/proc/{process}/ns/net").readlink() == ours:
+        assert time.monotonic() < end, f"{name} gets no network of its own"
+        time.sleep(0.01)
+    outside, pid = f"v{address.rpartition('.')[2]}", str(process)
+    _ip("link", "add", outside, "type", "veth", "peer", "name", "eth0", "netns", pid)
+    _ip("link", "set", outside, "master", _BRIDGE, "up")
+    for words in (
+        ("addr", "add", f"{address}/24", "dev", "eth0"),
+        ("link", "set", "eth0", "up"),
+        ("link", "set", "lo", "up"),
+    ):
+        _ip(*words, inside=pid)
 
 
 def _ip(*words: str, inside: str | None = None) -> None:
