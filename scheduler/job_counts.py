@@ -1,7 +1,7 @@
 """What the jobs' worker did, counted where a scrape asks: jobs run in children, and the parent answers.
 
-A child writes a line into a pipe for each run that ended; the parent reads them. Nothing of a job waits for that: a line
-that the pipe has no room for is left out.
+A child writes a line into a pipe for each run that ended; the parent reads them. Nothing of a job waits for that: a
+line that the pipe has no room for is left out.
 """
 
 import contextlib
@@ -11,7 +11,6 @@ import threading
 
 from shared.telemetry import counters
 
-_MOST_BYTES = 4096  # of a line: what a pipe takes whole (Linux's PIPE_BUF; POSIX promises 512, and a line has 100)
 _to_parent: list[int] = []  # the pipe's end for writing; none where this process does the jobs itself
 
 
@@ -20,6 +19,7 @@ def ended(name: str, outcome: str, took_s: float) -> None:
     if not _to_parent:
         counters.job(name, outcome, took_s)
         return
+    # Some 100 bytes: a pipe takes 512 whole, whoever else writes.
     line = json.dumps([name, outcome, took_s]).encode() + b"\n"
     with contextlib.suppress(OSError):  # it is full, or the parent is gone
         os.write(_to_parent[0], line)
@@ -34,6 +34,6 @@ def gather() -> None:
 
 
 def _read(reading: int) -> None:
-    with open(reading, "rb", buffering=_MOST_BYTES) as lines:
+    with open(reading, "rb") as lines:
         for line in lines:
             counters.job(*json.loads(line))
