@@ -58,13 +58,18 @@ def tick(runtime: Runtime, table: Sequence[Job]) -> list[tuple[int, Job]]:
             alert(Alert.CLOCK_RAN_AHEAD, "the database's clock ran ahead; what it planned is taken back", jobs=ahead)
         now, newest = clock.now(connection), store.newest_slots(connection, list(by_name))
         store.plan(connection, [slot for job in table for slot in _planned(job, newest.get(job.name), now)])
-        for row in store.recover(connection):
+        taken_back = store.recover(connection)
+        for row in taken_back:
             _lost(row)
         made_up = [job.name for job in table if job.catch_up is not CatchUp.EACH]
-        for row in store.supersede(connection, made_up):
-            job_counts.ended(row["job"], "given_up", 0)
+        given_up = store.supersede(connection, made_up)
+        for row in given_up:
             alert(Alert.JOB_GIVEN_UP, "a job's slot was not completed", job=row["job"], slot=row["slot"].isoformat())
         due = store.claim_due(connection, list(by_name), LEASE_S)
+    for word, rows in (("lost", taken_back), ("given_up", given_up)):
+        for row in rows:
+            if row.get("was") != "dispatched":  # nobody had begun that
+                job_counts.ended(row["job"], word, 0)
     return [(row["id"], by_name[row["job"]]) for row in due]
 
 
@@ -73,7 +78,6 @@ def _lost(row: Mapping[str, Any]) -> None:
     if row["was"] == "dispatched":
         log.warning("nobody took a job's message; it is sent again", **fields)
     else:
-        job_counts.ended(row["job"], "lost", 0)
         alert(Alert.JOB_LOST, "a job's run has no end: its runner was killed or hung; it is started again", **fields)
 
 
@@ -113,15 +117,17 @@ def run(runtime: Runtime, run_id: int, table: Sequence[Job]) -> None:
             with _renewed(runtime, claimed, job.deadline_s):
                 outcome = job.do(runtime, claimed.slot)
         except Exception as error:
-            job_counts.ended(job.name, "failed", time.monotonic() - began_s)
-            _failed(runtime, claimed, error)
+            took_s = time.monotonic() - began_s
+            if _failed(runtime, claimed, error):
+                job_counts.ended(job.name, "failed", took_s)
         else:
-            job_counts.ended(job.name, "done", time.monotonic() - began_s)
+            took_s = time.monotonic() - began_s
             log.info("job done", outcome=outcome)
-            _record(runtime, claimed, "done", outcome)
+            if _record(runtime, claimed, "done", outcome):
+                job_counts.ended(job.name, "done", took_s)
 
 
-def _failed(runtime: Runtime, claimed: Run, error: Exception) -> None:
+def _failed(runtime: Runtime, claimed: Run, error: Exception) -> bool:
     # What a provider or the database did is told in a sentence; anything else is a defect, told by its class.
     told = isinstance(error, _TOLD)
     outcome = str(error) if told else f"it failed: {type(error).__name__}"
@@ -131,13 +137,17 @@ def _failed(runtime: Runtime, claimed: Run, error: Exception) -> None:
         alert(Alert.JOB_FAILING, "a job fails again and again; see `settlepipe jobs`", reason=outcome)
     else:
         log.warning("the job will be tried again", reason=outcome)
-    _record(runtime, claimed, "waiting", outcome, wait_s=next_wait(claimed.attempt, _RETRY_BASE_S, _RETRY_CAP_S))
+    wait_s = next_wait(claimed.attempt, _RETRY_BASE_S, _RETRY_CAP_S)
+    return _record(runtime, claimed, "waiting", outcome, wait_s)
 
 
-def _record(runtime: Runtime, claimed: Run, to: str, outcome: str, wait_s: float | None = None) -> None:
+def _record(runtime: Runtime, claimed: Run, to: str, outcome: str, wait_s: float | None = None) -> bool:
+    """Was it still this run's to record?"""
     with runtime.database.connection() as connection:
-        if not store.record(connection, claimed, to, outcome, wait_s):
-            log.warning("the run was taken for lost and started again meanwhile; its end is not recorded")
+        recorded = store.record(connection, claimed, to, outcome, wait_s)
+    if not recorded:
+        log.warning("the run was taken for lost and started again meanwhile; its end is not recorded")
+    return recorded
 
 
 @contextmanager

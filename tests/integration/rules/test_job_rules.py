@@ -14,9 +14,16 @@ from scheduler.schedule import CatchUp, Job
 from scheduler.slots import Daily, Every, latest
 from shared.providers.base import RefreshFailed
 from shared.runtime import Runtime
+from shared.telemetry import counters
 from tests.support.flow import World, together
 
 DAY_S = 86_400.0
+
+
+def counted(outcome: str) -> float:
+    """How many runs this process counted that ended so."""
+    samples = (sample for family in counters.JOB_RUNS.collect() for sample in family.samples)
+    return sum(one.value for one in samples if one.labels.get("outcome") == outcome)
 
 
 class Work:
@@ -139,7 +146,9 @@ def test_a_job_whose_runner_was_killed_is_started_again(world: World) -> None:
     world.execute("UPDATE job_runs SET state = 'running', attempts = 1, started_at = clock(), due_at = clock() + '30s'")
     assert turn(world, table) == 0
     world.advance(31)
+    before = counted("lost")
     assert tick(world, table) == [run_id]
+    assert counted("lost") == before + 1
     runs.run(world.runtime, run_id, [table])
     assert world.rows("SELECT state, attempts FROM job_runs") == [{"state": "done", "attempts": 2}]
 
@@ -154,7 +163,9 @@ def test_the_end_of_a_run_that_was_taken_for_lost_is_not_recorded(world: World) 
         runs.run(world.another(), run_id, [replace(table, do=late)])
 
     work.script.append(lose_it)
+    before = counted("done")
     assert turn(world, table) == 1
+    assert counted("done") == before + 1, "one end was recorded"
     assert (work.done, late.done) == (1, 1)
     assert world.rows("SELECT state, attempts FROM job_runs") == [{"state": "done", "attempts": 2}]
 
@@ -177,11 +188,13 @@ def test_a_slot_that_never_worked_is_given_up_for_the_next_one(world: World) -> 
     work = Work()
     work.script = [RefreshFailed("no answer")]
     table = job(world, work)
+    before = counted("failed"), counted("given_up")
     turn(world, table)
     world.advance(DAY_S)
     while turn(world, table):
         pass
     assert states(world) == ["failed", "done"]
+    assert (counted("failed"), counted("given_up")) == (before[0] + 1, before[1] + 1)
     assert "no answer" in world.value("SELECT outcome FROM job_runs WHERE state = 'failed'")
 
 
