@@ -36,12 +36,12 @@ def pairs(
         print("no parked payment has a line that may be it")
 
 
-def decide_all(provider: str | None, answer: str, *, paired: bool, dry_run: bool, as_json: bool, **words: Any) -> None:
+def decide_all(provider: str | None, answer: str, *, dry_run: bool, as_json: bool, **words: Any) -> None:
     """`resolve --all`: each parked payment of a provider by the one line that is surely it."""
     from shared.payments import bulk
 
-    if provider is None or answer != "succeeded" or not paired:
-        raise WrongUse("many are decided by their lines alone: --all --provider P --as succeeded --paired")
+    if provider is None or answer != "succeeded":
+        raise WrongUse("many are succeeded by their lines: --all --provider P --as succeeded --paired")
     must_be_provider(provider)
     person.reason(words["reason"])  # before a provider is asked
     with stack.runtime() as runtime:

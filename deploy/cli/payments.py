@@ -2,7 +2,6 @@
 
 import csv
 import json
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -13,6 +12,7 @@ import typer
 from deploy.cli import moments, output, stack
 from deploy.cli.books import show
 from deploy.cli.failures import Failed, WrongUse
+from deploy.cli.filters import AtLeast, Code, OlderThan, Source, known_code, sum_typed
 from deploy.cli.known import must_be_provider
 from deploy.cli.output import JsonFlag
 from deploy.cli.person import said_right
@@ -37,11 +37,11 @@ def parts(name: str) -> tuple[str, str]:
 def payments(  # noqa: PLR0917 - typer gives options by name
     state: Annotated[str | None, typer.Option(help="only those in this state")] = None,
     provider: Annotated[str | None, typer.Option(help="only those of this provider")] = None,
-    source: Annotated[str | None, typer.Option(help="only those of this upstream")] = None,
+    source: Source = None,
     hold: Annotated[str | None, typer.Option(metavar="REASON|any", help="only those held, for this reason")] = None,
-    code: Annotated[str | None, typer.Option(help="only those with this code (docs/codes.md), like no_answer")] = None,
-    older: Annotated[str | None, typer.Option("--older-than", metavar="2h", help="only those accepted before")] = None,
-    least: Annotated[str | None, typer.Option("--at-least", metavar="100.00", help="only those of this sum")] = None,
+    code: Code = None,
+    older: OlderThan = None,
+    least: AtLeast = None,
     order: Annotated[str, typer.Option("--order", metavar="newest|age|money", help="what comes first")] = "newest",
     limit: Annotated[int | None, typer.Option(min=1, max=10**9, help=f"at most so many; a table: {_SHOWN}")] = None,
     as_json: JsonFlag = False,
@@ -51,7 +51,7 @@ def payments(  # noqa: PLR0917 - typer gives options by name
     from shared.payments import views
 
     given: dict[str, Any] = {"state": state, "provider": provider, "source": source, "order": _order(order)}
-    given |= {"hold": _hold(hold), "code": _code(code), "least": None if least is None else _amount(least)}
+    given |= {"hold": _hold(hold), "code": known_code(code), "least": sum_typed(least)}
     given |= {"older_s": None if older is None else moments.length_s(older)}
     with stack.reading() as connection:
         if as_json:
@@ -159,20 +159,6 @@ def _hold(reason: str | None) -> str | None:
         known = ", ".join(("any", *HoldReason))
         raise WrongUse(f"nothing is held for {output.safe(reason)}; the reasons are {known}")
     return reason
-
-
-def _code(code: str | None) -> str | None:
-    from shared.domain.codes import Code
-
-    if code is not None and code not in list(Code):
-        raise WrongUse(f"there is no code {output.safe(code)}; docs/codes.md lists them")
-    return code
-
-
-def _amount(text: str) -> Decimal:
-    if re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,4})?", text, re.ASCII) is None:
-        raise WrongUse(f"{output.safe(text)} is no amount; write it like 100.00")
-    return Decimal(text)
 
 
 def _summed(rows: Sequence[Mapping[str, Any]]) -> str:

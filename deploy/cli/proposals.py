@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deploy.cli import output, person, stack
-from deploy.cli.failures import WrongUse
+from deploy.cli.failures import Failed, WrongUse
 from deploy.cli.output import JsonFlag
 from deploy.cli.person import By
 from shared.domain.roles import Deed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.decide.approve import Done
+    from shared.payments.many import Outcome
     from shared.people.proposals import Proposal
 
 Number = Annotated[int, typer.Argument(metavar="N", help="its number in `settlepipe proposals`")]
@@ -45,9 +49,13 @@ def approve(number: Number, by: By = None, as_json: JsonFlag = False) -> None:
         done = agree(runtime, _in_range(number), who, client=client)
     if as_json:
         told = {"proposal": number, "kind": done.proposal.kind, "subject": done.proposal.subject, "done": done.sentence}
+        told |= {"outcomes": [dataclasses.asdict(one) for one in done.each]} if done.each else {}
         output.json_lines([json.dumps(told | ({"token": done.token} if done.token else {}), ensure_ascii=False)])
+        _must_be_all(done)
         return
+    tell_each(done.each)
     print(output.safe(done.sentence))
+    _must_be_all(done)
     if done.token:
         print("the token, shown this once:")
         print(done.token)
@@ -76,16 +84,33 @@ def tell_proposal(made: "Proposal", as_json: bool) -> None:
     print(f"nothing was changed; it is void after {made.ends_at[:19]}Z")
 
 
+def tell_each(outcomes: "Sequence[Outcome]") -> None:
+    """What came of each of many."""
+    for one in outcomes:
+        print(output.safe(f"{one.name}  {'is not decided: ' if one.state is None else ''}{one.said}"))
+
+
+def _must_be_all(done: "Done") -> None:
+    undone = [one for one in done.each if one.state is None]
+    if undone:
+        again = "; approve it again for those that nobody could look for" if any(one.later for one in undone) else ""
+        raise Failed(f"{len(undone)} of {len(done.each)} were not decided and stay as they are{again}")
+
+
 def _show(one: "Proposal") -> None:
     ended = f"{one.state}{f' by {one.ended_by}' if one.ended_by else ''}" if one.state != "open" else None
-    asked = ", ".join(f"{name} {_short(value)}" for name, value in one.asked.items() if value is not None)
+    asked = ", ".join(f"{name} {_short(name, value)}" for name, value in one.asked.items() if value is not None)
     next_step = f"settlepipe approve {one.id}" if one.state == "open" else None
     lines = (("by", one.proposed_by), ("asked", asked), ("why", one.reason), ("ended", one.ended_why))
     head = (str(one.id), one.proposed_at[:16] + "Z", one.kind.value, one.subject, ended)
     output.entry(head, (*lines, ("decide", next_step)))
 
 
-def _short(value: object) -> str:
+def _short(name: str, value: object) -> str:
+    from shared.domain.money import format_amount
+
+    if name == "sums" and isinstance(value, dict):
+        return " and ".join(f"{format_amount(minor, currency)} {currency}" for currency, minor in value.items())
     return f"{len(value)} of them" if isinstance(value, list) else str(value)
 
 

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deploy.cli import books, output, person, stack
+from deploy.cli import books, moments, output, person, stack
 from deploy.cli.failures import WrongUse
+from deploy.cli.filters import AtLeast, Code, OlderThan, Source, known_code, sum_typed
+from deploy.cli.known import must_be_provider
+from deploy.cli.many import decide_many
 from deploy.cli.output import JsonFlag
 from deploy.cli.pairs import decide_all
 from deploy.cli.payments import Name, parts
@@ -17,6 +20,7 @@ from shared.domain.roles import Deed
 
 if TYPE_CHECKING:
     from shared.payments.look import Look
+    from shared.payments.many import Which
     from shared.runtime import Runtime
 
 Reason = Annotated[str, typer.Option(help="why; kept for ever")]
@@ -34,12 +38,18 @@ def resolve(
     although: Annotated[str | None, typer.Option(metavar="TEXT", help="why, in spite of what was shown before")] = None,
     receipt: Annotated[bool, typer.Option("--receipt", help="the parked VAT receipt, not the payment")] = False,
     sms: Annotated[bool, typer.Option("--sms", help="the parked text message, not the payment")] = False,
-    everything: Annotated[bool, typer.Option("--all", help="each parked one of --provider, by its line")] = False,
-    provider: Annotated[str | None, typer.Option(help="with --all: whose")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="each parked one that fits what follows")] = False,
+    provider: Annotated[str | None, typer.Option(help="with --all: only this provider's")] = None,
+    source: Source = None,
+    code: Code = None,
+    older: OlderThan = None,
+    least: AtLeast = None,
+    limit: Annotated[int | None, typer.Option(min=1, max=2_000, help="with --all: at most so many")] = None,
     paired: Annotated[bool, typer.Option("--paired", help="with --all: what `settlepipe pairs` shows is it")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="with --all: say what would be done, and the sums")
     ] = False,
+    shown: Annotated[str | None, typer.Option(metavar="DIGEST", help="with --all: do what --dry-run showed")] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Settle a parked payment, after a look into its provider's books.
@@ -49,13 +59,20 @@ def resolve(
     """
     from shared.payments import resolve as flow
 
+    chosen = any(given is not None for given in (source, code, older, least, limit))
     if everything:
         if name is not None or line is not None or although is not None or receipt or sms:
             raise WrongUse("--all names no payment: leave out its name, --line, --although, --receipt and --sms")
-        decide_all(provider, answer, paired=paired, dry_run=dry_run, as_json=as_json, reason=reason, by=by)
+        if not paired:
+            which = _which(provider, source, code, older, least, limit)
+            decide_many(which, answer, dry_run=dry_run, shown=shown, as_json=as_json, reason=reason, by=by)
+            return
+        if chosen or shown is not None:
+            raise WrongUse("--paired takes each of --provider that has its line: leave out what else chooses them")
+        decide_all(provider, answer, dry_run=dry_run, as_json=as_json, reason=reason, by=by)
         return
-    if name is None or provider is not None or paired or dry_run:
-        raise WrongUse("name one payment; --provider, --paired and --dry-run go with --all")
+    if name is None or provider is not None or paired or dry_run or chosen or shown is not None:
+        raise WrongUse("name one payment; --provider, --paired, --dry-run and what else chooses several go with --all")
     if receipt and sms:
         raise WrongUse("--receipt and --sms exclude each other; take one of them")
     source, intent_id = parts(name)
@@ -79,6 +96,17 @@ def resolve(
     with stack.runtime() as runtime:
         who = person.named(runtime.database, by, Deed.RESOLVE)
         _decide(runtime, source, intent_id, answer, as_json, reason=reason, by=who, although=although, line=line)
+
+
+def _which(  # noqa: PLR0917 - as they are typed
+    provider: str | None, source: str | None, code: str | None, older: str | None, least: str | None, limit: int | None
+) -> "Which":
+    from shared.payments.many import Which
+
+    if provider is not None:
+        must_be_provider(provider)
+    older_s = None if older is None else moments.length_s(older)
+    return Which(provider, source, known_code(code), older_s, sum_typed(least), limit)
 
 
 def _decide(

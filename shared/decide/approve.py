@@ -21,8 +21,9 @@ from shared.domain.payment import State
 from shared.domain.roles import Role
 from shared.domain.words import counted
 from shared.messaging import broker
-from shared.payments import bulk
+from shared.payments import bulk, many
 from shared.payments.look import Look, Unresolvable, look
+from shared.payments.many import Outcome
 from shared.payments.resolve import NotDecided, became, resolve, resolve_follow_up
 from shared.people import change, proposals
 from shared.people.proposals import Approval, Kind, Proposal, Void
@@ -35,11 +36,13 @@ from shared.witness import Witnesses
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What was approved, and what it came to, in a sentence. token: of a person who was added."""
+    """What was approved, and what it came to, in a sentence. token: of a person who was added. each: what came of each
+    of many; some may not have been decided."""
 
     proposal: Proposal
     sentence: str
     token: str | None = None
+    each: Sequence[Outcome] = ()
 
 
 def approve(runtime: Runtime, number: int, by: str, *, client: "redis.Redis | None" = None) -> Done:
@@ -161,12 +164,19 @@ def _bulk(runtime: Runtime, found: Proposal, approval: Approval, _: object) -> D
     return Done(found, f"{counted(len(made.items), 'payment', 'payments')} of {made.provider} succeeded")
 
 
+def _many(runtime: Runtime, found: Proposal, approval: Approval, _: object) -> Done:
+    outcomes = many.approved(runtime, found, approval)
+    count = sum(one.state is not None for one in outcomes)
+    return Done(found, f"{count} of {counted(len(outcomes), 'payment', 'payments')} decided", each=outcomes)
+
+
 _Do = Callable[[Runtime, Proposal, Approval, "redis.Redis | None"], Done]
 _DO: Mapping[Kind, _Do] = {
     Kind.RESOLVE: _resolve,
     Kind.FOLLOW_UP: _follow_up,
     Kind.PERSON: _person,
     Kind.BULK: _bulk,
+    Kind.MANY: _many,
     Kind.CONFIRM: partial(_account, confirm, "confirmed"),
     Kind.CHOOSE: partial(_account, choose, "chosen"),
     Kind.RECOVER: _recover,

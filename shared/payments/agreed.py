@@ -5,9 +5,11 @@ from typing import Any
 from shared.database.engine import Connection
 from shared.domain.money import parse_amount
 from shared.domain.payment import Payment
-from shared.payments.look import Look, same_books, told
+from shared.payments.look import Look, Unresolvable, same_books, told
+from shared.payments.store import resolve as store
 from shared.payments.store.resolve import Decision
-from shared.people.proposals import Kind, Proposal, Void, propose
+from shared.people import proposals
+from shared.people.proposals import Approval, Kind, Proposal, Void, propose
 from shared.people.prove import set_up
 from shared.settings import Settings
 
@@ -49,3 +51,23 @@ def must_be_so(look: Look, then: Any) -> None:
         raise Void(f"{look.name} was claimed for sending since")
     if not same_books(then["books"], told(look.result)):
         raise Void(f"{look.claim.payment.provider}'s books show something else for {look.name} now")
+
+
+def agreement(connection: Connection, look: Look, approval: Approval) -> Proposal:
+    """What is approved, locked; the payment and its books are as they were when it was proposed. Of many, each payment
+    is decided once by it. Raises what `proposals.agreed` does, Void, Unresolvable."""
+    found = proposals.agreed(connection, approval)
+    if found.kind is not Kind.MANY:
+        must_be_so(look, found.seen)
+        return found
+    payment = look.claim.payment
+    if store.decided_since(connection, payment.source, payment.intent_id, found.proposed_at) is not None:
+        raise Unresolvable(f"{look.name} was decided since it was proposed")
+    must_be_so(look, found.seen[look.name])
+    return found
+
+
+def done(connection: Connection, found: Proposal | None, approval: Approval | None) -> None:
+    """The deed of an approval is done, in this transaction. Of many, whoever goes through them says so at the end."""
+    if found is None or found.kind is not Kind.MANY:
+        proposals.done(connection, found, approval)

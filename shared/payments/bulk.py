@@ -21,8 +21,6 @@ from shared.people.proposals import Approval, Kind, Proposal
 from shared.people.prove import set_up
 from shared.runtime import Runtime
 
-MOST = 500  # payments decided at once: each is looked at, and all are locked until the commit
-
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -55,10 +53,11 @@ def plan(runtime: Runtime, provider: str) -> Plan:
     with runtime.database.connection() as connection:
         found = _by_payment(pairs(connection, provider))
         names = views.parked(connection, provider)
+    most = runtime.settings.people.bulk_most  # each is looked at, and all are locked until the commit
     items: list[Item] = []
     left_out: list[tuple[str, str]] = []
     for name in names:
-        why = _against(found.get(name, ())) or ("too many at once; take them next" if len(items) >= MOST else None)
+        why = _against(found.get(name, ())) or ("too many at once; take them next" if len(items) >= most else None)
         looked = None if why else _looked(runtime, name)
         if isinstance(looked, Look) and _shows(looked, found[name][0].line):
             items.append(Item(looked, found[name][0].line))

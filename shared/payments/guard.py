@@ -14,12 +14,7 @@ def objection(look: Look, decision: Decision, shown: Mapping[str, Any] | None) -
 
     shown: what this person was shown when a decision was refused before; an `although` covers that and no more.
     """
-    if decision.action == "resend":
-        problem = _against_resending(look)
-    elif decision.action == State.REFUSED:
-        problem = _against_refusing(look, decision)
-    else:
-        problem = _against_succeeding(look, decision)
+    problem = against(look, decision)
     if problem is None:
         return None
     if decision.action == "resend" and (look.result.own or look.result.for_person):
@@ -29,6 +24,15 @@ def objection(look: Look, decision: Decision, shown: Mapping[str, Any] | None) -
     if covers(shown, told(look.result)):
         return None
     return f"{problem}; --although covers what {decision.by} was shown before, and this was not: decide anew"
+
+
+def against(look: Look, decision: Decision) -> str | None:
+    """What of the books speaks against `decision`, in a sentence; None: nothing, or an `although` speaks for it."""
+    if decision.action == "resend":
+        return _against_resending(look)
+    if decision.action == State.REFUSED:
+        return _against_refusing(look, decision)
+    return _against_succeeding(look, decision)
 
 
 def _against_resending(look: Look) -> str | None:

@@ -73,13 +73,13 @@ def resolve(
         return _succeed(runtime, look, decision)
     must_be_on(look, answer)
     with runtime.database.transaction() as connection:
-        agreement = None if approval is None else _agreed(connection, look, approval)
+        agreement = None if approval is None else agreed.agreement(connection, look, approval)
         objection = decide(connection, runtime, look, decision, approval)
         if isinstance(objection, Proposal):
             return objection
         _audit(connection, look, _LOOK if objection else answer, decision, approval)
         if objection is None:
-            proposals.done(connection, agreement, approval)
+            agreed.done(connection, agreement, approval)
     if objection is not None:
         raise NotDecided(objection)
     log.info("resolved", payment_id=look.claim.payment.id, action=answer, verdict=look.result.verdict.value)
@@ -132,12 +132,6 @@ def must_be_on(look: Look, answer: str) -> None:
     """Raises Unresolvable for a resend where nobody could look."""
     if look.off and answer == "resend":
         raise Unresolvable(f"nobody could look for {look.name}, nor send it: {look.result.detail}")
-
-
-def _agreed(connection: Connection, look: Look, approval: Approval) -> Proposal:
-    agreement = proposals.agreed(connection, approval)
-    agreed.must_be_so(look, agreement.seen)
-    return agreement
 
 
 def must_be_right(

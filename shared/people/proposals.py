@@ -24,6 +24,7 @@ class Kind(StrEnum):
     RESOLVE = "resolve"
     FOLLOW_UP = "follow_up"
     BULK = "bulk"
+    MANY = "many"
     CONFIRM = "confirm"
     CHOOSE = "choose"
     RECOVER = "recover"

@@ -110,6 +110,8 @@ class PeopleSettings(Section):
         {}, description="by currency (JSON), the sum up to which one person may have a payment sent again; others: two"
     )
 
+    bulk_most: int = Field(500, gt=0, le=2_000, description="parked payments that one command decides, at most")
+
     @field_validator("resend_alone")
     @classmethod
     def _countable(cls, sums: dict[str, Decimal]) -> dict[str, Decimal]:

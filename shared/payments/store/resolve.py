@@ -8,7 +8,7 @@ from typing import Any
 from shared.archive.recall import recall
 from shared.archive.twins import every
 from shared.database import foreign
-from shared.database.engine import Connection
+from shared.database.engine import Connection, Row
 from shared.database.statements import statements
 from shared.domain.answers import CheckResult
 from shared.payments.store import check as check_store
@@ -73,6 +73,12 @@ def shown(connection: Connection, payment_id: int, by: str) -> Mapping[str, Any]
     """What this person was last shown of the books when a decision of theirs was refused; None: nothing."""
     row = connection.execute(_SQL["shown"], {"id": payment_id, "by": by}).fetchone()
     return None if row is None else row["look"]
+
+
+def decided_since(connection: Connection, source: str, intent_id: str, at: str) -> Row | None:
+    """The last decision of a person about the payment since then (RFC 3339): action, by_whom, approved_by, reason."""
+    given = {"source": source, "intent_id": intent_id, "at": at}
+    return connection.execute(_SQL["decided_since"], given).fetchone()
 
 
 def lock(connection: Connection, source: str, intent_id: str) -> Found | None:

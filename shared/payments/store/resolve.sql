@@ -25,6 +25,13 @@ WHERE r.payment_id = %(id)s AND r.by_whom = %(by)s AND r.action = 'look'
     AND r.resolved_at >= coalesce((SELECT max(a.started_at) FROM attempts a WHERE a.payment_id = %(id)s), '-infinity')
 ORDER BY r.id DESC LIMIT 1
 
+-- name: decided_since
+-- Of one in the archive nothing is asked: it is final, and no approval decides it.
+SELECT r.action, r.by_whom, r.approved_by, r.reason FROM resolutions r JOIN payments p ON p.id = r.payment_id
+WHERE (p.source, p.intent_id) = (%(source)s, %(intent_id)s) AND r.action IN ('succeeded', 'refused', 'resend')
+    AND r.resolved_at >= %(at)s::timestamptz
+ORDER BY r.id DESC LIMIT 1
+
 -- name: looked
 -- The next number of a check fences one that is under way: its verdict moves nothing any more.
 WITH numbered AS (UPDATE payments SET checks = checks + 1 WHERE id = %(id)s RETURNING id, checks)

@@ -138,3 +138,20 @@ def test_whoever_approves_many_sees_each_with_its_line_and_what_they_come_to(
     for word in ("shop/p1", "made-up-line-1", "inconclusive", "100.00 MNT"):
         assert word in bob.get("/proposals/1"), word
     assert "made-up-line-1" not in eve.get("/proposals/1")
+
+
+def test_whoever_approves_many_is_told_which_could_not_be_decided(opened: Door, connection: Connection) -> None:
+    items = [{"source": "shop", "intent_id": "p1", "provider": "billcenter"}]
+    asked = {"answer": "resend", "which": "provider billcenter", "items": items, "sums": {"MNT": 10_000}}
+    seen = {"shop/p1": {"attempts": 1, "books": {"verdict": "not_applied", "detail": "made up", "lines": []}}}
+    with connection.transaction():
+        proposals.propose(connection, Kind.MANY, "billcenter", asked=asked, seen=seen, reason=WHY, by="Ann")
+    bob = inside(opened.port, "Bob")
+    for word in ("shop/p1", "not applied", "1, 100.00 MNT", "provider billcenter"):
+        assert word in bob.get("/proposals/1"), word
+    answer = bob.ask("POST", "/proposals/1/approve", bob.form("/proposals/1", "/proposals/1/approve"))
+    said = answer.body.decode()
+    assert (answer.status, "0 of 1 payment decided. Not decided: shop/p1 nobody could look" in said) == (409, True), (
+        said
+    )
+    assert "Approve" in bob.get("/proposals/1"), "it stays proposed"

@@ -13,6 +13,7 @@ from shared.people.proposals import Kind, Proposal
 from worker.web.rooms.answers import Answer, Asked, Go, Html, Refused
 
 _OPEN, _ENDED = 200, 50
+_NAMED = 10  # payments in a sentence
 
 
 def page(asked: Asked) -> Answer:
@@ -39,9 +40,9 @@ def one(asked: Asked) -> Answer:
 
 def _many(found: Proposal) -> Mapping[str, Any]:
     """Of a proposal about many payments: each with its line and what the books showed, and what they come to."""
-    if found.kind is not Kind.BULK:
+    if found.kind not in (Kind.BULK, Kind.MANY):
         return {"asked": found.asked, "many": (), "sums": ()}
-    named = [(f"{item['source']}/{item['intent_id']}", item["line"]) for item in found.asked["items"]]
+    named = [(f"{item['source']}/{item['intent_id']}", item.get("line")) for item in found.asked["items"]]
     many = [(name, line, found.seen[name]["books"]["verdict"]) for name, line in named]
     sums = [(format_amount(minor, currency), currency) for currency, minor in found.asked["sums"].items()]
     rest = {name: value for name, value in found.asked.items() if name not in ("items", "sums")}
@@ -52,10 +53,11 @@ def place(asked: Asked) -> str:
     """The provider whose books are looked into."""
     with asked.read() as connection:
         found = proposals.maybe(connection, asked.number("number"))
-        if found is None or found.kind not in (Kind.RESOLVE, Kind.BULK):
+        if found is None or found.kind not in (Kind.RESOLVE, Kind.BULK, Kind.MANY):
             return ""
-        source, _, intent_id = found.subject.partition("/")  # of many it is the provider
-        return found.subject if found.kind is Kind.BULK else views.provider_of(connection, source, intent_id) or ""
+        source, _, intent_id = found.subject.partition("/")
+        many = found.kind is not Kind.RESOLVE  # the subject is the provider, or says that there are several
+        return found.subject if many else views.provider_of(connection, source, intent_id) or ""
 
 
 def approve(asked: Asked) -> Answer:
@@ -65,6 +67,11 @@ def approve(asked: Asked) -> Answer:
     done = deciding.approve(runtime, number, asked.who.name, client=asked.room.broker)
     if done.token is not None:  # shown this once, so it is no address to go to
         return Html("token.html", {"sentence": done.sentence, "token": done.token, "here": "proposals"})
+    undone = [f"{one.name} {one.said}" for one in done.each if one.state is None]
+    if undone:
+        more = f"; and {len(undone) - _NAMED} more" if len(undone) > _NAMED else ""
+        said = f"{done.sentence}. Not decided: {'; '.join(undone[:_NAMED])}{more}."
+        return Html("sentence.html", {"sentence": said, "here": "proposals"}, 409)
     return Go(f"/proposals/{number}?said=approved")
 
 

@@ -1,0 +1,33 @@
+"""By which payments are chosen, in each command that lists or decides several."""
+
+import re
+from decimal import Decimal
+from typing import Annotated
+
+import typer
+
+from deploy.cli import output
+from deploy.cli.failures import WrongUse
+
+Source = Annotated[str | None, typer.Option(help="only those of this upstream")]
+Code = Annotated[str | None, typer.Option(help="only those with this code (docs/codes.md), like no_answer")]
+OlderThan = Annotated[str | None, typer.Option("--older-than", metavar="2h", help="only those accepted before")]
+AtLeast = Annotated[str | None, typer.Option("--at-least", metavar="100.00", help="only those of this sum")]
+
+
+def known_code(code: str | None) -> str | None:
+    """Raises WrongUse for what is none."""
+    from shared.domain.codes import Code
+
+    if code is not None and code not in list(Code):
+        raise WrongUse(f"there is no code {output.safe(code)}; docs/codes.md lists them")
+    return code
+
+
+def sum_typed(text: str | None) -> Decimal | None:
+    """A sum in whole units, as somebody typed it. Raises WrongUse."""
+    if text is None:
+        return None
+    if re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,4})?", text, re.ASCII) is None:
+        raise WrongUse(f"{output.safe(text)} is no amount; write it like 100.00")
+    return Decimal(text)
