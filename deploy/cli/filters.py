@@ -12,7 +12,7 @@ from deploy.cli.failures import WrongUse
 Source = Annotated[str | None, typer.Option(help="only those of this upstream")]
 Code = Annotated[str | None, typer.Option(help="only those with this code (docs/codes.md), like no_answer")]
 OlderThan = Annotated[str | None, typer.Option("--older-than", metavar="2h", help="only those accepted before")]
-AtLeast = Annotated[str | None, typer.Option("--at-least", metavar="100.00", help="only those of this sum")]
+OfSum = Annotated[str | None, typer.Option("--at-least", metavar="100.00", help="only those of this sum")]
 
 
 def known_code(code: str | None) -> str | None:

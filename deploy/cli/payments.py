@@ -12,7 +12,7 @@ import typer
 from deploy.cli import moments, output, stack
 from deploy.cli.books import show
 from deploy.cli.failures import Failed, WrongUse
-from deploy.cli.filters import AtLeast, Code, OlderThan, Source, known_code, sum_typed
+from deploy.cli.filters import Code, OfSum, OlderThan, Source, known_code, sum_typed
 from deploy.cli.known import must_be_provider
 from deploy.cli.output import JsonFlag
 from deploy.cli.person import said_right
@@ -41,7 +41,7 @@ def payments(  # noqa: PLR0917 - typer gives options by name
     hold: Annotated[str | None, typer.Option(metavar="REASON|any", help="only those held, for this reason")] = None,
     code: Code = None,
     older: OlderThan = None,
-    least: AtLeast = None,
+    least: OfSum = None,
     order: Annotated[str, typer.Option("--order", metavar="newest|age|money", help="what comes first")] = "newest",
     limit: Annotated[int | None, typer.Option(min=1, max=10**9, help=f"at most so many; a table: {_SHOWN}")] = None,
     as_json: JsonFlag = False,

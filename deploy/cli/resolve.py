@@ -8,7 +8,7 @@ import typer
 
 from deploy.cli import books, moments, output, person, stack
 from deploy.cli.failures import WrongUse
-from deploy.cli.filters import AtLeast, Code, OlderThan, Source, known_code, sum_typed
+from deploy.cli.filters import Code, OfSum, OlderThan, Source, known_code, sum_typed
 from deploy.cli.known import must_be_provider
 from deploy.cli.many import decide_many
 from deploy.cli.output import JsonFlag
@@ -43,7 +43,7 @@ def resolve(
     source: Source = None,
     code: Code = None,
     older: OlderThan = None,
-    least: AtLeast = None,
+    least: OfSum = None,
     limit: Annotated[int | None, typer.Option(min=1, max=2_000, help="with --all: at most so many")] = None,
     paired: Annotated[bool, typer.Option("--paired", help="with --all: what `settlepipe pairs` shows is it")] = False,
     dry_run: Annotated[
@@ -57,8 +57,6 @@ def resolve(
     What they show as applied succeeds. What they may show is neither sent again nor refused, unless --although says
     why: it covers what the same person was shown before, and what is new is shown first.
     """
-    from shared.payments import resolve as flow
-
     chosen = any(given is not None for given in (source, code, older, least, limit))
     if everything:
         if name is not None or line is not None or although is not None or receipt or sms:
@@ -79,23 +77,27 @@ def resolve(
     if receipt or sms:
         if line is not None or although is not None:
             raise WrongUse("nothing is looked up for a receipt or a text message: leave out --line and --although")
-        kind = "receipt" if receipt else "sms"
-        with stack.database() as database:
-            given: dict[str, Any] = {"reason": reason, "by": person.named(database, by, Deed.RESOLVE)}
-            made = said_right(lambda: flow.resolve_follow_up(database, source, intent_id, kind, answer, **given))
-        if made is not None:
-            tell_proposal(made, as_json)
-            return
-        done = "will be asked for again" if answer == "resend" else f"is {answer}"
-        _say(
-            as_json,
-            {"payment": name, "follow_up": kind, "asked": answer},
-            f"the {flow.FOLLOW_UPS[kind]} of {name} {done}",
-        )
+        _follow_up(name, "receipt" if receipt else "sms", answer, as_json, reason=reason, by=by)
         return
     with stack.runtime() as runtime:
         who = person.named(runtime.database, by, Deed.RESOLVE)
         _decide(runtime, source, intent_id, answer, as_json, reason=reason, by=who, although=although, line=line)
+
+
+def _follow_up(name: str, kind: str, answer: str, as_json: bool, *, reason: str, by: str | None) -> None:
+    from shared.payments import resolve as flow
+
+    source, intent_id = parts(name)
+    with stack.database() as database:
+        given: dict[str, Any] = {"reason": reason, "by": person.named(database, by, Deed.RESOLVE)}
+        made = said_right(lambda: flow.resolve_follow_up(database, source, intent_id, kind, answer, **given))
+    if made is not None:
+        tell_proposal(made, as_json)
+        return
+    done = "will be asked for again" if answer == "resend" else f"is {answer}"
+    _say(
+        as_json, {"payment": name, "follow_up": kind, "asked": answer}, f"the {flow.FOLLOW_UPS[kind]} of {name} {done}"
+    )
 
 
 def _which(  # noqa: PLR0917 - as they are typed
