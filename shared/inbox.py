@@ -1,8 +1,8 @@
 """What waits for a person, and the command that ends it. Reads only.
 
 Nothing here ends by itself: a parked payment, receipt or message, a held payment whose account somebody has to choose
-or confirm, an account that changed, what is in quarantine, an open discrepancy, a lane that was halted or paused, a
-store that is held. What the machine still works on is not here.
+or confirm, an account that changed, what is in quarantine, an open discrepancy, a signed day that changed since, a lane
+that was halted or paused, a store that is held. What the machine still works on is not here.
 """
 
 import shlex
@@ -33,6 +33,7 @@ class Kind(StrEnum):
     ACCOUNT = "account"
     QUARANTINE = "quarantine"
     DISCREPANCY = "discrepancy"
+    DAY = "day"
     PROPOSAL = "proposal"
 
 
@@ -113,6 +114,10 @@ def _decide(kind: Kind, row: Row) -> str:
     if kind is Kind.ACCOUNT:
         named = " ".join(shlex.quote(part) for part in (row["provider"], row["subject"], row["number"]))
         return f"settlepipe accounts confirm {named} {_WHY}"
+    if kind is Kind.DAY:
+        of, role, books = row["number"].split()
+        provider, _, day = of.partition("/")
+        return f"settlepipe discrepancies sign {provider} --date {day} --as {role} --books {books} --by NAME"
     service = (row["target"] or {}).get("biller_service_id") if kind is Kind.HOLD else None
     if service is not None and str(row["reason"]).startswith(HoldReason.AMBIGUOUS_ACCOUNT):
         return f"settlepipe accounts choose {row['provider']} {shlex.quote(str(service))} ACCOUNT {_WHY}"

@@ -58,6 +58,11 @@ FROM (
         r.kind || ', proposed by ' || r.proposed_by || ': ' || r.reason, NULL, NULL
     FROM proposals r WHERE r.state = 'open' AND r.ends_at > clock()
     UNION ALL
+    SELECT 'day', split_part(a.subject, '/', 1), split_part(a.subject, '/', 2),
+        concat_ws(' ', a.subject, a.figures ->> 'next', a.figures ->> 'books'), a.raised_at, NULL, NULL, NULL,
+        'changed since it was signed: to be ' || (a.figures ->> 'next') || ' again', NULL, NULL
+    FROM alerts a WHERE a.name = 'signed_day_changed' AND a.cleared_at IS NULL
+    UNION ALL
     SELECT 'discrepancy', d.provider, coalesce((SELECT p.source || '/' || p.intent_id FROM payments p
                 WHERE p.id = d.payment_id), (SELECT p.source || '/' || p.intent_id FROM archive.payments p
                 WHERE p.id = d.payment_id), d.account), d.id::text, d.first_seen, d.sum, d.currency, NULL, d.category,

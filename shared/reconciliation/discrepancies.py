@@ -3,20 +3,20 @@
 Each deed of a person's is one transaction, with its note and its record in the audit.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from functools import partial
 from typing import Any
 
 from shared import audit
 from shared import discrepancies as store
-from shared.database.engine import Connection, Database
+from shared.database.engine import Connection, Database, Row
 from shared.domain import decision
 from shared.domain.discrepancies import ClosingCode, Reconciliation
 from shared.payments.look import Unresolvable
 from shared.people.prove import known, set_up
 from shared.reconciliation import views
-from shared.reconciliation.store import reports
+from shared.reconciliation.store import reports, to_sign
 from shared.runtime import Runtime
 from shared.telemetry.alerts import Alert
 from shared.telemetry.logs import alert, get_logger
@@ -32,11 +32,17 @@ def update(runtime: Runtime, run: Reconciliation) -> int:
     The same finding on two nights is one row: last_seen is when the books were last read with it. What this run looked
     at and did not find again is closed, by the reason that is so, or continues as another. What a person closed stays
     closed unless its figures change. People are alerted to each once. Comes after `evidence.use`. One transaction;
-    done once for a comparison, whatever happened since; safe to repeat with the same result.
+    done once for a comparison, whatever happened since; safe to repeat with the same result. People are told of signed
+    days that it changed.
     """
+    changed: Sequence[Row] = ()
     with runtime.database.transaction() as connection:
         if store.carry_on(connection, run, runtime.registrations[run.provider].zone):
             reports.keep_hours(connection, run)
+            changed = to_sign.note(connection, run.provider)
+    for row in changed:
+        text = "a signed day came to something else since; it has to be signed again"
+        alert(Alert.SIGNED_DAY_CHANGED, text, subject=row["subject"], **row["figures"])
     with runtime.database.connection() as connection:
         if count := store.unalerted(connection, run.id):
             text = "the provider's books differ from ours; see `settlepipe discrepancies`"

@@ -11,7 +11,7 @@ from shared.domain import decision
 from shared.domain.discrepancies import SHORT, Signed, short
 from shared.payments.look import Unresolvable
 from shared.people.prove import set_up
-from shared.reconciliation.store import signatures
+from shared.reconciliation.store import signatures, to_sign
 from shared.reconciliation.store.signatures import SignedDay, Version
 from shared.telemetry.logs import get_logger
 
@@ -52,6 +52,7 @@ def sign(
                 raise Unresolvable(f"{why}; nothing was changed")
             version = _version(there, role)
             covered = signatures.sign(connection, provider, day, role, version, by=by, reason=reason)
+            to_sign.note_day(connection, provider, day)
             content = {"version": version, "books": covered}
             audit.write(connection, f"day.{role}", f"{provider} {day}", by=by, reason=reason, content=content)
     except psycopg.errors.CheckViolation as error:

@@ -118,6 +118,7 @@ class Alert(StrEnum):
         " lists them.",
     )
     DISCREPANCIES_OPEN = ("discrepancies_open", *standing.DISCREPANCIES_OPEN)
+    SIGNED_DAY_CHANGED = ("signed_day_changed", *standing.SIGNED_DAY_CHANGED)
     # Discrepancies found late.
     PAID_THERE_FAILED_HERE = (
         "paid_there_failed_here",

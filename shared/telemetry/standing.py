@@ -19,6 +19,13 @@ DISCREPANCIES_OPEN = (
     "Our books and a provider's differ, and nobody has closed it.",
     "`settlepipe discrepancies` lists them with what each means; close one with `settlepipe discrepancies close`.",
 )
+SIGNED_DAY_CHANGED = (
+    Severity.WARNING,
+    "The books of a day that was signed came to something else since (the subject names provider and day): it has to be"
+    " signed again.",
+    "`settlepipe inbox --kind day` has the command; `settlepipe discrepancies days` shows what was signed, and the"
+    " day's page what changed.",
+)
 LANE_STANDS_STILL = (
     Severity.CRITICAL,
     "A lane is halted, or has been paused or open (its breaker) for long. Its payments wait; deadlines stand still.",

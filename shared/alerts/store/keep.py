@@ -12,6 +12,8 @@ from shared.telemetry.alerts import Alert
 
 _SQL = statements(__file__)
 
+_OF_OTHERS = frozenset({Alert.SIGNED_DAY_CHANGED})  # raised by the night, cleared by the signature: nobody judges them
+
 
 @dataclass(frozen=True, slots=True)
 class Changes:
@@ -30,7 +32,7 @@ def try_lock(connection: Connection) -> bool:
 def write(connection: Connection, found: Mapping[About, Figures]) -> Changes:
     """Make the table what was found."""
     given = _given(found)
-    known = [which.value for which in Alert]
+    known = [which.value for which in Alert if which not in _OF_OTHERS]
     cleared = connection.execute(_SQL["clear"], {**given, "known": known}).fetchall()
     rows = connection.execute(_SQL["raise"], given).fetchall() if found else []
     return Changes([row for row in rows if row["fresh"]], cleared)

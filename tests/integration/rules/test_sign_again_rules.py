@@ -9,9 +9,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from scheduler import judging
+from shared.alerts import views as views_of_alerts
 from shared.database.engine import driver_url
 from shared.domain.discrepancies import Signed
 from shared.domain.roles import Role
+from shared.inbox import Kind, waiting
 from shared.payments.look import Unresolvable
 from shared.people import change
 from shared.reconciliation import report, views
@@ -19,11 +22,12 @@ from shared.reconciliation.sign import sign
 from shared.reconciliation.statement.gathered import Statement, gather
 from shared.reconciliation.statement.period import Span
 from shared.reconciliation.statement.write import write
-from shared.reconciliation.store import signatures
+from shared.reconciliation.store import signatures, to_sign
 from shared.reconciliation.store.signatures import SignedDay
 from tests.support.flow import World
 from tests.support.nights import Night
 
+NAME = "signed_day_changed"
 PREPARED, REVIEWED = Signed.PREPARED, Signed.REVIEWED
 
 
@@ -102,6 +106,50 @@ def test_a_day_that_changed_is_prepared_and_reviewed_again_and_what_was_signed_b
         ("day.reviewed", "Nino", 2),
     ]
     assert [r["content"]["books"] for r in rows] == [first.books] * 2 + [changed.books] * 2
+
+
+def test_a_day_to_be_signed_again_waits_in_the_inbox_and_stands_as_one_alert(it: Corrected) -> None:
+    world, subject = it.night.world, f"{it.night.provider}/{it.day}"
+    it.set_up("Nino", "Gela")
+
+    def told() -> list[tuple[str, str | None]]:
+        judging.once(world.runtime, world.runtime.database, [])  # it is not the dispatcher's to clear
+        with world.runtime.database.connection() as connection:
+            rows = [row for row in views_of_alerts.listed(connection, everything=True) if row["name"] == NAME]
+            days = waiting(connection, kind=Kind.DAY)
+            assert [one.decide for one in days] == [f"{it.now().command} --by NAME" for _ in days]
+        assert len(days) == sum(row["cleared_at"] is None for row in rows)
+        assert {row["subject"] for row in rows} <= {subject}
+        return [(row["figures"]["next"], row["cleared_at"] and "cleared") for row in rows]
+
+    it.signed_by("Nino", "Gela")
+    it.night.next()
+    it.night.compare(accounts=["7", "8"])
+    assert told() == [], "nothing about it changed"
+    it.comes(0)
+    assert told() == [("prepared", None)]
+    it.night.next()
+    it.night.compare(accounts=["7", "8"])
+    assert told() == [("prepared", None)], "raised once"
+    it.sign(PREPARED, "Gela")
+    assert told() == [("reviewed", None)], "it is not over before somebody else reviewed it"
+    it.sign(REVIEWED, "Nino")
+    assert told() == [("reviewed", "cleared")]
+    it.comes(1)
+    assert told() == [("reviewed", "cleared"), ("prepared", None)]
+
+
+def test_a_day_that_is_what_was_signed_again_waits_no_more(it: Corrected) -> None:
+    it.signed_by("Nino", "Gela")
+    it.comes(0)
+    world, late = it.night.world, it.night.runs[-1]
+    with world.runtime.database.connection() as connection:
+        assert [one.subject for one in waiting(connection, kind=Kind.DAY)] == [str(it.day)]
+    world.execute("DELETE FROM carried_entries WHERE run_id = %s", late.id)
+    with world.runtime.database.transaction() as connection:
+        assert to_sign.note(connection, it.night.provider) == []
+    with world.runtime.database.connection() as connection:
+        assert waiting(connection, kind=Kind.DAY) == []
 
 
 def test_a_night_that_changes_nothing_about_a_day_asks_for_no_signature(it: Corrected) -> None:

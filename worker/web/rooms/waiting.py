@@ -25,6 +25,7 @@ _WHERE: Mapping[Kind, str] = {
     Kind.QUARANTINE: "/quarantine/{number}",
     Kind.PROPOSAL: "/proposals/{number}",
     Kind.DISCREPANCY: "/discrepancies/{number}",
+    Kind.DAY: "/days/{provider}/{subject}",
 }
 
 # Of these the reason may be a provider's text about a customer.
@@ -50,7 +51,7 @@ def page(asked: Asked) -> Answer:
 
 def _row(one: Waiting, plain: bool, asked: Asked) -> Mapping[str, Any]:
     where = _WHERE.get(one.kind)
-    named = {"subject": quote(one.subject or "", safe="/"), "number": one.number}
+    named = {"subject": quote(one.subject or "", safe="/"), "number": one.number, "provider": one.provider}
     shown: dict[str, Any] = {"one": one, "where": where and where.format(**named)}
     if plain:
         return shown | {"target": one.target, "reason": _reason(one, asked), "pairs": one.pairs}
