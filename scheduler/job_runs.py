@@ -112,7 +112,7 @@ def overview(connection: Connection, jobs: Sequence[str]) -> Mapping[str, Mappin
 
 
 def unfinished(connection: Connection) -> Mapping[str, datetime]:
-    """The oldest slot of each job that was planned and has no end."""
+    """The oldest slot of each job that was planned and has no end, or was given up and none behind it is done."""
     return {row["job"]: row["slot"] for row in connection.execute(_SQL["unfinished"]).fetchall()}
 
 

@@ -86,4 +86,10 @@ DELETE FROM job_runs r WHERE state IN ('done', 'failed', 'skipped') AND slot < c
     AND EXISTS (SELECT FROM job_runs n WHERE n.job = r.job AND n.slot > r.slot)
 
 -- name: unfinished
-SELECT job, min(slot) AS slot FROM job_runs WHERE due_at IS NOT NULL GROUP BY job
+-- One that was given up is not done until a later one is: a job whose every slot is given up is late since the first.
+SELECT job, min(slot) AS slot FROM (
+    SELECT job, slot FROM job_runs WHERE due_at IS NOT NULL
+    UNION ALL
+    SELECT job, slot FROM job_runs r WHERE state = 'failed' AND NOT EXISTS (
+        SELECT FROM job_runs d WHERE d.job = r.job AND d.slot > r.slot AND d.state = 'done')
+) AS open GROUP BY job

@@ -13,7 +13,7 @@ from shared.database.engine import Connection
 def late_s(job: Job, newest: datetime | None, unfinished: datetime | None, now: datetime) -> float:
     """Seconds since the oldest slot of this job that came and is not done: one that nobody planned counts as well.
 
-    newest: the newest slot that was planned. unfinished: the oldest one that was, and has no end.
+    newest: the newest slot that was planned. unfinished: the oldest one that was, and is not done.
     """
     if unfinished is None:
         unfinished = latest(job.when, now) if newest is None else following(job.when, newest)

@@ -271,7 +271,7 @@ class Alert(StrEnum):
     JOB_GIVEN_UP = (
         "job_given_up",
         Severity.WARNING,
-        "A job's slot was never completed; the next one makes up for it.",
+        "A job's slot was never completed; the next one makes up for it. Where none does, `job_late` stands.",
         "`settlepipe jobs` shows how its runs ended.",
     )
     STEP_FAILING = (

@@ -256,3 +256,17 @@ def test_a_statement_of_a_snapshot_takes_no_longer_than_it_may(world: World) -> 
         assert connection.execute("SHOW statement_timeout").fetchone() == {"statement_timeout": "10s"}
     with world.runtime.database.connection() as connection:
         assert connection.execute("SHOW statement_timeout").fetchone() == {"statement_timeout": "30s"}
+
+
+def test_a_job_whose_every_slot_is_given_up_is_late_since_the_first_of_them(world: World) -> None:
+    """Each is over when the next one comes, and none was done: it stands as late until one is."""
+    now = world.value("SELECT clock()")
+    slots = [now - timedelta(minutes=minutes) for minutes in (100, 90, 80, 10)]
+    for slot, state in zip(slots, ("failed", "done", "failed", "failed"), strict=True):
+        world.execute("INSERT INTO job_runs (job, slot, state) VALUES ('retention', %s, %s)", slot, state)
+    database = world.runtime.database
+    with database.connection() as connection:
+        assert job_runs.unfinished(connection) == {"retention": slots[2]}
+    world.execute("UPDATE job_runs SET state = 'done' WHERE slot = %s", slots[3])
+    with database.connection() as connection:
+        assert job_runs.unfinished(connection) == {}
