@@ -30,10 +30,10 @@ def alerts(
     from shared.alerts.views import listed
     from shared.alerts.words import described
     from shared.metrics.read import at_risk
-    from shared.metrics.risk import in_words
+    from shared.metrics.risk import below_a_list
 
     with stack.connection() as connection:
-        risk = [] if as_json else at_risk(connection)
+        risk = None if as_json else below_a_list(at_risk(connection), None)
         rows = [{**row, **described(row["name"])} for row in listed(connection, everything=everything)]
     if as_json:
         output.json_lines(json.dumps(row, ensure_ascii=False) for row in rows)
@@ -43,8 +43,8 @@ def alerts(
         output.entry(_head(row), [*lines, ("sending", _unsent(row["told"]))])
     if not rows:
         print("nothing stands still")
-    if risk:
-        print(f"money at risk: {in_words(risk)}")
+    if risk is not None:
+        print(risk)
 
 
 @app.command()

@@ -32,6 +32,8 @@ def inbox(  # noqa: PLR0917 - typer gives options by name
 ) -> None:
     """Everything that waits for a person, with the command that ends it."""
     from shared.inbox import Kind, Order, waiting
+    from shared.metrics.read import at_risk
+    from shared.metrics.risk import below_a_list
 
     if kind is not None and kind not in list(Kind):
         raise WrongUse(f"there is no kind {output.safe(kind)}; take one of {', '.join(Kind)}")
@@ -51,13 +53,14 @@ def inbox(  # noqa: PLR0917 - typer gives options by name
                 order=Order(by),
                 limit=most if as_json else most + 1,
             )
+            risk = None if as_json else below_a_list(at_risk(connection), provider)
         if as_json:
             told = ({k: v for k, v in dataclasses.asdict(entry).items() if k != "number"} for entry in found)
             output.json_lines(json.dumps(row, ensure_ascii=False) for row in told)
             return
         if watch and sys.stdout.isatty():
             output.console().clear()
-        _show(found[:most])
+        _show(found[:most], risk)
         if len(found) > most:
             output.note(f"only {most} are shown; ask for more with --limit, or for fewer with --kind and --provider")
         if not watch:
@@ -65,7 +68,7 @@ def inbox(  # noqa: PLR0917 - typer gives options by name
         time.sleep(_WATCH_S)
 
 
-def _show(found: "Sequence[Waiting]") -> None:
+def _show(found: "Sequence[Waiting]", risk: str | None) -> None:
     for entry in found:
         money = f"{entry.amount} {entry.currency}" if entry.amount is not None else None
         whose = None if entry.provider == entry.subject else entry.provider
@@ -73,6 +76,8 @@ def _show(found: "Sequence[Waiting]") -> None:
         target = " ".join(f"{name}={value}" for name, value in (entry.target or {}).items())
         lines = [("line", _line(pair)) for pair in entry.pairs]
         output.entry(head, (("why", entry.reason), ("target", target), *lines, ("decide", entry.decide)))
+    if risk is not None:
+        print(risk)
     print(_summed(found))
 
 

@@ -19,6 +19,12 @@ def by_currency(found: Sequence[AtRisk]) -> dict[str, dict[str, Any]]:
     return {currency: {**entry, "amount": str(entry["amount"])} for currency, entry in sorted(sums.items())}
 
 
+def below_a_list(found: Sequence[AtRisk], provider: str | None) -> str | None:
+    """What is at risk in all, or at a provider, as a line below what is listed; None where nothing is."""
+    chosen = [one for one in found if provider in (None, one.provider)]
+    return f"money at risk: {in_words(chosen)}" if chosen else None
+
+
 def in_words(found: Sequence[AtRisk]) -> str:
     """`12.50 GEL (3, oldest 2 h)`; a hyphen where nothing is at risk."""
     sums = by_currency(found).items()

@@ -54,6 +54,13 @@ def quarantined(connection: Connection) -> None:
     )
 
 
+def changed_day(connection: Connection) -> None:
+    connection.execute(
+        """INSERT INTO alerts (name, subject, figures)
+        VALUES ('signed_day_changed', 'billcenter/2026-11-21', '{"next": "prepared", "books": "0123456789ab"}')"""
+    )
+
+
 def discrepancy(connection: Connection) -> None:
     lanes.ensure(connection, ["billcenter"])
     connection.execute(
@@ -95,6 +102,7 @@ WAYS: dict[str, tuple[Kind, Callable[[Connection], None]]] = {
     "account": (Kind.ACCOUNT, account),
     "quarantine": (Kind.QUARANTINE, quarantined),
     "discrepancy": (Kind.DISCREPANCY, discrepancy),
+    "signed day": (Kind.DAY, changed_day),
     "proposal": (Kind.PROPOSAL, proposal),
     "halted": (Kind.LANE, halted),
     "paused": (Kind.LANE, paused),
@@ -197,7 +205,11 @@ def test_people_can_copy_each_command_and_nothing_steers_their_terminal(run: Run
     assert "\x1b" not in out
     decide = {entry["decide"] for entry in entries(run)}
     assert {line.split("decide")[1].strip() for line in out.splitlines() if "decide  " in line} == decide
-    assert out.splitlines()[-1] == "2 things to decide; payments among them: 100.00 MNT"
+    assert out.splitlines()[-2:] == [
+        "money at risk: 100.00 MNT (1, oldest 0 s)",
+        "2 things to decide; payments among them: 100.00 MNT",
+    ]
+    assert "money at risk" not in run("inbox", "--provider", "mtn")[1]
 
 
 def test_a_payment_that_fits_several_accounts_is_decided_by_choosing_one(run: Run, connection: Connection) -> None:
