@@ -12,10 +12,10 @@ HOLDS = (
 )
 INBOX = (
     *(mark("store"), mark("lane"), mark("payment"), mark("hold"), mark("receipt"), mark("sms"), mark("account")),
-    *(mark("quarantine"), mark("discrepancy"), mark("proposal")),
+    *(mark("quarantine"), mark("discrepancy"), mark("day"), mark("proposal")),
 )
 PROPOSALS = (
-    *(mark("resolve"), mark("follow up"), mark("bulk"), mark("confirm"), mark("choose"), mark("recover")),
+    *(mark("resolve"), mark("follow up"), mark("bulk"), mark("many"), mark("confirm"), mark("choose"), mark("recover")),
     *(mark("close window"), mark("person")),
 )
 PROPOSED = (mark("open"), mark("approved"), mark("rejected"), mark("void"))
@@ -55,7 +55,11 @@ QUARANTINE = (
     *(mark("replayed at"), mark("dismissed at"), mark("dismissed by"), mark("dismissed reason"), mark("bytes")),
     *(mark("whole bytes"), mark("conflict of")),
 )
-WAITS = (mark("the account is new beside another"), mark("the account changed"), mark("no reason was kept"))
+WAITS = (
+    *(mark("the account is new beside another"), mark("the account changed"), mark("no reason was kept")),
+    mark("changed since it was signed: to be prepared again"),
+    mark("changed since it was signed: to be reviewed again"),
+)
 # What goes wrong before a page is asked, or beside it: said where it is shown.
 WRONG = (
     mark("There is nothing here."),
