@@ -44,3 +44,9 @@ def test_what_is_measured_is_not_moved() -> None:
     begun = time.monotonic()
     time.sleep(0.2)
     assert 0.2 <= time.monotonic() - begun < 60
+
+
+def test_every_length_can_be_slept() -> None:
+    begun = time.monotonic()
+    while time.monotonic() < begun + 1:  # by chance it ended beyond a second's end, which is no time
+        time.sleep(0.0123456)
