@@ -69,7 +69,7 @@ def test_those_of_one_payment_are_what_they_are_among_all(world: World) -> None:
         ({"amount_minor": None}, 0, "its sum can't be read"),
         ({"at": None}, 0, "its date can't be read"),
         ({"at": (NOW + timedelta(days=60)).isoformat()}, 0, "booked"),
-        ({"at": (NOW - timedelta(days=60)).isoformat()}, 0, "booked"),
+        ({"at": "2020-02-29T12:00:00+00:00"}, 0, "booked"),  # long before the customer paid
         ({"marker": "cash desk 7"}, 0, "another text"),
         ({}, 2, "2 earlier successes of ours"),
     ],
