@@ -13,7 +13,7 @@ from scheduler.late import late
 from scheduler.schedule import Job, jobs_of
 from shared import process
 from shared.alerts.judge import Broker, judge
-from shared.alerts.keep import keep
+from shared.alerts.keep import keep, stood
 from shared.alerts.views import stands
 from shared.database.engine import Connection, Database
 from shared.metrics import read
@@ -55,11 +55,12 @@ def once(
 ) -> None:
     """Look, judge and keep what was found. Raises what the database raises."""
     settings = runtime.settings
+    before = stood(database)
     counted = read.count(database, _STATEMENT_S)
     rates = {lane: settings.provider(lane).rate_per_s for lane in runtime.lanes}
     standing, late_s = read.stand(database, rates, _STATEMENT_S, partial(_late, table=table))
     judged = judge(counted, standing, late_s, settings.alerts, found)
-    keep(database, runtime.seen, judged, settings.retention.keep_days)
+    keep(database, runtime.seen, judged, settings.retention.keep_days, before)
 
 
 def _late(connection: Connection, table: Sequence[Job]) -> Mapping[str, float]:

@@ -29,6 +29,13 @@ def try_lock(connection: Connection) -> bool:
     return bool(row and row["held"])
 
 
+def stood(connection: Connection) -> Row:
+    """What stands, to be compared: it is the same while nobody raised or cleared anything."""
+    row = connection.execute(_SQL["stood"]).fetchone()
+    assert row is not None  # noqa: S101 - it is of no table
+    return row
+
+
 def write(connection: Connection, found: Mapping[About, Figures]) -> Changes:
     """Make the table what was found."""
     given = _given(found)

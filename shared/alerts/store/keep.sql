@@ -1,6 +1,10 @@
 -- name: forget
 DELETE FROM alerts WHERE cleared_at < clock() - make_interval(days => %(days)s)
 
+-- name: stood
+-- Which of them stand, and the newest of all: two such are the same while nobody raised or cleared one in between.
+SELECT (SELECT max(id) FROM alerts) AS newest, ARRAY(SELECT id FROM alerts WHERE cleared_at IS NULL ORDER BY id) AS standing
+
 -- name: clear
 -- Of those that this release knows: what a newer one raised is not its to clear.
 UPDATE alerts SET cleared_at = clock()

@@ -7,9 +7,10 @@ import pytest
 from scheduler import job_runs, judging
 from scheduler.job_runs import Planned
 from scheduler.schedule import jobs_of
-from shared.alerts.keep import keep
+from shared.alerts.keep import keep, stood
 from shared.alerts.views import listed
 from shared.database import clock, locks
+from shared.database.engine import Row
 from shared.telemetry.alerts import Alert
 from tests.support.alerts import raised
 from tests.support.flow import World
@@ -18,8 +19,9 @@ PARKED = (Alert.PAYMENT_PARKED, "safe")
 LATE = (Alert.JOB_LATE, "tokens")
 
 
-def kept(world: World, *found: tuple[Alert, str], n: int = 1) -> None:
-    keep(world.runtime.database, world.runtime.seen, {about: {"n": n} for about in found}, 400)
+def kept(world: World, *found: tuple[Alert, str], n: int = 1, before: Row | None = None) -> None:
+    database = world.runtime.database
+    keep(database, world.runtime.seen, {about: {"n": n} for about in found}, 400, before or stood(database))
 
 
 def rows(world: World, *, everything: bool = False) -> list[Any]:
@@ -39,6 +41,21 @@ def test_what_stands_is_raised_once_and_its_figures_follow(world: World, capsys:
     (row,) = rows(world)
     assert row["figures"] == {"n": 3}
     assert row["seen_at"] > row["raised_at"]
+
+
+def test_who_looked_before_another_one_wrote_raises_and_clears_nothing(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    of_old = stood(world.runtime.database)
+    kept(world, PARKED)
+    kept(world, before=of_old)
+    assert standing(world) == [PARKED], "it was not counted yet then"
+    before = stood(world.runtime.database)
+    kept(world)
+    for old in (before, of_old):
+        kept(world, PARKED, before=old)
+        assert standing(world) == [], "it had ended meanwhile"
+    assert raised(capsys, "payment_parked") == 1
 
 
 def test_what_ends_is_cleared_once_and_raised_anew_when_it_comes_again(

@@ -7,7 +7,7 @@ from threading import Barrier, Thread
 
 import pytest
 
-from shared.alerts.keep import keep
+from shared.alerts.keep import keep, stood
 from shared.alerts.store import tell as store
 from shared.alerts.tell import tell
 from shared.alerts.ways import Untold, Way
@@ -50,7 +50,8 @@ def send(world: World, by: Way) -> int:
 
 
 def stands(world: World, *found: tuple[Alert, str], payments: int = 1) -> None:
-    keep(world.runtime.database, world.runtime.seen, {about: {"payments": payments} for about in found}, 400)
+    database = world.runtime.database
+    keep(database, world.runtime.seen, {about: {"payments": payments} for about in found}, 400, stood(database))
 
 
 def test_each_way_is_told_once_that_it_stands_and_once_that_it_ended(world: World) -> None:
