@@ -12,12 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from deploy.cli.reconcile import NEW_DISCREPANCIES
 from tests.support import audit, intents
 from tests.support.readme import BLOCKS, README, TIMEOUT_S, accepted, environment, snippet
 from tests.support.stack import ROOT, Stack
 
 OPERATING = next(block for language, block in BLOCKS if language == "sh" and "settlepipe up" in block)
 COMMANDS = [line.partition(" #")[0].split() for line in OPERATING.splitlines()]
+# Soon after midnight yesterday has what other tests paid on this stack, and had decided against the books.
+_WORKED = {"reconcile": (0, NEW_DISCREPANCIES)}
 _VARIES = re.compile(r" +\d+$| \(\d+ s\)$")
 
 
@@ -46,7 +49,7 @@ def test_a_command_of_the_readme_works(up: Stack, source: str, tmp_path: Path, c
     if command[1] == "statement":  # it sums up days that were compared
         _typed(up, tmp_path, ["reconcile", *command[2:]])
     done = _typed(up, tmp_path, command[1:])
-    assert done.returncode == 0, done.stderr
+    assert done.returncode in _WORKED.get(command[1], (0,)), done.stderr
 
 
 def _typed(up: Stack, folder: Path, arguments: list[str]) -> subprocess.CompletedProcess[str]:
