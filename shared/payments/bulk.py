@@ -3,6 +3,8 @@
 Each payment is looked at again first. One proposal, one approval, one transaction, one audit record.
 """
 
+import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -47,13 +49,21 @@ class Plan:
             found[payment.currency] += payment.amount_minor
         return dict(found)
 
+    @property
+    def shown(self) -> str:
+        """A digest of what would be decided, by which it is said that this was seen."""
+        rows = sorted((item.look.name, item.look.claim.payment.amount_minor, item.line) for item in self.items)
+        return hashlib.sha256(json.dumps([self.provider, rows]).encode()).hexdigest()[:12]
 
-def plan(runtime: Runtime, provider: str) -> Plan:
-    """Which parked payments of a provider have a line that nothing speaks against, looked at again now. Reads only."""
+
+def plan(runtime: Runtime, provider: str, limit: int | None = None) -> Plan:
+    """Which parked payments of a provider have a line that nothing speaks against, looked at again now. limit: so many
+    at most. Reads only."""
     with runtime.database.connection() as connection:
         found = _by_payment(pairs(connection, provider))
         names = views.parked(connection, provider)
     most = runtime.settings.people.bulk_most  # each is looked at, and all are locked until the commit
+    most = most if limit is None else min(limit, most)
     items: list[Item] = []
     left_out: list[tuple[str, str]] = []
     for name in names:

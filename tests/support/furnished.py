@@ -10,6 +10,7 @@ from tests.support.stored import add_payment
 PARKED = "/payments/shop/p1"
 PAGES = (
     *("/", "/search", "/search?q=p1x", PARKED, "/payments/shop/p2", "/payments/shop/p3", "/inbox", "/lanes"),
+    "/inbox/many",
     *("/proposals", "/proposals/1", "/accounts", "/accounts?service=140", "/quarantine", "/quarantine/1"),
     *("/discrepancies", "/discrepancies/1", "/days", "/days/mtn/2026-11-21", "/statements"),
     *("/alerts", "/jobs", "/audit", "/settings", "/people", "/me", "/keys", "/webhooks"),
