@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo up test test-large test-system chaos chaos-table chaos-bite proof check languages format bench bench-isolation bench-reconciliation bench-web bench-limits lock clean
+.PHONY: help install demo up test test-large test-system chaos chaos-table chaos-bite proof check languages pictures format bench bench-isolation bench-reconciliation bench-web bench-limits lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -70,6 +70,9 @@ check: $(STAMP) ## Lint, types, import rules, dependencies, dead code, spelling,
 
 languages: $(STAMP) ## Put new texts of reports and pages into every language's catalogue, and say what is to be translated
 	@$(BIN)/python -m tests.checks.languages --update
+
+pictures: $(STAMP) ## Take the pictures of the control room in docs/pictures anew (needs tests/system/install)
+	@PICTURES=docs/pictures $(PYTEST) -n 0 tests/system/test_pictures.py
 
 format: $(STAMP) ## Correct what ruff can correct
 	@$(BIN)/ruff check --fix .

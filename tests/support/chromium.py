@@ -77,8 +77,11 @@ class Page:
         return [f"{rule['id']}: {node['html'][:200]}" for rule in json.loads(found) for node in rule["nodes"]]
 
     def picture(self, path: Path) -> None:
-        """The whole page as a picture."""
-        shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        """The whole page as a picture, PNG; or what is seen of it, WebP."""
+        if path.suffix == ".webp":
+            shot = self.call("Page.captureScreenshot", format="webp", quality=70)
+        else:
+            shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
         path.write_bytes(base64.b64decode(shot["data"]))
 
     def pdf(self) -> bytes:
