@@ -6,16 +6,19 @@ import re
 from pathlib import Path
 
 from shared.database.engine import Connection
-from tests.support import chromium
+from tests.support import audit, chromium, intents
 from tests.support.door import Door
 from tests.support.furnished import PARKED
-from tests.support.stack import ROOT
+from tests.support.stack import ROOT, Stack
 from tests.system.test_rooms_pages import click, connection, fill, log_in, opened, page, url  # noqa: F401 - fixtures
 
 WIDTH, HIGHEST = 1100, 1600
 # A test's folder is nobody's: in its place stands where an installation has it.
 _AT_HOME = """for (const cell of document.querySelectorAll("td"))
     if (cell.textContent.startsWith(%s)) cell.textContent = "/var/lib/settlepipe"; 0"""
+# Flower fills its table by a request of its own.
+_ROWS = """new Promise(done => { const look = () => document.querySelector("tbody tr a")
+    ? done(0) : setTimeout(look, 50); look(); })"""
 PLACES = {
     "now": "/",
     "search": "/search?provider=billcenter",
@@ -44,9 +47,14 @@ PLACES = {
 }
 
 
-def test_each_page_has_its_picture(page: chromium.Page, opened: Door, tmp_path: Path, connection: Connection) -> None:  # noqa: F811
-    folder = ROOT / os.environ["PICTURES"] if "PICTURES" in os.environ else tmp_path
+def _folder(otherwise: Path) -> Path:
+    folder = ROOT / os.environ["PICTURES"] if "PICTURES" in os.environ else otherwise
     folder.mkdir(exist_ok=True)
+    return folder
+
+
+def test_each_page_has_its_picture(page: chromium.Page, opened: Door, tmp_path: Path, connection: Connection) -> None:  # noqa: F811
+    folder = _folder(tmp_path)
     log_in(page, opened, "Bob")
     page.go(url(opened, PARKED))
     click(page, "#a-succeeded")
@@ -62,7 +70,19 @@ def test_each_page_has_its_picture(page: chromium.Page, opened: Door, tmp_path: 
     assert page.complaints == []
 
 
+def test_flower_has_its_picture(page: chromium.Page, up: Stack, source: str, tmp_path: Path) -> None:  # noqa: F811
+    paid = [intents.settle(source, number) for number in range(1, 4)]
+    up.submit(paid)
+    audit.wait_ended(up, source, paid)
+    page.call("Network.clearBrowserCookies")
+    page.look(width=WIDTH, height=700)
+    page.go(up.told["flower_url"])
+    page.tell(_ROWS)
+    page.picture(_folder(tmp_path) / "flower.webp")
+
+
 def test_docs_show_a_picture_of_each_page_and_no_other() -> None:
     shown = re.findall(r"\]\(pictures/(\w+)\.webp\)", (ROOT / "docs/control-room.md").read_text())
     assert shown == list(PLACES)
-    assert {path.stem for path in (ROOT / "docs/pictures").glob("*")} == set(PLACES)
+    assert {path.stem for path in (ROOT / "docs/pictures").glob("*")} == {*PLACES, "flower"}
+    assert "](pictures/flower.webp)" in (ROOT / "docs/flower.md").read_text()
