@@ -3,6 +3,7 @@
 import http.client
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -35,6 +36,13 @@ def issuer() -> Iterator[str]:
 
 @pytest.fixture
 def opened(database_url: str, broker_url: str, tmp_path: Path, issuer: str) -> Iterator[Door]:
+    with opened_for(database_url, broker_url, tmp_path, issuer) as found:
+        yield found
+
+
+@contextmanager
+def opened_for(database_url: str, broker_url: str, tmp_path: Path, issuer: str) -> Iterator[Door]:
+    """A room that people come into by this provider."""
     set_up(database_url, PEOPLE)
     (port,) = free_ports(1)
     given = {"WEB__OIDC_ISSUER": issuer, "WEB__OIDC_CLIENT_ID": "room", "WEB__OIDC_CLIENT_SECRET": "made-up-secret"}
