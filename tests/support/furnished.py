@@ -13,7 +13,7 @@ PAGES = (
     "/inbox/many",
     *("/proposals", "/proposals/1", "/accounts", "/accounts?service=140", "/quarantine", "/quarantine/1"),
     *("/discrepancies", "/discrepancies/1", "/days", "/days/mtn/2026-11-21", "/statements"),
-    *("/alerts", "/jobs", "/audit", "/settings", "/people", "/me", "/keys", "/webhooks"),
+    *("/alerts", "/jobs", "/audit", "/settings", "/people", "/me", "/keys", "/webhooks", "/webhooks/1"),
     "/payments/no/such",
 )
 
@@ -29,6 +29,10 @@ def furnish(connection: Connection) -> Reconciliation:
     for make in (account, discrepancy, quarantined):
         make(connection)
     connection.execute("INSERT INTO alerts (name, subject, figures) VALUES ('payment_parked', 'mtn', '{}')")
+    connection.execute(
+        """INSERT INTO webhooks (source, url, created_by, position, failures, failure)
+        VALUES ('shop', 'https://hooks.example/settlepipe', 'Ann', 0, 3, 'HTTP 500')"""
+    )
     night = ReportedNight(connection, "mtn", currency="GHS")
     night.pay(3)
     return night.compared()

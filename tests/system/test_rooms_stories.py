@@ -39,7 +39,7 @@ def opened(database_url: str, broker_url: str, tmp_path: Path, connection: Conne
 
 
 @pytest.fixture
-def parked(office: Office, patient: None, monkeypatch: pytest.MonkeyPatch) -> list[str]:  # noqa: F811
+def parked(office: Office, monkeypatch: pytest.MonkeyPatch) -> list[str]:  # noqa: F811
     """Fifteen payments that mtn applied, dropped the references of, and did not answer."""
     office.pay("mtn", "first", "1.00")
     office.later(5)
@@ -67,6 +67,7 @@ def beside(parked: list[str], database_url: str, broker_url: str, tmp_path: Path
         yield found
 
 
+@pytest.mark.usefixtures("patient")
 def test_fifteen_parked_payments_are_decided_by_two_people(
     page: chromium.Page,  # noqa: F811
     parked: list[str],
