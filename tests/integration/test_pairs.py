@@ -63,11 +63,8 @@ def lines_of(told: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in told.splitlines()]
 
 
-@pytest.mark.usefixtures("patient")
-def test_fifteen_parked_payments_are_decided_by_one_command_and_a_second_person(
-    office: Office,  # noqa: F811
-    people: Callable[[str], None],
-) -> None:
+def lost(office: Office) -> list[str]:  # noqa: F811
+    """The names of fifteen payments that mtn applied, dropped the references of, and did not answer: parked."""
     office.pay("mtn", "first", "1.00")
     office.later(5)
     with weather(office, "mtn", "hang_after", **DROPPED["mtn"]):
@@ -76,7 +73,15 @@ def test_fifteen_parked_payments_are_decided_by_one_command_and_a_second_person(
         for _ in range(8):
             office.later(30_000)
             office.work("mtn")
-    names = [f"lost-{amount}" for amount in AMOUNTS]
+    return [f"lost-{amount}" for amount in AMOUNTS]
+
+
+@pytest.mark.usefixtures("patient")
+def test_fifteen_parked_payments_are_decided_by_one_command_and_a_second_person(
+    office: Office,  # noqa: F811
+    people: Callable[[str], None],
+) -> None:
+    names = lost(office)
     assert {office.state(name) for name in names} == {"parked"}
     applied = office.applied("mtn")
     assert sorted(applied) == sorted(["1.00", *AMOUNTS])

@@ -9,13 +9,11 @@ import pytest
 
 from shared.database.engine import Connection
 from shared.domain.roles import Role
-from tests.integration.test_pairs import AMOUNTS, patient  # noqa: F401 - a fixture
+from tests.integration.test_pairs import lost, patient  # noqa: F401 - a fixture
 from tests.integration.test_resolve_books import (  # noqa: F401 - fixtures
-    DROPPED,
     Office,
     environment,
     office,
-    weather,
 )
 from tests.integration.web import test_rooms_oidc as oidc
 from tests.integration.web.test_rooms_oidc import issuer  # noqa: F401 - a fixture
@@ -41,16 +39,9 @@ def opened(database_url: str, broker_url: str, tmp_path: Path, connection: Conne
 @pytest.fixture
 def parked(office: Office, monkeypatch: pytest.MonkeyPatch) -> list[str]:  # noqa: F811
     """Fifteen payments that mtn applied, dropped the references of, and did not answer."""
-    office.pay("mtn", "first", "1.00")
-    office.later(5)
-    with weather(office, "mtn", "hang_after", **DROPPED["mtn"]):
-        for amount in AMOUNTS:
-            office.pay("mtn", f"lost-{amount}", amount)
-        for _ in range(8):
-            office.later(30_000)
-            office.work("mtn")
+    names = lost(office)
     monkeypatch.setenv("SETTLEPIPE_HTTP__TOTAL_TIMEOUT_S", "30")  # of whoever looks from a page
-    return [f"lost-{amount}" for amount in AMOUNTS]
+    return names
 
 
 def said(page: chromium.Page) -> str:  # noqa: F811
