@@ -1,6 +1,5 @@
 """By which payments are chosen, in each command that lists or decides several."""
 
-import re
 from decimal import Decimal
 from typing import Annotated
 
@@ -28,6 +27,9 @@ def sum_typed(text: str | None) -> Decimal | None:
     """A sum in whole units, as somebody typed it. Raises WrongUse."""
     if text is None:
         return None
-    if re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,4})?", text, re.ASCII) is None:
-        raise WrongUse(f"{output.safe(text)} is no amount; write it like 100.00")
-    return Decimal(text)
+    from shared.domain.money import typed_sum
+
+    try:
+        return typed_sum(text)
+    except ValueError as error:
+        raise WrongUse(output.safe(str(error))) from None

@@ -58,12 +58,14 @@ def _must_be_all(made: "Plan", outcomes: "Sequence[Outcome]") -> None:
 
 def _tell(made: "Plan") -> None:
     """Each payment, what the books show and what it would come to; the sums; and how it is done."""
+    from shared.domain.money import format_sums
+
     rows = [(one.name, _money(one), one.result.detail, _DO[made.answer]) for one in made.items]
     rows += [(one.name, _money(one), one.result.detail, "succeeds: the books show it") for one in made.applied]
     rows += [(name, "", why, "left out") for name, why in made.left_out]
     if rows:
         output.table(("payment", ">amount", "the books", "would be"), rows)
-    sums = ", ".join(f"{amount} {currency}" for currency, amount in _sums(made).items())
+    sums = ", ".join(f"{amount} {currency}" for currency, amount in format_sums(made.sums).items())
     print(f"{len(made.items)} {_DO[made.answer]}: {sums or 'nothing'}; {len(made.left_out)} left out")
     if made.applied:
         print(f"{len(made.applied)} succeed whatever is asked: the books show them")
@@ -76,12 +78,15 @@ def _tell(made: "Plan") -> None:
 def _document(
     made: "Plan", outcomes: "Sequence[Outcome]", proposal: "Proposal | None", *, done: bool
 ) -> dict[str, Any]:
+    from shared.domain.money import format_sums
+    from shared.payments.many import signed_amount
+
     told = [(one, made.answer) for one in made.items] + [(one, "succeeded") for one in made.applied]
     payments = [
         {
             "payment": one.name,
             "provider": one.claim.payment.provider,
-            "amount": _money(one).partition(" ")[0],
+            "amount": signed_amount(one),
             "currency": one.claim.payment.currency,
             "verdict": one.result.verdict.value,
             "detail": one.result.detail,
@@ -93,7 +98,7 @@ def _document(
         "asked": made.answer,
         "payments": payments,
         "left_out": [{"payment": name, "why": why} for name, why in made.left_out],
-        "sums": _sums(made),
+        "sums": format_sums(made.sums),
         "more": made.more,
         "shown": made.shown,
         "done": done and proposal is None,
@@ -102,16 +107,8 @@ def _document(
     }
 
 
-def _sums(made: "Plan") -> dict[str, str]:
-    from shared.domain.money import format_amount
-
-    return {currency: format_amount(amount, currency) for currency, amount in sorted(made.sums.items())}
-
-
 def _money(one: "Look") -> str:
     """A refund's is below zero, as in `payments`."""
-    from shared.domain.money import format_amount
-    from shared.payments.many import signed_minor
+    from shared.payments.many import signed_amount
 
-    currency = one.claim.payment.currency
-    return f"{format_amount(signed_minor(one), currency)} {currency}"
+    return f"{signed_amount(one)} {one.claim.payment.currency}"

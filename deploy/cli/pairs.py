@@ -89,12 +89,11 @@ def _tell(made: "Plan") -> None:
 
 
 def _document(made: "Plan", done: bool, proposal: int | None) -> dict[str, Any]:
-    from shared.domain.money import format_amount
+    from shared.domain.money import format_sums
 
     items = [{"payment": item.look.name, "line": item.line} for item in made.items]
     left_out = [{"payment": name, "why": why} for name, why in made.left_out]
-    sums = {currency: format_amount(amount, currency) for currency, amount in sorted(made.sums.items())}
-    return {"payments": items, "left_out": left_out, "sums": sums, "done": done, "proposal": proposal}
+    return {"payments": items, "left_out": left_out, "sums": format_sums(made.sums), "done": done, "proposal": proposal}
 
 
 def _money(amount_minor: int, currency: str) -> str:

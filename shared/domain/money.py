@@ -1,6 +1,8 @@
 """Money: whole minor units and an ISO 4217 currency; text at the edges, never a float."""
 
 import re
+from collections.abc import Mapping
+from decimal import Decimal
 
 from iso4217 import Currency
 
@@ -9,6 +11,7 @@ from shared.domain.codes import Code, CodedError
 _AMOUNT = re.compile(r"(0|[1-9][0-9]*)(?:\.([0-9]+))?", re.ASCII)
 _MAX_DIGITS = 15  # before the point
 _WRITTEN = re.compile(r"(-?)([0-9]{1,15})(?:\.([0-9]{1,400}))?", re.ASCII)
+_TYPED = re.compile(r"[0-9]{1,15}(\.[0-9]{1,4})?", re.ASCII)
 _MAX_MINOR = 2**63 - 1  # PostgreSQL's bigint; 15 digits and the 4 places of two currencies would go beyond it
 
 
@@ -76,3 +79,15 @@ def format_amount(amount_minor: int, currency: str) -> str:
         return str(amount_minor)
     digits = str(abs(amount_minor)).rjust(limit + 1, "0")
     return f"{'-' if amount_minor < 0 else ''}{digits[:-limit]}.{digits[-limit:]}"
+
+
+def format_sums(minor: Mapping[str, int]) -> dict[str, str]:
+    """Sums by currency, in minor units, as amounts; by currency's name."""
+    return {currency: format_amount(amount, currency) for currency, amount in sorted(minor.items())}
+
+
+def typed_sum(text: str) -> Decimal:
+    """A sum in whole units, of whatever currency, as somebody typed it. Raises ValueError with what is meant."""
+    if _TYPED.fullmatch(text) is None:
+        raise ValueError(f"{text} is no amount; write it like 100.00")
+    return Decimal(text)

@@ -1,5 +1,7 @@
 """agreed: what takes two people, and what a second one finds as the first one did."""
 
+import hashlib
+import json
 from typing import Any
 
 from shared.database.engine import Connection
@@ -51,6 +53,11 @@ def must_be_so(look: Look, then: Any) -> None:
         raise Void(f"{look.name} was claimed for sending since")
     if not same_books(then["books"], told(look.result)):
         raise Void(f"{look.claim.payment.provider}'s books show something else for {look.name} now")
+
+
+def shown(*what: Any) -> str:
+    """A digest of what would be decided, by which it is said that this was seen. what: as JSON has it."""
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def agreement(connection: Connection, look: Look, approval: Approval) -> Proposal:

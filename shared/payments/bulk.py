@@ -3,8 +3,6 @@
 Each payment is looked at again first. One proposal, one approval, one transaction, one audit record.
 """
 
-import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -53,7 +51,7 @@ class Plan:
     def shown(self) -> str:
         """A digest of what would be decided, by which it is said that this was seen."""
         rows = sorted((item.look.name, item.look.claim.payment.amount_minor, item.line) for item in self.items)
-        return hashlib.sha256(json.dumps([self.provider, rows]).encode()).hexdigest()[:12]
+        return agreed.shown(self.provider, rows)
 
 
 def plan(runtime: Runtime, provider: str, limit: int | None = None) -> Plan:

@@ -6,7 +6,6 @@ payments leaves those before decided and those behind parked: the same proposal 
 them twice.
 """
 
-import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 
 from shared.database.engine import Connection
 from shared.domain.answers import Verdict
+from shared.domain.money import format_amount
 from shared.domain.payment import Operation, State
 from shared.payments import agreed, guard, views
 from shared.payments.look import Look, Unresolvable, look, told
@@ -88,14 +88,18 @@ class Plan:
             (one.name, signed_minor(one), one.attempts, one.result.verdict.value, told(one.result)["lines"])
             for one in (*self.items, *self.applied)
         )
-        plain = json.dumps([self.answer, rows], sort_keys=True)
-        return hashlib.sha256(plain.encode()).hexdigest()[:12]
+        return agreed.shown(self.answer, rows)
 
 
 def signed_minor(found: Look) -> int:
     """A payment's sum; a refund's is below zero."""
     payment = found.claim.payment
     return -payment.amount_minor if payment.operation == Operation.REFUND else payment.amount_minor
+
+
+def signed_amount(found: Look) -> str:
+    """The same as an amount."""
+    return format_amount(signed_minor(found), found.claim.payment.currency)
 
 
 def plan(runtime: Runtime, answer: str, which: Which) -> Plan:

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import psycopg
 from deploy.local.home import free_ports
 from shared.database.engine import Database
 from shared.people import keys
+from shared.settings import PREFIX
 from tests.support.by_itself import LANE, NEEDED, ByItself, running_of
 from tests.support.contract import assert_kept
 from tests.support.patience import PATIENCE
@@ -105,6 +107,11 @@ def new_key(database_url: str, source: str) -> tuple[int, str]:
             return keys.create(connection, source, by="Ann")
     finally:
         database.dispose()
+
+
+def set_here() -> dict[str, str]:
+    """The settings in this process's environment, for a door that is to have them."""
+    return {name.removeprefix(PREFIX): text for name, text in os.environ.items() if name.startswith(PREFIX)}
 
 
 @contextmanager

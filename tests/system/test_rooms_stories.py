@@ -1,7 +1,6 @@
 """What people do in the control room, in a real Chromium: fifteen parked payments decided by two, a changed account
 confirmed, a lane that was halted resumed, a month closed, and log-in at a company's own provider."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,14 +17,13 @@ from tests.integration.test_resolve_books import (  # noqa: F401 - fixtures
 from tests.integration.web import test_rooms_oidc as oidc
 from tests.integration.web.test_rooms_oidc import issuer  # noqa: F401 - a fixture
 from tests.support import chromium
-from tests.support.door import Door, door
+from tests.support.door import Door, door, set_here
 from tests.support.furnished import furnish
 from tests.support.room import set_up
 from tests.system.test_rooms_pages import click, connection, fill, log_in, page, url  # noqa: F401 - fixtures
 
 PEOPLE = {"Bob": Role.APPROVER, "Ann": Role.OPERATOR, "Dan": Role.ACCOUNTANT, "Nino": Role.ACCOUNTANT}
 MANY = "/inbox/many"
-_SETTINGS = "SETTLEPIPE_"
 
 
 @pytest.fixture
@@ -53,8 +51,7 @@ def beside(parked: list[str], database_url: str, broker_url: str, tmp_path: Path
     """A room whose looks go to the sandbox, where fifteen are parked."""
     assert len(parked) == 15
     set_up(database_url, PEOPLE)
-    settings = {name.removeprefix(_SETTINGS): text for name, text in os.environ.items() if name.startswith(_SETTINGS)}
-    with door(database_url, broker_url, tmp_path, **settings) as found:
+    with door(database_url, broker_url, tmp_path, **set_here()) as found:
         yield found
 
 

@@ -3,7 +3,6 @@
 The sandbox's ledger is the witness.
 """
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from shared.domain.roles import Role
 from tests.integration.test_many import parked, patient, work_on  # noqa: F401 - fixtures
 from tests.integration.test_resolve_books import Office, environment, office, weather  # noqa: F401 - fixtures
-from tests.support.door import Door, door
+from tests.support.door import Door, door, set_here
 from tests.support.room import Browser, inside, set_up
 
 pytestmark = pytest.mark.only_large
@@ -21,15 +20,13 @@ pytestmark = pytest.mark.only_large
 PAGE = "/inbox/many"
 PEOPLE = {"Bob": Role.APPROVER, "Ann": Role.OPERATOR, "Eve": Role.VIEWER}
 RESEND = {"provider": "mtn", "answer": "resend", "least": "15"}
-_SETTINGS = "SETTLEPIPE_"
 
 
 @pytest.fixture
 def opened(parked: list[str], database_url: str, broker_url: str, tmp_path: Path) -> Iterator[Door]:  # noqa: F811
     """A room whose looks go to the sandbox."""
     set_up(database_url, PEOPLE)
-    settings = {name.removeprefix(_SETTINGS): text for name, text in os.environ.items() if name.startswith(_SETTINGS)}
-    with door(database_url, broker_url, tmp_path, **settings) as found:
+    with door(database_url, broker_url, tmp_path, **set_here()) as found:
         yield found
 
 

@@ -3,11 +3,10 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from typing import Any
 
 from shared.domain.codes import Code
-from shared.domain.money import format_amount
+from shared.domain.money import format_sums, typed_sum
 from shared.domain.payment import State
 from shared.payments import bulk, many
 from shared.payments.look import Look
@@ -20,7 +19,6 @@ _PAIRED = "paired"  # succeeded, by the line that is surely it
 _BY_LINE = "is succeeded"
 _ANSWERS = ("resend", "refused", _PAIRED)
 _HOURS = re.compile(r"[0-9]{1,5}", re.ASCII)
-_SUM = re.compile(r"[0-9]{1,15}(\.[0-9]{1,4})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +82,21 @@ def _plan(asked: Asked) -> _Plan:
     if answer == _PAIRED:
         paired = bulk.plan(runtime, provider, ROWS)
         items = [(*_row(one.look)[:3], one.line) for one in paired.items]
-        return _Plan(paired, items, sums=_sums(paired.sums))
+        return _Plan(paired, items, sums=format_sums(paired.sums))
     made = many.plan(runtime, answer, _which(asked, provider))
     items, applied = [_row(one) for one in made.items], [_row(one) for one in made.applied]
-    return _Plan(made, items, applied, made.more, _sums(made.sums))
+    return _Plan(made, items, applied, made.more, format_sums(made.sums))
 
 
 def _which(asked: Asked, provider: str) -> many.Which:
     hours, least, code = asked.text("hours", 10), asked.text("least", 30), asked.text("code", 60)
-    right = (not hours or _HOURS.fullmatch(hours)) and (not least or _SUM.fullmatch(least))
-    if not right or (code and code not in list(Code)):
+    try:
+        smallest = typed_sum(least) if least else None
+    except ValueError:
+        raise Refused(asked.say("A parameter is not of its form."), 422) from None
+    if (hours and not _HOURS.fullmatch(hours)) or (code and code not in list(Code)):
         raise Refused(asked.say("A parameter is not of its form."), 422)
     older_s = float(hours) * 3600 if hours else None
-    smallest = Decimal(least) if least else None
     source = asked.text("source", 64) or None
     return many.Which(provider, source, code or None, older_s, smallest, ROWS)
 
@@ -110,10 +110,4 @@ def _provider(asked: Asked) -> str:
 
 
 def _row(found: Look) -> tuple[str, str, str, str]:
-    payment = found.claim.payment
-    amount = format_amount(many.signed_minor(found), payment.currency)
-    return found.name, amount, payment.currency, found.result.detail
-
-
-def _sums(minor: Mapping[str, int]) -> Mapping[str, str]:
-    return {currency: format_amount(amount, currency) for currency, amount in sorted(minor.items())}
+    return found.name, many.signed_amount(found), found.claim.payment.currency, found.result.detail
