@@ -16,6 +16,7 @@ from scheduler.schedule import Job, jobs_of
 from shared import celery_process, process, reload, stopping
 from shared.messaging import tasks
 from shared.messaging.celery_stop import stop_step
+from shared.reconciliation import run as _run  # noqa: F401 - once, before the children that compare are forked
 from shared.runtime import Runtime
 from shared.settings import load_settings
 from shared.start import start

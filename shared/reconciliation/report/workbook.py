@@ -13,8 +13,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import xlsxwriter
-
 from shared.domain.money import places
 from shared.domain.words import mark
 from shared.reconciliation.report.figures import Reader
@@ -58,6 +56,8 @@ def workbook(file: BinaryIO, reader: Reader, created: datetime, beside: Path) ->
     """A workbook that is written into `file` at the end. created: is said in it, so that the same content has the same
     bytes. beside: a folder, in a hidden one of which the rows stand meanwhile: what a killed writer left there is gone
     with the next one. One writer at a time."""
+    import xlsxwriter  # noqa: PLC0415 - few processes ever write one
+
     meanwhile = beside / MEANWHILE
     shutil.rmtree(meanwhile, ignore_errors=True)
     meanwhile.mkdir()
