@@ -231,7 +231,15 @@ class World:
 
     def advance(self, seconds: float) -> None:
         """Move the database's clock."""
-        self.rows("UPDATE public.test_clock SET shift = shift + make_interval(secs => %s) RETURNING 1", seconds)
+        step = "make_interval(secs => %(seconds)s)"
+        self.connection.execute(
+            f"UPDATE public.test_clock SET shift = shift + {step}, held = held + {step}", {"seconds": seconds}
+        )
+
+    def hold_clock(self) -> None:
+        """The database's clock moves by `advance` alone from here on: what a slow machine takes for a step between
+        two of them is nothing."""
+        self.execute("UPDATE public.test_clock SET held = clock()")
 
     def rows(self, statement: str, *given: Any) -> list[dict[str, Any]]:
         return self.connection.execute(statement, given).fetchall()
@@ -418,7 +426,7 @@ POOLS: dict[str, Database] = {}
 def running_world(url: str, make: Callable[[str], Scripted] = Scripted, /, **settings: Any) -> Iterator[World]:
     """A World on a migrated database; make: a provider of this name; settings: sections other than the defaults."""
     with session.connect(url, "test", row_factory=dict_row) as connection:
-        connection.execute("CREATE TABLE IF NOT EXISTS public.test_clock (shift interval NOT NULL)")
+        connection.execute("CREATE TABLE IF NOT EXISTS public.test_clock (shift interval NOT NULL, held timestamptz)")
         _empty(connection)
     with running_world_on(url, make, **settings) as world:
         yield world
@@ -429,13 +437,13 @@ def running_world_on(url: str, make: Callable[[str], Scripted] = Scripted, /, **
     """The same, with what is in the database already."""
     connection = session.connect(url, "test", row_factory=dict_row)
     if connection.execute("SELECT WHERE to_regclass('public.test_clock') IS NULL").fetchone() is not None:
-        connection.execute("CREATE TABLE public.test_clock (shift interval NOT NULL)")
-    connection.execute("INSERT INTO public.test_clock VALUES ('0')")
+        connection.execute("CREATE TABLE public.test_clock (shift interval NOT NULL, held timestamptz)")
+    connection.execute("INSERT INTO public.test_clock VALUES ('0', NULL)")
     moved = "SELECT FROM pg_proc WHERE proname = 'clock' AND prosrc ~ 'test_clock'"
     if connection.execute(moved).fetchone() is None:  # some tests have a clock of their own
         connection.execute(
             """CREATE OR REPLACE FUNCTION clock() RETURNS timestamptz LANGUAGE sql STABLE AS
-            $$ SELECT now() + shift FROM public.test_clock $$"""
+            $$ SELECT coalesce(held, now() + shift) FROM public.test_clock $$"""
         )
     providers = {name: make(name) for name in ("safe", "careful", "narrow", "ubill")}
     closing: list[Callable[[], None]] = [connection.close]

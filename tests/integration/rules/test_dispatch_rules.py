@@ -103,6 +103,7 @@ def test_nothing_is_published_to_a_queue_longer_than_in_flight(rules_url: str) -
 def test_the_rate_is_a_bucket_of_one_second(rules_url: str) -> None:
     with running_world(rules_url, safe=ProviderSettings(base_url=ON, rate_per_s=4)) as world:
         many(world, 20)
+        world.hold_clock()
         world.execute("UPDATE lanes SET rate_at = clock()")
         world.advance(3600)
         assert len(world.dispatched()) == 4  # a long silence saves up one second, not an hour
@@ -116,6 +117,7 @@ def test_the_rate_is_a_bucket_of_one_second(rules_url: str) -> None:
 def test_a_slow_rate_lets_one_payment_through_at_a_time(rules_url: str) -> None:
     with running_world(rules_url, safe=ProviderSettings(base_url=ON, rate_per_s=0.1)) as world:
         many(world, 3)
+        world.hold_clock()
         world.advance(3600)
         assert len(world.dispatched()) == 1
         world.advance(9)
