@@ -62,6 +62,7 @@ def test_of_many_who_come_at_once_one_has_it(world: World) -> None:
 
 
 def test_it_expires_and_whoever_held_it_notices(world: World, connection: Connection) -> None:
+    world.hold_clock()
     killed = taken(connection)
     world.advance(L - 1)
     assert leases.take(connection, NIGHT) is None

@@ -1,10 +1,18 @@
 """What a lane lets a read of the books do."""
 
+import pytest
+
 from shared import lanes
 from shared.settings.sections import ProviderSettings
 from tests.support.flow import World, running_world, together
 
 RATE = 4.0
+
+
+@pytest.fixture(autouse=True)
+def _held(world: World) -> None:
+    """A token comes in a quarter of a second: no step of a busy machine's."""
+    world.hold_clock()
 
 
 def take(world: World, rate_per_s: float | None = RATE) -> tuple[float, str | None]:
@@ -31,6 +39,7 @@ def test_an_idle_lane_gathers_one_seconds_tokens_and_no_more(world: World) -> No
 
 def test_what_reads_took_payments_do_not_get(rules_url: str) -> None:
     with running_world(rules_url, safe=ProviderSettings(base_url="http://127.0.0.1:1", rate_per_s=RATE)) as world:
+        world.hold_clock()
         for _ in range(5):
             world.pay()
         world.execute("UPDATE lanes SET rate_tokens = 4, rate_at = clock() WHERE provider = 'safe'")
