@@ -2,17 +2,22 @@
 
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
 from tests.support import audit, intents, stack
+from tests.support.by_file import shares_product
 from tests.support.stack import Stack
 
+_RUNS = ExitStack()  # the product that runs, if one does
 
-@pytest.fixture(scope="session")
-def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    running = stack.start(tmp_path_factory.mktemp("up") / "home")
+
+@contextmanager
+def _product(home: Path) -> Iterator[Stack]:
+    running = stack.start(home)
     try:
         _teach(running)
         yield running
@@ -21,6 +26,26 @@ def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         status = running.stop(signal.SIGINT)
     assert status == 0
     assert running.left() == {}
+
+
+@pytest.fixture(scope="session")
+def _running(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Stack]:
+    running: list[Stack] = []
+
+    def product() -> Stack:
+        if not running:
+            running.append(_RUNS.enter_context(_product(tmp_path_factory.mktemp("up") / "home")))
+            _RUNS.callback(running.clear)
+        return running[0]
+
+    return product
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
+    """It ends with the last of its tests: thirteen processes that wait for nothing take a twentieth of two cores."""
+    if nextitem is None or not shares_product(nextitem.nodeid):
+        _RUNS.close()
 
 
 def _contract(running: Stack) -> None:
@@ -37,11 +62,12 @@ def _teach(running: Stack) -> None:
 
 
 @pytest.fixture
-def up(_running: Stack) -> Iterator[Stack]:
+def up(_running: Callable[[], Stack]) -> Iterator[Stack]:
     """The running product, its provider in good weather before and after."""
-    yield _running
-    _running.sandbox.clear_faults()
-    _running.sandbox.options(latency_s=0, duplicate_answer=200)
+    running = _running()
+    yield running
+    running.sandbox.clear_faults()
+    running.sandbox.options(latency_s=0, duplicate_answer=200)
 
 
 @pytest.fixture

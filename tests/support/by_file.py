@@ -6,10 +6,14 @@ from xdist.scheduler import LoadScopeScheduling
 OWN_PRODUCT = ("test_chaos.py", "test_days.py", "test_reconcile.py", "test_up.py")
 
 
+def shares_product(nodeid: str) -> bool:
+    """Is this one of the tests that one running product serves?"""
+    file = nodeid.partition("::")[0]
+    return "tests/acceptance/" in file and not file.endswith(OWN_PRODUCT)
+
+
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]
     """A file's fixtures are made once, and two products are not started where one does."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        shares = "tests/acceptance/" in file and not file.endswith(OWN_PRODUCT)
-        return "tests/acceptance" if shares else file
+        return "tests/acceptance" if shares_product(nodeid) else nodeid.partition("::")[0]
