@@ -30,7 +30,7 @@ CREATE OR REPLACE TRIGGER test_moved AFTER UPDATE ON payments FOR EACH ROW
     EXECUTE FUNCTION test_moved();
 CREATE OR REPLACE TRIGGER test_claimed AFTER INSERT ON attempts FOR EACH ROW WHEN (NEW.number > 0)
     EXECUTE FUNCTION test_claimed();
-CREATE TABLE IF NOT EXISTS test_clock (shift interval NOT NULL);
+CREATE TABLE IF NOT EXISTS test_clock (shift interval NOT NULL, held timestamptz);
 CREATE OR REPLACE FUNCTION clock() RETURNS timestamptz LANGUAGE sql STABLE AS
 $$ SELECT timestamptz '2026-11-22 00:00:00Z' + shift FROM public.test_clock $$
 """
