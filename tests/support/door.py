@@ -16,10 +16,9 @@ from deploy.local.home import free_ports
 from shared.database.engine import Database
 from shared.people import keys
 from shared.settings import PREFIX
-from tests.support.by_itself import LANE, NEEDED, ByItself, running_of
+from tests.support.by_itself import LANE, NEEDED, ByItself, forked, running_of
 from tests.support.contract import assert_kept
 from tests.support.patience import PATIENCE
-from tests.support.stack import ROOT
 
 SETTLE: Mapping[str, Any] = {
     "source": "shop",
@@ -116,26 +115,29 @@ def set_here() -> dict[str, str]:
 
 @contextmanager
 def door(database_url: str, broker_url: str, folder: Path, **settings: str) -> Iterator[Door]:
-    """`settlepipe run web`, ready; it is killed at the end of the block."""
-    with door_of(ROOT, database_url, broker_url, folder, **settings) as found:
-        yield found
+    """The process `web`, ready; it is killed at the end of the block."""
+    given = _settings(database_url, broker_url, settings)
+    with forked("web", "worker.web.__main__", folder, **given) as one:
+        yield _open(one, given)
 
 
 @contextmanager
 def door_of(tree: Path, database_url: str, broker_url: str, folder: Path, **settings: str) -> Iterator[Door]:
-    """The same of the product whose code is in `tree`."""
-    (port,) = free_ports(1)
-    given = {
-        **NEEDED,
-        **LANE,
-        "DATABASE_URL": database_url,
-        "BROKER_URL": broker_url,
-        "WEB__PORT": str(port),
-        **settings,
-    }
+    """The same by `settlepipe run web` of the product whose code is in `tree`."""
+    given = _settings(database_url, broker_url, settings)
     with running_of(tree, "web", folder, **given) as one:
-        one.wait_up()
-        yield Door(one, port, database_url)
+        yield _open(one, given)
+
+
+def _settings(database_url: str, broker_url: str, more: Mapping[str, str]) -> dict[str, str]:
+    (port,) = free_ports(1)
+    servers = {"DATABASE_URL": database_url, "BROKER_URL": broker_url}
+    return {**NEEDED, **LANE, **servers, "WEB__PORT": str(port), **more}
+
+
+def _open(one: ByItself, given: Mapping[str, str]) -> Door:
+    one.wait_up()
+    return Door(one, int(given["WEB__PORT"]), given["DATABASE_URL"])
 
 
 def carried(database_url: str) -> None:

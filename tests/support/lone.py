@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,8 @@ from cryptography.fernet import Fernet
 
 from shared.settings import PREFIX
 from tests.support.notified import notified
-from tests.support.stack import ROOT, STOP_TIMEOUT_S, wait_until
+from tests.support.stack import STOP_TIMEOUT_S, wait_until
+from tests.support.warm import Process, fork
 
 KEY = Fernet.generate_key().decode()
 ON = {
@@ -35,7 +35,7 @@ TARGETS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 class Lone:
     """A process that has announced itself."""
 
-    process: "subprocess.Popen[bytes]"
+    process: Process
     log: Path
 
     @property
@@ -70,19 +70,16 @@ def running(
     changed: Mapping[str, object] | None = None,
     **more: str,
 ) -> Iterator[Lone]:
-    """`python -m module`, ready, until the block ends. changed: names in the module that have another value here;
-    more: settings without their prefix."""
+    """The `main` of this module as a process, ready, until the block ends. changed: names in the module that have
+    another value here; more: settings without their prefix."""
     servers = {"DATABASE_URL": database_url, "BROKER_URL": broker_url, "HOME": str(folder / "home")}
     keys = {"SECRET_KEYS": json.dumps([KEY]), "REFERENCE_KEY": KEY}
     settings = {**servers, **keys, **ON, **more}
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    environment |= {PREFIX + name: value for name, value in settings.items()} | {"PYTHONPATH": str(ROOT)}
+    environment |= {PREFIX + name: value for name, value in settings.items()}
     log = folder / f"{module}-{len(list(folder.iterdir()))}.log"
-    said = "".join(f"m.{name} = {value!r}; " for name, value in (changed or {}).items())
-    code = f"import {module} as m; {said}m.main()"
-    with notified() as heard, log.open("wb") as sink:
-        environment["NOTIFY_SOCKET"] = str(heard.address)
-        process = subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=sink, cwd=ROOT)
+    with notified() as heard:
+        process = fork(module, environment | {"NOTIFY_SOCKET": str(heard.address)}, log, changed)
         try:
             wait_until(lambda: heard.heard or process.poll() is not None, f"{module} is ready", 60)
             assert process.poll() is None, log.read_text()
@@ -92,7 +89,7 @@ def running(
             print(log.read_text()[-6000:])  # shown when the test fails
 
 
-def _stop(process: "subprocess.Popen[bytes]") -> None:
+def _stop(process: Process) -> None:
     with contextlib.suppress(ProcessLookupError):
         process.send_signal(signal.SIGCONT)
         process.terminate()
