@@ -41,8 +41,7 @@ def test_each_counts_what_it_did_and_nothing_else(tmp_path: Path, database_url: 
     good = [lone.intent("mtn", f"m{number}") for number in range(3)]
     with ExitStack() as stack:
         intake, dispatcher, relay = (
-            stack.enter_context(by_itself.running(name, tmp_path, **where))
-            for name in ("intake", "dispatcher", "relay")
+            stack.enter_context(by_itself.forked(name, tmp_path, **where)) for name in ("intake", "dispatcher", "relay")
         )
         for process in (intake, dispatcher, relay):
             process.wait_up()
@@ -64,7 +63,7 @@ def test_each_counts_what_it_did_and_nothing_else(tmp_path: Path, database_url: 
 def test_jobs_and_beat_count_runs_and_ticks(tmp_path: Path, database_url: str, broker_url: str) -> None:
     """Jobs are done in children of the process that is asked."""
     where = {"DATABASE_URL": database_url, "BROKER_URL": broker_url, **by_itself.NEEDED, "JOBS_TICK_S": "1"}
-    with by_itself.running("jobs", tmp_path, **where) as jobs, by_itself.running("beat", tmp_path, **where) as beat:
+    with by_itself.forked("jobs", tmp_path, **where) as jobs, by_itself.forked("beat", tmp_path, **where) as beat:
         for process in (jobs, beat):
             process.wait_up()
         wait_until(lambda: counted(beat).get(("beat_ticks_total", "sent"), 0) >= 2, "beat has counted")

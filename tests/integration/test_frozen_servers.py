@@ -21,7 +21,7 @@ pytestmark = pytest.mark.timeout(900)
 NOTICED_S = 10.0
 PROBE_S = 3.0  # the longest that a probe may take, whatever the servers do
 STUCK_S = 3.0
-WORDS: Mapping[str, tuple[str, ...]] = {"intake": (), "relay": (), "jobs": (), "worker": ("--lane", "mtn")}
+LANES: Mapping[str, str | None] = {"intake": None, "relay": None, "jobs": None, "worker": "mtn"}
 
 
 @pytest.fixture
@@ -59,9 +59,9 @@ def all_up(tmp_path: Path, servers: Servers) -> Iterator[dict[str, ByItself]]:
     with ExitStack() as stack:
         started = {
             name: stack.enter_context(
-                by_itself.running(name, tmp_path, *words, HEALTH_STUCK_AFTER_S=str(STUCK_S), **place)
+                by_itself.forked(name, tmp_path, lane, HEALTH_STUCK_AFTER_S=str(STUCK_S), **place)
             )
-            for name, words in WORDS.items()
+            for name, lane in LANES.items()
         }
         for one in started.values():
             one.wait_up()
@@ -109,8 +109,8 @@ def test_of_two_relays_one_stands_by_until_the_other_is_gone(
 ) -> None:
     place = {"DATABASE_URL": database_url, "BROKER_URL": broker_url}
     with (
-        by_itself.running("relay", tmp_path, **place) as first,
-        by_itself.running("relay", tmp_path, **place) as second,
+        by_itself.forked("relay", tmp_path, **place) as first,
+        by_itself.forked("relay", tmp_path, **place) as second,
     ):
         turns = {first.wait_up()["process"], second.wait_up()["process"]}
         assert turns == {"relay"}

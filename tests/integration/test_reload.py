@@ -99,9 +99,9 @@ def rotation(database_url: str, broker_url: str, sandbox: SandboxClient, tmp_pat
 
 def test_a_key_is_changed_under_load(rotation: Rotation, sandbox: SandboxClient, tmp_path: Path) -> None:
     with (
-        by_itself.running("intake", tmp_path, **rotation.settings) as intake,
-        by_itself.running("dispatcher", tmp_path, **rotation.settings) as dispatcher,
-        by_itself.running("worker", tmp_path, "--lane", "ubill", **rotation.settings) as worker,
+        by_itself.forked("intake", tmp_path, **rotation.settings) as intake,
+        by_itself.forked("dispatcher", tmp_path, **rotation.settings) as dispatcher,
+        by_itself.forked("worker", tmp_path, "ubill", **rotation.settings) as worker,
     ):
         for one in (intake, dispatcher, worker):
             one.wait_up()
@@ -154,9 +154,9 @@ def _other_settings(rotation: Rotation, worker: ByItself) -> None:
 def test_the_jobs_children_hear_it_and_the_others_are_not_ended_by_it(rotation: Rotation, tmp_path: Path) -> None:
     settings = {**rotation.settings, "JOBS_TICK_S": "1"}
     with (
-        by_itself.running("jobs", tmp_path, **settings) as jobs,
-        by_itself.running("beat", tmp_path, **settings) as beat,
-        by_itself.running("relay", tmp_path, **rotation.settings) as relay,
+        by_itself.forked("jobs", tmp_path, **settings) as jobs,
+        by_itself.forked("beat", tmp_path, **settings) as beat,
+        by_itself.forked("relay", tmp_path, **rotation.settings) as relay,
     ):
         for one in (jobs, beat, relay):
             one.wait_up()

@@ -117,7 +117,7 @@ def set_here() -> dict[str, str]:
 def door(database_url: str, broker_url: str, folder: Path, **settings: str) -> Iterator[Door]:
     """The process `web`, ready; it is killed at the end of the block."""
     given = _settings(database_url, broker_url, settings)
-    with forked("web", "worker.web.__main__", folder, **given) as one:
+    with forked("web", folder, **given) as one:
         yield _open(one, given)
 
 

@@ -16,7 +16,7 @@ from cryptography.fernet import Fernet
 from shared.settings import PREFIX
 from tests.support.notified import notified
 from tests.support.stack import STOP_TIMEOUT_S, wait_until
-from tests.support.warm import Process, fork
+from tests.support.warm import Process, fork, main_of
 
 KEY = Fernet.generate_key().decode()
 ON = {
@@ -79,7 +79,8 @@ def running(
     environment |= {PREFIX + name: value for name, value in settings.items()}
     log = folder / f"{module}-{len(list(folder.iterdir()))}.log"
     with notified() as heard:
-        process = fork(module, environment | {"NOTIFY_SOCKET": str(heard.address)}, log, changed)
+        environment["NOTIFY_SOCKET"] = str(heard.address)
+        process = fork(environment, log, main_of, module, changed or {})
         try:
             wait_until(lambda: heard.heard or process.poll() is not None, f"{module} is ready", 60)
             assert process.poll() is None, log.read_text()

@@ -7,10 +7,11 @@ by `python -m` is what tests/integration/test_run.py is about; other tests ask w
 import importlib
 import multiprocessing
 import os
+import runpy
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerProcess
 from operator import attrgetter
@@ -22,12 +23,23 @@ from tests.support.stack import ROOT
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
     [
+        "celery.apps.beat",
+        "celery.apps.worker",
+        "celery.bin.celery",
+        "celery.concurrency.prefork",
+        "celery.concurrency.thread",
+        "kombu.transport.redis",
         "scheduler.dispatcher",
         "scheduler.exporter",
         "scheduler.relay",
-        "tests.support.warm",
+        "scheduler.schedule",
+        "shared.celery_process",
+        "shared.messaging.celery_consumer",
+        "shared.reconciliation.run",
+        "tests.support.by_itself",
         "worker.callback",
         "worker.intake",
+        "worker.senders",
         "worker.web.__main__",
     ]
 )
@@ -76,26 +88,34 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
-def fork(module: str, environment: Mapping[str, str], log: Path, changed: Mapping[str, object] | None = None) -> Forked:
-    """Run the `main` of this module. log: takes what it prints. changed: names in the module that have another value
-    there, dots in them included."""
+def fork(environment: Mapping[str, str], log: Path, run: Callable[..., None], *given: object) -> Forked:
+    """A process that runs `run(*given)`, a function of a module. log: takes what it prints."""
     log.touch()
-    given = (module, dict(environment), log, dict(changed or {}))
-    process = _CONTEXT.Process(target=_become, args=given, name=module, daemon=True)
+    process = _CONTEXT.Process(target=_become, args=(dict(environment), log, run, *given), daemon=True)
     process.start()
     return Forked(process)
 
 
-def _become(module: str, environment: Mapping[str, str], log: Path, changed: Mapping[str, object]) -> None:
+def main_of(module: str, changed: Mapping[str, object]) -> None:
+    """Run the module's `main`. changed: names in the module that have another value there, dots in them included."""
+    found = importlib.import_module(module)
+    for name, value in changed.items():
+        place, _, last = name.rpartition(".")
+        setattr(attrgetter(place)(found) if place else found, last, value)
+    found.main()
+
+
+def module(*words: str) -> None:
+    """As `python -m` with these words."""
+    sys.argv = list(words)
+    runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+
+
+def _become(environment: Mapping[str, str], log: Path, run: Callable[..., None], *given: object) -> None:
     sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for number in (1, 2):
         os.dup2(sink, number)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(ROOT)
-    sys.argv = [module]
-    found = importlib.import_module(module)
-    for name, value in changed.items():
-        place, _, last = name.rpartition(".")
-        setattr(attrgetter(place)(found) if place else found, last, value)
-    found.main()
+    run(*given)

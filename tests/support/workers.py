@@ -4,8 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -28,11 +26,13 @@ from shared.runtime import Runtime
 from shared.settings import PREFIX, Settings
 from shared.settings.sections import BillcenterSettings
 from shared.start import start
+from tests.support import warm
 from tests.support.intents import settle
 from tests.support.lone import KEY
 from tests.support.patience import PATIENCE
 from tests.support.sandbox import SandboxClient
-from tests.support.stack import ROOT, SHORT, STREAM, descendants, standing_still, tail, wait_until
+from tests.support.stack import SHORT, STREAM, descendants, standing_still, tail, wait_until
+from tests.support.warm import Process
 
 LANE = "billcenter"  # its resends are promised to be safe: payments are claimed in lots
 DEADLINE_S = float(SHORT["HTTP__TOTAL_TIMEOUT_S"])
@@ -43,7 +43,7 @@ READY_S, END_S = 60, 90
 class Worker:
     """A worker's process. asked_at: when it was asked to stop, by the database's clock."""
 
-    process: "subprocess.Popen[bytes]"
+    process: Process
     log: Path
     asked_at: datetime | None = None
 
@@ -105,11 +105,10 @@ class Lane:
     def worker(self, name: str, *options: str, **changed: str) -> Iterator[Worker]:
         """A worker that is ready; killed, if it still runs, when the block ends. options: of `celery worker`."""
         log = self.folder / f"{name}.log"
-        command = (sys.executable, "-m", "celery", "-A", "worker.app", "worker", "-P", "threads", "-E")
+        command = ("celery", "-A", "worker.app", "worker", "-P", "threads", "-E")
         lane = ("-Q", tasks.lane_queue(LANE), "-n", f"{name}@%h", *options)
         environment = self.environment | {PREFIX + key: value for key, value in changed.items()}
-        with log.open("wb") as sink:
-            process = subprocess.Popen((*command, *lane), env=environment, cwd=ROOT, stdout=sink, stderr=sink)
+        process = warm.fork(environment, log, warm.module, *command, *lane)
         worker = Worker(process, log)
         try:
             wait_until(lambda: worker.said(" ready.") or process.poll() is not None, f"{name} is ready", READY_S)
@@ -189,7 +188,7 @@ def lane(database_url: str, broker_url: str, sandbox: SandboxClient, folder: Pat
         "REFERENCE_KEY": KEY,
         **{f"{LANE.upper()}__{name.upper()}": str(value) for name, value in {**login, **section}.items()},
     }
-    environment |= {PREFIX + name: value for name, value in changed.items()} | {"PYTHONPATH": str(ROOT)}
+    environment |= {PREFIX + name: value for name, value in changed.items()}
     runtime = start(settings, pool_size=6)
     try:
         for kind in runtime.connected[LANE].refreshes:

@@ -23,7 +23,7 @@ from shared.database.engine import Database
 from shared.settings import Settings
 from tests.conftest import FAST_POSTGRES
 from tests.integration.test_frozen_servers import frozen
-from tests.support.by_itself import LANE, NEEDED, environment, running
+from tests.support.by_itself import LANE, NEEDED, environment, forked
 from tests.support.door import Client, door, intent, new_key, within
 from tests.support.stack import ROOT
 
@@ -138,7 +138,7 @@ def test_many_who_send_the_same_at_once_by_either_way_make_one_payment(
     with (
         door(database_url, broker_url, tmp_path) as one,
         door(database_url, broker_url, tmp_path) as two,
-        running("intake", tmp_path, **place) as intake,
+        forked("intake", tmp_path, **place) as intake,
         redis.Redis.from_url(broker_url) as broker,
         ThreadPoolExecutor(8) as pool,
     ):

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from deploy.docs import ROOT
-from tests.support.by_itself import environment, running
+from tests.support.by_itself import environment, forked
 from tests.support.door import door
 from tests.support.patience import PATIENCE
 
@@ -18,7 +18,7 @@ BLOCKS: list[str] = re.findall(r"^```sh\n(.*?)^```$", (ROOT / "docs" / "http.md"
 def test_each_block_of_the_page_works(database_url: str, broker_url: str, tmp_path: Path) -> None:
     programs = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     place = {"DATABASE_URL": database_url, "BROKER_URL": broker_url}
-    with door(database_url, broker_url, tmp_path) as opened, running("relay", tmp_path, **place) as relay:
+    with door(database_url, broker_url, tmp_path) as opened, forked("relay", tmp_path, **place) as relay:
         relay.wait_up()
         own = environment(tmp_path / "home", DATABASE_URL=database_url, BROKER_URL=broker_url)
         done = subprocess.run(
