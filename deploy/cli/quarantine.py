@@ -70,6 +70,8 @@ def replay(
     everything: Annotated[bool, typer.Option("--all", help="all that did not leave quarantine since")] = False,
     by: MaybeBy = None,
     reason: Why = None,
+    *,
+    dismissed: Annotated[bool, typer.Option("--dismissed", help="also one that somebody dismissed")] = False,
 ) -> None:
     """Put the kept bytes on the intake queue again, once what was wrong is mended.
 
@@ -78,12 +80,14 @@ def replay(
     """
     if bool(numbers) == everything:
         raise WrongUse("name what to replay: numbers from `settlepipe quarantine`, or --all")
+    if dismissed and everything:
+        raise WrongUse("--all leaves out what was dismissed: name each number that is to go with --dismissed")
     from shared.payments.replay import replay as put_back
 
     with stack.database() as database, stack.broker() as client, database.connection() as connection:
         name, why = person.named_on(connection, by, Deed.REPLAY, otherwise="somebody"), person.reason(reason)
         ids = None if everything else [_in_range(n) for n in numbers or ()]
-        found = put_back(connection, client, ids, by=name, reason=why)
+        found = put_back(connection, client, ids, by=name, reason=why, dismissed=dismissed)
     count, left = found.count, found.left
     done = counted(count, "was replayed", "were replayed")
     if numbers and left:

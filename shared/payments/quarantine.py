@@ -6,6 +6,7 @@ from shared import audit
 from shared.database.engine import Connection, Row
 from shared.database.statements import statements
 from shared.domain import decision
+from shared.payments.look import Unresolvable
 
 _SQL = statements(__file__)
 
@@ -24,6 +25,15 @@ def kept(connection: Connection, ids: list[int] | None) -> Iterator[list[Row]]:
             return
         yield page
         after = page[-1]["id"]
+
+
+def locked(connection: Connection, entries: list[Row], *, waiting: bool, dismissed: bool) -> list[Row]:
+    """Of these those that may be replayed now; nobody dismisses or replays them until the caller's transaction ends.
+    waiting: those alone that still wait for a person. dismissed: those that were dismissed, too."""
+    given = {"ids": [entry["id"] for entry in entries], "waiting": waiting, "dismissed": dismissed}
+    connection.execute("SELECT FROM quarantine WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE", given)
+    there = {row["id"] for row in connection.execute(_SQL["free"], given).fetchall()}
+    return [entry for entry in entries if entry["id"] in there]
 
 
 def replayed(connection: Connection, ids: list[int], *, by: str, reason: str | None = None) -> None:
@@ -51,9 +61,18 @@ def dismissed(connection: Connection, number: int) -> str | None:
 def dismiss(connection: Connection, number: int, *, reason: str, by: str) -> bool:
     """Record that nothing is to come of an entry, and why; False where there is none of this number. It waits for
     nobody then, until the same content comes again. One transaction, with an audit record. Raises ValueError for a
-    bad reason or name."""
+    bad reason or name; Unresolvable for one that was put on the queue again and did not come back: it may be a payment
+    by now."""
     reason, by = decision.reason(reason), decision.by(by)
     with connection.transaction():
+        connection.execute("SELECT FROM quarantine WHERE id = %s FOR UPDATE", (number,))
+        gone = connection.execute(_SQL["gone"], {"id": number}).fetchone()
+        if gone is not None:
+            which = f": see `settlepipe payment {gone['subject']}`" if gone["subject"] else ""
+            raise Unresolvable(
+                f"{number} was put on the queue again and did not come back, so it may be a payment by now{which};"
+                " nothing was changed"
+            )
         found = connection.execute(_SQL["dismiss"], {"id": number, "reason": reason, "by": by}).fetchone()
         if found is not None:
             audit.write(connection, "quarantine.dismissed", str(number), by=by, reason=reason)

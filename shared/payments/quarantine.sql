@@ -6,6 +6,14 @@ WHERE id > %(after)s AND id <= %(last)s
              ELSE id = ANY(%(ids)s::bigint[]) END
 ORDER BY id LIMIT %(limit)s
 
+-- name: free
+SELECT q.id FROM quarantine q WHERE q.id = ANY(%(ids)s) AND (NOT %(waiting)s OR q.id IN (SELECT id FROM quarantine_waiting))
+    AND (%(dismissed)s OR NOT EXISTS (
+        SELECT FROM dismissals d WHERE d.quarantine_id = q.id AND d.dismissed_at >= q.last_seen))
+
+-- name: gone
+SELECT subject FROM quarantine WHERE id = %(id)s AND replayed_at >= last_seen
+
 -- name: forget
 -- With its event, and never before that was told.
 WITH old AS (
