@@ -84,11 +84,13 @@ class Plan:
     @property
     def shown(self) -> str:
         """A digest of what would be decided, by which it is said that this was seen."""
-        rows = sorted(
-            (one.name, signed_minor(one), one.attempts, one.result.verdict.value, told(one.result)["lines"])
-            for one in (*self.items, *self.applied)
-        )
-        return agreed.shown(self.answer, rows)
+        every = sorted((*self.items, *self.applied), key=lambda one: one.name)
+        return agreed.shown(self.answer, [(one.name, signed_minor(one), one.attempts, _told(one)) for one in every])
+
+
+def _told(found: Look) -> Mapping[str, Any]:
+    """What the books show and leave open; each thing for itself, not how it is said."""
+    return {name: value for name, value in told(found.result).items() if name != "detail"}
 
 
 def signed_minor(found: Look) -> int:
@@ -157,6 +159,8 @@ def approved(runtime: Runtime, found: Proposal, approval: Approval) -> Sequence[
     for one in found.asked["items"]:
         then = found.seen[f"{one['source']}/{one['intent_id']}"]
         outcome = _before(runtime, one, found) or _decided(runtime, one, found.asked["answer"], then, unread, **given)
+        if outcome.state is None:  # another approver, who goes through them at this moment, may have been there first
+            outcome = _before(runtime, one, found) or outcome
         outcomes.append(outcome)
     try:
         _end(runtime, outcomes, approval)

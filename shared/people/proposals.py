@@ -101,6 +101,12 @@ def maybe(connection: Connection, number: int) -> Proposal | None:
     return None if row is None else _proposal(row)
 
 
+def locked(connection: Connection, number: int) -> Proposal:
+    """The same, and nobody else ends it until the caller's transaction does. Raises as `one` does."""
+    connection.execute("SELECT FROM proposals WHERE id = %s FOR UPDATE", (number,))
+    return one(connection, number)
+
+
 def listed(connection: Connection, *, everything: bool = False) -> list[Proposal]:
     """Those that are open, or all; the oldest first."""
     rows = connection.execute(_SQL["listed"], {"everything": everything}).fetchall()
@@ -117,8 +123,7 @@ def agreed(connection: Connection, approval: Approval) -> Proposal:
 
     Raises NotAllowed: it is not open, or this person may not; Void: its time is over, or who proposed it was revoked.
     """
-    connection.execute("SELECT FROM proposals WHERE id = %s FOR UPDATE", (approval.number,))
-    found = one(connection, approval.number)
+    found = locked(connection, approval.number)
     must_be_open(found)
     if found.proposed_by == approval.by:
         raise NotAllowed(f"proposal {found.id} is {approval.by}'s own; another person has to approve it")
@@ -160,8 +165,7 @@ def done(connection: Connection, found: Proposal | None, approval: Approval | No
 def reject(connection: Connection, number: int, *, by: str, reason: str) -> Proposal:
     """An approver says no, or whoever proposed it takes it back. In the caller's transaction. Raises NotAllowed."""
     reason = decision.reason(reason)
-    connection.execute("SELECT FROM proposals WHERE id = %s FOR UPDATE", (number,))
-    found = one(connection, number)
+    found = locked(connection, number)
     try:
         must_be_open(found)
     except Void as error:

@@ -15,6 +15,9 @@ from typing import Any
 
 import pytest
 
+from shared.domain.payment import State
+from shared.payments import many as verbs
+from shared.people.proposals import Approval, Proposal
 from tests.integration.test_pairs import lines_of, people  # noqa: F401 - a fixture
 from tests.integration.test_resolve_books import (  # noqa: F401 - fixtures
     Office,
@@ -215,6 +218,34 @@ def test_one_that_is_killed_in_the_middle_is_run_again_and_pays_once(
     work_on(office)
     assert sorted(office.applied("mtn")) == sorted(["1.00", *AMOUNTS])
     assert [office.state(name) for name in parked] == ["succeeded"] * 3
+
+
+def test_two_who_approve_at_once_leave_it_approved(
+    office: Office,  # noqa: F811
+    parked: list[str],
+    people: Become,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Cat goes through them, too, and is ahead of Bob by an instant at each; he comes to the end first."""
+    people("Ann")
+    number = proposal(office, "resend")
+    people("Bob")
+    decide = verbs.resolve
+
+    def overtaken(*given: Any, approval: Approval, **words: Any) -> State | Proposal:
+        decide(*given, **words, approval=Approval(approval.number, "Cat"))
+        return decide(*given, **words, approval=approval)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(verbs, "resolve", overtaken)
+        status, out, _ = office.run("approve", number)
+    assert (status, out.count("was decided before, approved by Cat")) == (0, 3), out
+    assert office.sql("SELECT state FROM proposals WHERE id = %s", int(number)) == [{"state": "approved"}]
+    told = lines_of(office.run("audit", "--json")[1])
+    assert [one["by"] for one in told if one["action"] == "proposal.approved"][-1] == "Bob"
+    assert sum(one["action"] == "payment.resend" for one in told) == 3
+    work_on(office)
+    assert sorted(office.applied("mtn")) == sorted(["1.00", *AMOUNTS])
 
 
 @pytest.mark.parametrize("answer", ["resend", "refused"])

@@ -11,10 +11,12 @@ from pydantic import ValidationError
 
 from shared import audit
 from shared.database.engine import Connection
+from shared.decide import approve as deciding
 from shared.decide.approve import approve, reject
 from shared.domain.answers import MAX_SHOWN, CheckResult, Verdict
 from shared.domain.roles import Role
 from shared.payments import views
+from shared.payments.look import Look
 from shared.payments.resolve import NotDecided, resolve_follow_up
 from shared.people import change, proposals
 from shared.people.proposals import Proposal
@@ -274,6 +276,23 @@ def test_a_day_voids_it(world: World) -> None:
     with world.runtime.database.connection() as connection:
         assert proposals.listed(connection) == []
         assert [one.state for one in proposals.listed(connection, everything=True)] == ["void"]
+
+
+def test_who_looks_when_another_one_has_agreed_is_told_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not that it was not done, and is to be proposed anew: that it was done would be told to nobody."""
+    payment_id = parked(world)
+    made = proposed(world, payment_id, "succeeded", UNCLEAR)
+    looking = deciding.look
+
+    def overtaken(*given: Any) -> Look:
+        monkeypatch.setattr(deciding, "look", looking)
+        approved(world, made, UNCLEAR, by="Cat")
+        return looking(*given)
+
+    monkeypatch.setattr(deciding, "look", overtaken)
+    with pytest.raises(NotAllowed, match=rf"^proposal {made.id} is approved by Cat; nothing was changed$"):
+        approve(world.runtime, made.id, "Bob")
+    assert (world.state(payment_id), state_of(world, made)) == ("succeeded", "approved")
 
 
 def test_approving_twice_does_it_once(world: World) -> None:
