@@ -56,7 +56,11 @@ def replay(
         for number, why, what in (
             (redacted, f"{redacted} held card data, kept redacted", f"{anew}, without it"),
             (cut, f"{counted(cut, 'was', 'were')} too long, only the beginning was kept", f"{anew}, within the limit"),
-            (away, f"{counted(away, 'was', 'were')} dismissed", "`quarantine list --all` says why, --dismissed does it"),
+            (
+                away,
+                f"{counted(away, 'was', 'were')} dismissed",
+                "`quarantine list --all` says why, --dismissed does it",
+            ),
         )
         if number
     )

@@ -4,13 +4,14 @@ What is kept of a token is its SHA-256; the token itself is returned once and no
 """
 
 import secrets
+import unicodedata
 from typing import Any
 
 import psycopg
 
 from shared import audit
 from shared.database.engine import Connection, Row
-from shared.domain import decision
+from shared.domain import decision, spelling
 from shared.domain.roles import Role
 from shared.people import passwords
 from shared.people.proposals import Kind, Proposal, propose
@@ -23,7 +24,8 @@ _PREFIX = "settlepipe-"  # so that a token is known for what it is where it shou
 def add(connection: Connection, name: str, role: Role, *, by: str) -> str:
     """Set a person up, or one that was revoked up again: the token. In the caller's transaction.
 
-    Raises NotAllowed for a name that is taken, or one that differs in case alone; ValueError for a bad one.
+    Raises NotAllowed for a name that is taken, or one that differs in case alone; ValueError for a bad one, or one that
+    could be read as another.
     """
     name = must_be_new(connection, name, role)
     token = _token()
@@ -59,12 +61,19 @@ def _ever_approvers(connection: Connection) -> int:
 def must_be_new(connection: Connection, name: str, role: Role) -> str:
     """The name as it is kept. Raises as `add` does."""
     name = decision.by(name, "name of a person")
-    found = connection.execute("SELECT name, revoked_at FROM people WHERE lower(name) = lower(%s)", (name,)).fetchone()
-    if found is not None and (found["name"] != name or found["revoked_at"] is None):
-        raise NotAllowed(f"{found['name']} is set up already; see `settlepipe people`, nothing was changed")
+    if (mistake := spelling.mistake(name)) is not None:
+        raise ValueError(f"the name of a person must have one spelling: {mistake}")
+    # Not by the database: it knows the case of the letters of its own locale alone, of A to Z where that is C.
+    for found in connection.execute("SELECT name, revoked_at FROM people").fetchall():
+        if _alike(found["name"]) == _alike(name) and (found["name"] != name or found["revoked_at"] is None):
+            raise NotAllowed(f"{found['name']} is set up already; see `settlepipe people`, nothing was changed")
     if role is not Role.APPROVER and not set_up(connection):
         raise NotAllowed("the first person has to be an approver, or nobody could add another; nothing was changed")
     return name
+
+
+def _alike(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).casefold()
 
 
 def revoke(connection: Connection, name: str, *, by: str) -> None:

@@ -83,9 +83,7 @@ def test_what_comes_back_at_once_waits_again(
     assert run("quarantine", "replay", "--all")[1] == "60 replayed\n"
 
 
-def test_what_was_put_on_the_queue_again_is_not_dismissed_until_it_comes_back(
-    run: Run, connection: Connection
-) -> None:
+def test_what_was_put_on_the_queue_again_is_not_dismissed_until_it_comes_back(run: Run, connection: Connection) -> None:
     """Whoever dismisses it pays the customer back, and it may be a payment by now."""
     number = str(put(connection, b"one"))
     connection.execute("UPDATE quarantine SET subject = 'shop/p1'")

@@ -210,3 +210,16 @@ def test_changes_of_people_are_in_the_audit(world: World) -> None:
         ("Bob", "person.rotated", "Bob"),
         ("Ann", "person.revoked", "Bob"),
     ]
+
+
+@pytest.mark.parametrize(("there", "alike"), [("Émile", "émile"), ("Оюун", "оюун"), ("Strauß", "STRAUSS")])
+def test_one_name_is_no_two_people_in_any_script(world: World, there: str, alike: str) -> None:
+    added(world, there)
+    with pytest.raises(NotAllowed, match=f"{there} is set up already"):
+        added(world, alike)
+
+
+@pytest.mark.parametrize("odd", ["An\u200bn", "Ann\u202e", "An\nn", "A\u0301nn", "Ann  B", "\uff21nn"])
+def test_a_name_that_could_be_read_as_another_is_none(world: World, odd: str) -> None:
+    with pytest.raises(ValueError, match="one spelling"):
+        added(world, odd)
