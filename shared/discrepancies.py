@@ -235,10 +235,16 @@ def alerted(connection: Connection, run_id: int) -> None:
     connection.execute(_SQL["alerted"], {"run": run_id})
 
 
-def close(connection: Connection, number: int, reason: str, by: str, code: str) -> bool:
-    """A person explains it; False when it was closed before, or there is none."""
-    given = {"number": number, "by": by, "reason": reason, "code": code}
+def close(connection: Connection, number: int, reason: str, by: str, code: str, shown: str | None) -> bool:
+    """A person explains it; False when it was closed before, or there is none. shown: its `figures` as they saw them;
+    False where they are others now, too."""
+    given = {"number": number, "by": by, "reason": reason, "code": code, "shown": shown}
     return connection.execute(_SQL["close"], given).rowcount > 0
+
+
+def figures(row: Mapping[str, Any]) -> str:
+    """By which it is said of an entry of the list what its books and ours came to."""
+    return "~".join("" if row[name] is None else str(row[name]) for name in ("local_minor", "provider_minor"))
 
 
 def reopen(connection: Connection, number: int, reason: str, by: str) -> bool:

@@ -49,7 +49,9 @@ UPDATE discrepancies SET alerted = true WHERE run_id = %(run)s AND NOT alerted
 WITH done AS (
     UPDATE discrepancies SET resolved_at = clock(), resolved_by = %(by)s, resolved_reason = %(reason)s,
         closing_code = %(code)s
-    WHERE id = %(number)s AND resolved_at IS NULL RETURNING id
+    WHERE id = %(number)s AND resolved_at IS NULL
+        AND (%(shown)s::text IS NULL OR coalesce(local_minor::text, '') || '~' || coalesce(provider_minor::text, '') = %(shown)s)
+    RETURNING id
 )
 INSERT INTO discrepancy_notes (number, by_whom, deed, text, code) SELECT id, %(by)s, 'closed', %(reason)s, %(code)s FROM done
 

@@ -51,12 +51,21 @@ def update(runtime: Runtime, run: Reconciliation) -> int:
         return store.fresh(connection, run.id)
 
 
-def close(database: Database, number: int, *, reason: str, by: str, code: ClosingCode = ClosingCode.OTHER) -> None:
-    """A person explains a discrepancy and closes it; kept for ever. Raises Unresolvable, ValueError."""
+def close(
+    database: Database,
+    number: int,
+    *,
+    reason: str,
+    by: str,
+    code: ClosingCode = ClosingCode.OTHER,
+    shown: str | None = None,
+) -> None:
+    """A person explains a discrepancy and closes it; kept for ever. shown: its `figures` as this person saw them; what
+    a night found since nobody explained. Raises Unresolvable, ValueError."""
     reason, by = decision.reason(reason), _person(by)
     content = {"code": code.value}
-    do = partial(store.close, number=number, reason=reason, by=by, code=code)
-    _done(database, number, "closed", do, by=by, reason=reason, content=content)
+    do = partial(store.close, number=number, reason=reason, by=by, code=code, shown=shown)
+    _done(database, number, "closed", do, by=by, reason=reason, content=content, shown=shown)
 
 
 def reopen(database: Database, number: int, *, reason: str, by: str) -> None:
@@ -108,6 +117,7 @@ def _done(
     by: str,
     reason: str | None,
     content: dict[str, Any] | None = None,
+    shown: str | None = None,
 ) -> None:
     with database.transaction() as connection:
         if do(connection):
@@ -117,6 +127,8 @@ def _done(
         found = views.one(connection, number)
     if found is None:
         raise Unresolvable(f"there is no discrepancy {number}; see `settlepipe discrepancies`")
+    if found["resolved_at"] is None and shown is not None and store.figures(found) != shown:
+        raise Unresolvable(f"the figures of discrepancy {number} are others now: look at it again, nothing was changed")
     if found["resolved_at"] is None:
         raise Unresolvable(f"discrepancy {number} is open; nothing was changed")
     if found["continues_as"] is not None:

@@ -13,7 +13,7 @@ from shared.domain.roles import Role
 from shared.payments import quarantine
 from shared.people import proposals
 from shared.people.proposals import Kind
-from tests.integration.test_cli_inbox import quarantined
+from tests.integration.test_cli_inbox import discrepancy, quarantined
 from tests.support.door import Door, door, intent
 from tests.support.room import inside, set_up
 from tests.support.stored import add_payment
@@ -53,6 +53,19 @@ def test_what_somebody_dismissed_since_is_not_put_on_the_queue(opened: Door, con
     assert (answer.status, b"dismissed" in answer.body) == (409, True), answer.body
     assert connection.execute("SELECT FROM quarantine WHERE replayed_at IS NOT NULL").rowcount == 0
     assert ann.send("/quarantine/1", "/quarantine/1/replay").status == 303, "who sees that it was dismissed may"
+
+
+def test_a_discrepancy_whose_figures_are_others_now_is_not_explained_by_what_was_shown(
+    opened: Door, connection: Connection
+) -> None:
+    discrepancy(connection)
+    bob = inside(opened.port, "Bob")
+    form = {**bob.form("/discrepancies/1", "/discrepancies/1/close"), "code": "fee", "reason": "24.00 of fees"}
+    connection.execute("UPDATE discrepancies SET provider_minor = 2500000000000000000")  # by a night
+    answer = bob.ask("POST", "/discrepancies/1/close", form)
+    assert (answer.status, b"are others now" in answer.body) == (409, True), answer.body
+    assert connection.execute("SELECT FROM discrepancies WHERE resolved_at IS NULL").rowcount == 1
+    assert bob.send("/discrepancies/1", "/discrepancies/1/close", code="fee", reason=WHY).status == 303
 
 
 def test_a_lane_that_stands_still_for_another_reason_now_is_not_resumed(
@@ -147,7 +160,7 @@ def test_whoever_approves_many_is_told_which_could_not_be_decided(opened: Door, 
     with connection.transaction():
         proposals.propose(connection, Kind.MANY, "billcenter", asked=asked, seen=seen, reason=WHY, by="Ann")
     bob = inside(opened.port, "Bob")
-    for word in ("shop/p1", "not applied", "1, 100.00 MNT", "provider billcenter"):
+    for word in ("shop/p1", "not applied", '1, <span class="given">100.00 MNT', "provider billcenter"):
         assert word in bob.get("/proposals/1"), word
     answer = bob.ask("POST", "/proposals/1/approve", bob.form("/proposals/1", "/proposals/1/approve"))
     said = answer.body.decode()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from shared.discrepancies import figures
 from shared.domain.discrepancies import ClosingCode
 from shared.domain.money import format_amount
 from shared.reconciliation import discrepancies, views
@@ -45,11 +46,11 @@ def one(asked: Asked) -> Answer:
 
 
 def close(asked: Asked) -> Answer:
-    """Close one that is explained."""
+    """Close one that is explained, with the figures that the page showed."""
     code = asked.text("code", 20)
     if code not in list(ClosingCode):
         raise Refused(asked.say("There is no such kind of discrepancy; nothing was changed."), 422)
-    given = {"reason": asked.text("reason"), "by": asked.who.name}
+    given = {"reason": asked.text("reason"), "by": asked.who.name, "shown": asked.text("shown", 50)}
     discrepancies.close(asked.once(), asked.number("number"), **given, code=ClosingCode(code))
     return _go(asked, "closed")
 
@@ -86,7 +87,7 @@ def _go(asked: Asked, said: str) -> Answer:
 def _shown(row: Mapping[str, Any], plain: bool) -> Mapping[str, Any]:
     money = {f"{side}_amount": _amount(row[f"{side}_minor"], row["currency"]) for side in ("local", "provider")}
     account = row["account"] if plain or row["account"] is None else masked(row["account"])
-    return {**row, **money, "account": account, "notes": list(reversed(row["notes"]))}
+    return {**row, **money, "figures": figures(row), "account": account, "notes": list(reversed(row["notes"]))}
 
 
 def _amount(minor: int | None, currency: str | None) -> str | None:
