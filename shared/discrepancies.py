@@ -235,7 +235,7 @@ def alerted(connection: Connection, run_id: int) -> None:
     connection.execute(_SQL["alerted"], {"run": run_id})
 
 
-def close(connection: Connection, number: int, reason: str, by: str, code: str, shown: str | None) -> bool:
+def close(connection: Connection, number: int, reason: str, by: str, code: str, *, shown: str | None) -> bool:
     """A person explains it; False when it was closed before, or there is none. shown: its `figures` as they saw them;
     False where they are others now, too."""
     given = {"number": number, "by": by, "reason": reason, "code": code, "shown": shown}

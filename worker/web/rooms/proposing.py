@@ -71,7 +71,7 @@ def approve(asked: Asked) -> Answer:
     if undone:
         more = f"; and {len(undone) - _NAMED} more" if len(undone) > _NAMED else ""
         said = f"{done.sentence}. Not decided: {'; '.join(undone[:_NAMED])}{more}."
-        return Html("sentence.html", {"sentence": said, "here": "proposals"}, 409)
+        return Html("sentence.html", {"sentence": said, "in_english": True, "here": "proposals"}, 409)
     return Go(f"/proposals/{number}?said=approved")
 
 
