@@ -47,6 +47,7 @@ def sign(
                 raise Unresolvable(f"{day} of {provider} was not compared; {how}, nothing was changed")
             if not run.over:
                 raise Unresolvable(f"{day} was not over when it was compared; nothing was changed")
+            to_sign.turn(connection, provider)
             there = signatures.of_day(connection, provider, day)
             if (why := _unsignable(there, role, by, books, alone=not set_up(connection))) is not None:
                 raise Unresolvable(f"{why}; nothing was changed")

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from shared.domain.payment import State
-from shared.payments import many as verbs
+from shared.payments.resolve import resolve
 from shared.people.proposals import Approval, Proposal
 from tests.integration.test_pairs import lines_of, people  # noqa: F401 - a fixture
 from tests.integration.test_resolve_books import (  # noqa: F401 - fixtures
@@ -230,14 +230,13 @@ def test_two_who_approve_at_once_leave_it_approved(
     people("Ann")
     number = proposal(office, "resend")
     people("Bob")
-    decide = verbs.resolve
 
     def overtaken(*given: Any, approval: Approval, **words: Any) -> State | Proposal:
-        decide(*given, **words, approval=Approval(approval.number, "Cat"))
-        return decide(*given, **words, approval=approval)
+        resolve(*given, **words, approval=Approval(approval.number, "Cat"))
+        return resolve(*given, **words, approval=approval)
 
     with monkeypatch.context() as patched:
-        patched.setattr(verbs, "resolve", overtaken)
+        patched.setattr("shared.payments.many.resolve", overtaken)
         status, out, _ = office.run("approve", number)
     assert (status, out.count("was decided before, approved by Cat")) == (0, 3), out
     assert office.sql("SELECT state FROM proposals WHERE id = %s", int(number)) == [{"state": "approved"}]

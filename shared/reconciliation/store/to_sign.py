@@ -16,9 +16,16 @@ from shared.telemetry.alerts import Alert
 _SQL = statements(__file__)
 
 
+def turn(connection: Connection, provider: str) -> None:
+    """Whoever signs a day of this provider, and the night that changes one, look one after the other until their
+    transactions end: each sees what the other wrote. Behind whatever else the caller locks."""
+    connection.execute(_SQL["turn"], {"provider": provider})
+
+
 def note(connection: Connection, provider: str) -> Sequence[Row]:
     """Have those stand that are to be signed again, and no others: in the transaction in which a night changed them. A
     day that is being compared stays as it was. Those that are new: subject and figures."""
+    turn(connection, provider)
     span = connection.execute(_SQL["signed"], {"provider": provider}).fetchone()
     if span is None or span["first"] is None:
         return ()

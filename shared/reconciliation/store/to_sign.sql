@@ -1,3 +1,6 @@
+-- name: turn
+SELECT pg_advisory_xact_lock(hashtextextended('settlepipe signed days of ' || %(provider)s, 0))
+
 -- name: signed
 SELECT min(day) AS first, max(day) AS last FROM day_signatures WHERE provider = %(provider)s
 

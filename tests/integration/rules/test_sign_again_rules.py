@@ -2,9 +2,10 @@
 
 import json
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -106,6 +107,28 @@ def test_a_day_that_changed_is_prepared_and_reviewed_again_and_what_was_signed_b
         ("day.reviewed", "Nino", 2),
     ]
     assert [r["content"]["books"] for r in rows] == [first.books] * 2 + [changed.books] * 2
+
+
+def test_a_night_that_changes_a_day_while_somebody_signs_it_has_it_stand(
+    it: Corrected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither has committed when the other one looks: without a turn each would miss the other."""
+    it.set_up("Nino", "Gela")
+    look, changing = to_sign.note_day, []
+    with ThreadPoolExecutor(1) as pool, monkeypatch.context() as patched:
+
+        def meanwhile(*given: Any) -> None:
+            look(*given)
+            changing.append(pool.submit(it.comes, 0))
+            wait(changing, 3)  # it is through, or waits for the signature
+
+        patched.setattr(to_sign, "note_day", meanwhile)
+        it.sign(PREPARED, "Nino")
+        changing[0].result(120)
+    assert it.versions() == [(1, "Nino", None, True)]
+    with it.night.world.runtime.database.connection() as connection:
+        rows = [row for row in views_of_alerts.listed(connection, everything=False) if row["name"] == NAME]
+    assert len(rows) == 1
 
 
 def test_a_day_to_be_signed_again_waits_in_the_inbox_and_stands_as_one_alert(it: Corrected) -> None:

@@ -11,12 +11,11 @@ from pydantic import ValidationError
 
 from shared import audit
 from shared.database.engine import Connection
-from shared.decide import approve as deciding
 from shared.decide.approve import approve, reject
 from shared.domain.answers import MAX_SHOWN, CheckResult, Verdict
 from shared.domain.roles import Role
 from shared.payments import views
-from shared.payments.look import Look
+from shared.payments.look import Look, look
 from shared.payments.resolve import NotDecided, resolve_follow_up
 from shared.people import change, proposals
 from shared.people.proposals import Proposal
@@ -282,14 +281,13 @@ def test_who_looks_when_another_one_has_agreed_is_told_so(world: World, monkeypa
     """Not that it was not done, and is to be proposed anew: that it was done would be told to nobody."""
     payment_id = parked(world)
     made = proposed(world, payment_id, "succeeded", UNCLEAR)
-    looking = deciding.look
 
     def overtaken(*given: Any) -> Look:
-        monkeypatch.setattr(deciding, "look", looking)
+        monkeypatch.setattr("shared.decide.approve.look", look)
         approved(world, made, UNCLEAR, by="Cat")
-        return looking(*given)
+        return look(*given)
 
-    monkeypatch.setattr(deciding, "look", overtaken)
+    monkeypatch.setattr("shared.decide.approve.look", overtaken)
     with pytest.raises(NotAllowed, match=rf"^proposal {made.id} is approved by Cat; nothing was changed$"):
         approve(world.runtime, made.id, "Bob")
     assert (world.state(payment_id), state_of(world, made)) == ("succeeded", "approved")

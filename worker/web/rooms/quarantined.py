@@ -43,8 +43,8 @@ def again(asked: Asked) -> Answer:
             raise Refused(
                 asked.say("Somebody dismissed it meanwhile. Open its page again; nothing was put on the queue.")
             )
-        given = {"by": asked.who.name, "reason": why}
-        done = replay.replay(connection, asked.room.broker, [number], **given, dismissed=since is not None)
+        by, broker = asked.who.name, asked.room.broker
+        done = replay.replay(connection, broker, [number], by=by, reason=why, dismissed=since is not None)
     if done.count == 0:
         raise Refused(asked.say("Nothing was put on the queue%(why)s.", why=done.left))
     return Go("/quarantine?said=replayed")
