@@ -2,7 +2,8 @@
 -- Everything that only a person ends, in one snapshot. `number` is how the command names it; `places` are the
 -- currency's, or null where they were not kept with the sum; `payment` is a parked one's id.
 -- Of what may be very much only the first `most` are taken, in the order of all, before anything is joined to them:
--- parked payments by an index of their own (payments_parked_at, payments_parked_sum).
+-- payments, follow-ups and quarantine by indexes in that order: payments_parked_at, payments_parked_sum,
+-- payments_undecided_at, payments_undecided_sum, follow_ups_parked, quarantine_first_seen.
 SELECT kind, provider, subject, number, utc_text(since) AS since, extract(epoch FROM clock() - since)::bigint AS age_s,
     amount_minor, round(amount_minor / power(10::numeric, places), places)::text AS amount, currency, reason, target,
     payment
@@ -35,14 +36,28 @@ FROM (
     (SELECT 'hold', p.provider, p.source || '/' || p.intent_id, p.source || '/' || p.intent_id, p.created_at,
         p.amount_minor, p.currency, p.places, p.hold_reason || coalesce(': ' || p.detail, ''), p.target, NULL
     FROM payments p
-    WHERE p.hold_reason IN ('ambiguous_account', 'account_unconfirmed')
+    WHERE p.hold_reason IN ('ambiguous_account', 'account_unconfirmed') AND NOT %(by_money)s
         AND (%(kind)s::text IS NULL OR %(kind)s = 'hold') AND (%(provider)s::text IS NULL OR p.provider = %(provider)s)
-    ORDER BY CASE WHEN %(by_money)s THEN p.currency END, CASE WHEN %(by_money)s THEN p.amount_minor END DESC NULLS LAST,
-        p.created_at, p.source || '/' || p.intent_id LIMIT %(most)s)
+    ORDER BY p.created_at, p.source || '/' || p.intent_id LIMIT %(most)s)
+    UNION ALL
+    (SELECT 'hold', p.provider, p.source || '/' || p.intent_id, p.source || '/' || p.intent_id, p.created_at,
+        p.amount_minor, p.currency, p.places, p.hold_reason || coalesce(': ' || p.detail, ''), p.target, NULL
+    FROM payments p
+    WHERE p.hold_reason IN ('ambiguous_account', 'account_unconfirmed') AND %(by_money)s
+        AND (%(kind)s::text IS NULL OR %(kind)s = 'hold') AND (%(provider)s::text IS NULL OR p.provider = %(provider)s)
+    ORDER BY p.currency, p.amount_minor DESC NULLS LAST, p.created_at, p.source || '/' || p.intent_id LIMIT %(most)s)
+    UNION ALL
+    (SELECT f.kind, f.provider, p.source || '/' || p.intent_id, p.source || '/' || p.intent_id, f.asked_at,
+        p.amount_minor, p.currency, p.places, f.detail, NULL, NULL
+    FROM follow_ups f JOIN payments p ON p.id = f.payment_id
+    WHERE f.state = 'parked' AND NOT %(by_money)s AND (%(kind)s::text IS NULL OR f.kind = %(kind)s)
+        AND (%(provider)s::text IS NULL OR f.provider = %(provider)s)
+    ORDER BY f.asked_at, f.kind, p.source || '/' || p.intent_id LIMIT %(most)s)
     UNION ALL
     SELECT f.kind, f.provider, p.source || '/' || p.intent_id, p.source || '/' || p.intent_id, f.asked_at,
         p.amount_minor, p.currency, p.places, f.detail, NULL, NULL
-    FROM follow_ups f JOIN payments p ON p.id = f.payment_id WHERE f.state = 'parked'
+    FROM follow_ups f JOIN payments p ON p.id = f.payment_id WHERE f.state = 'parked' AND %(by_money)s
+        AND (%(kind)s::text IS NULL OR f.kind = %(kind)s)
     UNION ALL
     SELECT 'account', a.provider, a.service, a.account, a.since, NULL, NULL, NULL,
         'the account ' || CASE a.change WHEN 'added' THEN 'is new beside another' ELSE 'changed' END,

@@ -1147,6 +1147,7 @@ CREATE TABLE quarantine (
     whole_bytes bigint,               -- null: raw is all of it
     code        text                  -- beside `reason`
 );
+CREATE INDEX quarantine_first_seen ON quarantine (first_seen);
 
 -- That nothing is to come of an entry in quarantine, and why. Kept for ever, also when the entry is forgotten.
 CREATE TABLE dismissals (
@@ -1350,9 +1351,17 @@ CREATE TABLE archive.payments (LIKE payments INCLUDING CONSTRAINTS INCLUDING IND
 CREATE INDEX payments_parked_at ON payments (parked_at) WHERE state = 'parked';
 CREATE INDEX payments_parked_sum ON payments (currency, amount_minor DESC NULLS LAST, parked_at) WHERE state = 'parked';
 CREATE INDEX payments_parked_books ON payments (books_key) WHERE state = 'parked';
+-- The same of what is held until a person says which account. And of all open ones that were sent: other lists' sums.
+CREATE INDEX payments_undecided_at ON payments (created_at)
+    WHERE hold_reason IN ('ambiguous_account', 'account_unconfirmed');
+CREATE INDEX payments_undecided_sum ON payments (currency, amount_minor DESC NULLS LAST, created_at)
+    WHERE hold_reason IN ('ambiguous_account', 'account_unconfirmed');
+CREATE INDEX payments_open_books ON payments (books_key)
+    WHERE books_key IS NOT NULL AND attempts > 0 AND finished_at IS NULL;
 CREATE TABLE archive.attempts (LIKE attempts INCLUDING CONSTRAINTS INCLUDING INDEXES);
 CREATE TABLE archive.checks (LIKE checks INCLUDING CONSTRAINTS INCLUDING INDEXES);
 CREATE TABLE archive.events (LIKE events INCLUDING CONSTRAINTS INCLUDING INDEXES);  -- the relay doesn't look here
 CREATE TABLE archive.follow_ups (LIKE follow_ups INCLUDING CONSTRAINTS INCLUDING INDEXES);
 ALTER TABLE archive.follow_ups ALTER unasked SET DEFAULT false;  -- what was here when the column came
+CREATE INDEX follow_ups_parked ON follow_ups (asked_at) WHERE state = 'parked';
 CREATE TABLE archive.resolutions (LIKE resolutions INCLUDING CONSTRAINTS INCLUDING INDEXES);

@@ -19,18 +19,11 @@ _NEAR = timedelta(days=2)  # two clocks, time zones that we mistake for each oth
 
 _PAIRS = f"""
 WITH standing AS MATERIALIZED (
-    SELECT provider, books_key, amount_minor, count(*) AS n FROM (
-        SELECT p.provider, p.books_key, p.amount_minor FROM payments p
-        WHERE p.books_key IS NOT NULL AND p.attempts > 0 AND p.state = 'parked' {{of_lists_p}}
-        UNION ALL
-        SELECT p.provider, p.books_key, p.amount_minor FROM payments p
-        WHERE p.books_key IS NOT NULL AND p.attempts > 0 AND p.due_at IS NOT NULL {{of_lists_p}}) AS o
+    SELECT provider, books_key, amount_minor, count(*) AS n FROM ({{standing}}) AS o
     GROUP BY provider, books_key, amount_minor
 ), decided AS MATERIALIZED (
-    SELECT q.provider, q.books_key, q.amount_minor, count(*) AS n FROM {every("resolutions")} r
-    JOIN {every("payments")} q ON q.id = r.payment_id
-    WHERE r.action IN ('succeeded', 'refused') AND q.books_key IS NOT NULL AND q.finished_at IS NOT NULL
-        AND NOT EXISTS (SELECT FROM taken_lines t WHERE t.payment_id = q.id) {{of_lists_q}}
+    SELECT q.provider, q.books_key, q.amount_minor, count(*) AS n FROM ({{decided}}) AS q
+    WHERE NOT EXISTS (SELECT FROM taken_lines t WHERE t.payment_id = q.id)
     GROUP BY q.provider, q.books_key, q.amount_minor
 ), shown AS (
     SELECT p.id, p.source, p.intent_id, p.provider, p.books_key, p.amount_minor, p.currency, p.paid_at, c.checked_at,
@@ -62,11 +55,24 @@ LEFT JOIN standing o ON (o.provider, o.books_key, o.amount_minor) = (s.provider,
 LEFT JOIN decided d ON (d.provider, d.books_key, d.amount_minor) = (s.provider, s.books_key, s.amount_minor)
 ORDER BY s.id, f.line
 """
-_OF_LISTS = "AND {}.books_key = ANY(ARRAY(SELECT books_key FROM payments WHERE id = ANY(%(payments)s)))"
-_ALL = _PAIRS.format(of_these_p="", of_lists_p="", of_lists_q="")
-# Of some payments, and of those that stand in the same lists.
+_OPEN = "p.provider, p.books_key, p.amount_minor FROM payments p WHERE p.books_key IS NOT NULL AND p.attempts > 0"
+_DECIDED = f"""SELECT q.id, q.provider, q.books_key, q.amount_minor FROM {every("payments")} q
+    JOIN {every("resolutions")} r ON r.payment_id = q.id
+    WHERE q.books_key IS NOT NULL AND q.finished_at IS NOT NULL AND r.action"""
+_ALL = _PAIRS.format(
+    of_these_p="",
+    standing=f"SELECT {_OPEN} AND p.state = 'parked' UNION ALL SELECT {_OPEN} AND p.due_at IS NOT NULL",
+    decided=f"{_DECIDED} IN ('succeeded', 'refused')",
+)
+# Of some payments, and of those that stand in the same lists with the same sums: open ones by payments_open_books,
+# settled ones by payments_books. A person's no has no index of lists: of those there are as many as people said.
+_OF_LISTS = """= ANY(ARRAY(SELECT books_key FROM payments WHERE id = ANY(%(payments)s)))
+    AND amount_minor = ANY(ARRAY(SELECT amount_minor FROM payments WHERE id = ANY(%(payments)s)))"""
 _SOME = _PAIRS.format(
-    of_these_p="AND p.id = ANY(%(payments)s)", of_lists_p=_OF_LISTS.format("p"), of_lists_q=_OF_LISTS.format("q")
+    of_these_p="AND p.id = ANY(%(payments)s)",
+    standing=f"SELECT {_OPEN} AND p.finished_at IS NULL AND p.books_key {_OF_LISTS}",
+    decided=f"{_DECIDED} IN ('succeeded', 'refused') AND q.state = 'succeeded' AND q.books_key {_OF_LISTS}"
+    f" UNION ALL {_DECIDED} = 'refused' AND q.state <> 'succeeded' AND q.books_key {_OF_LISTS}",
 )
 
 
