@@ -36,7 +36,17 @@ SELECT p.id, {_ROW} FROM found JOIN {every("payments")} p ON p.id = found.paymen
 ORDER BY p.id DESC LIMIT %(limit)s
 """
 _BY_REFERENCE = f"SELECT p.id, {_ROW} FROM {every('payments')} p WHERE p.sent_reference = %(word)s LIMIT %(limit)s"
+# Which ones first, in an array: joined to the few that were found PostgreSQL would walk through all payments for them.
 _AMONG_NEWEST = f"""
+SELECT p.id, {_ROW} FROM payments p WHERE p.id = ANY(ARRAY(SELECT found.id FROM (
+    SELECT n.id FROM (SELECT id, target, provider_reference FROM payments ORDER BY id DESC LIMIT {NEWEST}) n
+    WHERE n.provider_reference = %(word)s OR strpos(n.target::text, %(word)s) > 0
+    UNION
+    SELECT n.id FROM (SELECT id, target FROM payments WHERE state = 'parked' ORDER BY provider, id LIMIT {_PARKED}) n
+    WHERE strpos(n.target::text, %(word)s) > 0
+) found ORDER BY found.id DESC LIMIT %(limit)s)) ORDER BY p.id DESC
+"""
+_NEWEST = f"""
 SELECT p.id, {_ROW} FROM payments p JOIN (
     SELECT n.id FROM (SELECT id, target, provider_reference FROM payments ORDER BY id DESC LIMIT {NEWEST}) n
     WHERE n.provider_reference = %(word)s OR strpos(n.target::text, %(word)s) > 0

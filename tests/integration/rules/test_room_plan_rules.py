@@ -1,7 +1,6 @@
 """What the control room shows is found by indexes: of very many open payments no page reads more than it shows, nearly.
 
-The same statements serve `settlepipe inbox` and the like. A search among the newest, and what is counted in the
-background, are bounded otherwise.
+The same statements serve `settlepipe inbox` and the like. What is counted in the background is bounded otherwise.
 """
 
 import re
@@ -107,6 +106,14 @@ def test_a_page_reads_little_more_than_it_shows(what: str, filled: Database, mon
     assert indexes <= {node["Index Name"] for node in found if "Index Name" in node}
     most = [(node["Relation Name"], looked_at(node)) for node in found if node.get("Relation Name") in LARGE]
     assert [(table, rows) for table, rows in most if rows > MOST] == []
+
+
+def test_a_search_by_an_account_looks_at_the_newest_and_no_further(
+    filled: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = nodes(plans(filled, lambda c: search.search(c, "made-up-0", 50, personal=True), monkeypatch))
+    looked = sum(looked_at(node) for node in found if node.get("Relation Name") == "payments")
+    assert search.NEWEST <= looked < search.NEWEST + 2_500, "it is among the parked ones alone"
 
 
 def test_a_page_that_reads_all_of_them_is_noticed(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
