@@ -29,11 +29,10 @@ def alerts(
         return
     from shared.alerts.views import listed
     from shared.alerts.words import described
-    from shared.metrics.read import at_risk
     from shared.metrics.risk import below_a_list
 
     with stack.connection() as connection:
-        risk = None if as_json else below_a_list(at_risk(connection), None)
+        risk = None if as_json else below_a_list(connection, None)
         rows = [{**row, **described(row["name"])} for row in listed(connection, everything=everything)]
     if as_json:
         output.json_lines(json.dumps(row, ensure_ascii=False) for row in rows)

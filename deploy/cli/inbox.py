@@ -32,7 +32,6 @@ def inbox(  # noqa: PLR0917 - typer gives options by name
 ) -> None:
     """Everything that waits for a person, with the command that ends it."""
     from shared.inbox import Kind, Order, waiting
-    from shared.metrics.read import at_risk
     from shared.metrics.risk import below_a_list
 
     if kind is not None and kind not in list(Kind):
@@ -53,7 +52,7 @@ def inbox(  # noqa: PLR0917 - typer gives options by name
                 order=Order(by),
                 limit=most if as_json else most + 1,
             )
-            risk = None if as_json else below_a_list(at_risk(connection), provider)
+            risk = None if as_json else below_a_list(connection, provider)
         if as_json:
             told = ({k: v for k, v in dataclasses.asdict(entry).items() if k != "number"} for entry in found)
             output.json_lines(json.dumps(row, ensure_ascii=False) for row in told)

@@ -48,7 +48,6 @@ def payments(  # noqa: PLR0917 - typer gives options by name
 ) -> None:
     """List payments, the newest first, and the sums of those that are shown."""
     _must_exist(state, provider)
-    from shared.metrics.read import at_risk
     from shared.metrics.risk import below_a_list
     from shared.payments import views
 
@@ -61,7 +60,7 @@ def payments(  # noqa: PLR0917 - typer gives options by name
             return
         most = limit or _SHOWN
         rows = [json.loads(row) for row in views.payments(connection, **given, limit=most + 1)]
-        risk = below_a_list(at_risk(connection), provider)
+        risk = below_a_list(connection, provider)
     output.table(("payment", "provider", ">amount", "state", "created (UTC)"), (_cells(row) for row in rows[:most]))
     if risk is not None:
         print(risk)

@@ -8,7 +8,7 @@ import psycopg
 
 from shared.database.engine import Connection, Database
 from shared.metrics.store import outcomes as ended
-from shared.metrics.store.counted import AT_RISK, AtRisk, Counted, Open, at_risk, counted
+from shared.metrics.store.counted import AT_RISK, AtRisk, Counted, Open, at_risk, at_risk_within, counted
 from shared.metrics.store.jobs import runs
 from shared.metrics.store.outcomes import Hour
 from shared.metrics.store.snapshot import snapshot
@@ -22,6 +22,7 @@ __all__ = [
     "Open",
     "Standing",
     "at_risk",
+    "at_risk_within",
     "count",
     "moment",
     "outcomes",

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+import psycopg
+
 from shared.database.engine import Connection
 from shared.database.statements import statements
 from shared.domain.payment import State
@@ -93,3 +95,13 @@ def counted(connection: Connection) -> Counted:
 def at_risk(connection: Connection) -> list[AtRisk]:
     """What may have been applied and nobody knows, by provider and currency. Takes as long as there are such rows."""
     return [AtRisk(**row) for row in connection.execute(_SQL["at_risk"], {"states": sorted(AT_RISK)}).fetchall()]
+
+
+def at_risk_within(connection: Connection, most_s: float) -> list[AtRisk] | None:
+    """The same, for a line below something else; None where summing takes longer than that."""
+    try:
+        with connection.transaction():
+            connection.execute("SELECT set_config('statement_timeout', %s, true)", (f"{most_s * 1000:.0f}",))
+            return at_risk(connection)
+    except psycopg.errors.QueryCanceled:
+        return None

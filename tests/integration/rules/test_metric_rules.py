@@ -13,9 +13,11 @@ from scheduler.job_runs import Planned
 from shared import lanes
 from shared.database import clock, leases, locks
 from shared.database import store as whole
+from shared.database.engine import driver_url
 from shared.database.store import Seen
 from shared.events import outbox
 from shared.metrics.families import FAMILIES, OPEN_STATES, PREFIX, Sample, of_counted, of_standing
+from shared.metrics.risk import below_a_list
 from shared.metrics.store.counted import counted
 from shared.metrics.store.snapshot import snapshot
 from shared.metrics.store.standing import standing
@@ -270,3 +272,16 @@ def test_a_job_whose_every_slot_is_given_up_is_late_since_the_first_of_them(worl
     world.execute("UPDATE job_runs SET state = 'done' WHERE slot = %s", slots[3])
     with database.connection() as connection:
         assert job_runs.unfinished(connection) == {}
+
+
+def test_what_cannot_be_summed_in_time_keeps_nobody_from_a_list(world: World, rules_url: str) -> None:
+    with (
+        psycopg.connect(driver_url(rules_url)) as other,
+        world.runtime.database.connection() as connection,
+    ):
+        other.execute("LOCK TABLE payments IN ACCESS EXCLUSIVE MODE")
+        said = below_a_list(connection, None, most_s=1)
+        other.rollback()
+        assert said == "money at risk: not summed within 1 s; Prometheus has it as settlepipe_money_at_risk"
+        assert connection.execute("SHOW statement_timeout").fetchone() == {"statement_timeout": "30s"}
+        assert below_a_list(connection, None) is None, "nothing is in doubt"
