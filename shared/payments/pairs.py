@@ -55,13 +55,14 @@ LEFT JOIN standing o ON (o.provider, o.books_key, o.amount_minor) = (s.provider,
 LEFT JOIN decided d ON (d.provider, d.books_key, d.amount_minor) = (s.provider, s.books_key, s.amount_minor)
 ORDER BY s.id, f.line
 """
-_OPEN = "p.provider, p.books_key, p.amount_minor FROM payments p WHERE p.books_key IS NOT NULL AND p.attempts > 0"
+_OPEN = """SELECT p.provider, p.books_key, p.amount_minor FROM payments p
+    WHERE p.books_key IS NOT NULL AND p.attempts > 0 AND p.finished_at IS NULL"""
 _DECIDED = f"""SELECT q.id, q.provider, q.books_key, q.amount_minor FROM {every("payments")} q
     JOIN {every("resolutions")} r ON r.payment_id = q.id
     WHERE q.books_key IS NOT NULL AND q.finished_at IS NOT NULL AND r.action"""
 _ALL = _PAIRS.format(
     of_these_p="",
-    standing=f"SELECT {_OPEN} AND p.state = 'parked' UNION ALL SELECT {_OPEN} AND p.due_at IS NOT NULL",
+    standing=_OPEN,
     decided=f"{_DECIDED} IN ('succeeded', 'refused')",
 )
 # Of some payments, and of those that stand in the same lists with the same sums: open ones by payments_open_books,
@@ -70,7 +71,7 @@ _OF_LISTS = """= ANY(ARRAY(SELECT books_key FROM payments WHERE id = ANY(%(payme
     AND amount_minor = ANY(ARRAY(SELECT amount_minor FROM payments WHERE id = ANY(%(payments)s)))"""
 _SOME = _PAIRS.format(
     of_these_p="AND p.id = ANY(%(payments)s)",
-    standing=f"SELECT {_OPEN} AND p.finished_at IS NULL AND p.books_key {_OF_LISTS}",
+    standing=f"{_OPEN} AND p.books_key {_OF_LISTS}",
     decided=f"{_DECIDED} IN ('succeeded', 'refused') AND q.state = 'succeeded' AND q.books_key {_OF_LISTS}"
     f" UNION ALL {_DECIDED} = 'refused' AND q.state <> 'succeeded' AND q.books_key {_OF_LISTS}",
 )

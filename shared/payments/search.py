@@ -47,15 +47,6 @@ SELECT p.id, {_ROW} FROM payments p WHERE p.id = ANY(ARRAY(SELECT found.id FROM 
 ) found ORDER BY found.id DESC LIMIT %(limit)s)) ORDER BY p.id DESC
 """
 _NEWEST = f"""
-SELECT p.id, {_ROW} FROM payments p JOIN (
-    SELECT n.id FROM (SELECT id, target, provider_reference FROM payments ORDER BY id DESC LIMIT {NEWEST}) n
-    WHERE n.provider_reference = %(word)s OR strpos(n.target::text, %(word)s) > 0
-    UNION
-    SELECT n.id FROM (SELECT id, target FROM payments WHERE state = 'parked' ORDER BY provider, id LIMIT {_PARKED}) n
-    WHERE strpos(n.target::text, %(word)s) > 0
-) found ON found.id = p.id ORDER BY p.id DESC LIMIT %(limit)s
-"""
-_NEWEST = f"""
 SELECT p.id, {_ROW} FROM (SELECT * FROM payments WHERE id < %(before)s ORDER BY id DESC LIMIT %(scanned)s) p
 WHERE (%(state)s::text IS NULL OR p.state = %(state)s) AND (%(provider)s::text IS NULL OR p.provider = %(provider)s)
 ORDER BY p.id DESC LIMIT %(limit)s
