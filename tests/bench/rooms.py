@@ -10,7 +10,6 @@ import argparse
 import http.client
 import json
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
-from deploy.local.embedded import Servers, embedded_servers
+from deploy.local.embedded import Servers
 from shared.alerts.views import listed
 from shared.database import migrate
 from shared.database.engine import Connection, Database, driver_url
@@ -30,9 +29,9 @@ from shared.domain.roles import Role
 from shared.inbox import Order, waiting
 from shared.metrics.read import at_risk
 from shared.payments import views
-from shared.settings import Settings
 from tests.bench.processor import of_s as processor_s
 from tests.bench.rooms_filled import fill
+from tests.bench.servers import own_servers
 from tests.bench.web import running_door
 from tests.support.room import inside, set_up
 from tests.support.stack import descendants
@@ -174,16 +173,12 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=20, help="views of each page behind the first (20)")
     parser.add_argument("--json", action="store_true", help="a line of JSON for each in place of the tables")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="settlepipe-bench-") as folder:
-        home = Path(folder)
-        home.chmod(0o755)  # PostgreSQL runs as another user when we are root
-        settings = Settings.model_construct(home=home / "servers", database_url=None, broker_url=None)
-        with embedded_servers(settings.home, settings) as servers:
-            migrate.upgrade(servers.database_url)
-            there = fill(servers.database_url, given.open)
-            set_up(servers.database_url, {"ann": Role.APPROVER, "bob": Role.APPROVER})
-            pages = list(rooms(servers, home / "home", given.open, given.times))
-            read = list(commands(servers.database_url, given.times))
+    with own_servers() as (servers, home):
+        migrate.upgrade(servers.database_url)
+        there = fill(servers.database_url, given.open)
+        set_up(servers.database_url, {"ann": Role.APPROVER, "bob": Role.APPROVER})
+        pages = list(rooms(servers, home / "home", given.open, given.times))
+        read = list(commands(servers.database_url, given.times))
     if given.json:
         for one in (*pages, *read):
             print(json.dumps(asdict(one)))

@@ -12,7 +12,6 @@ import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -23,11 +22,12 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
-from deploy.local.embedded import Servers, embedded_servers
+from deploy.local.embedded import Servers
 from deploy.local.home import free_ports
 from shared.database import migrate
-from shared.settings import PREFIX, Settings
+from shared.settings import PREFIX
 from tests.bench.processor import of_s as processor_s
+from tests.bench.servers import own_servers
 from tests.support.by_itself import KEY, LANE
 from tests.support.door import Client, intent, new_key, within
 
@@ -140,24 +140,20 @@ def main() -> None:
     parser.add_argument("--intents", type=int, default=20_000, help="of the row with batches; a tenth of it one by one")
     given = parser.parse_args()
     table = Table("intents a request", "connections", "intents/s", "median ms", "p99 ms", "door's processor, µs each")
-    with tempfile.TemporaryDirectory(prefix="settlepipe-bench-") as folder:
-        home = Path(folder)
-        home.chmod(0o755)  # PostgreSQL runs as another user when we are root
-        settings = Settings.model_construct(home=home / "servers", database_url=None, broker_url=None)
-        with embedded_servers(settings.home, settings) as servers:
-            migrate.upgrade(servers.database_url)
-            _, key = new_key(servers.database_url, "shop")
-            with running_door(servers, home / "home") as (port, pid):
-                measure(port, key, "warm", requests=3, size=100, connections=2)
-                for size, connections in ((100, 4), (100, 1), (1000, 2), (1, 16), (1, 64), (1, 1)):
-                    requests = max(3, given.intents // (size if size > 1 else 10) // connections)
-                    name = f"{size}x{connections}"
-                    before = processor_s(pid)
-                    row = measure(port, key, name, requests=requests, size=size, connections=connections)
-                    each_s = (processor_s(pid) - before) / (requests * size * connections)
-                    table.add_row(*row, f"{each_s * 1e6:,.0f}")
-                with psycopg.connect(servers.database_url) as connection:
-                    count = connection.execute("SELECT count(*) FROM payments").fetchone()
+    with own_servers() as (servers, home):
+        migrate.upgrade(servers.database_url)
+        _, key = new_key(servers.database_url, "shop")
+        with running_door(servers, home / "home") as (port, pid):
+            measure(port, key, "warm", requests=3, size=100, connections=2)
+            for size, connections in ((100, 4), (100, 1), (1000, 2), (1, 16), (1, 64), (1, 1)):
+                requests = max(3, given.intents // (size if size > 1 else 10) // connections)
+                name = f"{size}x{connections}"
+                before = processor_s(pid)
+                row = measure(port, key, name, requests=requests, size=size, connections=connections)
+                each_s = (processor_s(pid) - before) / (requests * size * connections)
+                table.add_row(*row, f"{each_s * 1e6:,.0f}")
+            with psycopg.connect(servers.database_url) as connection:
+                count = connection.execute("SELECT count(*) FROM payments").fetchone()
     Console().print(table)
     print(f"{count[0] if count else 0} payments are in the database")
 

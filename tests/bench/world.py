@@ -1,7 +1,6 @@
 """What all contenders share: the servers, the sandbox, and payments to settle."""
 
 import json
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,9 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-from deploy.local.embedded import embedded_servers
 from deploy.sandbox.running import running_sandbox
-from shared.settings import Settings
+from tests.bench.servers import own_servers
 
 TIMEOUT_S = 600
 PROVIDER = "billcenter"  # its name, and its prefix in the sandbox
@@ -71,17 +69,9 @@ class BenchStack:
 @contextmanager
 def running(processes: int, threads: int) -> Iterator[BenchStack]:
     """Servers with data in a temporary folder (durable, as by default) and a sandbox, until the block ends."""
-    with tempfile.TemporaryDirectory(prefix="settlepipe-bench-") as folder:
-        home = Path(folder)
-        home.chmod(0o755)  # PostgreSQL runs as another user when we are root
-        settings = Settings.model_construct(home=home / "servers", database_url=None, broker_url=None)
-        with embedded_servers(settings.home, settings) as servers, running_sandbox() as sandbox_url:
-            token = post(f"{sandbox_url}/{PROVIDER}/api/token/", {"username": "sandbox", "password": "sandbox"})[
-                "access"
-            ]
-            yield BenchStack(
-                home, servers.database_url, servers.broker_url, sandbox_url, str(token), processes, threads
-            )
+    with own_servers() as (servers, home), running_sandbox() as sandbox_url:
+        token = post(f"{sandbox_url}/{PROVIDER}/api/token/", {"username": "sandbox", "password": "sandbox"})["access"]
+        yield BenchStack(home, servers.database_url, servers.broker_url, sandbox_url, str(token), processes, threads)
 
 
 def post(url: str, body: object, method: str | None = None) -> dict[str, Any]:
