@@ -238,7 +238,11 @@ def alerted(connection: Connection, run_id: int) -> None:
 def close(connection: Connection, number: int, reason: str, by: str, code: str, *, shown: str | None) -> bool:
     """A person explains it; False when it was closed before, or there is none. shown: its `figures` as they saw them;
     False where they are others now, too."""
-    given = {"number": number, "by": by, "reason": reason, "code": code, "shown": shown}
+    given = {"number": number, "by": by, "reason": reason, "code": code}
+    if shown is not None:
+        row = connection.execute(_SQL["figures"], given).fetchone()
+        if row is None or figures(row) != shown:
+            return False
     return connection.execute(_SQL["close"], given).rowcount > 0
 
 

@@ -45,13 +45,14 @@ SELECT count(*) AS unalerted FROM discrepancies WHERE run_id = %(run)s AND resol
 -- name: alerted
 UPDATE discrepancies SET alerted = true WHERE run_id = %(run)s AND NOT alerted
 
+-- name: figures
+SELECT local_minor, provider_minor FROM discrepancies WHERE id = %(number)s FOR UPDATE
+
 -- name: close
 WITH done AS (
     UPDATE discrepancies SET resolved_at = clock(), resolved_by = %(by)s, resolved_reason = %(reason)s,
         closing_code = %(code)s
-    WHERE id = %(number)s AND resolved_at IS NULL
-        AND (%(shown)s::text IS NULL OR coalesce(local_minor::text, '') || '~' || coalesce(provider_minor::text, '') = %(shown)s)
-    RETURNING id
+    WHERE id = %(number)s AND resolved_at IS NULL RETURNING id
 )
 INSERT INTO discrepancy_notes (number, by_whom, deed, text, code) SELECT id, %(by)s, 'closed', %(reason)s, %(code)s FROM done
 

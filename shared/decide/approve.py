@@ -57,7 +57,7 @@ def approve(runtime: Runtime, number: int, by: str, *, client: "redis.Redis | No
         proposals.must_be_open(found)
         return _DO[found.kind](runtime, found, Approval(number, by), client)
     except (Void, NotDecided, Unresolvable) as error:
-        _void(runtime.database, number, error)
+        _void(runtime.database, number, str(error))
         raise NotAllowed(f"proposal {number} is void: {error}; it was not done, propose anew") from None
 
 
@@ -67,12 +67,12 @@ def reject(database: Database, number: int, *, by: str, reason: str) -> Proposal
         return proposals.reject(connection, number, by=by, reason=reason)
 
 
-def _void(database: Database, number: int, why: Exception) -> None:
+def _void(database: Database, number: int, why: str) -> None:
     """Raises NotAllowed where somebody else ended it meanwhile: what is different now may be its own deed."""
     with database.transaction() as connection:
         with suppress(Void):  # its time is over
             proposals.must_be_open(proposals.locked(connection, number))
-        proposals.void(connection, number, str(why))
+        proposals.void(connection, number, why)
 
 
 def _resolve(runtime: Runtime, found: Proposal, approval: Approval, _: object) -> Done:
