@@ -180,6 +180,11 @@ class Runtime:
         return [name for name in self.connected if self.registrations[name].operations]
 
     @property
+    def every_lane(self) -> Sequence[str]:
+        """The providers that take payments, on or not."""
+        return [name for name, registration in self.registrations.items() if registration.operations]
+
+    @property
     def targets(self) -> Mapping[str, type[BaseModel]]:
         """The target model of every known provider, as intents are read by."""
         return {name: registration.target for name, registration in self.registrations.items()}

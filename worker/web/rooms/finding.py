@@ -33,7 +33,7 @@ def page(asked: Asked) -> Answer:
     rows = [dict(row, tone=tone(row["state"], row["hold_reason"]), address=_address(row)) for row in found.rows]
     given: dict[str, Any] = {"word": word, "rows": rows, "before": found.before, "state": state, "provider": provider}
     given |= {"states": list(State), "newest": search.NEWEST, "most": _ROWS}
-    given |= {"providers": [name for name, one in asked.room.runtime.registrations.items() if one.operations]}
+    given |= {"providers": asked.room.runtime.every_lane}
     return Html("search.html", {**given, "here": "search"})
 
 

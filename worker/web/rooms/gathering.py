@@ -89,8 +89,7 @@ class Now:
     def look(self) -> Seen:
         """Raises what the database raises."""
         runtime = self._runtime
-        takes = [name for name, one in runtime.registrations.items() if one.operations]
-        rates = {name: runtime.settings.provider(name).rate_per_s for name in takes}
+        rates = {name: runtime.settings.provider(name).rate_per_s for name in runtime.every_lane}
         standing, (rows, alerts) = read.stand(
             runtime.database, rates, _STATEMENT_S, lambda c: (lanes.standing(c), listed(c, everything=False))
         )

@@ -11,7 +11,7 @@ from worker.web.rooms.answers import Answer, Asked, Go, Html, Refused
 
 def page(asked: Asked) -> Answer:
     """Each lane that takes payments, with its brake."""
-    takes = {name for name, one in asked.room.runtime.registrations.items() if one.operations}
+    takes = asked.room.runtime.every_lane
     with asked.read() as connection:
         rows = [row for row in kept.standing(connection) if row["provider"] in takes]
     shown = [{**row, "reason": reason(row, asked.say), "told": kept.told(row), "mark": kept.mark(row)} for row in rows]
@@ -44,7 +44,6 @@ def resume(asked: Asked) -> Answer:
 
 
 def _provider(asked: Asked) -> str:
-    found = asked.room.runtime.registrations.get(asked.path["provider"])
-    if found is None or not found.operations:
+    if asked.path["provider"] not in asked.room.runtime.every_lane:
         raise Refused(asked.say("This provider has no lane."), 404)
     return asked.path["provider"]

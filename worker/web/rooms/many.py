@@ -68,7 +68,7 @@ def decide(asked: Asked) -> Answer:
 
 
 def _shown(asked: Asked, **given: Any) -> Answer:
-    providers = sorted(name for name, one in asked.room.runtime.registrations.items() if one.operations)
+    providers = sorted(asked.room.runtime.every_lane)
     given = {"plan": None, "outcomes": (), "proposal": None, "done": False, **given}
     given |= {"providers": providers, "codes": sorted(Code), "chosen": {} if given["done"] else asked.form}
     return Html("many.html", {**given, "most": ROWS, "here": "inbox"})
@@ -103,8 +103,7 @@ def _which(asked: Asked, provider: str) -> many.Which:
 
 def _provider(asked: Asked) -> str:
     name = asked.text("provider", 50)
-    found = asked.room.runtime.registrations.get(name)
-    if found is None or not found.operations:
+    if name not in asked.room.runtime.every_lane:
         raise Refused(asked.say("There is no such provider."), 404)
     return name
 
