@@ -94,7 +94,9 @@ def _world(plan: Plan, home: Path, workers: int) -> Iterator[World]:
     points.mkdir()
     parts = product.Parts(plan.providers, workers, plan.lean, points=str(points))
     names = [f"{part}:{server}" for part in parts.names for server in asdict(servers)]
-    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    taken = asdict(servers).values()  # they listen later: one of their ports taken by a link, a server goes elsewhere
+    free = [port for port in free_ports(len(names) + len(taken)) if port not in taken]
+    ports = dict(zip(names, free, strict=False))
     links = Links({name: (port, getattr(servers, name.partition(":")[2])) for name, port in ports.items()})
     try:
         linked = product.Parts(plan.providers, workers, plan.lean, ports, str(points))
