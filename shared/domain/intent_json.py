@@ -17,14 +17,12 @@ def load(raw: bytes) -> dict[str, Any]:
     if len(raw) > MAX_INTENT_BYTES:
         raise BadIntent(Code.TOO_LARGE, f"the intent has {len(raw)} bytes, the limit is {MAX_INTENT_BYTES}")
     try:
-        document = json.loads(
-            raw.decode("utf-8"),
-            object_pairs_hook=_object,
-            parse_constant=_constant,
-            parse_float=_float,
-            parse_int=_int,
-        )
-        _walk(document)
+        text = raw.decode("utf-8")
+        if text.startswith("\ufeff"):
+            raise ValueError("the intent is not JSON: it begins with a byte order mark")
+        document = _DECODER.decode(text)
+        if _ESCAPE in raw or raw.count(b"{") + raw.count(b"[") >= MAX_DEPTH:  # else there is nothing for it to find
+            _walk(document)
     except UnicodeDecodeError:
         raise BadIntent(Code.NOT_JSON, "the intent is not UTF-8") from None
     except RecursionError:
@@ -60,6 +58,10 @@ def _float(text: str) -> float:
     if math.isinf(value):
         raise ValueError("the intent holds a number that is too large")
     return value
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float, parse_int=_int)
+_ESCAPE = rb"\u"  # without one no text holds what JSON and UTF-8 don't allow as it is
 
 
 def _walk(document: object) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 
 from iso4217 import Currency
 
@@ -15,6 +16,7 @@ _TYPED = re.compile(r"[0-9]{1,15}(\.[0-9]{1,4})?", re.ASCII)
 _MAX_MINOR = 2**63 - 1  # PostgreSQL's bigint; 15 digits and the 4 places of two currencies would go beyond it
 
 
+@lru_cache(256)  # asked several times of each payment; what is refused is not kept
 def places(currency: str) -> int:
     """How many decimal places `currency` has (ISO 4217 "minor unit").
 

@@ -6,10 +6,12 @@ or what is drawn at random would be another one then, and the payment would go o
 """
 
 import hmac
+from collections.abc import Sequence
 
 MIN_KEY_CHARACTERS = 32
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxy"  # 31, a prime: that is what makes the check character find errors
+_BASE = len(_ALPHABET)
 _LENGTH = 20
 
 
@@ -22,12 +24,11 @@ def reference(key: bytes, source: str, intent_id: str) -> str:
     """
     named = b"".join(len(name).to_bytes(4, "big") + name for name in (source.encode(), intent_id.encode()))
     number = int.from_bytes(hmac.digest(key, named, "sha256"), "big")
-    characters = []
+    digits = []
     for _ in range(_LENGTH - 1):
-        number, digit = divmod(number, len(_ALPHABET))
-        characters.append(_ALPHABET[digit])
-    body = "".join(characters)
-    return body + _check_character(body)
+        number, digit = divmod(number, _BASE)
+        digits.append(digit)
+    return "".join([_ALPHABET[digit] for digit in (*digits, _check_digit(digits))])
 
 
 def fingerprint(key: bytes) -> str:
@@ -37,10 +38,12 @@ def fingerprint(key: bytes) -> str:
 
 def is_reference(text: str) -> bool:
     """Is this one of ours, undamaged? A provider that cuts or mangles comments fails this."""
-    return len(text) == _LENGTH and all(c in _ALPHABET for c in text) and _check_character(text[:-1]) == text[-1]
+    if len(text) != _LENGTH or not all(character in _ALPHABET for character in text):
+        return False
+    *digits, check = map(_ALPHABET.index, text)
+    return _check_digit(digits) == check
 
 
-def _check_character(body: str) -> str:
+def _check_digit(digits: Sequence[int]) -> int:
     """A weighted sum modulo 31: finds every single wrong character and every swap of two."""
-    total = sum((position + 1) * _ALPHABET.index(character) for position, character in enumerate(body))
-    return _ALPHABET[total % 31]
+    return sum(place * digit for place, digit in enumerate(digits, 1)) % _BASE
