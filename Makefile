@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo up test test-large test-system chaos chaos-table chaos-bite proof check languages pictures format bench bench-isolation bench-reconciliation bench-web bench-rooms bench-limits lock clean
+.PHONY: help install demo up test test-large test-system chaos chaos-table chaos-bite proof check languages pictures format bench bench-isolation bench-reconciliation bench-web bench-rooms bench-burst bench-limits lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -93,6 +93,9 @@ bench-web: $(STAMP) ## Measure how many intents a second one HTTP door commits (
 
 bench-rooms: $(STAMP) ## Measure each page of the control room with a million open payments (takes minutes; ARGS='--open 100000')
 	@$(BIN)/python -m tests.bench.rooms $(ARGS)
+
+bench-burst: $(STAMP) ## Measure how fast one intake takes a burst of a million intents, and its memory (takes minutes)
+	@$(BIN)/python -m tests.bench.burst $(ARGS)
 
 bench-limits: $(STAMP) ## Measure where one PostgreSQL ends, part by part, also with a synchronous standby (takes minutes)
 	@$(BIN)/python -m tests.bench.limits $(ARGS)
