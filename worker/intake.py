@@ -5,6 +5,7 @@ import os
 import secrets
 import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import redis
 
@@ -14,7 +15,7 @@ from shared.database.engine import AWAY
 from shared.database.store import HeldError
 from shared.messaging import broker
 from shared.messaging.intake_stream import Entry, Intake
-from shared.payments.accept import accept
+from shared.payments.accept import Batch, accept_understood, understood
 from shared.runtime import Runtime
 from shared.settings import Settings, load_settings
 from shared.start import start
@@ -91,6 +92,41 @@ class Unfinished:
             raise
 
 
+class New:
+    """What is new on the streams. While a full batch is committed, the next one is read and understood already: of a
+    burst the processor and PostgreSQL work at the same time.
+
+    When something fails, what was read ahead is forgotten here: it is `Unfinished`, and understood anew.
+    """
+
+    def __init__(self, runtime: Runtime, intake: Intake, batch: int) -> None:
+        self._runtime, self._intake, self._batch = runtime, intake, batch
+        self._ahead: tuple[list[Entry], Future[Batch] | None] = ([], None)
+        self._pool = ThreadPoolExecutor(1, "reads-ahead")
+
+    def take(self, block_ms: int, *, ahead: bool) -> int:
+        """Accept and acknowledge the next of it, waiting so long for some; how many. Raises what `accept` does.
+
+        ahead: may more be read meanwhile? Not before what is pending is looked at: it would be taken for that, or be in
+        hand beside an entry that ends its reader.
+        """
+        (entries, batch), self._ahead = self._ahead, ([], None)
+        entries = entries or self._intake.read(self._batch, block_ms)
+        more = self._intake.read(self._batch, 1) if ahead and len(entries) >= self._batch else []
+        following = self._pool.submit(understood, self._runtime, more) if more else None
+        taken = _take(self._runtime, self._intake, entries, batch)
+        self._ahead = more, following
+        return taken
+
+    def forget(self) -> None:
+        """What was read ahead."""
+        self._ahead = [], None
+
+    def end(self) -> None:
+        """What was read ahead is accepted and acknowledged. Raises what `accept` does."""
+        _take(self._runtime, self._intake, *self._ahead)
+
+
 def main() -> None:
     """Run until SIGTERM or SIGINT: what was read is committed and acknowledged first."""
     settings = load_settings()
@@ -101,36 +137,40 @@ def main() -> None:
     consumer, batch = f"{os.uname().nodename}-{os.getpid()}-{secrets.token_hex(4)}", settings.intake.batch
     sources = sorted(settings.intake.sources)
     intake = Intake(client, sources, consumer, settings.intake.reclaim_idle_s, settings.intake.batch_bytes)
-    streams, unfinished = Streams(intake), Unfinished(intake, batch)
+    streams, new, unfinished = Streams(intake), New(runtime, intake, batch), Unfinished(intake, batch)
     health.started()
     reclaim_at = 0.0
     while not stop.is_set():
         health.turned()
         try:
             _look(runtime)
-            block_ms = 1 if unfinished.perhaps else _BLOCK_MS
-            # What is new goes first: what fails again and again stops nobody. Nothing is held while more is read.
-            if _take(runtime, intake, intake.read(batch, block_ms)):
+            block_ms, reclaims = 1 if unfinished.perhaps else _BLOCK_MS, time.monotonic() >= reclaim_at
+            # What is new goes first: what fails again and again stops nobody.
+            if new.take(block_ms, ahead=not (unfinished.perhaps or reclaims)):
                 broker.ring(client)
-            if time.monotonic() >= reclaim_at:
+            if reclaims:
                 old = _take_over(runtime, intake, client, batch, stop)
                 reclaim_at = time.monotonic() + (0 if old else settings.intake.reclaim_idle_s / 4)
                 streams.look()
             if unfinished.take(runtime):  # last: one that fails each time keeps nothing else from its turn
                 broker.ring(client)
-        except redis.RedisError as error:
+        except (redis.RedisError, HeldError, *AWAY) as error:
+            # nothing was acknowledged: the entries stay pending, and are read again when that is over
             unfinished.perhaps = True
-            log.warning("the broker does not answer; trying again", reason=type(error).__name__)
+            new.forget()
+            sentence, reason = _told(error)
+            log.warning(sentence, reason=reason)
             stop.wait(_AWAY_S)
-        except HeldError as error:
-            unfinished.perhaps = True
-            log.warning("nothing is accepted; the entries stay pending", reason=str(error))
-            stop.wait(_AWAY_S)
-        except AWAY as error:
-            # nothing was acknowledged: the entries stay pending, and are read again when it answers
-            unfinished.perhaps = True
-            log.warning("PostgreSQL does not answer; the entries stay pending", reason=type(error).__name__)
-            stop.wait(_AWAY_S)
+    with contextlib.suppress(redis.RedisError, HeldError, *AWAY):  # it stays pending then, and is taken over
+        new.end()
+
+
+def _told(error: Exception) -> tuple[str, str]:
+    if isinstance(error, redis.RedisError):
+        return "the broker does not answer; trying again", type(error).__name__
+    if isinstance(error, HeldError):
+        return "nothing is accepted; the entries stay pending", str(error)
+    return "PostgreSQL does not answer; the entries stay pending", type(error).__name__
 
 
 def _started(settings: Settings) -> Runtime:
@@ -147,12 +187,12 @@ def _look(runtime: Runtime) -> None:
         store.require(connection, runtime.seen)
 
 
-def _take(runtime: Runtime, intake: Intake, entries: list[Entry]) -> int:
-    """Accept and acknowledge these. How many there were."""
+def _take(runtime: Runtime, intake: Intake, entries: list[Entry], ahead: "Future[Batch] | None" = None) -> int:
+    """Accept and acknowledge these. How many there were. ahead: where somebody reads already what they mean."""
     if not entries:
         return 0
     try:
-        accepted = accept(runtime, entries)
+        accepted = accept_understood(runtime, ahead.result() if ahead else understood(runtime, entries))
     except AWAY:
         with contextlib.suppress(redis.RedisError):
             intake.forgive(entries)

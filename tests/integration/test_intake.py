@@ -3,6 +3,8 @@
 import hashlib
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from shared.messaging import broker
 from shared.messaging.intake_entry import INTAKE_FIELD
 from shared.messaging.intake_stream import GROUP, Entry, Intake
 from shared.payments.accept import MAX_DELIVERIES
-from tests.support.intake_process import STREAM, Running, intake, left, put, rows, wait_until
+from tests.support.intake_process import STREAM, Locked, Running, intake, left, locked, put, rows, wait_until
 
 HUGE = 64 * 1024 * 1024
 MIB = 1024 * 1024
@@ -90,6 +92,68 @@ def test_a_batch_is_bounded_by_its_bytes_and_what_is_too_long_is_cut(
     assert [row[2] for row in kept] == [len(raw) for raw in large]
     assert all("the limit is 65536" in row[3] for row in kept)
     assert len(rows(database_url, "SELECT FROM payments")) == 2
+
+
+BATCH = 5
+
+
+@pytest.fixture
+def two_in_hand(database_url: str, broker_url: str, client: "redis.Redis") -> Iterator[tuple[Running, Locked]]:
+    """An intake that waits in the transaction of a full batch and has read the next one; two more entries are there."""
+    with (
+        intake(database_url, broker_url, INTAKE__BATCH=str(BATCH)) as running,
+        locked(database_url, "intent_keys") as before,
+        ThreadPoolExecutor() as pool,
+        ExitStack() as stack,
+    ):
+        put(client, good(0))  # by itself: it is what the intake waits for
+        wait_until(lambda: before.waiting() == 1, "the first intent is being committed")
+        behind = pool.submit(stack.enter_context, locked(database_url, "intent_keys"))
+        wait_until(lambda: before.waiting() == 2, "the next commit will have to wait, too")
+        put(client, *(good(number) for number in range(1, 2 * BATCH + 3)))
+        before.release()
+        lock = behind.result()
+        wait_until(lock.waiting, "a batch is being committed")
+        assert client.xpending(STREAM, GROUP)["pending"] == 2 * BATCH
+        yield running, lock
+
+
+def test_a_burst_is_accepted_in_its_order_though_the_next_batch_is_read_ahead(
+    database_url: str, client: "redis.Redis", two_in_hand: tuple[Running, Locked]
+) -> None:
+    put(client, b"no intent", good(3), *(good(number) for number in range(2 * BATCH + 3, 5 * BATCH)))
+    two_in_hand[1].release()
+    wait_until(lambda: left(client) == 0, "all are off the queue")
+    accepted = rows(database_url, "SELECT intent_id FROM payments ORDER BY id")
+    assert [row[0] for row in accepted] == [f"ord-{number}" for number in range(5 * BATCH)]
+    assert len(rows(database_url, "SELECT FROM quarantine")) == 1
+
+
+def test_what_is_read_ahead_is_accepted_before_a_stop_and_nothing_more_is_read(
+    database_url: str, client: "redis.Redis", two_in_hand: tuple[Running, Locked]
+) -> None:
+    running, lock = two_in_hand
+    running.process.terminate()
+    lock.release()
+    assert running.process.wait(60) == 0
+    assert client.xpending(STREAM, GROUP)["pending"] == 0
+    accepted = rows(database_url, "SELECT intent_id FROM payments ORDER BY id")
+    assert [row[0] for row in accepted] == [f"ord-{number}" for number in range(2 * BATCH + 1)]
+    assert client.xlen(STREAM) == 2
+
+
+def test_of_two_batches_in_hand_nothing_is_lost_or_told_twice_when_the_session_ends(
+    database_url: str, client: "redis.Redis", two_in_hand: tuple[Running, Locked]
+) -> None:
+    lock = two_in_hand[1]
+    lock.end_waiting()
+    lock.release()
+    wait_until(lambda: left(client) == 0, "all are off the queue")
+    accepted = rows(database_url, "SELECT intent_id FROM payments")
+    assert sorted(row[0] for row in accepted) == sorted(f"ord-{number}" for number in range(2 * BATCH + 3))
+    # Each was accepted and, as its provider is off, refused.
+    assert rows(database_url, "SELECT count(*) FROM events") == [(2 * (2 * BATCH + 3),)]
+    assert rows(database_url, "SELECT count(*) FROM outbox WHERE asked > 1") == [(0,)], "none came twice"
 
 
 def test_an_entry_that_ends_its_reader_ends_no_other_and_is_put_aside_in_the_end(

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,38 @@ def left(client: "redis.Redis") -> int:
 def rows(database_url: str, statement: str) -> list[Any]:
     with psycopg.connect(driver_url(database_url), autocommit=True) as connection:
         return connection.execute(statement.encode()).fetchall()
+
+
+@dataclass(frozen=True)
+class Locked:
+    """A table that nobody else can use until it is released."""
+
+    connection: "psycopg.Connection[Any]"
+
+    def waiting(self) -> int:
+        """How many sessions wait for it."""
+        return self._waiting("count(*)")
+
+    def end_waiting(self) -> None:
+        """End the sessions that wait for it."""
+        self._waiting("count(pg_terminate_backend(pid))")
+
+    def release(self) -> None:
+        self.connection.rollback()
+
+    def _waiting(self, what: str) -> int:
+        statement = f"SELECT {what} FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+        row = self.connection.execute(statement.encode()).fetchone()
+        return int(row[0]) if row else 0
+
+
+@contextlib.contextmanager
+def locked(database_url: str, table: str) -> Iterator[Locked]:
+    """The table is locked, until it is released or the block ends."""
+    with psycopg.connect(driver_url(database_url)) as connection:
+        connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
+        yield Locked(connection)
+        connection.rollback()
 
 
 def wait_until(true: Callable[[], Any], what: str, deadline_s: float = DEADLINE_S) -> Any:
