@@ -34,6 +34,7 @@ SETTINGS: Mapping[str, str] = {
     "UBILL__SETTLE_WINDOW_S": "3",
     "MTN__SETTLE_WINDOW_S": "3",
     "FROZEN_AFTER_S": "6",
+    "INTAKE__BATCH": "20",  # so that batches are full, and the next one is read ahead
     "REFUND_WAIT_S": "60",
     "BREAKER__FAILURES": "12",
     "BREAKER__OPEN_S": "1.5",
