@@ -2,7 +2,7 @@
 
 import json
 import threading
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,13 @@ from shared.reconciliation.store import signatures, to_sign
 from shared.reconciliation.store.signatures import SignedDay
 from tests.support.flow import World
 from tests.support.nights import Night
+from tests.support.stack import wait_until
 
 NAME = "signed_day_changed"
+WAITING = """
+SELECT pid FROM pg_locks WHERE NOT granted AND locktype = 'advisory'
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
 PREPARED, REVIEWED = Signed.PREPARED, Signed.REVIEWED
 
 
@@ -120,7 +125,7 @@ def test_a_night_that_changes_a_day_while_somebody_signs_it_has_it_stand(
         def meanwhile(*given: Any) -> None:
             look(*given)
             changing.append(pool.submit(it.comes, 0))
-            wait(changing, 3)  # it is through, or waits for the signature
+            wait_until(lambda: changing[0].done() or it.night.world.rows(WAITING), "it is through, or waits for us")
 
         patched.setattr(to_sign, "note_day", meanwhile)
         it.sign(PREPARED, "Nino")
