@@ -12,7 +12,6 @@ import os
 import platform
 import statistics
 import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -20,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.contenders import CeleryApp, Contender, Settlepipe, started
+from tests.bench.full_rate import full_rate, warm_up
 from tests.bench.queues import Dbos, Procrastinate
 from tests.bench.world import BenchStack, running
 
@@ -30,8 +30,6 @@ CONTENDERS: Mapping[str, Callable[[], Contender]] = {
     "procrastinate": Procrastinate,
     "dbos": Dbos,
 }
-WARM_UP = 300
-SETTLE_S = 10  # `plain` is done when the last request has arrived, not when it is answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,29 +48,8 @@ class Result:
 def measure(world: BenchStack, contender: Contender, latency_s: float, count: int, run: str) -> float:
     """One round: payments a second."""
     with started(contender, world):
-        world.answer_after(0)
-        _pass(world, contender, f"{run}w", WARM_UP)
-        world.answer_after(latency_s)
-        seconds = _pass(world, contender, run, count)
-        _verify(world, contender, count)
-        return count / seconds
-
-
-def _pass(world: BenchStack, contender: Contender, run: str, count: int) -> float:
-    contender.feed(world, run, count)
-    began = time.perf_counter()
-    contender.go(world)
-    contender.wait(world, run, count)
-    return time.perf_counter() - began
-
-
-def _verify(world: BenchStack, contender: Contender, count: int) -> None:
-    """A rate of payments that were not all settled, or some twice, is worth nothing."""
-    deadline = time.monotonic() + SETTLE_S
-    while (applied := world.applied()) < count and time.monotonic() < deadline:
-        time.sleep(0.05)
-    if applied != count:
-        raise RuntimeError(f"{contender.name}: the provider applied {applied} of {count} payments")
+        warm_up(world, contender, run)
+        return full_rate(world, contender, latency_s, count, run)
 
 
 def compare(world: BenchStack, arguments: argparse.Namespace, console: Console) -> list[Result]:
