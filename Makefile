@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo up test test-large test-system chaos chaos-table chaos-bite proof check languages pictures format bench bench-isolation bench-reconciliation bench-web bench-rooms bench-burst bench-limits lock clean
+.PHONY: help install demo up test test-large test-system chaos chaos-table chaos-bite proof check languages pictures format bench bench-isolation bench-reconciliation bench-web bench-rooms bench-burst bench-limits bench-latency lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -99,6 +99,9 @@ bench-burst: $(STAMP) ## Measure how fast one intake takes a burst of a million 
 
 bench-limits: $(STAMP) ## Measure where one PostgreSQL ends, part by part, also with a synchronous standby (takes minutes)
 	@$(BIN)/python -m tests.bench.limits $(ARGS)
+
+bench-latency: $(STAMP) ## Measure how long a payment takes from the shop to the provider, beside a naive pipeline (takes a quarter of an hour)
+	@$(BIN)/python -m tests.bench.latency $(ARGS)
 
 COMPILE = env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL -u UV_FIND_LINKS -u UV_EXTRA_INDEX_URL \
 	$(BIN)/uv pip compile --no-config --quiet --universal --python-version 3.11 \

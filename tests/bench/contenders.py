@@ -58,13 +58,13 @@ class CeleryApp:
                         [*command, f"{self.name}{number}@bench"], cwd=ROOT, env=environment, stdout=log, stderr=log
                     )
                 )
-        app = self._module(world).app
+        app = self.module(world).app
         until(
             lambda: len(app.control.ping(timeout=0.5)) >= world.processes, READY_TIMEOUT_S, f"{self.name}: no workers"
         )
 
     def feed(self, world: BenchStack, run: str, count: int) -> None:
-        module = self._module(world)
+        module = self.module(world)
         bodies = [wire_body(run, number) for number in range(count)]
         messages: list[object] = list(bodies)
         if self.name == "naive":
@@ -77,7 +77,7 @@ class CeleryApp:
                 module.settle.apply_async((message,), producer=producer, queue=f"{module.QUEUE}.staged")
 
     def go(self, world: BenchStack) -> None:
-        queue = self._module(world).QUEUE
+        queue = self.module(world).QUEUE
         with redis.Redis.from_url(world.broker_url) as client:
             client.rename(f"{queue}.staged", queue)
 
@@ -93,7 +93,8 @@ class CeleryApp:
         stopped(self._workers)
         self._workers = []
 
-    def _module(self, world: BenchStack) -> ModuleType:
+    def module(self, world: BenchStack) -> ModuleType:
+        """What its workers run, for who hands messages over."""
         os.environ.update(names(world))
         import importlib  # noqa: PLC0415
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -57,6 +58,17 @@ class BenchStack:
                     row = json.loads(line)
                     yield row["provider"], row["reference"]
 
+    def arrived(self) -> dict[str, float]:
+        """When the first request for each invoice was read, among the last 100,000: Unix time by code, oldest first."""
+        found: dict[str, float] = {}
+        url = f"{self.sandbox_url}/control/requests?operation=settle&format=jsonl"
+        with urlopen(url, timeout=30) as answer:  # noqa: S310
+            for line in answer:
+                if line.strip():
+                    row = json.loads(line)
+                    found.setdefault(json.loads(row["body"])["invoice_code"], _unix_s(row["at"]))
+        return found
+
     def answer_after(self, latency_s: float) -> None:
         """From now on the provider takes this long for each answer, and has forgotten all payments."""
         self._control("reset", {})
@@ -64,6 +76,10 @@ class BenchStack:
 
     def _control(self, path: str, body: object) -> dict[str, Any]:
         return post(f"{self.sandbox_url}/control/{path}", body)
+
+
+def _unix_s(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
 
 
 @contextmanager
