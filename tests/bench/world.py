@@ -58,6 +58,11 @@ class BenchStack:
                     row = json.loads(line)
                     yield row["provider"], row["reference"]
 
+    def applied_at(self) -> list[float]:
+        """When the provider applied each payment, by its own ledger: Unix time, oldest first."""
+        with urlopen(f"{self.sandbox_url}/control/ledger?format=jsonl", timeout=30) as answer:  # noqa: S310
+            return [_unix_s(json.loads(line)["at"]) for line in answer if line.strip()]
+
     def arrived(self) -> dict[str, float]:
         """When the first request for each invoice was read, among the last 100,000: Unix time by code, oldest first."""
         found: dict[str, float] = {}
