@@ -1,7 +1,7 @@
 """What all contenders share: the servers, the sandbox, and payments to settle."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -88,9 +88,9 @@ def _unix_s(text: str) -> float:
 
 
 @contextmanager
-def running(processes: int, threads: int) -> Iterator[BenchStack]:
+def running(processes: int, threads: int, postgres_options: Sequence[str] = ()) -> Iterator[BenchStack]:
     """Servers with data in a temporary folder (durable, as by default) and a sandbox, until the block ends."""
-    with own_servers() as (servers, home), running_sandbox() as sandbox_url:
+    with own_servers(postgres_options) as (servers, home), running_sandbox() as sandbox_url:
         token = post(f"{sandbox_url}/{PROVIDER}/api/token/", {"username": "sandbox", "password": "sandbox"})["access"]
         yield BenchStack(home, servers.database_url, servers.broker_url, sandbox_url, str(token), processes, threads)
 
