@@ -33,6 +33,7 @@ Written = TypeVar("Written")
 
 # What a sign of life's session is called, before the lanes that its process serves.
 LIFE = "settlepipe sign of life "
+CHECK_READS = 3  # of a provider's books in one check, at most
 
 
 def boot_time_s() -> float:
@@ -137,6 +138,11 @@ class Limits:
     deadline_s: float
     breaker_failures: int
     breaker_open_s: float
+
+    @property
+    def check_lease_s(self) -> float:
+        """Of a check, which may read several times."""
+        return self.lease_s * CHECK_READS
 
 
 def limits_of(settings: Settings) -> Limits:

@@ -23,13 +23,11 @@ from shared.payments.store.check import CheckClaim
 from shared.payments.store.send import unclaim
 from shared.payments.trace import checked, traced
 from shared.providers.base import LoginRefused
-from shared.runtime import Runtime, boot_time_s, until_written
+from shared.runtime import CHECK_READS, Runtime, boot_time_s, until_written
 from shared.telemetry.logs import bound, get_logger
 from shared.unclaim import claimed, once_more
 
 log = get_logger(__name__)
-
-_READS = 3
 
 
 def check(runtime: Runtime, payment_id: int, reference: str | None = None) -> None:
@@ -39,7 +37,7 @@ def check(runtime: Runtime, payment_id: int, reference: str | None = None) -> No
     """
     if not runtime.gate.open:
         return
-    lease_s = runtime.limits.lease_s * _READS
+    lease_s = runtime.limits.check_lease_s
 
     def due() -> CheckClaim | None:
         with runtime.database.connection() as connection:
@@ -63,7 +61,7 @@ def _window_s(runtime: Runtime, payment_id: int, connection: Connection) -> floa
 
 
 def _follow(runtime: Runtime, claim: CheckClaim) -> None:
-    for _ in range(_READS):
+    for _ in range(CHECK_READS):
         begun_s = boot_time_s()
         rule = ruled(runtime, claim, believed(claim, _ask(runtime, claim)))
         result = rule.result

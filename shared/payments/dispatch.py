@@ -42,13 +42,13 @@ def dispatch(runtime: Runtime, provider: str, queue_length: Callable[[], int], *
         if lane is None:
             return []
         if lane.resumed:
-            store.take_back(connection, provider)
+            store.take_back(connection, provider, _longest_lease_s(runtime))
         if tidy:
             _housekeeping(runtime, connection, provider)
         unclaimed = store.unclaimed(connection, provider)
         room = _room(lane, section, unclaimed)
         if section.on_the_wire is not None and lane.running:  # a probe is one alone
-            room = min(room, section.on_the_wire - store.on_the_wire(connection, provider))
+            room = min(room, section.on_the_wire - store.on_the_wire(connection, provider, _longest_lease_s(runtime)))
         if room <= 0 or queue_length() > section.in_flight:
             return []
         due = _due(runtime, connection, lane, room)
@@ -77,6 +77,11 @@ def _housekeeping(runtime: Runtime, connection: Connection, provider: str) -> No
         log.warning("parked past its deadline", payment_id=payment_id)
     for follow_up_id, state in follow_ups.end_lost(connection, provider):
         log.warning("a follow-up's lease ran out", follow_up_id=follow_up_id, state=state)
+
+
+def _longest_lease_s(runtime: Runtime) -> float:
+    """Twice ours: another process may have had other settings."""
+    return 2 * max(runtime.limits.check_lease_s, runtime.settings.dispatch_lease_s)
 
 
 def _longest(runtime: Runtime, provider: str) -> Longest:

@@ -18,9 +18,9 @@ class Dispatched:
     check: bool
 
 
-def take_back(connection: Connection, provider: str) -> None:
-    """The lane runs again: what was dispatched before it stood still is due at once."""
-    connection.execute(_SQL["take_back"], {"provider": provider})
+def take_back(connection: Connection, provider: str, longest_s: float) -> None:
+    """The lane runs again: what was dispatched before it stood still is due at once. longest_s: of any lease."""
+    connection.execute(_SQL["take_back"], {"provider": provider, "longest_s": longest_s})
 
 
 def give_back(connection: Connection, names: Sequence[tuple[int, str | None]]) -> int:
@@ -48,9 +48,12 @@ def unclaimed(connection: Connection, provider: str) -> int:
     return int(row["n"])
 
 
-def on_the_wire(connection: Connection, provider: str) -> int:
-    """How many payments may be on the wire under a lease that is alive, or will be: dispatched, being sent, checked."""
-    row = connection.execute(_SQL["on_the_wire"], {"provider": provider}).fetchone()
+def on_the_wire(connection: Connection, provider: str, longest_s: float) -> int:
+    """How many payments may be on the wire under a lease that is alive, or will be: dispatched, being sent, checked.
+
+    longest_s: of any lease.
+    """
+    row = connection.execute(_SQL["on_the_wire"], {"provider": provider, "longest_s": longest_s}).fetchone()
     assert row is not None  # noqa: S101 - count(*) always gives a row
     return int(row["n"])
 

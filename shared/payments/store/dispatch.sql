@@ -1,10 +1,11 @@
 -- name: take_back
 -- Workers dropped the messages of what was dispatched when the lane stopped. One that is being claimed at this moment
--- (locked) has its sender.
+-- (locked) has its sender. No lease is longer than `longest_s`: what waits until later is not read, however much that is.
 WITH resumed AS (
     UPDATE lanes SET resumed = false WHERE provider = %(provider)s
 ), dropped AS (
     SELECT id FROM payments WHERE provider = %(provider)s AND due_at > clock()
+        AND due_at <= clock() + make_interval(secs => %(longest_s)s)
         AND (state = 'dispatched' OR state = 'unknown' AND check_due) FOR UPDATE SKIP LOCKED
 ), follow_ups AS (
     UPDATE follow_ups SET due_at = clock()
@@ -58,8 +59,10 @@ FROM overdue WHERE p.id = overdue.id RETURNING p.id
 SELECT count(*) AS n FROM payments WHERE provider = %(provider)s AND state = 'dispatched' AND due_at > clock()
 
 -- name: on_the_wire
--- A check that is under way has a number and no verdict yet. What it sends is counted without a gap.
+-- A check that is under way has a number and no verdict yet. What it sends is counted without a gap. `longest_s`: as in
+-- take_back.
 SELECT count(*) AS n FROM payments p WHERE provider = %(provider)s AND due_at > clock()
+    AND due_at <= clock() + make_interval(secs => %(longest_s)s)
     AND (state IN ('dispatched', 'sending') OR state = 'unknown' AND (check_due OR checks > 0 AND NOT EXISTS (
         SELECT FROM checks c WHERE c.payment_id = p.id AND c.number = p.checks)))
 

@@ -3,26 +3,22 @@
 The same statements serve `settlepipe inbox` and the like. What is counted in the background is bounded otherwise.
 """
 
-import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
 
-import psycopg
 import pytest
 
 from deploy.local.embedded import Servers
-from shared.database.engine import Connection, Database
+from shared.database.engine import Database
 from shared.inbox import Kind, Order, waiting
 from shared.payments import search, views
 from shared.payments.pairs import pairs
 from tests.bench.rooms_filled import fill
 from tests.conftest import migrated_copy
+from tests.support.plans import Read, looked_at, nodes, plans
 
 COUNT = 40_000  # 8,000 of them are parked, 2,800 held for a person; 800 entries are in quarantine
 MOST = 1_500
 LARGE = {"payments", "attempts", "checks", "events", "follow_ups", "intent_keys"}
-_READS = re.compile(r"\s*(WITH|SELECT)\b")
-Read = Callable[[Connection], object]
 
 
 @pytest.fixture(scope="module")
@@ -37,44 +33,6 @@ def filled(servers: Servers, template: str) -> Iterator[Database]:
             connection.execute("VACUUM ANALYZE payments")
         yield database
         database.dispose()
-
-
-def plans(database: Database, read: Read, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """How PostgreSQL went about each statement of these."""
-    said: list[tuple[str, Any]] = []
-    execute = psycopg.Cursor.execute
-
-    def heard(self: "psycopg.Cursor[Any]", query: Any, params: Any = None, **options: Any) -> "psycopg.Cursor[Any]":
-        if isinstance(query, str) and _READS.match(query):
-            said.append((query, params))
-        return execute(self, query, params, **options)
-
-    with database.connection() as connection:
-        with monkeypatch.context() as patched:
-            patched.setattr(psycopg.Cursor, "execute", heard)
-            read(connection)
-        found = [
-            connection.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", given).fetchone() for query, given in said
-        ]
-    assert found
-    return [row["QUERY PLAN"] for row in found if row is not None]
-
-
-def nodes(plan: Any) -> Iterator[Mapping[str, Any]]:
-    if isinstance(plan, list):
-        for part in plan:
-            yield from nodes(part)
-    elif isinstance(plan, dict):
-        if "Node Type" in plan:
-            yield plan
-        for part in plan.values():
-            yield from nodes(part)
-
-
-def looked_at(node: Mapping[str, Any]) -> float:
-    """How many rows of its table a node looked at."""
-    left = sum(count for name, count in node.items() if name.startswith("Rows Removed by "))
-    return float(node["Actual Loops"] * (node["Actual Rows"] + left))
 
 
 READS: Mapping[str, tuple[Read, set[str]]] = {
