@@ -188,7 +188,7 @@ def main() -> int:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(prog="make bench-soak", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--minutes", type=float, default=30, help="that are watched (30)")
-    parser.add_argument("--warm-up", type=float, default=5, help="minutes of the same load before (5)")
+    parser.add_argument("--warm-up", type=float, default=10, help="minutes of the same load before (10)")
     parser.add_argument("--rate", type=float, help="payments a second (half of what a burst does)")
     parser.add_argument("--burst", type=int, default=5000, help="payments of the burst (5000)")
     parser.add_argument("--every", type=float, default=5, help="seconds from one sample to the next (5)")
