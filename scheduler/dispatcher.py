@@ -30,6 +30,8 @@ from shared.witness import Witnesses
 log = get_logger(__name__)
 
 _PACE_S = 0.02  # shortest time between two looks: rings that come together are answered by one
+_RATED_PACE_S = 0.05  # a lane with a rate gathers tokens for a tenth of a second, no longer
+_RATED_FOR_S = 2.0  # after something of it went out
 _SWEEP_S = 0.5  # how often what is held is looked at
 _STALE_COPIES_S = 5.0  # after a list changed, copies of it in processes may still be old; with a wide margin
 _SLOW_LOOK_S = 60.0
@@ -57,17 +59,24 @@ class Heart:
         self._open = beat.beat(runtime, witnesses)
 
 
-class Tidying:
-    """When a lane's look also tidies: at a pace, and rarely where it takes long."""
+class Looks:
+    """When a lane is looked at again soon, and when a look also tidies: at a pace, and rarely where it takes long."""
 
     def __init__(self) -> None:
         self._due_at: dict[str, float] = {}
+        self._rated_at = float("-inf")
+
+    @property
+    def rated(self) -> bool:
+        """Did anything of a lane with a rate go out lately? Then a look comes soon: tokens are not saved up."""
+        return time.monotonic() - self._rated_at < _RATED_FOR_S
 
     def look(self, runtime: Runtime, provider: str, app: Celery) -> None:
         """One look at one lane, which tidies when it is time to."""
         began = time.monotonic()
         tidy = began >= self._due_at.get(provider, began)
-        look(runtime, provider, app, tidy=tidy)
+        if look(runtime, provider, app, tidy=tidy) and runtime.settings.provider(provider).rate_per_s is not None:
+            self._rated_at = time.monotonic()
         if tidy:
             ended = time.monotonic()
             self._due_at[provider] = ended + max(_TIDY_S, _TIDY_SHARE * (ended - began))
@@ -142,16 +151,17 @@ class Bell:
         self._client, self._interval_s = client, interval_s
         self._deaf, self._say_at = False, 0.0
 
-    def wait(self, stop: threading.Event) -> bool:
-        """Wait until somebody rings, at most the interval; did somebody?"""
+    def wait(self, stop: threading.Event, most_s: float = float("inf")) -> bool:
+        """Wait until somebody rings, at most the interval, and so long; did somebody?"""
+        wait_s = min(self._interval_s, most_s)
         try:
-            rung = broker.wait_for_ring(self._client, self._interval_s)
+            rung = broker.wait_for_ring(self._client, wait_s)
         except (redis.RedisError, OSError) as error:
             if time.monotonic() >= self._say_at:
                 log.warning("the bell can't be heard; the lanes are looked at all the same", reason=told(error))
                 self._say_at = time.monotonic() + _SAY_EVERY_S
             self._deaf = True
-            stop.wait(self._interval_s)
+            stop.wait(wait_s)
             return False
         if self._deaf:
             log.info("the bell is heard again")
@@ -167,32 +177,33 @@ def main() -> None:
     runtime = process.patiently(lambda: start(settings, pool_size=2), stop)
     witnesses, heart = Witnesses(settings.home, client), Heart()
     apart = Apart()
-    bell, releases, tidying = Bell(client, settings.dispatch_interval_s), Releases(apart), Tidying()
+    bell, releases, looks = Bell(client, settings.dispatch_interval_s), Releases(apart), Looks()
     judging.begin(runtime, stop)
     telling.begin(runtime, stop)
     health.started()
     looked_at = time.monotonic()
     while not stop.is_set():
         health.turned()
-        if bell.wait(stop):
+        if bell.wait(stop, _RATED_PACE_S if looks.rated else float("inf")):
             stop.wait(max(0.0, _PACE_S - (time.monotonic() - looked_at)))
         looked_at = time.monotonic()
         if not heart.beats(runtime, witnesses, apart):
             continue
         for provider in runtime.lanes:
-            step = partial(tidying.look, runtime, provider, app)
+            step = partial(looks.look, runtime, provider, app)
             apart.run(f"dispatch {provider}", step, provider=provider)
         releases.look(runtime, app)
 
 
-def look(runtime: Runtime, provider: str, app: Celery, *, tidy: bool = True) -> None:
-    """One look at one lane: what is due is dispatched, committed, published."""
+def look(runtime: Runtime, provider: str, app: Celery, *, tidy: bool = True) -> bool:
+    """One look at one lane: what is due is dispatched, committed, published. Was anything?"""
     batches = dispatch(runtime, provider, lambda: tasks.queue_length(app, provider), tidy=tidy)
     if batches:
         tasks.publish(app, provider, batches)
         log.debug("dispatched", provider=provider, messages=len(batches))
         for task, names in batches:
             counters.dispatched(provider, task.rpartition(".")[2], len(names))
+    return bool(batches)
 
 
 if __name__ == "__main__":

@@ -40,9 +40,11 @@ class Allowance:
     probes: bool = False
 
 
+_RESERVE = 0.1  # the part of a second's tokens that a look which is late finds gathered
+
 # The token bucket, filled up to now: what the rate allows at this moment.
-_TOKENS = """least(greatest(%(rate)s::float8, 1),
-    rate_tokens + greatest(extract(epoch FROM clock() - rate_at), 0) * %(rate)s::float8)"""
+_TOKENS = """least(%(holds)s::float8,
+    rate_tokens + greatest(extract(epoch FROM clock() - rate_at), 0) * %(fills)s::float8)"""
 
 _TOKENS_LEFT = f"SELECT {_TOKENS} AS tokens FROM lanes WHERE provider = %(provider)s"
 
@@ -52,7 +54,7 @@ _LOCK = f"""
 SELECT set_config('lock_timeout', '1s', true), l.running, l.resumed, l.halted_by_send,
     l.paused_at IS NULL AND NOT l.running AND coalesce(l.open_until <= clock(), true)
         AND (l.halted_at IS NULL OR coalesce(l.probe_at <= clock(), true)) AS may_probe,
-    CASE WHEN %(rate)s::float8 IS NULL THEN 'Infinity'::float8
+    CASE WHEN %(fills)s::float8 IS NULL THEN 'Infinity'::float8
          ELSE {_TOKENS} END AS tokens
 FROM lanes l WHERE provider = %(provider)s FOR NO KEY UPDATE SKIP LOCKED
 """
@@ -80,7 +82,7 @@ WITH lane AS (
     UPDATE lanes l SET rate_tokens = lane.tokens - 1, rate_at = greatest(l.rate_at, clock()) FROM lane
     WHERE l.provider = lane.provider AND lane.tokens >= 1 AND lane.stopped IS NULL AND lane.open_for = 0
 )
-SELECT stopped, probes, greatest(open_for, (1 - tokens) / %(rate)s::float8, 0) AS wait_s FROM lane
+SELECT stopped, probes, greatest(open_for, (1 - tokens) / %(fills)s::float8, 0) AS wait_s FROM lane
 """
 
 # The part of a statement that says what a send found. The breaker counts what is down, and opens; an answer closes it.
@@ -138,9 +140,20 @@ def ensure(connection: Connection, providers: Sequence[str]) -> None:
         connection.execute("INSERT INTO lanes (provider) VALUES (%s) ON CONFLICT DO NOTHING", (provider,))
 
 
+def _bucket(rate_per_s: float | None) -> dict[str, float | None]:
+    """How many tokens a lane's bucket holds, and how many a second fill it.
+
+    What it holds and what comes in a second is the rate and one more, which comes when the second is over: so in no
+    second more than the rate is let through, also after a silence. A rate of one or less needs no reserve.
+    """
+    if rate_per_s is None or rate_per_s <= 1:
+        return {"holds": 1, "fills": rate_per_s}
+    return {"holds": 1 + _RESERVE * rate_per_s, "fills": (1 - _RESERVE) * rate_per_s}
+
+
 def lock(connection: Connection, provider: str, rate_per_s: float | None) -> Lane | None:
     """Lock the lane's row until the transaction ends; None when another dispatcher is at it."""
-    row = connection.execute(_LOCK, {"provider": provider, "rate": rate_per_s}).fetchone()
+    row = connection.execute(_LOCK, {"provider": provider, **_bucket(rate_per_s)}).fetchone()
     if row is None:
         return None
     resumed = row["running"] and row["resumed"]
@@ -157,7 +170,7 @@ def take(connection: Connection, provider: str, rate_per_s: float | None) -> All
 
     Locks the lane's row for this one statement, if there is a rate.
     """
-    given = {"provider": provider, "rate": rate_per_s}
+    given = {"provider": provider, **_bucket(rate_per_s)}
     row = connection.execute(_STANDS if rate_per_s is None else _TAKE, given).fetchone()
     if row is None:
         return Allowance(0, f"{provider} has no lane")
@@ -214,7 +227,7 @@ def resume(connection: Connection, provider: str) -> bool:
 
 def tokens(connection: Connection, provider: str, rate_per_s: float) -> float:
     """Payments that this lane's rate allows now. Reads without a lock."""
-    row = connection.execute(_TOKENS_LEFT, {"provider": provider, "rate": rate_per_s}).fetchone()
+    row = connection.execute(_TOKENS_LEFT, {"provider": provider, **_bucket(rate_per_s)}).fetchone()
     return float(row["tokens"]) if row else 0.0
 
 

@@ -126,7 +126,7 @@ class ProviderSettings(Section):
     base_url: str | None = Field(None, description="scheme, host, port and any prefix; unset: the provider is off")
     settle_window_s: Seconds = Field(150, description="how long the provider may still be working on a request")
     rate_per_s: Seconds | None = Field(
-        None, description="payments, and reads of the books, a second for the whole fleet; unset: no limit"
+        None, description="payments, and reads of the books, in any second at most, by the whole fleet; unset: no limit"
     )
     concurrency: int = Field(32, gt=0, le=512, description="sender threads in one worker process")
     lot: int = Field(

@@ -100,17 +100,17 @@ def test_nothing_is_published_to_a_queue_longer_than_in_flight(rules_url: str) -
         assert world.dispatched(queued=3) == ids
 
 
-def test_the_rate_is_a_bucket_of_one_second(rules_url: str) -> None:
-    with running_world(rules_url, safe=ProviderSettings(base_url=ON, rate_per_s=4)) as world:
+def test_the_rate_is_a_bucket_that_a_silence_fills_by_little(rules_url: str) -> None:
+    with running_world(rules_url, safe=ProviderSettings(base_url=ON, rate_per_s=40)) as world:
         many(world, 20)
         world.hold_clock()
         world.execute("UPDATE lanes SET rate_at = clock()")
         world.advance(3600)
-        assert len(world.dispatched()) == 4  # a long silence saves up one second, not an hour
+        assert len(world.dispatched()) == 5  # of a tenth of a second, and one; not of an hour
         assert len(world.dispatched()) == 0
-        world.advance(0.5)
+        world.advance(0.06)
         assert len(world.dispatched()) == 2
-        world.advance(0.25)
+        world.advance(0.03)
         assert len(world.dispatched()) == 1
 
 

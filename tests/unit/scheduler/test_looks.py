@@ -5,11 +5,11 @@ from typing import Any, cast
 import pytest
 
 from scheduler import dispatcher
-from scheduler.dispatcher import Tidying
+from scheduler.dispatcher import Looks
 
 
 class Clock:
-    """Stands still but for what a tidying look takes."""
+    """Stands still but for what a look takes."""
 
     def __init__(self, takes_s: float) -> None:
         self.now_s, self.takes_s, self.tidied = 100.0, takes_s, list[bool]()
@@ -27,13 +27,13 @@ class Clock:
 def test_a_lane_is_tidied_at_first_and_then_after_a_pause_that_grows_with_what_it_takes(
     monkeypatch: pytest.MonkeyPatch, takes_s: float, pause_s: float
 ) -> None:
-    clock, tidying, none = Clock(takes_s), Tidying(), cast(Any, None)
+    clock, looks, none = Clock(takes_s), Looks(), cast(Any, None)
     monkeypatch.setattr(dispatcher, "time", clock)
     monkeypatch.setattr(dispatcher, "look", clock.look)
-    tidying.look(none, "billcenter", none)
+    looks.look(none, "billcenter", none)
     clock.now_s += pause_s - 0.01
-    tidying.look(none, "billcenter", none)
-    tidying.look(none, "ubill", none)  # each lane by itself
+    looks.look(none, "billcenter", none)
+    looks.look(none, "ubill", none)  # each lane by itself
     clock.now_s += 0.01
-    tidying.look(none, "billcenter", none)
+    looks.look(none, "billcenter", none)
     assert clock.tidied == [True, False, True, True]
