@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import psycopg
 import redis
@@ -24,6 +23,7 @@ from rich.table import Table
 from shared.database import migrate
 from shared.database.engine import driver_url
 from shared.settings import PREFIX
+from tests.bench import memory
 from tests.bench.contenders import STREAM, until
 from tests.bench.limits import alone
 from tests.bench.processor import of_s
@@ -38,7 +38,7 @@ PART_TIMEOUT_S = 1200
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A tenth of the burst. own_ms: processor time of the process for an intent. memory_mb: its memory at the end."""
+    """A tenth of the burst. own_ms: processor time of the process for an intent. memory_mb: its own at the end."""
 
     done: int
     a_second: float
@@ -55,12 +55,6 @@ def put(client: "redis.Redis", count: int, console: Console) -> None:
         pipeline.execute()
 
 
-def memory_mb(pid: int) -> float:
-    """What the process has in memory now."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1024
-
-
 def measure(client: "redis.Redis", pid: int, count: int, console: Console) -> list[Part]:
     """Each tenth but the first."""
     found: list[Part] = []
@@ -73,7 +67,7 @@ def measure(client: "redis.Redis", pid: int, count: int, console: Console) -> li
         at_s, own_s = time.perf_counter(), of_s(pid)
         if number > 1:
             own_ms = (own_s - own_before_s) / (done - before) * 1000
-            found.append(Part(done, (done - before) / (at_s - began_s), own_ms, memory_mb(pid)))
+            found.append(Part(done, (done - before) / (at_s - began_s), own_ms, memory.of([pid]).own))
             console.print(f"{done:>9,}  {found[-1].a_second:8,.0f}/s  {found[-1].memory_mb:6.1f} MB")
     return found
 
