@@ -6,7 +6,9 @@ functions are wrapped as their modules are loaded.
 """
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
@@ -53,7 +55,8 @@ def _reached(point: str, result: object = None) -> None:
         number = int(file.read())
     with open(f"{armed}.reached", "w") as file:
         file.write(str(os.getpid()))
-    os.kill(os.getpid(), number)
+    # To this thread: one to the process goes to its main thread, and this one would go on for a moment.
+    signal.pthread_kill(threading.get_ident(), number)
 
 
 def _wrapped(function: Callable[..., Any], before: str, behind: str) -> Callable[..., Any]:
