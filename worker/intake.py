@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 
 import redis
 
@@ -115,7 +116,7 @@ class New:
         (entries, batch), self._ahead = self._ahead, ([], None)
         entries = entries or self._intake.read(self._batch, block_ms)
         more = self._intake.read(self._batch, 1) if ahead and len(entries) >= self._batch else []
-        following = self._pool.submit(understood, self._runtime, more) if more else None
+        following = self._pool.submit(copy_context().run, understood, self._runtime, more) if more else None
         taken = _take(self._runtime, self._intake, entries, batch)
         self._ahead = more, following
         return taken
