@@ -151,9 +151,9 @@ def test_a_lane_says_why_it_stands_still_and_for_how_long(world: World) -> None:
 def test_a_lane_with_a_rate_says_what_it_allows(world: World) -> None:
     assert ("lane_rate_tokens", "safe") not in told(world)
     world.execute("UPDATE lanes SET rate_tokens = 1, rate_at = clock() + interval '1 hour'")
-    assert told(world, safe=4)["lane_rate_tokens", "safe"] == 1
+    assert told(world, safe=40)["lane_rate_tokens", "safe"] == 1
     world.execute("UPDATE lanes SET rate_at = clock() - interval '1 hour'")
-    assert told(world, safe=4)["lane_rate_tokens", "safe"] == 4
+    assert told(world, safe=40)["lane_rate_tokens", "safe"] == 5
 
 
 def test_follow_ups_that_are_due_are_the_lane_s_too(world: World) -> None:
