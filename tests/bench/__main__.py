@@ -9,7 +9,6 @@ dispatcher, relay, beat and Flower run beside its workers and share the machine 
 import argparse
 import json
 import os
-import platform
 import statistics
 import sys
 from collections.abc import Callable, Mapping
@@ -21,7 +20,7 @@ from rich.table import Table
 from tests.bench.contenders import CeleryApp, Contender, Settlepipe, started
 from tests.bench.full_rate import full_rate, warm_up
 from tests.bench.queues import Dbos, Procrastinate
-from tests.bench.world import BenchStack, running
+from tests.bench.world import BenchStack, running, sizes
 
 CONTENDERS: Mapping[str, Callable[[], Contender]] = {
     "settlepipe": Settlepipe,
@@ -101,9 +100,7 @@ def main() -> int:
     except (RuntimeError, TimeoutError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
-    line = (
-        f"{arguments.processes} processes of {arguments.threads} threads, {os.cpu_count()} cores, {platform.machine()}"
-    )
+    line = sizes(arguments.processes, arguments.threads)
     if arguments.json:
         rows = [{"contender": r.contender, "latency_s": r.latency_s, "rates": r.rates} for r in results]
         print(json.dumps({"machine": line, "payments": arguments.payments, "results": rows}, indent=2))

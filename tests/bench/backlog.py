@@ -14,7 +14,6 @@ wherever it begins, and in the busiest whole second of the clock, beside that li
 import argparse
 import json
 import os
-import platform
 import statistics
 import sys
 import time
@@ -28,9 +27,9 @@ import redis
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench.contenders import STREAM, Settlepipe, started, submit, until
+from tests.bench.contenders import STREAM, Settlepipe, asked, started, submit, until
 from tests.bench.full_rate import full_rate, warm_up
-from tests.bench.world import PROVIDER, TIMEOUT_S, BenchStack, intent, post, running
+from tests.bench.world import PROVIDER, TIMEOUT_S, BenchStack, intent, post, running, sizes
 
 AIM = 0.9
 STALL_S = 120  # nothing is sent for so long: it does not go on
@@ -107,7 +106,9 @@ class Away:
         return at_s
 
     def wait_until_open(self) -> None:
-        until(lambda: self._count(_STANDS, PROVIDER) == 1, STALL_S, "the lane's circuit breaker did not open")
+        until(
+            lambda: asked(self._connection, _STANDS, PROVIDER) == 1, STALL_S, "the lane's circuit breaker did not open"
+        )
 
     def fill(self, run: str, count: int) -> None:
         """So many payments are put on the stream, and accepted."""
@@ -116,7 +117,7 @@ class Away:
             submit(self._world, [json.dumps(intent(run, number)) for number in numbers])
         with redis.Redis.from_url(self._world.broker_url) as client:
             until(lambda: client.xlen(STREAM) == 0, TIMEOUT_S, "the backlog was not accepted")
-        found = self._count(_KNOWN, f"bench-{run}")
+        found = asked(self._connection, _KNOWN, f"bench-{run}")
         if found != count:
             raise RuntimeError(f"{found} payments of {count} were accepted")
 
@@ -130,11 +131,11 @@ class Away:
                 last, moved_s = now, time.monotonic()
             elif time.monotonic() - moved_s > STALL_S:
                 raise TimeoutError(f"nothing was sent for {STALL_S} s, {last - before} requests of {count} came")
-        until(lambda: self._count(_UNDER_WAY, PROVIDER) == 0, TIMEOUT_S, "not all payments of the backlog are done")
-
-    def _count(self, query: str, value: str) -> int:
-        row = self._connection.execute(query.encode(), (value,)).fetchone()
-        return row[0] if row else 0
+        until(
+            lambda: asked(self._connection, _UNDER_WAY, PROVIDER) == 0,
+            TIMEOUT_S,
+            "not all payments of the backlog are done",
+        )
 
 
 def drained(world: BenchStack, away: Away, run: str, count: int) -> tuple[float, list[float]]:
@@ -226,8 +227,7 @@ def main() -> int:
     except (RuntimeError, TimeoutError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
-    machine = f"{arguments.processes} processes of {arguments.threads} threads, {os.cpu_count()} cores"
-    machine += f", {platform.machine()}"
+    machine = sizes(arguments.processes, arguments.threads)
     if arguments.json:
         rows = [asdict(one) | {"per_s": one.per_s, "ratio": one.ratio} for one in results]
         print(json.dumps({"machine": machine, "arguments": vars(arguments), "results": rows}, indent=2))

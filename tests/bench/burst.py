@@ -7,7 +7,6 @@ rate and the process's memory are told for each further tenth.
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -20,18 +19,15 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from shared.database import migrate
 from shared.database.engine import driver_url
-from shared.settings import PREFIX
+from shared.messaging import intake_stream
 from tests.bench import memory
-from tests.bench.contenders import STREAM, until
+from tests.bench.contenders import BATCH, STREAM, asked, until
 from tests.bench.limits import alone
 from tests.bench.processor import of_s
-from tests.bench.servers import own_servers
-from tests.support.by_itself import KEY, LANE
+from tests.bench.servers import installed, own_servers
 from tests.support.door import intent
 
-BATCH = 1000
 PARTS = 10
 PART_TIMEOUT_S = 1200
 
@@ -49,10 +45,8 @@ class Part:
 def put(client: "redis.Redis", count: int, console: Console) -> None:
     """So many intents on the stream."""
     for first in track(range(0, count, BATCH), "putting them on the stream", console=console):
-        pipeline = client.pipeline(transaction=False)
-        for number in range(first, min(first + BATCH, count)):
-            pipeline.xadd(STREAM, {"intent": json.dumps(intent(f"n-{number}"))})
-        pipeline.execute()
+        numbers = range(first, min(first + BATCH, count))
+        intake_stream.submit(client, STREAM, [json.dumps(intent(f"n-{number}")).encode() for number in numbers])
 
 
 def measure(client: "redis.Redis", pid: int, count: int, console: Console) -> list[Part]:
@@ -74,22 +68,18 @@ def measure(client: "redis.Redis", pid: int, count: int, console: Console) -> li
 
 @contextmanager
 def burst(count: int, console: Console) -> Iterator["redis.Redis"]:
-    """A broker with the burst on it, and an empty database; named in the environment until the block ends."""
-    with own_servers() as (servers, home), redis.Redis.from_url(servers.broker_url) as client:
-        given = {"DATABASE_URL": servers.database_url, "BROKER_URL": servers.broker_url, "HOME": str(home / "home")}
-        given |= {"SECRET_KEYS": json.dumps([KEY]), "REFERENCE_KEY": KEY, "LOG_LEVEL": "WARNING", **LANE}
-        os.environ.update({PREFIX + name: value for name, value in given.items()})
-        try:
-            migrate.upgrade(servers.database_url)
-            put(client, count, console)
-            yield client
-            with psycopg.connect(driver_url(servers.database_url)) as connection:
-                row = connection.execute("SELECT count(*) FROM payments").fetchone()
-            if row != (count,):
-                raise RuntimeError(f"there are {row} payments, not {count}")
-        finally:
-            for name in given:
-                del os.environ[PREFIX + name]
+    """A broker with the burst on it, and an empty database, for processes that are started until the block ends."""
+    with (
+        own_servers() as (servers, home),
+        installed(servers.database_url, servers.broker_url, home / "home"),
+        redis.Redis.from_url(servers.broker_url) as client,
+    ):
+        put(client, count, console)
+        yield client
+        with psycopg.connect(driver_url(servers.database_url)) as connection:
+            found = asked(connection, "SELECT count(*) FROM payments")
+        if found != count:
+            raise RuntimeError(f"there are {found} payments, not {count}")
 
 
 def main() -> int:

@@ -17,6 +17,7 @@ import psycopg
 import redis
 
 from deploy.sandbox.billcenter import DUPLICATE_PATTERN
+from shared.messaging import intake_stream
 from tests.bench.world import TIMEOUT_S, BenchStack, intent, wire_body
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,7 +88,7 @@ class CeleryApp:
             return
         with psycopg.connect(world.database_url, autocommit=True) as connection:
             query = "SELECT count(*) FROM bench_naive_payments WHERE id LIKE %s AND state = 'succeeded'"
-            until(lambda: _count(connection, query, f"{run}-%") >= count, TIMEOUT_S, "naive: not all succeeded")
+            until(lambda: asked(connection, query, f"{run}-%") >= count, TIMEOUT_S, "naive: not all succeeded")
 
     def stop(self) -> None:
         stopped(self._workers)
@@ -152,7 +153,7 @@ class Settlepipe:
         with psycopg.connect(world.database_url, autocommit=True) as connection:
             query = "SELECT count(*) FROM payments WHERE source = %s AND state = 'succeeded'"
             until(
-                lambda: _count(connection, query, f"bench-{run}") >= count,
+                lambda: asked(connection, query, f"bench-{run}") >= count,
                 TIMEOUT_S,
                 "settlepipe: not all payments succeeded; see `settlepipe payments`",
             )
@@ -166,10 +167,7 @@ def submit(world: BenchStack, intents: Sequence[str]) -> None:
     """Put intents (JSON) on the intake stream."""
     with redis.Redis.from_url(world.broker_url) as client:
         for start in range(0, len(intents), BATCH):
-            pipeline = client.pipeline(transaction=False)
-            for line in intents[start : start + BATCH]:
-                pipeline.xadd(STREAM, {"intent": line})
-            pipeline.execute()
+            intake_stream.submit(client, STREAM, [line.encode() for line in intents[start : start + BATCH]])
 
 
 @contextmanager
@@ -205,8 +203,9 @@ def _insert(world: BenchStack, module: ModuleType, bodies: list[dict[str, str]])
         cursor.execute("ANALYZE bench_naive_payments")
 
 
-def _count(connection: psycopg.Connection[tuple[int]], query: str, run: str) -> int:
-    row = connection.execute(query.encode(), (run,)).fetchone()
+def asked(connection: "psycopg.Connection[tuple[int]]", query: str, *values: str) -> int:
+    """The one number that the query gives; 0 where it gives none."""
+    row = connection.execute(query.encode(), values or None).fetchone()
     return row[0] if row else 0
 
 

@@ -19,7 +19,6 @@ import argparse
 import json
 import math
 import os
-import platform
 import random
 import statistics
 import sys
@@ -34,7 +33,7 @@ from rich.table import Table
 from tests.bench.contenders import CeleryApp, Contender, Settlepipe, started
 from tests.bench.full_rate import full_rate, warm_up
 from tests.bench.shops import shop
-from tests.bench.world import BenchStack, running
+from tests.bench.world import BenchStack, running, sizes
 
 AIM = 1.0
 KEPT = 0.9  # of the asked payments a second a shop has to hand over
@@ -214,8 +213,7 @@ def main() -> int:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     ratios = {load: {f: ratio(rounds, load, f"{f}_ms") for f in ("p50", "p99")} for load in LOADS}
-    machine = f"{arguments.processes} processes of {arguments.threads} threads, {os.cpu_count()} cores"
-    machine += f", {platform.machine()}"
+    machine = sizes(arguments.processes, arguments.threads)
     if arguments.json:
         rows = [[asdict(one) for one in found.values()] for found in rounds]
         given = {"machine": machine, "half_per_s": half_per_s, "arguments": vars(arguments)}

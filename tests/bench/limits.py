@@ -27,15 +27,15 @@ from rich.table import Table
 from deploy.local.embedded import embedded_servers
 from deploy.sandbox.running import running_sandbox
 from shared import process
-from shared.database import migrate
-from shared.messaging import tasks
+from shared.messaging import intake_stream, tasks
 from shared.payments import dispatch
-from shared.settings import PREFIX, Settings, load_settings
+from shared.settings import Settings, load_settings
 from shared.start import start
-from tests.bench.contenders import ROOT, STREAM, Settlepipe, started, until
+from tests.bench.contenders import BATCH, ROOT, STREAM, Settlepipe, started, until
+from tests.bench.full_rate import WARM_UP, warm_up
 from tests.bench.processor import of_s as processor_s
+from tests.bench.servers import installed
 from tests.bench.world import PROVIDER, TIMEOUT_S, BenchStack, post
-from tests.support.by_itself import KEY, LANE
 from tests.support.cluster import Server, primary
 from tests.support.door import intent
 from tests.support.stack import descendants
@@ -44,7 +44,6 @@ EVENTS = "settlepipe:events"
 # Without a vacuum of its own, so that what it costs is seen apart.
 SERVER = {"shared_buffers": "256MB", "max_wal_size": "4GB", "max_connections": "200", "autovacuum": "off"}
 COMMITS_S = 3.0
-WARM_UP = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,27 +164,17 @@ def dispatched(server: Server, client: "redis.Redis", count: int) -> Part:
 
 def parts(server: Server, broker_url: str, home: Path, count: int) -> list[Part]:
     """Each part alone, on payments of a provider that none of them asks."""
-    given = {"DATABASE_URL": server.url, "BROKER_URL": broker_url, "HOME": str(home), "LOG_LEVEL": "WARNING", **LANE}
-    given |= {"SECRET_KEYS": json.dumps([KEY]), "REFERENCE_KEY": KEY}
-    os.environ.update({PREFIX + name: value for name, value in given.items()})
-    try:
-        migrate.upgrade(server.url)
+    with installed(server.url, broker_url, home), redis.Redis.from_url(broker_url) as client:
         found = [commits(server, connections) for connections in (1, 8, 32)]
-        with redis.Redis.from_url(broker_url) as client:
-            client.flushall()
-            for first in range(0, count, 1000):
-                pipeline = client.pipeline(transaction=False)
-                for number in range(first, min(first + 1000, count)):
-                    pipeline.xadd(STREAM, {"intent": json.dumps(intent(f"n-{number}"))})
-                pipeline.execute()
-            found.append(carried(server, "worker.intake", "intent", count, lambda: count - client.xlen(STREAM)))
-            found.append(carried(server, "scheduler.relay", "event", count, lambda: client.xlen(EVENTS)))
-            found.append(dispatched(server, client, count))
-            client.flushall()
+        client.flushall()
+        for first in range(0, count, BATCH):
+            numbers = range(first, min(first + BATCH, count))
+            intake_stream.submit(client, STREAM, [json.dumps(intent(f"n-{number}")).encode() for number in numbers])
+        found.append(carried(server, "worker.intake", "intent", count, lambda: count - client.xlen(STREAM)))
+        found.append(carried(server, "scheduler.relay", "event", count, lambda: client.xlen(EVENTS)))
+        found.append(dispatched(server, client, count))
+        client.flushall()
         return found
-    finally:
-        for name in given:
-            del os.environ[PREFIX + name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,10 +195,7 @@ def whole(server: Server, world: BenchStack, count: int) -> Whole:
     """Every process, from the intake to the events, at a provider that answers at once."""
     contender = Settlepipe()
     with started(contender, world):
-        world.answer_after(0)
-        contender.feed(world, "w", WARM_UP)
-        contender.go(world)
-        contender.wait(world, "w", WARM_UP)
+        warm_up(world, contender, "")
         pids = json.loads((world.home / "settlepipe" / "stack.json").read_text())["processes"]
 
         def used() -> dict[str, float]:

@@ -6,7 +6,7 @@ import json
 import psycopg
 
 from shared import lanes
-from tests.bench.contenders import submit, until
+from tests.bench.contenders import asked, submit, until
 from tests.bench.world import TIMEOUT_S, BenchStack, post
 
 PROVIDER = "ubill"
@@ -75,8 +75,7 @@ class Neighbour:
         return self._world.open_requests(PROVIDER)
 
     def count(self, query: str, value: str) -> int:
-        row = self.connection.execute(query.encode(), (value,)).fetchone()
-        return row[0] if row else 0
+        return asked(self.connection, query, value)
 
     def _close_breaker(self) -> None:
         """One probe at a time: a resume in between would let another payment try in its place."""

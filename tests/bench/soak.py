@@ -25,13 +25,13 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench import memory
-from tests.bench.contenders import STREAM, Settlepipe, started, submit, until
+from tests.bench.contenders import STREAM, Settlepipe, asked, started, submit, until
+from tests.bench.full_rate import full_rate, warm_up
 from tests.bench.memory import Memory, Trend
 from tests.bench.world import PROVIDER, TIMEOUT_S, BenchStack, intent, running
 from tests.support.stack import descendants
 
 AIM = 0.01
-WARM_UP = 300
 _SERVERS = ("postgres", "valkey")
 _FEED_S = 0.1
 _BEHIND_S = 60  # so much waits at most, in seconds of the rate
@@ -81,18 +81,18 @@ def measure(arguments: argparse.Namespace, console: Console) -> Soaked:
     warm_s, measured_s = arguments.warm_up * 60, arguments.minutes * 60
     product = Settlepipe({"SETTLEPIPE_EVENTS_KEEP_S": str(max(1, warm_s / 2))})
     with running(arguments.processes, arguments.threads) as world, started(product, world):
-        world.answer_after(0)
-        _burst(world, product, "warm", WARM_UP)
-        rate = arguments.rate or _burst(world, product, "burst", arguments.burst) / 2
-        done_before = world.applied()
+        warm_up(world, product, "soak-")
+        rate = arguments.rate or full_rate(world, product, 0, arguments.burst, "burst") / 2
+        applied_before = world.applied()
         console.print(f"{rate:.0f} payments a second, {arguments.warm_up:g} + {arguments.minutes:g} minutes")
         with (
             psycopg.connect(world.database_url, autocommit=True) as connection,
             redis.Redis.from_url(world.broker_url) as client,
         ):
+            done_before = asked(connection, _DONE)
 
             def waits() -> int:
-                return int(client.xlen(STREAM)) + _count(connection, _UNDER_WAY, PROVIDER)
+                return int(client.xlen(STREAM)) + asked(connection, _UNDER_WAY, PROVIDER)
 
             pids = _pids(world, connection, client)
             feed = Feed(world, rate)
@@ -105,21 +105,12 @@ def measure(arguments: argparse.Namespace, console: Console) -> Soaked:
             )
             fed = feed.end()
             until(lambda: waits() == 0, TIMEOUT_S, "not all payments were done")
-            done, applied = _count(connection, _DONE) - done_before, world.applied() - done_before
+            done, applied = asked(connection, _DONE) - done_before, world.applied() - applied_before
             if done != fed or applied != fed:
                 raise RuntimeError(f"{done} payments of {fed} succeeded, the provider applied {applied}")
     at_s, samples, waited = watched
     trends = {name: memory.trend(at_s, [sample[name] for sample in samples]) for name in pids}
     return Soaked(rate, fed, max(waited), trends)
-
-
-def _burst(world: BenchStack, product: Settlepipe, run: str, count: int) -> float:
-    """So many at once: payments a second."""
-    product.feed(world, run, count)
-    began = time.perf_counter()
-    product.go(world)
-    product.wait(world, run, count)
-    return count / (time.perf_counter() - began)
 
 
 def _watch(
@@ -163,13 +154,8 @@ def _going_on(feed: Feed, waits: Callable[[], int], rate: float, same: bool) -> 
 def _pids(world: BenchStack, connection: "psycopg.Connection[tuple[int]]", client: "redis.Redis") -> Mapping[str, int]:
     """Of each process, as stack.json names them, and of the two servers."""
     own: dict[str, int] = json.loads((world.home / "settlepipe" / "stack.json").read_text())["processes"]
-    servers = (_count(connection, _POSTMASTER), int(client.info("server")["process_id"]))
+    servers = (asked(connection, _POSTMASTER), int(client.info("server")["process_id"]))
     return {**own, **dict(zip(_SERVERS, servers, strict=True))}
-
-
-def _count(connection: "psycopg.Connection[tuple[int]]", query: str, *values: str) -> int:
-    row = connection.execute(query.encode(), values).fetchone()
-    return row[0] if row else 0
 
 
 def table(found: Soaked) -> Table:

@@ -1,6 +1,8 @@
 """What all contenders share: the servers, the sandbox, and payments to settle."""
 
 import json
+import os
+import platform
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -85,6 +87,11 @@ class BenchStack:
 
 def _unix_s(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
+
+
+def sizes(processes: int, threads: int) -> str:
+    """Of the contenders' workers and of the machine, for people."""
+    return f"{processes} processes of {threads} threads, {os.cpu_count()} cores, {platform.machine()}"
 
 
 @contextmanager
