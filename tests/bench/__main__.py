@@ -1,9 +1,10 @@
 """`make bench`: settlepipe, the naive pipeline, the plain task, procrastinate and DBOS, in turn, on the same servers
 and sandbox.
 
-A rate is payments a second from the moment the workers may begin until the last payment is done (plain: sent), after
-a warm-up. Each contender runs alone with the same number of worker processes and threads; settlepipe's intake,
-dispatcher, relay, beat and Flower run beside its workers and share the machine with them.
+A rate is payments a second at the provider, by its own ledger, in the middle nine tenths of a round, after a warm-up.
+Each contender runs alone with the same number of worker processes and threads; settlepipe's intake, dispatcher, relay,
+beat and Flower run beside its workers and share the machine with them. A round ends when all payments are done (plain:
+sent), each applied once.
 """
 
 import argparse

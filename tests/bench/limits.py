@@ -32,7 +32,7 @@ from shared.payments import dispatch
 from shared.settings import Settings, load_settings
 from shared.start import start
 from tests.bench.contenders import BATCH, ROOT, STREAM, Settlepipe, started, until
-from tests.bench.full_rate import WARM_UP, warm_up
+from tests.bench.full_rate import WARM_UP, ended, warm_up
 from tests.bench.processor import of_s as processor_s
 from tests.bench.servers import installed
 from tests.bench.world import PROVIDER, TIMEOUT_S, BenchStack, post
@@ -204,10 +204,11 @@ def whole(server: Server, world: BenchStack, count: int) -> Whole:
             return {"postgres": sum(processor_s(pid) for pid in descendants(server.process.pid)), **rest}
 
         contender.feed(world, "x", count)
+        world.answer_after(0)
         before, log_bytes, done = used(), _log_bytes(server), _committed(server)
         began = time.perf_counter()
         contender.go(world)
-        contender.wait(world, "x", count)
+        ended(world, contender, "x", count)
         seconds = time.perf_counter() - began
         after = used()
         connections = int(server.asked("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"))
