@@ -11,7 +11,7 @@ from shared.runtime import Runtime
 Named = tuple[int, str | None]  # an older version's message names ids alone
 Item = Sequence[Named] | Claimed
 
-_MOMENT_S = 0.5  # what the claims of a lot may wait for each other; ten of it make one unusable
+_MOMENT_S = 1.0  # what the claims of a lot may wait for each other; five of it make one unusable
 
 
 class Pace:

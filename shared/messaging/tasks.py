@@ -8,7 +8,7 @@ from shared.messaging import links, rabbitmq, transport
 from shared.settings import SettingsError, broker_address
 from shared.settings.sections import BrokerTlsSettings as Tls
 
-MAX_IDS = 25  # payments in one message: this is where the speed is (docs/measured.md, "Sending")
+MAX_IDS = 50  # payments in one message: this is where the speed is (docs/measured.md, "Sending")
 VISIBILITY_TIMEOUT_S = links.VISIBILITY_TIMEOUT_S
 _VERIFIED = Tls()
 _ACQUIRE_S = 5

@@ -75,7 +75,7 @@ def send(runtime: Runtime, one: Claimed, put: Put) -> tuple[float, Later | None]
     if not outcome.plainly_succeeded:
         record(runtime, one.claim, outcome)
         return outcome.took_s, None
-    written = put(one.claim, outcome)
+    written = put(one.claim, outcome, False)
 
     def later() -> None:
         if not written.result():

@@ -36,8 +36,8 @@ log = get_logger(__name__)
 EVIDENCE_FRESH_S = 10.0  # nothing is sent on a look into the books that began longer ago
 
 
-Put = Callable[[Claim, Outcome], "Future[bool]"]
-"""Has a plain success written, and says whether it is (recorder.Recorder.put)."""
+Put = Callable[[Claim, Outcome, bool], "Future[bool]"]
+"""Has a plain success written, at once or with others, and says whether it is (recorder.Recorder.put)."""
 
 
 def send(runtime: Runtime, payment_id: int, reference: str | None = None, put: Put | None = None) -> float:
@@ -83,7 +83,7 @@ def deliver(
     """Use a claim: one call, its outcome recorded. begun_s: boot time from before the claim was issued; looked_s: from
     before the look into the books that the claim rests on, if it does; put, and what is returned: as in `send`."""
     outcome = attempted(runtime, claim, begun_s, looked_s)
-    if not (put is not None and outcome.plainly_succeeded and put(claim, outcome).result()):
+    if not (put is not None and outcome.plainly_succeeded and put(claim, outcome, True).result()):
         record(runtime, claim, outcome)
     if outcome.to is State.SUCCEEDED:
         with bound(payment_id=claim.payment.id, attempt=claim.attempt):

@@ -132,7 +132,7 @@ class ProviderSettings(Section):
     lot: int = Field(
         16, gt=0, le=64, description="payments claimed at once, at most, where a resend is promised to be safe"
     )
-    in_flight: int = Field(200, gt=0, le=10_000, description="dispatched and not yet claimed, at most")
+    in_flight: int = Field(400, gt=0, le=10_000, description="dispatched and not yet claimed, at most")
     on_the_wire: int | None = Field(
         None, gt=0, le=100_000, description="payments sent or looked up at once by the whole fleet; unset: no limit"
     )

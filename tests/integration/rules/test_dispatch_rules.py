@@ -421,9 +421,9 @@ def test_the_deadline_stands_still_while_the_lane_is_stopped(world: World) -> No
 
 @pytest.mark.parametrize(
     ("due", "idle", "sizes"),
-    [(1, 32, {1}), (32, 32, {1}), (33, 32, {9, 6}), (200, 0, {25}), (10_000, 0, {25}), (3, 0, {1}), (3, -5, {1})],
+    [(1, 32, {1}), (32, 32, {1}), (33, 32, {9, 6}), (200, 0, {50}), (10_000, 0, {50}), (3, 0, {1}), (3, -5, {1})],
 )
-def test_a_message_carries_one_id_while_senders_are_idle_and_up_to_25_as_the_backlog_grows(
+def test_a_message_carries_one_id_while_senders_are_idle_and_up_to_50_as_the_backlog_grows(
     due: int, idle: int, sizes: set[int]
 ) -> None:
     batches = tasks.split(list(range(due)), idle)

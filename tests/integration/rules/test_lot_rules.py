@@ -35,9 +35,9 @@ def claimed(world: World, names: list[tuple[int, str]]) -> list[int]:
     return [one.claim.payment.id for one in lots.claim(world.runtime, names)]
 
 
-def send_all(world: World, claims: list[Claimed], recorder: Recorder) -> None:
+def send_all(world: World, claims: list[Claimed], written: Recorder) -> None:
     """Send these, and wait until what they came to is written."""
-    for later in [lots.send(world.runtime, one, recorder.put)[1] for one in claims]:
+    for later in [lots.send(world.runtime, one, written.put)[1] for one in claims]:
         if later is not None:
             later()
 
@@ -144,9 +144,9 @@ def test_no_lot_waits_for_a_row_that_somebody_holds(world: World) -> None:
 
 def test_a_success_is_written_while_the_next_call_hangs(world: World) -> None:
     names, hangs = dispatched(world, 2), threading.Event()
-    recorder, claims = Recorder(world.runtime), lots.claim(world.runtime, names)
+    written, claims = Recorder(world.runtime), lots.claim(world.runtime, names)
     world.safe.answers.extend([OK, lambda: OK if hangs.wait(60) else LOOK])
-    sender = threading.Thread(target=send_all, args=(world, claims, recorder))
+    sender = threading.Thread(target=send_all, args=(world, claims, written))
     sender.start()
     until(lambda: world.state(names[0][0]), "succeeded")
     assert world.state(names[1][0]) == "sending"
@@ -155,12 +155,35 @@ def test_a_success_is_written_while_the_next_call_hangs(world: World) -> None:
     assert world.state(names[1][0]) == "succeeded"
 
 
+def test_successes_that_come_close_together_are_written_together(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.payments.recorder.GATHER_S", 2.0)
+    names = dispatched(world, 4)
+    written = Recorder(world.runtime)
+    first, *others = lots.claim(world.runtime, names)
+    send_all(world, [first], written)
+    send_all(world, others, written)
+    transactions = [
+        row["xmin"] for row in world.rows("SELECT xmin::text FROM payments WHERE state = 'succeeded' ORDER BY id")
+    ]
+    assert len(transactions) == 4
+    assert len(set(transactions)) == 2, "the first one at once, the others in one"
+
+
+def test_a_success_that_its_sender_waits_for_is_written_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.payments.recorder.GATHER_S", 3600.0)
+    names = dispatched(world, 2)
+    put = Recorder(world.runtime).put
+    for name in names:
+        send(world.runtime, *name, put)
+    assert [world.state(payment_id) for payment_id, _ in names] == ["succeeded"] * 2
+
+
 def test_successes_whose_commit_was_not_seen_are_told_once(world: World) -> None:
     names = dispatched(world, 3)
     with way_of(world) as way:
-        recorder, claims = Recorder(world.runtime), lots.claim(world.runtime, names)
+        written, claims = Recorder(world.runtime), lots.claim(world.runtime, names)
         way.cut(SUCCEEDED, "after")
-        send_all(world, claims, recorder)
+        send_all(world, claims, written)
         assert way.cuts == 1
     for payment_id, _ in names:
         assert world.events(payment_id) == ["accepted", "succeeded"]
