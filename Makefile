@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo up test test-large test-system chaos chaos-table chaos-bite proof check languages pictures format bench bench-isolation bench-reconciliation bench-web bench-rooms bench-burst bench-limits bench-latency bench-backlog bench-size bench-soak lock clean
+.PHONY: help install demo up test test-large test-system chaos chaos-table chaos-bite proof check languages pictures format bench bench-isolation bench-reconciliation bench-web bench-rooms bench-burst bench-limits bench-statements bench-latency bench-backlog bench-size bench-soak lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -99,6 +99,9 @@ bench-burst: $(STAMP) ## Measure how fast one intake takes a burst of a million 
 
 bench-limits: $(STAMP) ## Measure where one PostgreSQL ends, part by part, also with a synchronous standby (takes minutes)
 	@$(BIN)/python -m tests.bench.limits $(ARGS)
+
+bench-statements: $(STAMP) ## Measure what each statement of a payment's way costs, and show its plan (takes a minute)
+	@$(BIN)/python -m tests.bench.statements $(ARGS)
 
 bench-latency: $(STAMP) ## Measure how long a payment takes from the shop to the provider, beside a naive pipeline (takes a quarter of an hour)
 	@$(BIN)/python -m tests.bench.latency $(ARGS)

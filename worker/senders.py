@@ -13,7 +13,6 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 
-_START = 2
 _TICK_S, _LONGEST_TICK_S = 0.05, 1.0
 
 
@@ -31,7 +30,7 @@ def spread(
     """Call `do` for each item, and for those that it returns, which go first. Returns when all are done, with what was
     raised.
 
-    It begins with two threads and doubles them, up to `most`, whenever they did not even do one item each in 50 ms.
+    It begins with one thread and doubles them, up to `most`, whenever they did not even do one item each in 50 ms.
     helper: is given what does all that nobody has begun, and may call it in a thread of its own while senders hang.
     """
     pending, failures, done = deque(items), list[BaseException](), list[None]()
@@ -57,7 +56,7 @@ def spread(
             run()
 
     helper(help_out)
-    at_work, before, tick_s = begin(min(_START, most) if pending else 0), 0, _TICK_S
+    at_work, before, tick_s = begin(1 if pending else 0), 0, _TICK_S
     while at_work:
         # With as many as there may be there is only to wait, and looking seldom is enough while nobody is needed: many
         # messages at a provider that hangs would keep the process busy with looking.

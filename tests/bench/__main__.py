@@ -1,5 +1,5 @@
 """`make bench`: settlepipe, the naive pipeline, the plain task, procrastinate and DBOS, in turn, on the same servers
-and sandbox.
+and sandbox. All ask billcenter; "ubill" is settlepipe at a provider where it may not take several payments at once.
 
 A rate is payments a second at the provider, by its own ledger, in the middle nine tenths of a round, after a warm-up.
 Each contender runs alone with the same number of worker processes and threads; settlepipe's intake, dispatcher, relay,
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
+from tests.bench.careful import AtUbill
 from tests.bench.contenders import CeleryApp, Contender, Settlepipe, started
 from tests.bench.full_rate import full_rate, warm_up
 from tests.bench.queues import Dbos, Procrastinate
@@ -25,6 +26,7 @@ from tests.bench.world import BenchStack, running, sizes
 
 CONTENDERS: Mapping[str, Callable[[], Contender]] = {
     "settlepipe": Settlepipe,
+    "ubill": AtUbill,
     "naive": lambda: CeleryApp("naive"),
     "plain": lambda: CeleryApp("plain"),
     "procrastinate": Procrastinate,

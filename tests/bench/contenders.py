@@ -120,17 +120,7 @@ class Settlepipe:
         self._lines: list[str] = []
 
     def start(self, world: BenchStack) -> None:
-        environment = os.environ | {
-            "SETTLEPIPE_HOME": str(world.home / "settlepipe"),
-            "SETTLEPIPE_DATABASE_URL": world.database_url,
-            "SETTLEPIPE_BROKER_URL": world.broker_url,
-            "SETTLEPIPE_BILLCENTER__BASE_URL": world.provider_url,
-            "SETTLEPIPE_BILLCENTER__USERNAME": "sandbox",
-            "SETTLEPIPE_BILLCENTER__PASSWORD": "sandbox",
-            "SETTLEPIPE_BILLCENTER__BANK_CODE": "50004",
-            "SETTLEPIPE_BILLCENTER__DUPLICATE_PATTERN": DUPLICATE_PATTERN,
-            **self._more,
-        }
+        environment = os.environ | self.environment(world)
         settlepipe = str(Path(sys.executable).with_name("settlepipe"))
         command = [settlepipe, "up", "--workers", str(world.processes), "--concurrency", str(world.threads)]
         with (world.home / "settlepipe.log").open("ab") as log:
@@ -147,6 +137,20 @@ class Settlepipe:
         subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True, timeout=60)
         with psycopg.connect(world.database_url, autocommit=True) as connection:
             until(lambda: asked(connection, _JOBS_DONE) == 1, JOBS_TIMEOUT_S, "settlepipe: today's jobs did not end")
+
+    def environment(self, world: BenchStack) -> Mapping[str, str]:
+        """What its processes are told."""
+        return {
+            "SETTLEPIPE_HOME": str(world.home / "settlepipe"),
+            "SETTLEPIPE_DATABASE_URL": world.database_url,
+            "SETTLEPIPE_BROKER_URL": world.broker_url,
+            "SETTLEPIPE_BILLCENTER__BASE_URL": world.provider_url,
+            "SETTLEPIPE_BILLCENTER__USERNAME": "sandbox",
+            "SETTLEPIPE_BILLCENTER__PASSWORD": "sandbox",
+            "SETTLEPIPE_BILLCENTER__BANK_CODE": "50004",
+            "SETTLEPIPE_BILLCENTER__DUPLICATE_PATTERN": DUPLICATE_PATTERN,
+            **self._more,
+        }
 
     def feed(self, world: BenchStack, run: str, count: int) -> None:
         # Only made ready: putting them on the stream, and intake, are part of what is measured.

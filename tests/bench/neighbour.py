@@ -40,7 +40,7 @@ class Neighbour:
         The lane's circuit breaker is closed and has counted no failure.
         """
         source = f"bench-{run}"
-        submit(self._world, [json.dumps(_intent(run, source, number)) for number in range(backlog)])
+        submit(self._world, [json.dumps(intent(run, source, number)) for number in range(backlog)])
         until(lambda: self.count(_KNOWN, source) >= backlog, TIMEOUT_S, "the backlog was not accepted")
         post(f"{self._world.sandbox_url}/control/faults", {"provider": PROVIDER, "fault": self._fault})
         lanes.resume(self.connection, PROVIDER)  # type: ignore[arg-type]
@@ -86,7 +86,8 @@ class Neighbour:
         raise TimeoutError(f"{PROVIDER}'s lane does not run again after {PROBES} probes of {PROBE_S} s")
 
 
-def _intent(run: str, source: str, number: int) -> dict[str, object]:
+def intent(run: str, source: str, number: int) -> dict[str, object]:
+    """A made-up payment of one of some hundred accounts."""
     return {
         "intent_id": f"{run}-{number}",
         "source": source,

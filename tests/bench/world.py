@@ -77,9 +77,10 @@ class BenchStack:
         return found
 
     def answer_after(self, latency_s: float) -> None:
-        """From now on the provider takes this long for each answer, and has forgotten all payments."""
+        """From now on a provider takes this long for each answer, and has forgotten all payments."""
         self._control("reset", {})
-        self._control(f"{PROVIDER}/options", {"latency_s": latency_s})
+        for provider in (PROVIDER, "ubill"):
+            self._control(f"{provider}/options", {"latency_s": latency_s})
 
     def _control(self, path: str, body: object) -> dict[str, Any]:
         return post(f"{self.sandbox_url}/control/{path}", body)

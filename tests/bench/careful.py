@@ -1,0 +1,21 @@
+"""settlepipe at ubill, which promises nothing about a request that is sent again: each payment is claimed and recorded
+by itself."""
+
+import json
+
+from tests.bench import neighbour
+from tests.bench.contenders import Settlepipe
+from tests.bench.world import BenchStack
+
+
+class AtUbill(Settlepipe):
+    """The whole product, both lanes on; nothing is due in the other one."""
+
+    name = "at ubill"
+
+    def start(self, world: BenchStack) -> None:
+        self._more = neighbour.settings(world)
+        super().start(world)
+
+    def feed(self, world: BenchStack, run: str, count: int) -> None:
+        self._lines = [json.dumps(neighbour.intent(run, f"bench-{run}", number)) for number in range(count)]
