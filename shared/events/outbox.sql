@@ -12,7 +12,10 @@ WITH chosen AS (
 SELECT e.id, e.event_id, e.type, e.subject, e.data::text AS data, e.created_at,
     (SELECT p.traceparent FROM payments p WHERE p.id = e.payment_id) AS traceparent,
     (SELECT asked FROM outbox o WHERE o.id = e.id) AS asked, (SELECT replay FROM relay_position) AS replay
-FROM chosen JOIN events e USING (id) ORDER BY e.id
+FROM chosen CROSS JOIN LATERAL (
+    -- each by its id: as long as there are some ten thousand, the planner would read and sort all of them for each batch
+    SELECT * FROM events WHERE id = chosen.id OFFSET 0
+) AS e ORDER BY e.id
 
 -- name: begin
 INSERT INTO relay_position AS r (turn) VALUES (%(turn)s)

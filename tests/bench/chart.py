@@ -38,7 +38,7 @@ def drawn(found: Mapping[str, Any]) -> str:
         lines += _bars(results, y)
         y += _ROW * len(results) + 16
     lines.append(f'<text x="0" y="{y + 6}">{escape(found["machine"])}; median, lowest and highest round</text>')
-    size = f'width="{_WIDTH}" height="{y + 16}" viewBox="0 0 {_WIDTH} {y + 16}"'
+    size = f'width="{_WIDTH}" height="{y + 16}" viewBox="-8 0 {_WIDTH + 16} {y + 16}"'
     title = "<title>Payments a second: settlepipe beside others</title>"
     body = "\n".join([f"<style>{_STYLE}</style>", title, *lines])
     return f'<svg xmlns="http://www.w3.org/2000/svg" role="img" {size}>\n{body}\n</svg>\n'

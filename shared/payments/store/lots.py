@@ -38,9 +38,12 @@ SELECT * FROM claimed ORDER BY id
 # Only what send.record would write in the same way: the newest attempt of a payment that is being sent, and no probe.
 _SUCCEEDED = f"""
 WITH ours AS (
-    SELECT n.* FROM ROWS FROM (jsonb_to_recordset(%(ended)s::jsonb) AS (id bigint, reference text, attempt integer,
+    SELECT n.* FROM (
+        SELECT * FROM ROWS FROM (jsonb_to_recordset(%(ended)s::jsonb) AS (id bigint, reference text, attempt integer,
             token uuid, kind text, http_status integer, detail text, provider_reference text, facts jsonb))
-        WITH ORDINALITY AS n(id, reference, attempt, token, kind, http_status, detail, provider_reference, facts, place)
+        WITH ORDINALITY AS r(id, reference, attempt, token, kind, http_status, detail, provider_reference, facts, place)
+        -- so many there are: the planner would take them for a hundred, and read all attempts while these are few
+        LIMIT %(count)s) AS n
     JOIN payments p ON p.id = n.id
     JOIN attempts a ON a.payment_id = n.id AND a.number = n.attempt AND a.token IS NOT DISTINCT FROM n.token
     WHERE coalesce(p.state, '') = 'sending' AND p.sent_reference = n.reference AND p.attempts = n.attempt
@@ -105,7 +108,9 @@ def succeeded(connection: Connection, provider: str, ended: Sequence[tuple[Claim
     again."""
     # One document in place of nine arrays: psycopg writes an array value by value, in Python.
     rows = json.dumps([_row(claim, outcome.answer) for claim, outcome in ended])
-    row = connection.execute(_SUCCEEDED, {**seen.given(), "provider": provider, "ended": rows}).fetchone()
+    row = connection.execute(
+        _SUCCEEDED, {**seen.given(), "provider": provider, "ended": rows, "count": len(ended)}
+    ).fetchone()
     assert row is not None  # noqa: S101 - a SELECT without FROM always gives a row
     return Written(frozenset(row["moved"]), row["goes_on"])
 

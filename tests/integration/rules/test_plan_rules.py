@@ -15,7 +15,8 @@ from shared.follow_ups.ask import end_unsendable
 from shared.metrics.store.counted import counted
 from shared.metrics.store.snapshot import snapshot
 from shared.metrics.store.standing import standing
-from shared.payments import release, views
+from shared.payments import lots, release, views
+from shared.payments.recorder import Recorder
 from shared.runtime import Runtime
 from shared.webhooks import views as hooks
 from tests.support.archived import many
@@ -96,6 +97,7 @@ def a_day(world: World) -> None:
     world.advance(600)
     world.run("careful")
     world.run("safe")
+    in_a_lot(world)
     refund = world.document(refund_of="ord-1", amount="1.00")
     world.accept(refund, refund, world.document())
     release.release_refunds(runtime)
@@ -106,7 +108,7 @@ def a_day(world: World) -> None:
     with runtime.database.connection() as connection:
         turn = outbox.begin(connection, 1)
         assert turn is not None
-        events = outbox.pending(connection, 50)
+        events = outbox.pending(connection, 500)
         outbox.carried(connection, events, "1-1", turn.number)
         outbox.end_replay(connection, turn.number)
         horizon = feed.Horizon().look(connection)
@@ -120,6 +122,16 @@ def a_day(world: World) -> None:
     webhooks(world)
     retire(runtime, 1)
     assert world.state(paid) == "succeeded"
+
+
+def in_a_lot(world: World) -> None:
+    """Sixteen payments, claimed together and recorded together."""
+    world.accept(*(world.document() for _ in range(16)))
+    names = [(payment_id, str(world.named(payment_id)[1])) for payment_id in world.dispatched()]  # type: ignore[index]
+    put = Recorder(world.runtime).put
+    for later in [lots.send(world.runtime, one, put)[1] for one in lots.claim(world.runtime, names)]:
+        assert later is not None
+        later()
 
 
 def webhooks(world: World) -> None:
