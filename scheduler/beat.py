@@ -40,12 +40,26 @@ beat_init.connect(_bound, weak=False)  # Celery has its handlers by then
 
 
 class Scheduler(PersistentScheduler):  # type: ignore[misc]
-    """Celery's own, which says that it turns."""
+    """Celery's own, which says that it turns, and ends when it was asked to, wherever it was then."""
+
+    _closed = False
+
+    def close(self) -> None:
+        """What Celery's handler of signals does before it raises SystemExit, in the middle of whatever is under way."""
+        self._closed = True
+        super().close()
 
     def tick(self, *arguments: Any, **more: Any) -> float:
-        """One turn of beat's loop: how long it may sleep, in seconds."""
+        """One turn of beat's loop: how long it may sleep, in seconds. Raises SystemExit where the handler's was lost:
+        an exception that a library raises while it passes takes its place (redis-py's reader has such a `finally`)."""
         health.turned()
-        pause_s: float = super().tick(*arguments, **more)
+        try:
+            pause_s: float = super().tick(*arguments, **more)
+        except Exception:
+            if not self._closed:
+                raise
+        if self._closed:
+            raise SystemExit
         health.started()
         return pause_s
 

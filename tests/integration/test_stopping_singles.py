@@ -25,17 +25,18 @@ from tests.support.workers import frozen_servers
 pytestmark = pytest.mark.timeout(300)
 CELERYS = {
     "beat": ("scheduler.beat", "beat"),
+    "beat-in-a-tick": ("tests.support.asked_in_a_tick", "beat"),
     # Its one job hangs for an hour.
     "jobs": ("tests.support.hanging_jobs", "worker", "-Q", tasks.JOBS_QUEUE, "-P", "prefork", "-c", "2"),
 }
 SLOW = 3  # a loaded machine; without a bound they would wait for the servers for ever
-UP = {"beat": "beat: Starting", "jobs": " ready."}
+UP = {"beat": "beat: Starting", "beat-in-a-tick": "beat: Starting", "jobs": " ready."}
 
 
 @contextmanager
 def celery(name: str, database_url: str, broker_url: str, folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
     app, verb, *options = CELERYS[name]
-    if name == "beat":
+    if verb == "beat":
         options = ["-s", str(folder / "beat-schedule")]
     environment = os.environ | {
         f"{PREFIX}DATABASE_URL": database_url,
@@ -65,7 +66,7 @@ def test_while_both_servers_are_frozen(database_url: str, broker_url: str, tmp_p
             stack.enter_context(lone.running(module, tmp_path, database_url, broker_url, WEB__PORT="0")).process
             for module in ("worker.intake", "worker.web.__main__", "scheduler.dispatcher", "scheduler.relay")
         ]
-        singles += [stack.enter_context(celery(name, database_url, broker_url, tmp_path)) for name in CELERYS]
+        singles += [stack.enter_context(celery(name, database_url, broker_url, tmp_path)) for name in ("beat", "jobs")]
         celery_app(broker_url).send_task(tasks.TICK, queue=tasks.JOBS_QUEUE)
         wait_until((tmp_path / "started").exists, "the job runs")
         tree = [pid for process in singles for pid in descendants(process.pid)]
@@ -81,3 +82,8 @@ def test_while_both_servers_are_frozen(database_url: str, broker_url: str, tmp_p
                     process.wait(60)
                 assert time.monotonic() - began < SLOW * SINGLE_GRACE_S
         assert [pid for pid in tree if is_alive(pid)] == []
+
+
+def test_a_beat_that_is_asked_inside_a_tick_ends_well(database_url: str, broker_url: str, tmp_path: Path) -> None:
+    with celery("beat-in-a-tick", database_url, broker_url, tmp_path) as beat:
+        assert beat.wait(60) == 0
