@@ -2,6 +2,7 @@
 by itself."""
 
 import json
+from collections.abc import Mapping
 
 from tests.bench import neighbour
 from tests.bench.contenders import Settlepipe
@@ -13,9 +14,8 @@ class AtUbill(Settlepipe):
 
     name = "at ubill"
 
-    def start(self, world: BenchStack) -> None:
-        self._more = neighbour.settings(world)
-        super().start(world)
+    def environment(self, world: BenchStack) -> Mapping[str, str]:
+        return {**super().environment(world), **neighbour.settings(world)}
 
     def feed(self, world: BenchStack, run: str, count: int) -> None:
         self._lines = [json.dumps(neighbour.intent(run, f"bench-{run}", number)) for number in range(count)]

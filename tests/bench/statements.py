@@ -9,11 +9,11 @@ this process's (the client's side) and PostgreSQL's, for each payment or event.
 import argparse
 import json
 import os
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -38,7 +38,7 @@ from shared.start import start
 from tests.bench.contenders import STREAM, Settlepipe, started
 from tests.bench.rooms import postgres
 from tests.bench.world import PROVIDER, intent, running
-from tests.support.plans import nodes
+from tests.support.plans import STATEMENT, heard, nodes
 
 LOTS = (1, 8, 16)
 WRITTEN = (1, 8, 16, 32)
@@ -46,7 +46,6 @@ READ, CARRIED = 500, 500
 Item = TypeVar("Item")
 OK = Answer("ok", Meaning.SUCCEEDED, http_status=200, facts={"id": "1"})
 SUCCESS = Outcome(OK, State.SUCCEEDED, None, in_doubt=False, possibly_sent=True, signal="alive", took_s=0.001)
-_SAID = re.compile(r"\s*(WITH|SELECT|UPDATE|INSERT|DELETE)\b")
 
 
 @dataclass
@@ -68,35 +67,23 @@ class Measuring:
         self._postgres_s, self._of = postgres_s, dict[tuple[str, int], Cost]()
 
     @contextmanager
-    def cost(self, verb: str, at_once: int, count: int) -> Iterator[None]:
-        """The block does this for so many payments."""
+    def cost(self, verb: str, at_once: int) -> Iterator[Cost]:
+        """The block does this, and adds to the count for how many."""
         cost = self._of.setdefault((verb, at_once), Cost(verb, at_once))
         postgres_s, own_s = self._postgres_s(), time.process_time()
-        with _heard(cost.said):
-            yield
+        with heard(partial(_keep, cost.said)):
+            yield cost
         cost.own_s += time.process_time() - own_s
         cost.postgres_s += self._postgres_s() - postgres_s
-        cost.count += count
 
     @property
     def costs(self) -> Sequence[Cost]:
         return list(self._of.values())
 
 
-@contextmanager
-def _heard(said: dict[str, Any]) -> Iterator[None]:
-    execute = psycopg.Cursor.execute
-
-    def heard(self: "psycopg.Cursor[Any]", query: Any, params: Any = None, **options: Any) -> "psycopg.Cursor[Any]":
-        if isinstance(query, str) and _SAID.match(query):
-            said[query] = params
-        return execute(self, query, params, **options)
-
-    psycopg.Cursor.execute = heard  # type: ignore[method-assign, assignment]
-    try:
-        yield
-    finally:
-        psycopg.Cursor.execute = execute  # type: ignore[method-assign]
+def _keep(said: dict[str, Any], _: "psycopg.Cursor[Any]", query: str, given: Any) -> None:
+    if STATEMENT.match(query):
+        said[query] = given
 
 
 def _batched(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
@@ -109,19 +96,20 @@ def accepted(runtime: Runtime, measuring: Measuring, count: int) -> None:
     for numbers in _batched(range(count), READ):
         raws = [json.dumps(intent("statements", number)).encode() for number in numbers]
         entries = [Entry(STREAM, b"%d-0" % place, raw, {b"intent": raw}) for place, raw in enumerate(raws)]
-        with measuring.cost("accept", READ, len(entries)):
+        with measuring.cost("accept", READ) as cost:
             assert accept(runtime, entries) == len(entries)
+            cost.count += len(entries)
 
 
 def sent(runtime: Runtime, measuring: Measuring, count: int) -> None:
     """Dispatch, claim and record them, in lots of each size in turn."""
     done, turn = 0, 0
     while done < count:
-        with measuring.cost("dispatch", runtime.settings.provider(PROVIDER).in_flight, 0):
+        with measuring.cost("dispatch", runtime.settings.provider(PROVIDER).in_flight) as cost:
             batches = dispatch.dispatch(runtime, PROVIDER, lambda: 0, tidy=False)
         names = [(name[0], name[1]) for _, found in batches for name in found if not isinstance(name, int)]
         assert names, "nothing is due"
-        next(cost for cost in measuring.costs if cost.verb == "dispatch").count += len(names)
+        cost.count += len(names)
         lot, written = LOTS[turn % len(LOTS)], WRITTEN[turn % len(WRITTEN)]
         claims = [claim for some in _batched(names, lot) for claim in _claimed(runtime, measuring, some, lot)]
         for ended in _batched(claims, written):
@@ -130,7 +118,8 @@ def sent(runtime: Runtime, measuring: Measuring, count: int) -> None:
 
 
 def _claimed(runtime: Runtime, measuring: Measuring, names: Sequence[tuple[int, str]], lot: int) -> Sequence[Claim]:
-    with measuring.cost("claim", lot, len(names)):
+    with measuring.cost("claim", lot) as cost:
+        cost.count += len(names)
         if lot > 1:
             return [one.claim for one in lots.claim(runtime, names)]
         ((payment_id, reference),) = names
@@ -142,7 +131,8 @@ def _claimed(runtime: Runtime, measuring: Measuring, names: Sequence[tuple[int, 
 
 
 def _written(runtime: Runtime, measuring: Measuring, claims: Sequence[Claim], at_once: int) -> None:
-    with measuring.cost("succeed", at_once, len(claims)), runtime.database.connection() as connection:
+    with measuring.cost("succeed", at_once) as cost, runtime.database.connection() as connection:
+        cost.count += len(claims)
         if at_once == 1:
             assert send_store.record(connection, claims[0], SUCCESS, runtime.limits)
             return
@@ -159,11 +149,11 @@ def carried(runtime: Runtime, measuring: Measuring) -> None:
         turn = outbox.begin(connection, lease.number)
         assert turn is not None
         while True:
-            with measuring.cost("relay", CARRIED, 0):
+            with measuring.cost("relay", CARRIED) as cost:
                 events = outbox.pending(connection, CARRIED)
                 if events:
                     assert outbox.carried(connection, events, "1-1", turn.number)
-            next(cost for cost in measuring.costs if cost.verb == "relay").count += len(events)
+            cost.count += len(events)
             if not events:
                 return
 

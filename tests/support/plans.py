@@ -2,30 +2,46 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-import pytest
 
 from shared.database.engine import Connection, Database
 
+STATEMENT = re.compile(r"\s*(WITH|SELECT|UPDATE|INSERT|DELETE)\b")
 _READS = re.compile(r"\s*(WITH|SELECT)\b")
 Read = Callable[[Connection], object]
+Hear = Callable[["psycopg.Cursor[Any]", str, Any], None]
 
 
-def plans(database: Database, read: Read, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """How PostgreSQL went about each statement of these."""
-    said: list[tuple[str, Any]] = []
+@contextmanager
+def heard(hear: Hear) -> Iterator[None]:
+    """Every statement that is executed in this process until the block ends, with its parameters, before it is."""
     execute = psycopg.Cursor.execute
 
-    def heard(self: "psycopg.Cursor[Any]", query: Any, params: Any = None, **options: Any) -> "psycopg.Cursor[Any]":
-        if isinstance(query, str) and _READS.match(query):
-            said.append((query, params))
+    def hearing(self: "psycopg.Cursor[Any]", query: Any, params: Any = None, **options: Any) -> "psycopg.Cursor[Any]":
+        if isinstance(query, str):
+            hear(self, query, params)
         return execute(self, query, params, **options)
 
+    psycopg.Cursor.execute = hearing  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        psycopg.Cursor.execute = execute  # type: ignore[method-assign]
+
+
+def plans(database: Database, read: Read) -> list[Any]:
+    """How PostgreSQL went about each statement of these."""
+    said: list[tuple[str, Any]] = []
+
+    def hear(_: "psycopg.Cursor[Any]", query: str, params: Any) -> None:
+        if _READS.match(query):
+            said.append((query, params))
+
     with database.connection() as connection:
-        with monkeypatch.context() as patched:
-            patched.setattr(psycopg.Cursor, "execute", heard)
+        with heard(hear):
             read(connection)
         found = [
             connection.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", given).fetchone() for query, given in said

@@ -36,9 +36,7 @@ LOOKS: Mapping[str, Read] = {
 
 
 @pytest.mark.parametrize("look", LOOKS)
-def test_a_look_does_not_read_what_waits_until_later(
-    look: str, filled: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found = [node for node in nodes(plans(filled, LOOKS[look], monkeypatch)) if "Relation Name" in node]
+def test_a_look_does_not_read_what_waits_until_later(look: str, filled: Database) -> None:
+    found = [node for node in nodes(plans(filled, LOOKS[look])) if "Relation Name" in node]
     assert found
     assert [(node["Relation Name"], looked_at(node)) for node in found if looked_at(node) > MOST] == []

@@ -1,6 +1,5 @@
 """No statement of the flow reads a whole table of payments, attempts or events, however many there are."""
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -22,11 +21,11 @@ from shared.webhooks import views as hooks
 from tests.support.archived import many
 from tests.support.flow import ABSENT, AGAIN, LOOK, NO, OK, World
 from tests.support.hooked import Hooked
+from tests.support.plans import STATEMENT, heard
 from tests.support.receiver import receiving
 
 COUNT = 8_000
 LARGE = {"payments", "attempts", "checks", "events", "follow_ups", "resolutions", "intent_keys"}
-_READS = re.compile(r"\s*(WITH|SELECT|UPDATE|INSERT|DELETE)\b")
 
 BELONGING = (
     "INSERT INTO checks SELECT id, 1, created_at, 'applied', 'it is there', '{}' FROM payments",
@@ -55,18 +54,16 @@ def filled(own_world: World) -> World:
 
 
 @pytest.fixture
-def said(filled: World, monkeypatch: pytest.MonkeyPatch) -> Said:
+def said(filled: World) -> Iterator[Said]:
     """What the product says to PostgreSQL from here on; the test's own connection is left out."""
     found: Said = {}
-    execute = psycopg.Cursor.execute
 
-    def heard(self: "psycopg.Cursor[Any]", query: Any, params: Given = None, **options: Any) -> "psycopg.Cursor[Any]":
-        if self.connection is not filled.connection and isinstance(query, str) and _READS.match(query):
+    def hear(cursor: "psycopg.Cursor[Any]", query: str, params: Given) -> None:
+        if cursor.connection is not filled.connection and STATEMENT.match(query):
             found[query] = params
-        return execute(self, query, params, **options)
 
-    monkeypatch.setattr(psycopg.Cursor, "execute", heard)
-    return found
+    with heard(hear):
+        yield found
 
 
 def whole_reads(plan: Any) -> Iterator[str]:

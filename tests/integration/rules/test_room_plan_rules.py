@@ -58,22 +58,20 @@ READS: Mapping[str, tuple[Read, set[str]]] = {
 
 
 @pytest.mark.parametrize("what", READS)
-def test_a_page_reads_little_more_than_it_shows(what: str, filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_reads_little_more_than_it_shows(what: str, filled: Database) -> None:
     read, indexes = READS[what]
-    found = list(nodes(plans(filled, read, monkeypatch)))
+    found = list(nodes(plans(filled, read)))
     assert indexes <= {node["Index Name"] for node in found if "Index Name" in node}
     most = [(node["Relation Name"], looked_at(node)) for node in found if node.get("Relation Name") in LARGE]
     assert [(table, rows) for table, rows in most if rows > MOST] == []
 
 
-def test_a_search_by_an_account_looks_at_the_newest_and_no_further(
-    filled: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found = nodes(plans(filled, lambda c: search.search(c, "made-up-0", 50, personal=True), monkeypatch))
+def test_a_search_by_an_account_looks_at_the_newest_and_no_further(filled: Database) -> None:
+    found = nodes(plans(filled, lambda c: search.search(c, "made-up-0", 50, personal=True)))
     looked = sum(looked_at(node) for node in found if node.get("Relation Name") == "payments")
     assert search.NEWEST <= looked < search.NEWEST + 2_500, "it is among the parked ones alone"
 
 
-def test_a_page_that_reads_all_of_them_is_noticed(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    (plan,) = plans(filled, lambda c: c.execute("SELECT id FROM payments WHERE detail = 'x'"), monkeypatch)
+def test_a_page_that_reads_all_of_them_is_noticed(filled: Database) -> None:
+    (plan,) = plans(filled, lambda c: c.execute("SELECT id FROM payments WHERE detail = 'x'"))
     assert max(map(looked_at, nodes(plan))) > COUNT / 3
