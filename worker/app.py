@@ -4,6 +4,7 @@ import dataclasses
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from shared import celery_process, process, reload, stopping
@@ -96,18 +97,26 @@ def _holds_lots(provider: str) -> bool:
 
 def send_each(queue: str, named: Sequence[list[Any] | int]) -> None:
     """Send the payments that a message of this lane's queue names, in lots; otherwise like `each`."""
-    names = _payments(named)
-    sending = Sending(runtime(), recorder().put, _paces().get(lane_of(queue)) or Pace(1))
+    names, lane = _payments(named), lane_of(queue)
+    sending = Sending(runtime(), lane, names, recorder().put, _paces().get(lane) or Pace(1))
     with _held.message(Message(names)) as message:
-        failures = spread(senders(queue), sending.do, sending.items(names), len(names), message.helped.append)
-        for written in sending.later:
+        failures = spread(senders(queue), sending.do, sending.lots(), len(names), message.helped.append)
+        ends: list[Callable[[], None]] = [*sending.later, partial(_leave, lane, sending.left)]
+        for end in ends:
             try:
-                written()
+                end()
             except Exception as error:
                 failures.append(error)
     broker.ring(_bell())
     if failures:
         raise failures[0]
+
+
+def _leave(lane: str, names: Sequence[tuple[int, str | None]]) -> None:
+    """Have what was not begun dispatched again once the lane runs. Where that fails, its leases run out."""
+    if names:
+        back, _ = dispatch.give_back(runtime(), names, ())
+        log.info("the lane stands still; what was not begun is given back", provider=lane, payments=back)
 
 
 def each(

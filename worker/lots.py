@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from shared.payments import lots, send
 from shared.payments.lots import Claimed, Later
 from shared.payments.send import Put
-from shared.runtime import Runtime
+from shared.runtime import Runtime, boot_time_s
 
 Named = tuple[int, str | None]  # an older version's message names ids alone
 Item = Sequence[Named] | Claimed
@@ -33,17 +33,29 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """What the sender threads do for one message. later: records that are to be waited for."""
+    """What the sender threads do for one message. later: records that are to be waited for. left: what was not
+    claimed, since the lane was seen to stand still after the message began (boot time)."""
 
     runtime: Runtime
+    provider: str
+    names: Sequence[Named]
     put: Put
     pace: Pace
+    began_s: float = field(default_factory=boot_time_s)
     later: list[Later] = field(default_factory=list)
+    left: list[Named] = field(default_factory=list)
 
-    def items(self, names: Sequence[Named]) -> list[Item]:
-        """These payments in lots."""
+    def lots(self) -> list[Item]:
+        """The message's payments in lots."""
+        return self._split(self.names)
+
+    def _split(self, names: Sequence[Named]) -> list[Item]:
         size = self.pace.lot
         return [names[start : start + size] for start in range(0, len(names), size)]
+
+    def _stands(self) -> bool:
+        """Is there no use in claiming more? One alone may be the probe that sets its lane going."""
+        return len(self.names) > 1 and self.runtime.stops.since(self.provider, self.began_s)
 
     def do(self, item: Item) -> Sequence[Item]:
         """Claim a lot, or send one of it. What is left to do is returned."""
@@ -53,11 +65,17 @@ class Sending:
             if later is not None:
                 self.later.append(later)
             return ()
+        if self._stands():
+            self.left.extend(item)
+            return ()
         if len(item) > self.pace.lot:  # it was larger when the message came
-            return self.items(item)
+            return self._split(item)
         if len(item) == 1:
             payment_id, reference = item[0]
-            self.pace.took(send.send(self.runtime, payment_id, reference, self.put))
+            took_s = send.send(self.runtime, payment_id, reference, self.put)
+            self.pace.took(took_s)
+            if not took_s and self._stands():
+                self.left.append(item[0])
             return ()
         claims = lots.claim(self.runtime, [(name, reference) for name, reference in item if reference is not None])
         taken = {one.claim.payment.id for one in claims}

@@ -69,12 +69,16 @@ def send(runtime: Runtime, payment_id: int, reference: str | None = None, put: P
 
 def must_be_named(runtime: Runtime, payment_id: int, reference: str) -> bool:
     """Is this the payment that is meant? Where its id is another's, people are told: what names it is of a time that
-    the database lost, and changes nothing."""
+    the database lost, and changes nothing. That its lane stands still is noted, for what else its message names."""
     with runtime.database.connection() as connection:
-        another = store.is_another(connection, payment_id, reference)
-    if another:
+        found = store.named(connection, payment_id, reference)
+    if found is None:
+        return True
+    if found["stands"]:
+        runtime.stops.saw(found["provider"], boot_time_s())
+    if found["another"]:
         alert(Alert.ANOTHER_PAYMENT, "what came names a payment that is not this one any more", payment_id=payment_id)
-    return not another
+    return not found["another"]
 
 
 def deliver(

@@ -80,6 +80,8 @@ def main() -> int:
     if not given.no_shrink:
         least = shrink(plan, lambda one: bool(once(one).violations), _SHRINK_S, progress)
         print(f"\nThe fewest faults that still break it\n{plans.written(least.strikes)}")
+    # Whole, and last: of a log that was cut the end is what is left.
+    print("\nBROKEN\n" + "\n".join(result.violations), flush=True)
     return 1
 
 

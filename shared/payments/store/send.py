@@ -8,7 +8,7 @@ from uuid import UUID
 from shared import lanes
 from shared.database import foreign
 from shared.database import store as whole
-from shared.database.engine import Connection
+from shared.database.engine import Connection, Row
 from shared.database.rows import PAYMENT_COLUMNS, payment
 from shared.database.statements import statements
 from shared.database.store import Seen
@@ -283,10 +283,10 @@ def save_baseline(connection: Connection, claim: Claim, baseline: Mapping[str, A
     return connection.execute(_SQL["save_baseline"], given | {"lease_s": lease_s}).fetchone() is not None
 
 
-def is_another(connection: Connection, payment_id: int, reference: str) -> bool:
-    """Is there a payment with this id under another reference? Then what names it is of a time that was lost."""
-    row = connection.execute(_SQL["reference"], {"id": payment_id}).fetchone()
-    return row is not None and row["sent_reference"] != reference
+def named(connection: Connection, payment_id: int, reference: str) -> Row | None:
+    """What there is under an id that a message names: another payment (`another`: under another reference, so what
+    names it is of a time that was lost), its provider, and whether its lane stands still (`stands`). None: nothing."""
+    return connection.execute(_SQL["named"], {"id": payment_id, "reference": reference}).fetchone()
 
 
 def current(connection: Connection, payment_id: int) -> Payment:

@@ -4,8 +4,10 @@ UPDATE attempts SET ended_at = clock(), meaning = %(meaning)s, kind = %(kind)s, 
     detail = %(detail)s, refusal = %(refusal)s, facts = %(facts)s::jsonb
 WHERE payment_id = %(id)s AND number = %(attempt)s AND token IS NOT DISTINCT FROM %(token)s
 
--- name: reference
-SELECT sent_reference FROM payments WHERE id = %(id)s
+-- name: named
+-- Why it could not be claimed, as far as its message is concerned: it is another's, or its lane stands still.
+SELECT p.sent_reference <> %(reference)s AS another, p.provider, NOT l.running AS stands
+FROM payments p JOIN lanes l USING (provider) WHERE p.id = %(id)s
 
 -- name: save_baseline
 WITH renewed AS (

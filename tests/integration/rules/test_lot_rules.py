@@ -10,15 +10,17 @@ import pytest
 from shared import lanes
 from shared.database import store as whole
 from shared.database.engine import AWAY
-from shared.payments import lots
+from shared.payments import dispatch, lots
 from shared.payments.lots import Claimed
 from shared.payments.recorder import Recorder
 from shared.payments.release import release_refunds
 from shared.payments.send import attempted, send
 from shared.payments.store import lots as store
+from shared.runtime import boot_time_s
 from tests.support.bank import until
 from tests.support.cut import way_of
 from tests.support.flow import AGAIN, HALT, LOOK, NO, OK, World
+from worker.lots import Pace, Sending
 
 CLAIM, SUCCEEDED = "WITH free AS", "WITH ours AS"
 _CHANCE = ("id", "intent_id", "sent_reference", "payment_id", "subject", "data", "event_id", "token", "body", "target")
@@ -132,6 +134,28 @@ def test_the_success_of_a_probe_is_written_alone(world: World) -> None:
     world.execute("UPDATE lanes SET halted_at = clock(), probe_payment_id = %s WHERE provider = 'safe'", names[0][0])
     send_all(world, claims, Recorder(world.runtime))
     assert (world.state(names[0][0]), world.lane("safe")["running"]) == ("succeeded", True)
+
+
+def test_once_its_lane_was_seen_to_stand_still_the_rest_of_a_message_is_left(world: World) -> None:
+    names = dispatched(world, 4, "careful")
+    world.execute("UPDATE lanes SET open_until = clock() + interval '1 hour' WHERE provider = 'careful'")
+    recorder = Recorder(world.runtime)
+    sending = Sending(world.runtime, "careful", names, recorder.put, Pace(1))
+    for item in sending.lots():
+        assert sending.do(item) == ()
+    assert sending.left == names
+    assert dispatch.give_back(world.runtime, sending.left, ()) == (4, 0)
+
+
+def test_one_alone_is_claimed_whatever_was_seen_of_its_lane(world: World) -> None:
+    """It may be the probe."""
+    ((payment_id, _),) = names = dispatched(world, 1)
+    world.execute("UPDATE lanes SET halted_at = clock(), probe_payment_id = %s WHERE provider = 'safe'", payment_id)
+    sending = Sending(world.runtime, "safe", names, Recorder(world.runtime).put, Pace(1))
+    world.runtime.stops.saw("safe", boot_time_s())
+    for item in sending.lots():
+        assert sending.do(item) == ()
+    assert (world.state(payment_id), sending.left) == ("succeeded", [])
 
 
 def test_no_lot_waits_for_a_row_that_somebody_holds(world: World) -> None:

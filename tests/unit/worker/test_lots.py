@@ -1,13 +1,19 @@
 """How many payments of a message are claimed at once, and what becomes of those that no lot may hold."""
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from shared.payments import lots, send
 from shared.payments.lots import Claimed
-from worker.lots import Pace, Sending
+from shared.runtime import Stops
+from worker.lots import Named, Pace, Sending
+
+
+def sending_of(pace: Pace, *names: Named) -> Sending:
+    return Sending(SimpleNamespace(stops=Stops()), "billcenter", names, None, pace)  # type: ignore[arg-type]
 
 
 def after(pace: Pace, seconds: float, times: int = 100) -> int:
@@ -41,8 +47,8 @@ def test_what_made_no_call_says_nothing_of_the_provider() -> None:
 def test_a_lot_that_was_made_when_the_provider_was_fast_is_split() -> None:
     pace = Pace(16)
     after(pace, 0.001)
-    sending = Sending(None, None, pace)  # type: ignore[arg-type]
-    (lot,) = sending.items([(number, "a") for number in range(8)])
+    sending = sending_of(pace, *((number, "a") for number in range(8)))
+    (lot,) = sending.lots()
     after(pace, 0.4, times=1)
     assert [len(item) for item in sending.do(lot) if not isinstance(item, Claimed)] == [2, 2, 2, 2]
 
@@ -53,11 +59,10 @@ def test_no_lot_is_larger_than_is_set() -> None:
 
 def test_payments_sent_one_by_one_say_how_large_a_lot_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(send, "send", lambda *_: 0.001)
-    sending = Sending(None, None, Pace(16))  # type: ignore[arg-type]
-    names = [(number, "a") for number in range(25)]
-    for item in sending.items(names):
+    sending = sending_of(Pace(16), *((number, "a") for number in range(25)))
+    for item in sending.lots():
         sending.do(item)
-    assert len(sending.items(names)) < 5
+    assert len(sending.lots()) < 5
 
 
 def test_what_a_lot_did_not_take_is_claimed_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,8 +80,8 @@ def test_what_a_lot_did_not_take_is_claimed_alone(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(send, "send", one)
     pace = Pace(16)
     after(pace, 0.001)
-    sending = Sending(None, None, pace)  # type: ignore[arg-type]
-    (lot,) = sending.items([(1, "a"), (2, None), (3, "c")])
+    sending = sending_of(pace, (1, "a"), (2, None), (3, "c"))
+    (lot,) = sending.lots()
     for item in sending.do(lot):
         assert sending.do(item) == ()
     assert alone == [(1, "a"), (2, None), (3, "c")]
