@@ -8,8 +8,9 @@ from shared.database.engine import Connection, Row
 from shared.domain.intent import Intent
 from shared.domain.payment import HoldReason, Payment
 from shared.domain.request import Built, Hold, Request
-from shared.payments.prepare import prepare, rule_of, unsent
+from shared.payments.prepare import prepare, rule_of, unsent, with_settle
 from shared.payments.store import lost_time as store
+from shared.payments.store import release, send
 from shared.payments.store.accept import NewPayment, column_values
 from shared.runtime import Runtime
 from shared.telemetry.alerts import Alert
@@ -32,6 +33,24 @@ def adopt(connection: Connection, runtime: Runtime, intent: Intent, payment_id: 
     store.came(connection, [(intent.source, intent.intent_id)])
     store.follow(connection, payment_id)
     return True
+
+
+def complete(
+    connection: Connection, runtime: Runtime, payment_id: int, request_sha256: str | None, settle_id: int | None
+) -> None:
+    """A payment that was here unbuilt has ended as the stream told. Its intent does not come as a new one again, so its
+    request is built now; what it was sent as is known where this is that one.
+
+    request_sha256: in hex, as it was told; None: it was never sent. settle_id: a refund's settle.
+    """
+    payment = send.current(connection, payment_id)
+    if request_sha256 is None or payment.body is not None:
+        return
+    if settle_id is not None:
+        payment = with_settle(payment, release.settle(connection, settle_id).payment)
+    built = _built(runtime, payment)
+    if isinstance(built, Request):
+        store.complete(connection, payment, built, same=built.sha256.hex() == request_sha256)
 
 
 def _agrees(intent: Intent, told: Row) -> bool:

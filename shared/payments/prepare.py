@@ -1,5 +1,7 @@
 """prepare: the frozen request of a payment, or why there is none yet, or never."""
 
+import dataclasses
+
 from shared.domain.codes import Code
 from shared.domain.intent import Intent
 from shared.domain.payment import HoldReason, Operation, Payment
@@ -17,6 +19,11 @@ def prepare(runtime: Runtime, payment: Payment) -> Built:
     if payment.operation is Operation.REFUND and payment.settled is None:
         return Hold(HoldReason.SETTLE_PENDING, f"waits for its settle {payment.refund_of} to be final")
     return runtime.provider(payment.provider).build(payment, runtime.directories[payment.provider])
+
+
+def with_settle(refund: Payment, settle: Payment, refunded_minor: int = 0) -> Payment:
+    """A refund with the settle that it is of. refunded_minor: what that one's other refunds hold already."""
+    return dataclasses.replace(refund, settled=settle, target=settle.target, refunded_minor=refunded_minor)
 
 
 def unsent(intent: Intent, sent_reference: str, payment_id: int = 0) -> Payment:

@@ -1,6 +1,5 @@
 """release: look at what is held and let go what no longer has to wait. Run by the dispatcher between its looks."""
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -13,7 +12,7 @@ from shared.domain.codes import Code
 from shared.domain.payment import HoldReason, Payment, State
 from shared.domain.request import Built, Hold, Refusal, Request
 from shared.follow_ups import lane as follow_ups
-from shared.payments.prepare import prepare, unsupported
+from shared.payments.prepare import prepare, unsupported, with_settle
 from shared.payments.refund_sum import refund_fits
 from shared.payments.store import accept as accept_store
 from shared.payments.store import lost_time
@@ -103,7 +102,7 @@ def _decide(runtime: Runtime, connection: Connection, held: HeldRefund) -> None:
         return
     misfit = unsupported(runtime, refund) or refund_fits(settle, refund, refunded_minor)
     if misfit is None:
-        built = _build(runtime, _with_settle(refund, settle, refunded_minor), HoldReason.SETTLE_PENDING)
+        built = _build(runtime, with_settle(refund, settle, refunded_minor), HoldReason.SETTLE_PENDING)
         if isinstance(built, Request):
             window_s = runtime.settings.provider(refund.provider).settle_window_s
             store.release(connection, refund.id, built, held.settle_id, window_s)
@@ -130,10 +129,6 @@ def _rehold(connection: Connection, payment: Payment, hold: Hold) -> None:
     changed = store.rehold(connection, payment.id, HoldReason(hold.reason), hold.detail)
     if changed and hold.detail == _NOT_BUILT:  # told once, though it is tried again and again
         alert(Alert.BUILD_FAILED, "a held payment's request could not be built", provider=payment.provider)
-
-
-def _with_settle(refund: Payment, settle: Payment, refunded_minor: int) -> Payment:
-    return dataclasses.replace(refund, settled=settle, target=settle.target, refunded_minor=refunded_minor)
 
 
 def release_directory_holds(runtime: Runtime, provider: str) -> None:

@@ -17,6 +17,7 @@ from shared import audit
 from shared.archive.recall import recall
 from shared.database import store
 from shared.database.engine import Connection
+from shared.payments.adopt import complete
 from shared.payments.store import lost_time
 from shared.people import proposals
 from shared.people.proposals import Approval, Kind, Proposal, Void
@@ -118,8 +119,9 @@ def recover(
             raise NotRecovered("the store was recovered meanwhile; nothing was changed, look again")
         remembered = [one.standing.epoch for one in witnesses.read(found.installation or "")]
         epoch = places.recovered(connection, max(remembered, default=0))
-        for subject, lost in plan.shown.lost.items():
-            _take_over(connection, subject, lost, epoch)
+        # Settles first: a refund that came before its settle finds it here.
+        for subject, lost in sorted(plan.shown.lost.items(), key=lambda one: one[1].of is not None):
+            _take_over(connection, runtime, subject, lost, epoch)
         places.relayed(connection, plan.shown.last)
         window = open_window(
             runtime,
@@ -169,7 +171,7 @@ def close(runtime: Runtime, by: str, *, approval: Approval | None = None) -> int
     return len(is_open)
 
 
-def _take_over(connection: Connection, subject: str, lost: Lost, epoch: int) -> None:
+def _take_over(connection: Connection, runtime: Runtime, subject: str, lost: Lost, epoch: int) -> None:
     """What upstream was told of one payment becomes ours."""
     source, intent_id = _names(subject)
     here, newest, final = finals.find(connection, source, intent_id), lost.newest, lost.final
@@ -178,13 +180,15 @@ def _take_over(connection: Connection, subject: str, lost: Lost, epoch: int) -> 
     if here is not None and newest is not None and here.reference != newest.fields["sent_reference"]:
         log.error("upstream was told of another payment under this id", payment_id=here.id)
         return
+    settle = finals.find(connection, source, lost.of) if lost.of is not None else None
+    settle_id = settle.id if settle is not None else None
+    recall(connection, [one.id for one in (here, settle) if one is not None])
     if here is not None:
-        recall(connection, [here.id])
-        if final is not None:
-            finals.end(connection, here.id, final)
+        if final is not None and finals.end(connection, here.id, final, settle_id):
+            complete(connection, runtime, here.id, final.fields["request_sha256"], settle_id)
         payment_id = here.id
     elif final is not None:
-        payment_id = finals.insert(connection, final)
+        payment_id = finals.insert(connection, final, settle_id)
     else:
         return
     finals.keep_events(connection, payment_id, lost.events)

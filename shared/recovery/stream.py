@@ -29,6 +29,11 @@ class Lost:
         return own[-1] if own else None
 
     @property
+    def of(self) -> str | None:
+        """The intent id of the settle that a refund names; None: it is no refund, or not told."""
+        return self.newest.fields["refund_of"] if self.newest else None
+
+    @property
     def final(self) -> Told | None:
         """The one that told its end; a `disputed` after it changes nothing of that."""
         ends = [event for event in self.events if event.type.removeprefix(_PAYMENT) in FINAL]

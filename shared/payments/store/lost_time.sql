@@ -72,10 +72,19 @@ SELECT p.provider, p.operation, p.amount_minor, p.currency, p.paid_at, p.refund_
 FROM payments p LEFT JOIN lost_payments l ON (l.source, l.intent_id) = (p.source, p.intent_id)
 WHERE p.id = %(id)s FOR UPDATE OF p
 
+-- name: complete
+UPDATE payments SET target = %(target)s::jsonb, path = %(path)s, body = %(body)s, body_sha256 = sha256(%(body)s),
+    exclusive_key = coalesce(exclusive_key, %(exclusive_key)s), books_key = coalesce(books_key, %(books_key)s)
+WHERE id = %(id)s AND body IS NULL
+
 -- name: adopt
+-- Its refunds of which only the stream told stand on its invoice, too.
 WITH known AS (
     UPDATE intent_keys SET digest = %(digest)s
     WHERE source = %(source)s AND intent_id = %(intent_id)s AND digest IS NULL RETURNING payment_id
+), refunds AS (
+    UPDATE payments r SET exclusive_key = %(exclusive_key)s FROM known
+    WHERE r.settle_id = known.payment_id AND r.exclusive_key IS NULL AND r.stream_event IS NOT NULL
 )
 UPDATE payments p SET target = %(target)s::jsonb, receipt = %(receipt)s::jsonb, notify = %(notify)s::jsonb,
     metadata = %(metadata)s::jsonb, path = %(path)s, body = %(body)s, body_sha256 = sha256(%(body)s),

@@ -28,23 +28,25 @@ def find(connection: Connection, source: str, intent_id: str) -> Found | None:
     return None if row is None else Found(row["payment_id"], row["state"], row["sent_reference"])
 
 
-def end(connection: Connection, payment_id: int, told: Told) -> bool:
-    """A payment that was open ends as upstream was told. False where it is final, or in the archive."""
-    given = _end(told) | {"id": payment_id}
+def end(connection: Connection, payment_id: int, told: Told, settle_id: int | None) -> bool:
+    """A payment that was open ends as upstream was told. False where it is final, or in the archive. settle_id: of a
+    refund, the settle that it names, where that is here."""
+    given = _end(told) | {"id": payment_id, "settle_id": settle_id}
     return connection.execute(_SQL["end"], given).fetchone() is not None
 
 
-def insert(connection: Connection, told: Told) -> int:
-    """A payment that is not here, as upstream was told of its end; its id: the one that it had, where that is free."""
+def insert(connection: Connection, told: Told, settle_id: int | None) -> int:
+    """A payment that is not here, as upstream was told of its end; its id: the one that it had, where that is free.
+    settle_id: as in `end`."""
     row = told.fields
     given = _end(told) | {
         "id": told.payment_id,
+        "settle_id": settle_id,
         **{name: row[name] for name in ("source", "intent_id", "provider", "operation", "currency", "refund_of")},
         "amount_minor": parse_amount(row["amount"], row["currency"]),
         "places": places(row["currency"]),
         "paid_at": datetime.fromisoformat(row["paid_at"]),
         "created_at": datetime.fromisoformat(row["created_at"]),
-        "attempts": row["attempts"],
         "sent_reference": row["sent_reference"],
     }
     inserted = connection.execute(_SQL["insert"], given).fetchone()
@@ -96,6 +98,7 @@ def _end(told: Told) -> dict[str, Any]:
     finished_at = row["finished_at"]
     return {
         "state": row["state"],
+        "attempts": row["attempts"],
         "event_id": told.event_id,
         "event_seq": told.number,
         "detail": row["detail"],

@@ -5,11 +5,15 @@ SELECT k.payment_id, p.state, p.sent_reference FROM intent_keys k
 WHERE k.source = %(source)s AND k.intent_id = %(intent_id)s
 
 -- name: end
-UPDATE payments SET state = %(state)s, stream_event = %(event_id)s, finished_at = %(finished_at)s, detail = %(detail)s,
+-- A refund that was sent meanwhile is one of its settle, on its settle's invoice.
+UPDATE payments p SET state = %(state)s, stream_event = %(event_id)s, finished_at = %(finished_at)s, detail = %(detail)s,
     code = %(code)s,
-    provider_reference = coalesce(%(provider_reference)s, provider_reference), in_doubt = false, resend_asked = false,
-    event_seq = greatest(event_seq, %(event_seq)s)
-WHERE id = %(id)s AND state NOT IN ('succeeded', 'refused', 'cancelled') RETURNING id
+    provider_reference = coalesce(%(provider_reference)s, p.provider_reference), in_doubt = false, resend_asked = false,
+    event_seq = greatest(p.event_seq, %(event_seq)s), attempts = greatest(p.attempts, %(attempts)s),
+    possibly_sent = p.possibly_sent OR %(attempts)s > 0, settle_id = coalesce(p.settle_id, s.id),
+    exclusive_key = coalesce(p.exclusive_key, s.exclusive_key)
+FROM (SELECT 1) AS one LEFT JOIN payments s ON s.id = %(settle_id)s AND %(attempts)s > 0
+WHERE p.id = %(id)s AND p.state NOT IN ('succeeded', 'refused', 'cancelled') RETURNING p.id
 
 -- name: insert
 -- What a final payment is to accountants, and to whoever asks for it again; what was sent is known when its intent comes
@@ -28,8 +32,7 @@ SELECT key.payment_id, %(source)s, %(intent_id)s, %(provider)s, %(operation)s, %
     %(places)s, %(paid_at)s, '{}', %(refund_of)s, s.id, s.exclusive_key, %(state)s, %(detail)s, %(code)s, %(attempts)s,
     %(attempts)s > 0, %(sent_reference)s, %(provider_reference)s, %(created_at)s, %(finished_at)s, %(event_seq)s,
     %(event_id)s
-FROM key LEFT JOIN intent_keys k ON k.source = %(source)s AND k.intent_id = %(refund_of)s
-    LEFT JOIN payments s ON s.id = k.payment_id
+FROM key LEFT JOIN payments s ON s.id = %(settle_id)s
 RETURNING id
 
 -- name: event

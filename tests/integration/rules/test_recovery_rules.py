@@ -1,7 +1,7 @@
 """A database that is older than the world is noticed, held, and recovered with what upstream was told."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,13 +10,16 @@ from typing import Any
 import pytest
 import redis
 
+from shared.archive.retire import retire
 from shared.database import store
 from shared.database.store import HeldError, Seen
 from shared.decide.approve import approve
-from shared.domain.payment import State
+from shared.domain.payment import HoldReason, State
+from shared.domain.request import Hold, Request
 from shared.events import feed, outbox
 from shared.messaging import broker, events_stream
-from shared.payments.release import release_refunds
+from shared.payments.release import release_directory_holds, release_refunds
+from shared.payments.store import release as release_store
 from shared.people.proposals import Proposal
 from shared.people.prove import NotAllowed
 from shared.recovery import recover as verbs
@@ -453,6 +456,149 @@ def test_a_refund_of_a_settle_that_only_the_stream_told_of_waits_until_its_inten
     world.careful.verdicts.append(ABSENT)
     world.run("careful")
     assert world.state(refund) == State.PARKED, "and then it is a person's"
+
+
+def _older(world: World, client: "redis.Redis", witnesses: Witnesses, lost: Callable[[], object]) -> None:
+    """What is done now is known to upstream alone: the database is one of before it, and is held."""
+    tick(world, witnesses)
+    relay(world, client)
+    backup = Backup(world)
+    for _ in range(3):
+        tick(world, witnesses)
+    lost()
+    relay(world, client)
+    backup.put_back()
+    world.runtime = world.another()
+    assert not tick(world, witnesses)
+
+
+def _row(world: World, document: Mapping[str, Any]) -> dict[str, Any]:
+    columns = "state, attempts, possibly_sent, exclusive_key, settle_id, target, path, body"
+    (row,) = world.rows(f"SELECT id, {columns} FROM payments WHERE intent_id = %s", document["intent_id"])
+    return row
+
+
+def _pair(world: World) -> tuple[dict[str, Any], dict[str, Any]]:
+    settle = world.document("safe", target={"invoice": "shared-1", "shared": True})
+    return settle, world.document("safe", refund_of=settle["intent_id"])
+
+
+def _refunded(world: World, *, more: bool) -> None:
+    """What was refunded holds all of its settle: another refund of it can't be."""
+    (settle_id,) = (row["settle_id"] for row in world.rows("SELECT settle_id FROM payments WHERE operation = 'refund'"))
+    with world.runtime.database.transaction() as connection:
+        found = release_store.settle(connection, settle_id)
+    assert found.refunded_minor == found.payment.amount_minor
+    assert found.untold == more
+
+
+def test_a_refund_that_was_held_and_was_made_in_the_lost_time_is_one_of_its_settle(
+    world: World, witnesses: Witnesses, client: "redis.Redis"
+) -> None:
+    """Else another refund of it fits, and a night's sum of its invoice lacks it."""
+    settle, refund = _pair(world)
+    world.accept(settle, refund)
+    known: list[dict[str, Any]] = []
+
+    def made() -> None:
+        world.run()
+        release_refunds(world.runtime)
+        world.run()
+        known.append(_row(world, refund))
+
+    _older(world, client, witnesses, made)
+    recovered(world, client, witnesses)
+    assert known[0]["state"] == "succeeded"
+    assert _row(world, refund) == known[0]
+    assert _row(world, refund)["settle_id"] == _row(world, settle)["id"]
+    _refunded(world, more=False)
+
+
+def test_a_refund_that_came_before_its_settle_in_the_lost_time_is_one_of_its_settle(
+    world: World, witnesses: Witnesses, client: "redis.Redis"
+) -> None:
+    settle, refund = _pair(world)
+
+    def made() -> None:
+        world.accept(refund)
+        world.accept(settle)
+        world.run()
+        release_refunds(world.runtime)
+        world.run()
+
+    _older(world, client, witnesses, made)
+    recovered(world, client, witnesses)
+    assert (_row(world, refund)["state"], _row(world, refund)["settle_id"]) == ("succeeded", _row(world, settle)["id"])
+    _refunded(world, more=True)
+    world.accept(settle)
+    assert _row(world, settle)["exclusive_key"] == "safe:shared-1"
+    assert _row(world, refund)["exclusive_key"] == "safe:shared-1", "it stands on its settle's invoice"
+    world.accept(refund)
+    assert _row(world, refund)["exclusive_key"] == "safe:shared-1"
+    _refunded(world, more=False)
+
+
+def test_a_refund_of_an_archived_settle_that_was_made_in_the_lost_time_is_one_of_it(
+    world: World, witnesses: Witnesses, client: "redis.Redis"
+) -> None:
+    settle, refund = _pair(world)
+    world.accept(settle)
+    world.run()
+    relay(world, client)
+
+    def made() -> None:
+        world.accept(refund)
+        release_refunds(world.runtime)
+        world.run()
+
+    _older(world, client, witnesses, made)
+    world.advance(400 * 86_400)
+    assert retire(world.runtime, 10) == 1
+    recovered(world, client, witnesses)
+    assert _row(world, refund)["settle_id"] == _row(world, settle)["id"]
+    assert _row(world, refund)["exclusive_key"] == "safe:shared-1"
+    _refunded(world, more=False)
+
+
+def test_what_was_held_for_the_lists_and_was_paid_in_the_lost_time_has_its_request(
+    world: World, witnesses: Witnesses, client: "redis.Redis"
+) -> None:
+    """Its intent is here and does not come as a new one again: nothing else would build it, and its refunds wait."""
+    settle, refund = _pair(world)
+    world.safe.builds.append(Hold(HoldReason.NO_ACCOUNT, "no account yet"))
+    world.accept(settle)
+    known: list[dict[str, Any]] = []
+
+    def paid() -> None:
+        release_directory_holds(world.runtime, "safe")
+        world.run()
+        known.append(_row(world, settle))
+
+    _older(world, client, witnesses, paid)
+    recovered(world, client, witnesses)
+    assert known[0]["state"] == "succeeded"
+    assert _row(world, settle) == known[0]
+    world.accept(refund)
+    release_refunds(world.runtime)
+    assert _row(world, refund)["settle_id"] == _row(world, settle)["id"], "its refund does not wait for its intent"
+
+
+def test_what_was_sent_as_another_request_than_is_built_now_has_its_invoice_and_no_bytes(
+    world: World, witnesses: Witnesses, client: "redis.Redis"
+) -> None:
+    settle, _ = _pair(world)
+    world.safe.builds.append(Hold(HoldReason.NO_ACCOUNT, "no account yet"))
+    world.accept(settle)
+
+    def paid() -> None:
+        world.safe.builds.append(Request("/settle", b"another request", "safe:shared-1"))
+        release_directory_holds(world.runtime, "safe")
+        world.run()
+
+    _older(world, client, witnesses, paid)
+    recovered(world, client, witnesses)
+    row = _row(world, settle)
+    assert (row["state"], row["exclusive_key"], row["path"], row["body"]) == ("succeeded", "safe:shared-1", None, None)
 
 
 def test_what_the_witnesses_remember_is_of_one_installation_alone(world: World, witnesses: Witnesses) -> None:
