@@ -399,6 +399,10 @@ def _empty(connection: "psycopg.Connection[dict[str, Any]]") -> None:
         """SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
         WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"""
     )
+    disabled = """SELECT DISTINCT tgrelid::regclass::text AS name FROM pg_trigger
+        WHERE tgenabled = 'D' AND NOT tgisinternal"""
+    for row in connection.execute(disabled).fetchall():
+        connection.execute(f"ALTER TABLE {row['name']} ENABLE TRIGGER USER".encode())
     for row in connection.execute("SELECT relname AS name FROM pg_class WHERE relispartition").fetchall():
         connection.execute(f"DROP TABLE {row['name']}".encode())
     # Not TRUNCATE: tables stay the same to the sessions of the pool, which keep their plans.
