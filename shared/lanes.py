@@ -40,7 +40,9 @@ class Allowance:
     probes: bool = False
 
 
-_RESERVE = 0.1  # the part of a second's tokens that a look which is late finds gathered
+_FILLS = 0.9  # of the rate, in a second
+_RESERVE = 0.08  # of the rate: what a look that is late finds gathered
+_ALL = _FILLS + _RESERVE
 
 # The token bucket, filled up to now: what the rate allows at this moment.
 _TOKENS = """least(%(holds)s::float8,
@@ -143,12 +145,13 @@ def ensure(connection: Connection, providers: Sequence[str]) -> None:
 def _bucket(rate_per_s: float | None) -> dict[str, float | None]:
     """How many tokens a lane's bucket holds, and how many a second fill it.
 
-    What it holds and what comes in a second is the rate and one more, which comes when the second is over: so in no
-    second more than the rate is let through, also after a silence. A rate of one or less needs no reserve.
+    What it holds and what comes in a second is one more than 0.98 of the rate, and the one that is too many comes 22 ms
+    after that second: so in no second more than the rate is applied, also after a silence, while one request is no
+    longer on its way than another by more than that. A rate of one or less needs no reserve.
     """
     if rate_per_s is None or rate_per_s <= 1:
-        return {"holds": 1, "fills": rate_per_s}
-    return {"holds": 1 + _RESERVE * rate_per_s, "fills": (1 - _RESERVE) * rate_per_s}
+        return {"holds": 1, "fills": rate_per_s and _ALL * rate_per_s}
+    return {"holds": 1 + _RESERVE * rate_per_s, "fills": _FILLS * rate_per_s}
 
 
 def lock(connection: Connection, provider: str, rate_per_s: float | None) -> Lane | None:

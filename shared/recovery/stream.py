@@ -31,7 +31,7 @@ class Lost:
     @property
     def of(self) -> str | None:
         """The intent id of the settle that a refund names; None: it is no refund, or not told."""
-        return self.newest.fields["refund_of"] if self.newest else None
+        return self.newest.fields.get("refund_of") if self.newest else None
 
     @property
     def final(self) -> Told | None:

@@ -153,7 +153,7 @@ def test_a_lane_with_a_rate_says_what_it_allows(world: World) -> None:
     world.execute("UPDATE lanes SET rate_tokens = 1, rate_at = clock() + interval '1 hour'")
     assert told(world, safe=40)["lane_rate_tokens", "safe"] == 1
     world.execute("UPDATE lanes SET rate_at = clock() - interval '1 hour'")
-    assert told(world, safe=40)["lane_rate_tokens", "safe"] == 5
+    assert told(world, safe=40)["lane_rate_tokens", "safe"] == 4.2
 
 
 def test_follow_ups_that_are_due_are_the_lane_s_too(world: World) -> None:
