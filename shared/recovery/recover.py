@@ -181,7 +181,7 @@ def _take_over(connection: Connection, runtime: Runtime, subject: str, lost: Los
         log.error("upstream was told of another payment under this id", payment_id=here.id)
         return
     settle = finals.find(connection, source, lost.of) if lost.of is not None else None
-    settle_id = settle.id if settle is not None else None
+    settle_id = settle.id if settle is not None and settle.state is not None else None
     recall(connection, [one.id for one in (here, settle) if one is not None])
     if here is not None:
         if final is not None and finals.end(connection, here.id, final, settle_id):
