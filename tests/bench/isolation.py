@@ -185,7 +185,7 @@ def table(result: Result) -> Table:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.isolation", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--payments", type=int, default=5000, help="in one round (5000)")
+    parser.add_argument("--payments", type=int, default=20_000, help="in one round (20000)")
     parser.add_argument("--pairs", type=int, default=5, help="of rounds, with each breaker (5)")
     parser.add_argument("--backlog", type=int, default=3000, help="payments due at the provider that hangs (3000)")
     parser.add_argument("--timeout", type=float, default=5, help="seconds after which a call is given up (5)")
