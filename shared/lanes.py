@@ -42,7 +42,6 @@ class Allowance:
 
 _FILLS = 0.9  # of the rate, in a second
 _RESERVE = 0.08  # of the rate: what a look that is late finds gathered
-_ALL = _FILLS + _RESERVE
 
 # The token bucket, filled up to now: what the rate allows at this moment.
 _TOKENS = """least(%(holds)s::float8,
@@ -149,8 +148,10 @@ def _bucket(rate_per_s: float | None) -> dict[str, float | None]:
     after that second: so in no second more than the rate is applied, also after a silence, while one request is no
     longer on its way than another by more than that. A rate of one or less needs no reserve.
     """
-    if rate_per_s is None or rate_per_s <= 1:
-        return {"holds": 1, "fills": rate_per_s and _ALL * rate_per_s}
+    if rate_per_s is None:
+        return {"holds": 1, "fills": None}
+    if rate_per_s <= 1:
+        return {"holds": 1, "fills": (_FILLS + _RESERVE) * rate_per_s}
     return {"holds": 1 + _RESERVE * rate_per_s, "fills": _FILLS * rate_per_s}
 
 

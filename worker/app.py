@@ -19,7 +19,7 @@ from shared.start import start
 from shared.telemetry import celery_logs
 from shared.telemetry.logs import get_logger
 from worker.held import Held, Message
-from worker.lots import Pace, Sending
+from worker.lots import Named, Pace, Sending
 from worker.once import once
 from worker.senders import spread
 
@@ -112,7 +112,7 @@ def send_each(queue: str, named: Sequence[list[Any] | int]) -> None:
         raise failures[0]
 
 
-def _leave(lane: str, names: Sequence[tuple[int, str | None]]) -> None:
+def _leave(lane: str, names: Sequence[Named]) -> None:
     """Have what was not begun dispatched again once the lane runs. Where that fails, its leases run out."""
     if names:
         back, _ = dispatch.give_back(runtime(), names, ())

@@ -28,8 +28,7 @@ def adopt(connection: Connection, runtime: Runtime, intent: Intent, payment_id: 
     built = _built(runtime, payment)
     row = NewPayment(intent, payment.sent_reference, rule_of(runtime, payment).resend_safe, built)
     columns = {name: value for name, value in column_values(row).items() if name in _COLUMNS}
-    same = isinstance(built, Request) and built.sha256.hex() == told["request_sha256"]
-    store.adopt(connection, intent, columns, built if isinstance(built, Request) and same else None)
+    store.adopt(connection, intent, columns, _as_sent(built, told["request_sha256"]))
     store.came(connection, [(intent.source, intent.intent_id)])
     store.follow(connection, payment_id)
     return True
@@ -43,14 +42,21 @@ def complete(
 
     request_sha256: in hex, as it was told; None: it was never sent. settle_id: a refund's settle.
     """
+    if request_sha256 is None:
+        return
     payment = send.current(connection, payment_id)
-    if request_sha256 is None or payment.body is not None:
+    if payment.body is not None:
         return
     if settle_id is not None:
         payment = with_settle(payment, release.settle(connection, settle_id).payment)
     built = _built(runtime, payment)
     if isinstance(built, Request):
-        store.complete(connection, payment, built, same=built.sha256.hex() == request_sha256)
+        store.complete(connection, payment_id, built, _as_sent(built, request_sha256))
+
+
+def _as_sent(built: Built, request_sha256: str | None) -> Request | None:
+    """What is built now, where it is what was sent."""
+    return built if isinstance(built, Request) and built.sha256.hex() == request_sha256 else None
 
 
 def _agrees(intent: Intent, told: Row) -> bool:

@@ -17,12 +17,14 @@ from shared import audit
 from shared.archive.recall import recall
 from shared.database import store
 from shared.database.engine import Connection
+from shared.messaging.told import Told
 from shared.payments.adopt import complete
 from shared.payments.store import lost_time
 from shared.people import proposals
 from shared.people.proposals import Approval, Kind, Proposal, Void
 from shared.recovery import stream
 from shared.recovery.store import finals, places
+from shared.recovery.store.finals import Found
 from shared.recovery.stream import Lost, Shown
 from shared.recovery.window import open_window
 from shared.runtime import Runtime
@@ -180,15 +182,11 @@ def _take_over(connection: Connection, runtime: Runtime, subject: str, lost: Los
     if here is not None and newest is not None and here.reference != newest.fields["sent_reference"]:
         log.error("upstream was told of another payment under this id", payment_id=here.id)
         return
-    settle = finals.find(connection, source, lost.of) if lost.of is not None else None
-    settle_id = settle.id if settle is not None and settle.state is not None else None
-    recall(connection, [one.id for one in (here, settle) if one is not None])
-    if here is not None:
-        if final is not None and finals.end(connection, here.id, final, settle_id):
-            complete(connection, runtime, here.id, final.fields["request_sha256"], settle_id)
+    if final is not None:
+        payment_id = _ended(connection, runtime, here, final, _settle(connection, source, lost))
+    elif here is not None:
+        recall(connection, [here.id])
         payment_id = here.id
-    elif final is not None:
-        payment_id = finals.insert(connection, final, settle_id)
     else:
         return
     finals.keep_events(connection, payment_id, lost.events)
@@ -197,6 +195,25 @@ def _take_over(connection: Connection, runtime: Runtime, subject: str, lost: Los
             finals.keep_follow_up(connection, payment_id, newest.fields["provider"], event)
     if final is not None:
         lost_time.follow(connection, payment_id)
+
+
+def _settle(connection: Connection, source: str, lost: Lost) -> Found | None:
+    """The settle that a refund names, where it is here."""
+    found = None if lost.of is None else finals.find(connection, source, lost.of)
+    return found if found is not None and found.state is not None else None
+
+
+def _ended(connection: Connection, runtime: Runtime, here: Found | None, final: Told, settle: Found | None) -> int:
+    """A payment ends as upstream was told, here or as one that is new here; its id."""
+    known = [one.id for one in (here, settle) if one is not None]
+    if known:
+        recall(connection, known)
+    settle_id = settle.id if settle is not None else None
+    if here is None:
+        return finals.insert(connection, final, settle_id)
+    if finals.end(connection, here.id, final, settle_id):
+        complete(connection, runtime, here.id, final.fields["request_sha256"], settle_id)
+    return here.id
 
 
 def _names(subject: str) -> tuple[str, str]:

@@ -1,6 +1,5 @@
 """The time that a database lost, as far as payments are concerned: who may have been sent in it, and under what."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +8,6 @@ from typing import Any
 from shared.database.engine import Connection, Row
 from shared.database.statements import statements
 from shared.domain.intent import Intent
-from shared.domain.payment import Payment
 from shared.domain.request import Request
 
 _SQL = statements(__file__)
@@ -133,16 +131,15 @@ def adopt(connection: Connection, intent: Intent, columns: Row, request: Request
     connection.execute(_SQL["adopt"], given)
 
 
-def complete(connection: Connection, payment: Payment, request: Request, *, same: bool) -> None:
-    """A final payment that had no request: what it stands under in the provider's books, and the request itself where
-    it was sent as this one (`same`)."""
+def complete(connection: Connection, payment_id: int, built: Request, request: Request | None) -> None:
+    """A final payment that had no request: what it stands under in the provider's books by the one that is built now,
+    and the request that it was sent with where that is known to be this one."""
     given = {
-        "id": payment.id,
-        "target": json.dumps(payment.target, ensure_ascii=False),
-        "exclusive_key": request.exclusive_key,
-        "books_key": request.books_key,
-        "path": request.path if same else None,
-        "body": request.body if same else None,
+        "id": payment_id,
+        "exclusive_key": built.exclusive_key,
+        "books_key": built.books_key,
+        "path": request.path if request else None,
+        "body": request.body if request else None,
     }
     connection.execute(_SQL["complete"], given)
 

@@ -73,9 +73,10 @@ FROM payments p LEFT JOIN lost_payments l ON (l.source, l.intent_id) = (p.source
 WHERE p.id = %(id)s FOR UPDATE OF p
 
 -- name: complete
-UPDATE payments SET target = %(target)s::jsonb, path = %(path)s, body = %(body)s, body_sha256 = sha256(%(body)s),
-    exclusive_key = coalesce(exclusive_key, %(exclusive_key)s), books_key = coalesce(books_key, %(books_key)s)
-WHERE id = %(id)s AND body IS NULL
+UPDATE payments p SET target = coalesce((SELECT target FROM payments s WHERE s.id = p.settle_id), p.target),
+    path = %(path)s, body = %(body)s, body_sha256 = sha256(%(body)s),
+    exclusive_key = coalesce(p.exclusive_key, %(exclusive_key)s), books_key = coalesce(p.books_key, %(books_key)s)
+WHERE p.id = %(id)s AND p.body IS NULL
 
 -- name: adopt
 -- Its refunds of which only the stream told stand on its invoice, too.

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -284,6 +285,19 @@ def test_what_was_proposed_twice_is_recovered_once(
     assert world.value("SELECT count(*) FROM lost_times") == 1
 
 
+@contextmanager
+def _forgotten(world: World, client: "redis.Redis", witnesses: Witnesses) -> Iterator[None]:
+    """What the block does is known to upstream alone: the database is one of before it."""
+    relay(world, client)
+    backup = Backup(world)
+    for _ in range(3):
+        tick(world, witnesses)
+    yield
+    relay(world, client)
+    backup.put_back()
+    world.runtime = world.another()  # the processes of before have ended
+
+
 def _lost(world: World, client: "redis.Redis", witnesses: Witnesses) -> dict[str, dict[str, Any]]:
     """A restore: before it some payments are open and some final; in the time that is lost others come and end."""
     known = {name: world.document("careful", intent_id=name) for name in ("was-open", "was-final", "was-cancelled")}
@@ -293,20 +307,14 @@ def _lost(world: World, client: "redis.Redis", witnesses: Witnesses) -> dict[str
     world.careful.answers.extend([OK])
     world.execute("UPDATE payments SET due_at = clock() + interval '1 day' WHERE intent_id <> 'was-final'")
     world.run("careful")
-    relay(world, client)
-    backup = Backup(world)
-    for _ in range(3):
-        tick(world, witnesses)
-    world.execute("UPDATE payments SET state = 'cancelled' WHERE intent_id = 'was-cancelled'")
-    new = {name: world.document("careful", intent_id=name) for name in ("new-final", "new-open", "new-refused")}
-    for document in new.values():
-        world.accept(document)
-    world.execute("UPDATE payments SET due_at = clock() WHERE due_at > clock() AND intent_id = 'was-open'")
-    world.careful.answers.extend([OK, LOOK, NO, OK])  # what was open comes last: it is due last
-    world.run("careful")
-    relay(world, client)
-    backup.put_back()
-    world.runtime = world.another()  # the processes of before have ended
+    with _forgotten(world, client, witnesses):
+        world.execute("UPDATE payments SET state = 'cancelled' WHERE intent_id = 'was-cancelled'")
+        new = {name: world.document("careful", intent_id=name) for name in ("new-final", "new-open", "new-refused")}
+        for document in new.values():
+            world.accept(document)
+        world.execute("UPDATE payments SET due_at = clock() WHERE due_at > clock() AND intent_id = 'was-open'")
+        world.careful.answers.extend([OK, LOOK, NO, OK])  # what was open comes last: it is due last
+        world.run("careful")
     return known | new
 
 
@@ -458,20 +466,6 @@ def test_a_refund_of_a_settle_that_only_the_stream_told_of_waits_until_its_inten
     assert world.state(refund) == State.PARKED, "and then it is a person's"
 
 
-def _older(world: World, client: "redis.Redis", witnesses: Witnesses, lost: Callable[[], object]) -> None:
-    """What is done now is known to upstream alone: the database is one of before it, and is held."""
-    tick(world, witnesses)
-    relay(world, client)
-    backup = Backup(world)
-    for _ in range(3):
-        tick(world, witnesses)
-    lost()
-    relay(world, client)
-    backup.put_back()
-    world.runtime = world.another()
-    assert not tick(world, witnesses)
-
-
 def _row(world: World, document: Mapping[str, Any]) -> dict[str, Any]:
     columns = "state, attempts, possibly_sent, exclusive_key, settle_id, target, path, body"
     (row,) = world.rows(f"SELECT id, {columns} FROM payments WHERE intent_id = %s", document["intent_id"])
@@ -481,6 +475,25 @@ def _row(world: World, document: Mapping[str, Any]) -> dict[str, Any]:
 def _pair(world: World) -> tuple[dict[str, Any], dict[str, Any]]:
     settle = world.document("safe", target={"invoice": "shared-1", "shared": True})
     return settle, world.document("safe", refund_of=settle["intent_id"])
+
+
+def _paid_back(world: World) -> None:
+    """The refunds whose settle is final are made."""
+    release_refunds(world.runtime)
+    world.run()
+
+
+def _recovered(world: World, client: "redis.Redis", witnesses: Witnesses) -> None:
+    assert not tick(world, witnesses)
+    recovered(world, client, witnesses)
+
+
+def _held_settle(world: World) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A settle that is held for a list, and a refund of it that has not come."""
+    settle, refund = _pair(world)
+    world.safe.builds.append(Hold(HoldReason.NO_ACCOUNT, "no account yet"))
+    world.accept(settle)
+    return settle, refund
 
 
 def _refunded(world: World, *, more: bool) -> None:
@@ -497,19 +510,15 @@ def test_a_refund_that_was_held_and_was_made_in_the_lost_time_is_one_of_its_sett
 ) -> None:
     """Else another refund of it fits, and a night's sum of its invoice lacks it."""
     settle, refund = _pair(world)
+    tick(world, witnesses)
     world.accept(settle, refund)
-    known: list[dict[str, Any]] = []
-
-    def made() -> None:
+    with _forgotten(world, client, witnesses):
         world.run()
-        release_refunds(world.runtime)
-        world.run()
-        known.append(_row(world, refund))
-
-    _older(world, client, witnesses, made)
-    recovered(world, client, witnesses)
-    assert known[0]["state"] == "succeeded"
-    assert _row(world, refund) == known[0]
+        _paid_back(world)
+        known = _row(world, refund)
+    _recovered(world, client, witnesses)
+    assert known["state"] == "succeeded"
+    assert _row(world, refund) == known
     assert _row(world, refund)["settle_id"] == _row(world, settle)["id"]
     _refunded(world, more=False)
 
@@ -518,16 +527,13 @@ def test_a_refund_that_came_before_its_settle_in_the_lost_time_is_one_of_its_set
     world: World, witnesses: Witnesses, client: "redis.Redis"
 ) -> None:
     settle, refund = _pair(world)
-
-    def made() -> None:
+    tick(world, witnesses)
+    with _forgotten(world, client, witnesses):
         world.accept(refund)
         world.accept(settle)
         world.run()
-        release_refunds(world.runtime)
-        world.run()
-
-    _older(world, client, witnesses, made)
-    recovered(world, client, witnesses)
+        _paid_back(world)
+    _recovered(world, client, witnesses)
     assert (_row(world, refund)["state"], _row(world, refund)["settle_id"]) == ("succeeded", _row(world, settle)["id"])
     _refunded(world, more=True)
     world.accept(settle)
@@ -542,16 +548,13 @@ def test_a_refund_of_an_archived_settle_that_was_made_in_the_lost_time_is_one_of
     world: World, witnesses: Witnesses, client: "redis.Redis"
 ) -> None:
     settle, refund = _pair(world)
+    tick(world, witnesses)
     world.accept(settle)
     world.run()
-    relay(world, client)
-
-    def made() -> None:
+    with _forgotten(world, client, witnesses):
         world.accept(refund)
-        release_refunds(world.runtime)
-        world.run()
-
-    _older(world, client, witnesses, made)
+        _paid_back(world)
+    assert not tick(world, witnesses)
     world.advance(400 * 86_400)
     assert retire(world.runtime, 10) == 1
     recovered(world, client, witnesses)
@@ -564,20 +567,15 @@ def test_what_was_held_for_the_lists_and_was_paid_in_the_lost_time_has_its_reque
     world: World, witnesses: Witnesses, client: "redis.Redis"
 ) -> None:
     """Its intent is here and does not come as a new one again: nothing else would build it, and its refunds wait."""
-    settle, refund = _pair(world)
-    world.safe.builds.append(Hold(HoldReason.NO_ACCOUNT, "no account yet"))
-    world.accept(settle)
-    known: list[dict[str, Any]] = []
-
-    def paid() -> None:
+    tick(world, witnesses)
+    settle, refund = _held_settle(world)
+    with _forgotten(world, client, witnesses):
         release_directory_holds(world.runtime, "safe")
         world.run()
-        known.append(_row(world, settle))
-
-    _older(world, client, witnesses, paid)
-    recovered(world, client, witnesses)
-    assert known[0]["state"] == "succeeded"
-    assert _row(world, settle) == known[0]
+        known = _row(world, settle)
+    _recovered(world, client, witnesses)
+    assert known["state"] == "succeeded"
+    assert _row(world, settle) == known
     world.accept(refund)
     release_refunds(world.runtime)
     assert _row(world, refund)["settle_id"] == _row(world, settle)["id"], "its refund does not wait for its intent"
@@ -586,17 +584,13 @@ def test_what_was_held_for_the_lists_and_was_paid_in_the_lost_time_has_its_reque
 def test_what_was_sent_as_another_request_than_is_built_now_has_its_invoice_and_no_bytes(
     world: World, witnesses: Witnesses, client: "redis.Redis"
 ) -> None:
-    settle, _ = _pair(world)
-    world.safe.builds.append(Hold(HoldReason.NO_ACCOUNT, "no account yet"))
-    world.accept(settle)
-
-    def paid() -> None:
+    tick(world, witnesses)
+    settle, _ = _held_settle(world)
+    with _forgotten(world, client, witnesses):
         world.safe.builds.append(Request("/settle", b"another request", "safe:shared-1"))
         release_directory_holds(world.runtime, "safe")
         world.run()
-
-    _older(world, client, witnesses, paid)
-    recovered(world, client, witnesses)
+    _recovered(world, client, witnesses)
     row = _row(world, settle)
     assert (row["state"], row["exclusive_key"], row["path"], row["body"]) == ("succeeded", "safe:shared-1", None, None)
 
