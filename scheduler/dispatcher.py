@@ -6,6 +6,7 @@ them is said and tried again, and the others go on.
 
 import threading
 import time
+from collections.abc import Collection
 from functools import partial
 
 import redis
@@ -13,12 +14,13 @@ from celery import Celery
 
 from scheduler import judging, telling
 from scheduler.apart import Apart, told
+from scheduler.turns import Turns
 from shared import health, process
 from shared.directory import views
 from shared.follow_ups import ask
 from shared.messaging import broker, tasks
 from shared.payments import release
-from shared.payments.dispatch import dispatch
+from shared.payments.dispatch import Looked, dispatch
 from shared.recovery import beat
 from shared.runtime import Runtime
 from shared.settings import load_settings
@@ -29,9 +31,7 @@ from shared.witness import Witnesses
 
 log = get_logger(__name__)
 
-_PACE_S = 0.02  # shortest time between two looks: rings that come together are answered by one
-_RATED_PACE_S = 0.05  # a lane with a rate gathers tokens for a tenth of a second, no longer
-_RATED_FOR_S = 2.0  # after something of it went out
+_LEAST_WAIT_S = 0.001  # the broker takes 0 for as long as it lasts
 _SWEEP_S = 0.5  # how often what is held is looked at
 _STALE_COPIES_S = 5.0  # after a list changed, copies of it in processes may still be old; with a wide margin
 _SLOW_LOOK_S = 60.0
@@ -60,26 +60,22 @@ class Heart:
 
 
 class Looks:
-    """When a lane is looked at again soon, and when a look also tidies: at a pace, and rarely where it takes long."""
+    """Looks at lanes, each in its turn. A look also tidies at a pace, and rarely where that takes long."""
 
-    def __init__(self) -> None:
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
         self._due_at: dict[str, float] = {}
-        self._rated_at = float("-inf")
-
-    @property
-    def rated(self) -> bool:
-        """Did anything of a lane with a rate go out lately? Then a look comes soon: tokens are not saved up."""
-        return time.monotonic() - self._rated_at < _RATED_FOR_S
 
     def look(self, runtime: Runtime, provider: str, app: Celery) -> None:
         """One look at one lane, which tidies when it is time to."""
         began = time.monotonic()
         tidy = began >= self._due_at.get(provider, began)
-        if look(runtime, provider, app, tidy=tidy) and runtime.settings.provider(provider).rate_per_s is not None:
-            self._rated_at = time.monotonic()
+        found = look(runtime, provider, app, tidy=tidy)
         if tidy:
             ended = time.monotonic()
             self._due_at[provider] = ended + max(_TIDY_S, _TIDY_SHARE * (ended - began))
+        rated = runtime.settings.provider(provider).rate_per_s is not None
+        self._turns.looked(provider, found, rated=rated)
 
 
 class Releases:
@@ -145,15 +141,15 @@ def _refresh(runtime: Runtime, app: Celery, provider: str) -> None:
 
 
 class Bell:
-    """The doorbell. One that can't be heard is no bell: the lanes are looked at every `interval_s` all the same."""
+    """The doorbell. One that can't be heard is no bell: each lane has its turn all the same."""
 
-    def __init__(self, client: "redis.Redis", interval_s: float) -> None:
-        self._client, self._interval_s = client, interval_s
+    def __init__(self, client: "redis.Redis") -> None:
+        self._client = client
         self._deaf, self._say_at = False, 0.0
 
-    def wait(self, stop: threading.Event, most_s: float = float("inf")) -> bool:
-        """Wait until somebody rings, at most the interval, and so long; did somebody?"""
-        wait_s = min(self._interval_s, most_s)
+    def wait(self, stop: threading.Event, most_s: float) -> Collection[str]:
+        """Wait until somebody rings, at most so long; for which lanes (`broker.wait_for_ring`)."""
+        wait_s = max(_LEAST_WAIT_S, most_s)
         try:
             rung = broker.wait_for_ring(self._client, wait_s)
         except (redis.RedisError, OSError) as error:
@@ -162,7 +158,7 @@ class Bell:
                 self._say_at = time.monotonic() + _SAY_EVERY_S
             self._deaf = True
             stop.wait(wait_s)
-            return False
+            return ()
         if self._deaf:
             log.info("the bell is heard again")
         self._deaf, self._say_at = False, 0.0
@@ -177,33 +173,32 @@ def main() -> None:
     runtime = process.patiently(lambda: start(settings, pool_size=2), stop)
     witnesses, heart = Witnesses(settings.home, client), Heart()
     apart = Apart()
-    bell, releases, looks = Bell(client, settings.dispatch_interval_s), Releases(apart), Looks()
+    turns = Turns(runtime.lanes, settings.dispatch_interval_s)
+    bell, releases, looks = Bell(client), Releases(apart), Looks(turns)
     judging.begin(runtime, stop)
     telling.begin(runtime, stop)
     health.started()
-    looked_at = time.monotonic()
     while not stop.is_set():
         health.turned()
-        if bell.wait(stop, _RATED_PACE_S if looks.rated else float("inf")):
-            stop.wait(max(0.0, _PACE_S - (time.monotonic() - looked_at)))
-        looked_at = time.monotonic()
+        turns.ring(bell.wait(stop, turns.wait_s))
+        due = turns.begin()
         if not heart.beats(runtime, witnesses, apart):
             continue
-        for provider in runtime.lanes:
+        for provider in due:
             step = partial(looks.look, runtime, provider, app)
             apart.run(f"dispatch {provider}", step, provider=provider)
         releases.look(runtime, app)
 
 
-def look(runtime: Runtime, provider: str, app: Celery, *, tidy: bool = True) -> bool:
-    """One look at one lane: what is due is dispatched, committed, published. Was anything?"""
-    batches = dispatch(runtime, provider, lambda: tasks.queue_length(app, provider), tidy=tidy)
-    if batches:
-        tasks.publish(app, provider, batches)
-        log.debug("dispatched", provider=provider, messages=len(batches))
-        for task, names in batches:
+def look(runtime: Runtime, provider: str, app: Celery, *, tidy: bool = True) -> Looked:
+    """One look at one lane: what is due is dispatched, committed, published."""
+    found = dispatch(runtime, provider, lambda: tasks.queue_length(app, provider), tidy=tidy)
+    if found.messages:
+        tasks.publish(app, provider, found.messages)
+        log.debug("dispatched", provider=provider, messages=len(found.messages))
+        for task, names in found.messages:
             counters.dispatched(provider, task.rpartition(".")[2], len(names))
-    return bool(batches)
+    return found
 
 
 if __name__ == "__main__":

@@ -107,7 +107,7 @@ def send_each(queue: str, named: Sequence[list[Any] | int]) -> None:
                 end()
             except Exception as error:
                 failures.append(error)
-    broker.ring(_bell())
+    broker.ring(_bell(), [lane])
     if failures:
         raise failures[0]
 
@@ -137,7 +137,7 @@ def each(
     ids = [name[0] for name in names]
     with _held.message(Message(follow_ups=ids) if follow_ups else Message(_payments(named))) as message:
         failures = spread(senders(queue), do, names, len(names), message.helped.append)
-    broker.ring(_bell())
+    broker.ring(_bell(), [lane_of(queue)])
     if failures:
         raise failures[0]
 
@@ -152,7 +152,7 @@ def _give_back(payments: Sequence[tuple[int, str | None]], follow_ups: Sequence[
 
 
 _gate = ClaimGate()
-_held = Held(_gate, _give_back, lambda: broker.ring(_bell()), lambda: runtime().lost.empty)
+_held = Held(_gate, _give_back, lambda: broker.ring(_bell(), _served()), lambda: runtime().lost.empty)
 
 
 def _bounded(_worker: Any) -> Callable[[], None]:

@@ -65,8 +65,8 @@ class Unfinished:
     fails then waits for its next turn: an entry at which PostgreSQL fails each time keeps no other.
     """
 
-    def __init__(self, intake: Intake, batch: int) -> None:
-        self._intake, self._batch = intake, batch
+    def __init__(self, intake: Intake, client: "redis.Redis", batch: int) -> None:
+        self._intake, self._client, self._batch = intake, client, batch
         self._at_a_time, self._any = batch, False
         self.perhaps = False
 
@@ -89,7 +89,7 @@ class Unfinished:
             return 0
         self._any = True
         try:
-            return _take(runtime, self._intake, entries)
+            return _take(runtime, self._intake, self._client, entries)
         except AWAY:
             self._at_a_time = 1
             raise
@@ -102,8 +102,8 @@ class New:
     When something fails, what was read ahead is forgotten here: it is `Unfinished`, and understood anew.
     """
 
-    def __init__(self, runtime: Runtime, intake: Intake, batch: int) -> None:
-        self._runtime, self._intake, self._batch = runtime, intake, batch
+    def __init__(self, runtime: Runtime, intake: Intake, client: "redis.Redis", batch: int) -> None:
+        self._runtime, self._intake, self._client, self._batch = runtime, intake, client, batch
         self._ahead: tuple[list[Entry], Future[Batch] | None] = ([], None)
         self._pool = ThreadPoolExecutor(1, "reads-ahead")
 
@@ -117,7 +117,7 @@ class New:
         entries = entries or self._intake.read(self._batch, block_ms)
         more = self._intake.read(self._batch, 1) if ahead and len(entries) >= self._batch else []
         following = self._pool.submit(copy_context().run, understood, self._runtime, more) if more else None
-        taken = _take(self._runtime, self._intake, entries, batch)
+        taken = _take(self._runtime, self._intake, self._client, entries, batch)
         self._ahead = more, following
         return taken
 
@@ -127,7 +127,7 @@ class New:
 
     def end(self) -> None:
         """What was read ahead is accepted and acknowledged. Raises what `accept` does."""
-        _take(self._runtime, self._intake, *self._ahead)
+        _take(self._runtime, self._intake, self._client, *self._ahead)
 
 
 def main() -> None:
@@ -141,7 +141,8 @@ def main() -> None:
     consumer, batch = f"{os.uname().nodename}-{os.getpid()}-{secrets.token_hex(4)}", settings.intake.batch
     sources = sorted(settings.intake.sources)
     intake = Intake(client, sources, consumer, settings.intake.reclaim_idle_s, settings.intake.batch_bytes)
-    streams, new, unfinished = Streams(intake), New(runtime, intake, batch), Unfinished(intake, batch)
+    streams = Streams(intake)
+    new, unfinished = New(runtime, intake, client, batch), Unfinished(intake, client, batch)
     health.started()
     reclaim_at = 0.0
     while not stop.is_set():
@@ -150,14 +151,12 @@ def main() -> None:
             _look(runtime)
             block_ms, reclaims = 1 if unfinished.perhaps else _BLOCK_MS, time.monotonic() >= reclaim_at
             # What is new goes first: what fails again and again stops nobody.
-            if new.take(block_ms, ahead=not (unfinished.perhaps or reclaims)):
-                broker.ring(client)
+            new.take(block_ms, ahead=not (unfinished.perhaps or reclaims))
             if reclaims:
                 old = _take_over(runtime, intake, client, batch, stop)
                 reclaim_at = time.monotonic() + (0 if old else settings.intake.reclaim_idle_s / 4)
                 streams.look()
-            if unfinished.take(runtime):  # last: one that fails each time keeps nothing else from its turn
-                broker.ring(client)
+            unfinished.take(runtime)  # last: one that fails each time keeps nothing else from its turn
         except (redis.RedisError, HeldError, *AWAY) as error:
             # nothing was acknowledged: the entries stay pending, and are read again when that is over
             unfinished.perhaps = True
@@ -191,17 +190,27 @@ def _look(runtime: Runtime) -> None:
         store.require(connection, runtime.seen)
 
 
-def _take(runtime: Runtime, intake: Intake, entries: list[Entry], ahead: "Future[Batch] | None" = None) -> int:
-    """Accept and acknowledge these. How many there were. ahead: where somebody reads already what they mean."""
+def _take(
+    runtime: Runtime,
+    intake: Intake,
+    client: "redis.Redis",
+    entries: list[Entry],
+    ahead: "Future[Batch] | None" = None,
+) -> int:
+    """Accept these, ring for their lanes, and acknowledge. How many there were. ahead: where somebody reads already
+    what they mean."""
     if not entries:
         return 0
     try:
-        accepted = accept_understood(runtime, ahead.result() if ahead else understood(runtime, entries))
+        batch = ahead.result() if ahead else understood(runtime, entries)
+        accepted = accept_understood(runtime, batch)
     except AWAY:
         with contextlib.suppress(redis.RedisError):
             intake.forgive(entries)
         raise
     counters.entries(len(entries), accepted)
+    if lanes := {offer.intent.provider for _, offer in batch.offered}:
+        broker.ring(client, lanes)
     intake.acknowledge(entries)
     log.info("intents read", entries=len(entries), accepted=accepted)
     return len(entries)
@@ -211,9 +220,8 @@ def _take_over(runtime: Runtime, intake: Intake, client: "redis.Redis", count: i
     """What others took and left, one at a time: the one that ended its reader is alone then. How many there were."""
     taken = 0
     for entry in intake.reclaim(count):
-        taken += _take(runtime, intake, [entry])
+        taken += _take(runtime, intake, client, [entry])
         health.turned()
-        broker.ring(client)
         if stop.is_set():
             break
     return taken

@@ -1,6 +1,7 @@
 """The connection to Redis or Valkey, with limits on every call; the doorbell."""
 
 import contextlib
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import redis
@@ -12,7 +13,8 @@ from shared.settings.sections import BrokerTlsSettings as Tls
 
 SOCKET_TIMEOUT_S = links.SOCKET_TIMEOUT_S
 _BELL = broker_keys.BELL
-_BELL_KEPT = 16  # rings that nobody heard yet; more say nothing new
+_BELL_KEPT = 1000  # rings that nobody heard yet
+_ALL = "*"  # no lane's name
 _VERIFIED = Tls()
 
 
@@ -38,24 +40,30 @@ def must_be_usable(client: "redis.Redis") -> None:
         raise SettingsError(f"SETTLEPIPE_BROKER_URL {broker_address.CLUSTER}")
 
 
-def ring(client: "redis.Redis") -> None:
-    """Tell a dispatcher that there is work. Losing a ring costs at most one dispatch interval."""
+def ring(client: "redis.Redis", lanes: Collection[str] = (_ALL,)) -> None:
+    """Tell a dispatcher that there is work in these lanes; where none is named, in any. Losing a ring costs at most one
+    dispatch interval."""
     with contextlib.suppress(redis.RedisError):
         pipeline = client.pipeline(transaction=False)
-        pipeline.lpush(_BELL, 1)
+        pipeline.lpush(_BELL, *lanes)
         pipeline.ltrim(_BELL, 0, _BELL_KEPT - 1)
         pipeline.execute()
 
 
-def wait_for_ring(client: "redis.Redis", timeout_s: float) -> bool:
-    """Wait until somebody rings, at most `timeout_s`, and no longer than half of what an answer may take.
+def wait_for_ring(client: "redis.Redis", timeout_s: float) -> set[str]:
+    """Wait until somebody rings, at most `timeout_s` (more than 0), and no longer than half of what an answer may take.
+    For which lanes all rang until now; a name that is no lane's means any. Empty: nobody did.
 
     Raises redis.RedisError when the broker is away, or refuses (another kind of value, no right to the key).
     """
-    if client.brpop([_BELL], timeout=min(timeout_s, SOCKET_TIMEOUT_S / 2)) is None:
-        return False
-    client.delete(_BELL)  # the rings until now are answered by one look
-    return True
+    rung = client.brpop([_BELL], timeout=min(timeout_s, SOCKET_TIMEOUT_S / 2))
+    if rung is None:
+        return set()
+    pipeline = client.pipeline()
+    pipeline.lrange(_BELL, 0, -1)
+    pipeline.delete(_BELL)
+    more, _ = pipeline.execute()
+    return {name.decode(errors="replace") for name in (rung[1], *more)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ commit changes nothing; dying after it, or losing the messages, costs one lease:
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from shared import lanes
 from shared.database import store as whole
@@ -27,8 +28,18 @@ log = get_logger(__name__)
 Batches = list[tuple[str, Sequence[tasks.Name]]]
 
 
-def dispatch(runtime: Runtime, provider: str, queue_length: Callable[[], int], *, tidy: bool = True) -> Batches:
-    """One look at one lane: the messages to publish on its queue, already committed as dispatched.
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """One look at one lane. messages: to be published on its queue, already committed as dispatched. short: more may be
+    due, and there was no room for it; who makes room rings. elsewhere: another dispatcher looks at it just now."""
+
+    messages: Batches = field(default_factory=list)
+    short: bool = False
+    elsewhere: bool = False
+
+
+def dispatch(runtime: Runtime, provider: str, queue_length: Callable[[], int], *, tidy: bool = True) -> Looked:
+    """Look at a lane.
 
     queue_length: asked only when there is room; nothing is claimed for a queue that is longer than IN_FLIGHT.
     tidy: also take back lost leases and park what is overdue. That reads all that is due, so with a deep backlog it
@@ -37,10 +48,10 @@ def dispatch(runtime: Runtime, provider: str, queue_length: Callable[[], int], *
     section = runtime.settings.provider(provider)
     with runtime.database.transaction() as connection:
         if not whole.is_open(connection, runtime.seen):
-            return []
+            return Looked()
         lane = lanes.lock(connection, provider, section.rate_per_s)
         if lane is None:
-            return []
+            return Looked(elsewhere=True)
         if lane.resumed:
             store.take_back(connection, provider, _longest_lease_s(runtime))
         if tidy:
@@ -50,11 +61,12 @@ def dispatch(runtime: Runtime, provider: str, queue_length: Callable[[], int], *
         if section.on_the_wire is not None and lane.running:  # a probe is one alone
             room = min(room, section.on_the_wire - store.on_the_wire(connection, provider, _longest_lease_s(runtime)))
         if room <= 0 or queue_length() > section.in_flight:
-            return []
+            return Looked(short=True)
         due = _due(runtime, connection, lane, room)
         _account(runtime, connection, lane, section, due)
         following = _following(runtime, connection, lane, room, due)
-    return _messages(due, following, section.concurrency - unclaimed)
+    messages = _messages(due, following, section.concurrency - unclaimed)
+    return Looked(messages, short=max(len(due), len(following)) >= room)
 
 
 def give_back(runtime: Runtime, payments: Sequence[tuple[int, str | None]], messages: Sequence[int]) -> tuple[int, int]:

@@ -147,7 +147,7 @@ def dispatched(server: Server, client: "redis.Redis", count: int) -> Part:
     log_bytes = found = 0
     while found < count:
         begin = read(server, os.getpid())
-        batches = dispatch.dispatch(runtime, "mtn", lambda: 0, tidy=False)  # the process tidies at a pace
+        batches = dispatch.dispatch(runtime, "mtn", lambda: 0, tidy=False).messages  # tidied at a pace
         tasks.publish(app, "mtn", batches)
         end = read(server, os.getpid())
         names = [name for _, ids in batches for name in ids]

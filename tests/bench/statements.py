@@ -106,7 +106,7 @@ def sent(runtime: Runtime, measuring: Measuring, count: int) -> None:
     done, turn = 0, 0
     while done < count:
         with measuring.cost("dispatch", runtime.settings.provider(PROVIDER).in_flight) as cost:
-            batches = dispatch.dispatch(runtime, PROVIDER, lambda: 0, tidy=False)
+            batches = dispatch.dispatch(runtime, PROVIDER, lambda: 0, tidy=False).messages
         names = [(name[0], name[1]) for _, found in batches for name in found if not isinstance(name, int)]
         assert names, "nothing is due"
         cost.count += len(names)

@@ -71,7 +71,7 @@ def row(runtime: Runtime, number: int) -> dict[str, Any]:
 
 def sent(runtime: Runtime) -> None:
     """Send what is due."""
-    batches = dispatch(runtime, "billcenter", lambda: 0)
+    batches = dispatch(runtime, "billcenter", lambda: 0).messages
     assert {task for task, _ in batches} <= {SEND}
     deliver(runtime, batches)
 

@@ -85,7 +85,7 @@ class Office:
 
     def work(self, provider: str) -> None:
         release.release_refunds(self.runtime)
-        deliver(self.runtime, dispatch(self.runtime, provider, lambda: 0))
+        deliver(self.runtime, dispatch(self.runtime, provider, lambda: 0).messages)
 
     def parked(self, provider: str, intent_id: str, **changes: Any) -> None:
         """A payment whose answer was lost, and whose ladder of checks ended with a person."""

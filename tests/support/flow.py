@@ -310,7 +310,7 @@ class World:
         return int(self.value(statement, document["source"], document["intent_id"]))
 
     def batches(self, provider: str = "safe", queued: int = 0) -> Batches:
-        return dispatch(self.runtime, provider, lambda: queued)
+        return dispatch(self.runtime, provider, lambda: queued).messages
 
     def named(self, payment_id: int) -> tasks.Name:
         """What a message calls this payment."""

@@ -77,7 +77,7 @@ class Pipeline:
     def step(self) -> int:
         """Release, dispatch once and do what the messages say; the number of messages."""
         release.release_refunds(self.runtime)
-        batches = dispatch(self.runtime, "billcenter", lambda: 0)
+        batches = dispatch(self.runtime, "billcenter", lambda: 0).messages
         deliver(self.runtime, batches)
         return len(batches)
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from typing import TypeVar
 
 import redis
@@ -135,19 +135,23 @@ class Bell:
     meanwhile is one ring."""
 
     def __init__(self) -> None:
-        self._rung = threading.Event()
+        self._changed = threading.Condition()
+        self._lanes = set[str]()
 
-    def ring(self) -> None:
-        """There is work. Returns at once."""
-        self._rung.set()
+    def ring(self, lanes: Collection[str]) -> None:
+        """There is work in these lanes. Returns at once."""
+        with self._changed:
+            self._lanes.update(lanes)
+            self._changed.notify()
 
     def start(self, client: "redis.Redis") -> None:
         """From now on it is heard."""
 
         def run() -> None:
             while True:
-                self._rung.wait()
-                self._rung.clear()
-                broker.ring(client)
+                with self._changed:
+                    self._changed.wait_for(lambda: self._lanes)
+                    lanes, self._lanes = self._lanes, set()
+                broker.ring(client, lanes)
 
         threading.Thread(target=run, name="bell", daemon=True).start()

@@ -67,8 +67,7 @@ async def _submitted(request: Request, door: Door, caller: Caller, body: bytes) 
     traceparent = trace(request.headers.get("traceparent", "").encode())
     said = request.headers.get("idempotency-key") if cut is None else None
     answers = await door.takes([Given(caller.source, raw, traceparent, said) for raw in raws])
-    if any(isinstance(one, Taken) and not one.repeated for one in answers):
-        door.bell.ring()
+    door.bell.ring({one.intent.provider for one in answers if isinstance(one, Taken) and not one.repeated})
     if cut is not None:
         return _json({"results": [one.document for one in answers]}, HTTPStatus.MULTI_STATUS)
     (answer,) = answers

@@ -8,7 +8,7 @@ from shared import lanes
 from shared.messaging import tasks
 from shared.payments.accept import accept
 from shared.payments.check import check
-from shared.payments.dispatch import dispatch
+from shared.payments.dispatch import Looked, dispatch
 from shared.payments.send import send
 from shared.payments.store import release as release_store
 from shared.payments.store import send as send_store
@@ -132,10 +132,10 @@ def test_two_dispatchers_at_once_never_dispatch_one_payment_twice(rules_url: str
         other = world.another()
         found: list[int] = []
         for _ in range(6):
-            for batches in together(
+            for looked in together(
                 lambda: dispatch(world.runtime, "safe", lambda: 0), lambda: dispatch(other, "safe", lambda: 0)
             ):
-                taken = [id_in(name) for _, some in batches for name in some]
+                taken = [id_in(name) for _, some in looked.messages for name in some]
                 found += taken
             assert world.value("SELECT count(*) FROM payments WHERE state = 'dispatched'") <= 40
             world.execute("UPDATE payments SET state = 'cancelled' WHERE state = 'dispatched'")
@@ -396,9 +396,9 @@ def test_a_look_that_does_not_tidy_sends_nothing_past_its_deadline_and_takes_no_
     send(world.runtime, late)
     world.execute("UPDATE payments SET state = 'sending', attempts = 1 WHERE id = %s", lost)
     world.advance(259_201)
-    assert dispatch(world.runtime, "safe", lambda: 0, tidy=False) == []
+    assert dispatch(world.runtime, "safe", lambda: 0, tidy=False).messages == []
     assert [world.state(late), world.state(lost)] == ["waiting", "sending"]
-    assert dispatch(world.runtime, "safe", lambda: 0) == []
+    assert dispatch(world.runtime, "safe", lambda: 0).messages == []
     assert [world.state(late), world.state(lost)] == ["parked", "waiting"]
 
 
@@ -436,3 +436,21 @@ def test_payments_go_out_in_the_order_in_which_they_are_due(world: World) -> Non
     world.advance(10)
     later = many(world, 2)
     assert world.dispatched() == [first, *later]
+
+
+def test_a_look_says_whether_there_was_room_for_all_and_whether_another_one_looks(rules_url: str) -> None:
+    with running_world(rules_url, safe=ProviderSettings(base_url=ON, in_flight=4)) as world:
+        assert dispatch(world.runtime, "safe", lambda: 0) == Looked()
+        many(world, 9)
+        full = dispatch(world.runtime, "safe", lambda: 5)
+        assert (full.messages, full.short) == ([], True), "its queue is longer than IN_FLIGHT"
+        for _ in range(2):
+            found = dispatch(world.runtime, "safe", lambda: 0)
+            assert (len(found.messages), found.short) == (4, True)
+            assert dispatch(world.runtime, "safe", lambda: 0) == Looked(short=True), "nobody has claimed them yet"
+            world.execute("UPDATE payments SET state = 'cancelled' WHERE state = 'dispatched'")
+        last = dispatch(world.runtime, "safe", lambda: 0)
+        assert (len(last.messages), last.short) == (1, False)
+        with world.runtime.database.transaction() as connection:
+            connection.execute("SELECT FROM lanes WHERE provider = 'safe' FOR NO KEY UPDATE")
+            assert dispatch(world.another(), "safe", lambda: 0) == Looked(elsewhere=True)
