@@ -6,7 +6,6 @@ from collections.abc import Callable
 import redis
 from kombu.exceptions import KombuError
 from psycopg import Error as DatabaseError
-from sqlalchemy.exc import SQLAlchemyError
 
 from shared import health
 from shared.telemetry.alerts import Alert
@@ -21,7 +20,7 @@ _ALERT_AFTER_S = 60.0
 
 
 # What servers do; anything else is a mistake of ours, and its trace is wanted.
-_FORESEEN = (redis.RedisError, KombuError, OSError, DatabaseError, SQLAlchemyError)
+_FORESEEN = (redis.RedisError, KombuError, OSError, DatabaseError)
 
 
 class Apart:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Sequence
 
 import psycopg
-from sqlalchemy.exc import SQLAlchemyError
 
 from shared import process
 from shared.database.leases import LeaseLost
@@ -90,7 +89,7 @@ class Deliveries:
         if time.monotonic() < self._say_at.get(type(error), 0.0):
             return
         self._say_at[type(error)] = time.monotonic() + _SAY_EVERY_S
-        if isinstance(error, psycopg.Error | SQLAlchemyError):
+        if isinstance(error, psycopg.Error):
             log.warning(sentence, reason=type(error).__name__)
         else:
             log.error(sentence, exc_info=error)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import psycopg
 import redis
-from sqlalchemy.exc import SQLAlchemyError
 
 from scheduler import delivering
 from scheduler.upkeep import Upkeep
@@ -65,7 +64,7 @@ def main() -> None:
         except version.MISSING as error:
             process.patiently(lambda: process.right_servers(settings), stop)  # ends it, where the schema went
             log.error("the database lacks what its schema has; trying again", reason=type(error).__name__)
-        except (psycopg.Error, SQLAlchemyError) as error:
+        except psycopg.Error as error:
             log.warning("PostgreSQL does not answer; trying again", reason=type(error).__name__)
         except redis.RedisError as error:
             upkeep.stands(error)

@@ -157,16 +157,17 @@ def database_url(settings: Settings) -> str:
     return settings.database_url.get_secret_value()
 
 
-def database(settings: Settings, pool_size: int, application: str) -> Database:
-    """The pool that this process's statements go through: to the pooler where one is set. Raises SettingsError."""
+def database(settings: Settings, pool_size: int | None, application: str) -> Database:
+    """What this process's statements go through: to the pooler where one is set. pool_size: as `Database` takes it.
+    Raises SettingsError."""
     pool_url, frozen_after_s = settings.database_pool_url, settings.frozen_after_s
     if pool_url is not None:
         return Database(pool_url.get_secret_value(), pool_size, application, pooled=True)
     return Database(database_url(settings), pool_size, application, frozen_after_s=frozen_after_s)
 
 
-def reading(settings: Settings, pool_size: int, application: str) -> Database:
-    """A pool for what may be late and decides nothing: on a standby where one is set. Raises SettingsError."""
+def reading(settings: Settings, pool_size: int | None, application: str) -> Database:
+    """The database for what may be late and decides nothing: on a standby where one is set. Raises SettingsError."""
     if settings.database_read_url is not None:
         return Database(settings.database_read_url.get_secret_value(), pool_size, application)
     return database(settings, pool_size, application)

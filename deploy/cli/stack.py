@@ -66,12 +66,12 @@ def owner_url(found: "Settings") -> str:
 
 @contextmanager
 def database() -> Iterator["Database"]:
-    """A pool of one connection."""
+    """The database, without a pool."""
     from shared import process
 
     found = with_servers(settings())
     process.right_pooler(found)
-    pool = process.database(found, 1, "settlepipe cli")
+    pool = process.database(found, None, "settlepipe cli")
     try:
         _say_if_held(pool)
         yield pool
@@ -84,7 +84,6 @@ def reading() -> Iterator["Connection"]:
     """One autocommit connection for what may be a little late: a standby's, where one is set. That the store is held is
     said all the same, by the primary if it answers."""
     import psycopg
-    from sqlalchemy.exc import SQLAlchemyError
 
     from shared import process
 
@@ -94,11 +93,11 @@ def reading() -> Iterator["Connection"]:
             yield one
         return
     primary, pool = (
-        process.database(found, 1, "settlepipe cli"),
-        process.reading(found, 1, "settlepipe cli"),
+        process.database(found, None, "settlepipe cli"),
+        process.reading(found, None, "settlepipe cli"),
     )
     try:
-        with suppress(psycopg.Error, SQLAlchemyError):
+        with suppress(psycopg.Error):
             _say_if_held(primary)
         with pool.connection() as one:
             yield one

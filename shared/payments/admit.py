@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import psycopg
-from sqlalchemy.exc import SQLAlchemyError
 
 from shared.database import clock
 from shared.database import store as whole
@@ -85,7 +84,7 @@ def _prepared(runtime: Runtime, offer: Offer) -> NewPayment | Refused:
     payment = unsent(intent, reference(runtime.reference_key, intent.source, intent.intent_id))
     try:
         built = prepare(runtime, payment)
-    except (psycopg.Error, SQLAlchemyError):  # the lists could not be read: that is no intent's fault
+    except psycopg.Error:  # the lists could not be read: that is no intent's fault
         raise
     except Exception:  # a mistake in an adapter must neither stop the others nor lose the intent
         alert(Alert.BUILD_FAILED, "an intent's request could not be built", provider=intent.provider)

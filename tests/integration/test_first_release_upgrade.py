@@ -9,11 +9,10 @@ import psycopg
 import pytest
 from alembic import command
 from psycopg.rows import dict_row
-from sqlalchemy import create_engine
 
 from deploy.local.embedded import Servers
 from shared.database import migrate
-from shared.database.engine import driver_url, sqlalchemy_url
+from shared.database.engine import driver_url
 from tests.support.flow import running_world_on
 
 WAYS = {
@@ -78,11 +77,10 @@ def old_url(servers: Servers) -> Iterator[str]:
     admin = urlunsplit(urlsplit(servers.database_url)._replace(path="/postgres"))
     with psycopg.connect(driver_url(admin), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-        config, engine = migrate._config(), create_engine(sqlalchemy_url(url))
-        with engine.connect() as migrating:
+        config = migrate._config()
+        with migrate.connected(url) as migrating:
             config.attributes["connection"] = migrating
             command.upgrade(config, "0001")
-        engine.dispose()
         yield url
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 

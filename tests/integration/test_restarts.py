@@ -61,7 +61,7 @@ def test_sessions_that_the_server_ended_are_seen_before_they_are_used(database_u
 
 def test_who_meets_the_first_dead_session_has_met_all(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the end can't be seen (the server's machine is gone without a word) one statement fails."""
-    monkeypatch.setattr("shared.database.engine._left", lambda _: False)
+    monkeypatch.setattr("shared.database.pool._left", lambda _: False)
     with warm(database_url) as database:
         _end_all(database_url)
         assert failures(database) == 1

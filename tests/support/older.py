@@ -6,10 +6,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 from alembic import command
-from sqlalchemy import create_engine
 
 from shared.database import migrate
-from shared.database.engine import driver_url, sqlalchemy_url
+from shared.database.engine import driver_url
 
 
 @contextmanager
@@ -30,8 +29,7 @@ def downgrade(url: str, revision: str) -> None:
 
 
 def _run(migration: Callable[..., None], url: str, revision: str) -> None:
-    config, engine = migrate._config(), create_engine(sqlalchemy_url(url))
-    with engine.connect() as migrating:
+    config = migrate._config()
+    with migrate.connected(url) as migrating:
         config.attributes["connection"] = migrating
         migration(config, revision)
-    engine.dispose()
