@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import psycopg
 
-from shared import process
+from shared.database import chosen
 from shared.database.leases import LeaseLost
 from shared.database.store import HeldError, Seen
 from shared.events.feed import Horizon
@@ -103,6 +103,6 @@ def begin(settings: Settings, seen: Seen, stop: threading.Event) -> Deliveries |
     except ValueError:
         log.warning("SETTLEPIPE_SECRET_KEYS has no key, or one that is none: this process delivers to no webhook")
         return None
-    database = process.database(settings, _CONNECTIONS, "settlepipe webhooks")
+    database = chosen.database(settings, _CONNECTIONS, "settlepipe webhooks")
     deliverer = Deliverer(database, seen, vault, settings.webhooks, Horizon().look)
     return Deliveries(deliverer, settings.webhooks.slots, stop)

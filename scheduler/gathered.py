@@ -16,8 +16,7 @@ import redis
 
 from scheduler.late import late
 from scheduler.schedule import jobs_of
-from shared import process
-from shared.database import standby
+from shared.database import chosen, standby
 from shared.metrics import families, read
 from shared.metrics.families import Sample
 from shared.metrics.read import Counted
@@ -71,8 +70,8 @@ class Gathering:
 
     def __init__(self, settings: Settings, client: "redis.Redis") -> None:
         self._settings, self._client = settings, client
-        self._database = process.database(settings, 1, "settlepipe metrics")  # one for each question
-        self._counts = process.reading(settings, 1, "settlepipe metrics")
+        self._database = chosen.database(settings, 1, "settlepipe metrics")  # one for each question
+        self._counts = chosen.reading(settings, 1, "settlepipe metrics")
         on = [name for name in REGISTRATIONS if settings.provider(name).base_url]
         self.lanes = [name for name in on if REGISTRATIONS[name].operations]
         self._table = jobs_of(on)

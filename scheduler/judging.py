@@ -15,6 +15,7 @@ from shared import process
 from shared.alerts.judge import Broker, judge
 from shared.alerts.keep import keep, stood
 from shared.alerts.views import stands
+from shared.database import chosen
 from shared.database.engine import Connection, Database
 from shared.metrics import read
 from shared.runtime import Runtime
@@ -26,7 +27,7 @@ _STATEMENT_S = 30.0
 
 def begin(runtime: Runtime, stop: threading.Event) -> None:
     """Judge from now on, until `stop` is set."""
-    database = process.database(runtime.settings, 1, "settlepipe alerts")
+    database = chosen.database(runtime.settings, 1, "settlepipe alerts")
     table = jobs_of(list(runtime.connected))
     looking = Looking(process.broker(runtime.settings), sorted(runtime.settings.intake.sources))
     step = partial(_look, runtime, database, table, looking)

@@ -16,7 +16,7 @@ import redis
 from scheduler import delivering
 from scheduler.upkeep import Upkeep
 from shared import health, process
-from shared.database import leases, locks, session, store, version
+from shared.database import chosen, leases, locks, session, store, version
 from shared.database.engine import AWAY, Connection, Database, Row
 from shared.database.leases import Lease, LeaseLost
 from shared.database.store import HeldError, Seen
@@ -42,7 +42,7 @@ def main() -> None:
     settings = load_settings()
     stop = process.start("relay", settings)
     client = process.broker(settings)
-    database = process.database(settings, 1, "settlepipe relay")
+    database = chosen.database(settings, 1, "settlepipe relay")
     upkeep, seen = Upkeep(client, settings), Seen()
     process.patiently(lambda: process.right_servers(settings), stop)
     deliveries = delivering.begin(settings, seen, stop)

@@ -6,9 +6,9 @@ import time
 from functools import partial
 
 from scheduler.apart import Apart
-from shared import process
 from shared.alerts.tell import tell
 from shared.alerts.ways import Way, ways
+from shared.database import chosen
 from shared.database.engine import Database
 from shared.runtime import Runtime
 
@@ -19,7 +19,7 @@ def begin(runtime: Runtime, stop: threading.Event) -> None:
     """Send from now on, until `stop` is set. A thread that is waiting for an answer then is left behind: what it was
     sending is sent again when its lease ends."""
     for way in ways(runtime.settings.alerts).values():
-        database = process.database(runtime.settings, 1, f"settlepipe {way.name}")
+        database = chosen.database(runtime.settings, 1, f"settlepipe {way.name}")
         given = (runtime, database, way, stop)
         threading.Thread(target=_keep_telling, args=given, name=f"tells by {way.name}", daemon=True).start()
 

@@ -6,14 +6,12 @@ The exit statuses of a process that can't run: 2 for its settings, 3 for the dat
 import signal
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
-import psycopg
 import redis
 
 from shared import health, stopping
-from shared.database import pooler, session, version
-from shared.database.engine import Database
+from shared.database import chosen, session, version
 from shared.database.version import WrongSchema
 from shared.health.watch import Page
 from shared.messaging.broker import connect, must_be_usable
@@ -121,25 +119,11 @@ def right_servers(settings: Settings) -> None:
     """
     right_broker(settings)
     try:
-        with session.connect(database_url(settings), "settlepipe looks at the schema") as connection:
+        with session.connect(chosen.url(settings), "settlepipe looks at the schema") as connection:
             version.require(connection)
-            _right_pooler(settings, connection)
+            chosen.require_pooler(settings, connection)
     except session.Unusable as error:
         raise SettingsError(str(error)) from None
-
-
-def right_pooler(settings: Settings) -> None:
-    """Raises session.Unusable where a pooler is set that can't be used; psycopg.Error when it can't be asked."""
-    if settings.database_pool_url is not None:
-        with session.connect(database_url(settings), "settlepipe looks at the pooler") as connection:
-            _right_pooler(settings, connection)
-
-
-def _right_pooler(settings: Settings, direct: "psycopg.Connection[Any]") -> None:
-    if settings.database_pool_url is not None:
-        url = settings.database_pool_url.get_secret_value()
-        with session.connect_pooled(url, "settlepipe looks at the pooler") as pooled:
-            pooler.require(direct, pooled)
 
 
 def right_broker(settings: Settings) -> None:
@@ -148,29 +132,6 @@ def right_broker(settings: Settings) -> None:
         return
     with broker(settings) as client:
         must_be_usable(client)
-
-
-def database_url(settings: Settings) -> str:
-    """The database's URL. Raises SettingsError when there is none: `settlepipe up` sets it for its processes."""
-    if settings.database_url is None:
-        raise SettingsError("SETTLEPIPE_DATABASE_URL is not set; set it, or run the process with `settlepipe up`")
-    return settings.database_url.get_secret_value()
-
-
-def database(settings: Settings, pool_size: int | None, application: str) -> Database:
-    """What this process's statements go through: to the pooler where one is set. pool_size: as `Database` takes it.
-    Raises SettingsError."""
-    pool_url, frozen_after_s = settings.database_pool_url, settings.frozen_after_s
-    if pool_url is not None:
-        return Database(pool_url.get_secret_value(), pool_size, application, pooled=True)
-    return Database(database_url(settings), pool_size, application, frozen_after_s=frozen_after_s)
-
-
-def reading(settings: Settings, pool_size: int | None, application: str) -> Database:
-    """The database for what may be late and decides nothing: on a standby where one is set. Raises SettingsError."""
-    if settings.database_read_url is not None:
-        return Database(settings.database_read_url.get_secret_value(), pool_size, application)
-    return database(settings, pool_size, application)
 
 
 def broker(settings: Settings) -> "redis.Redis":
@@ -191,7 +152,7 @@ def celery(settings: Settings, name: str = "settlepipe") -> "Celery":
 
 
 def broker_url(settings: Settings) -> str:
-    """The broker's URL. Raises SettingsError when there is none, as `database_url` does."""
+    """The broker's URL. Raises SettingsError when there is none, as `chosen.url` does."""
     if settings.broker_url is None:
         raise SettingsError("SETTLEPIPE_BROKER_URL is not set; set it, or run the process with `settlepipe up`")
     return settings.broker_url.get_secret_value()

@@ -16,7 +16,7 @@ import psycopg
 from psycopg.rows import dict_row
 from pydantic import BaseModel
 
-from shared.database import session, store
+from shared.database import locks, session, store
 from shared.database.engine import AWAY, Database
 from shared.database.store import Seen
 from shared.providers.base import Connected, Provider, Registration
@@ -31,8 +31,6 @@ STALE_S = 5.0  # a claim older than this (a frozen process or database) is not u
 
 Written = TypeVar("Written")
 
-# What a sign of life's session is called, before the lanes that its process serves.
-LIFE = "settlepipe sign of life "
 CHECK_READS = 3  # of a provider's books in one check, at most
 
 
@@ -52,7 +50,7 @@ class SignOfLife:
 
     def __init__(self, database_url: str, seen: Seen, every_s: float = 1.0, lanes: Sequence[str] = ()) -> None:
         self.key = secrets.randbits(63)
-        self._application = LIFE + " ".join(lanes)
+        self._application = locks.LIFE + " ".join(lanes)
         self._url, self._seen, self._every_s = database_url, seen, every_s
         self._held, self._ended = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._hold, name="sign-of-life", daemon=True)

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 import psycopg
 
 from shared import lanes, process
-from shared.database import session, store, version
+from shared.database import chosen, session, store, version
 from shared.database.engine import Connection
 from shared.database.store import Seen, Store
 from shared.database.tokens import StoredTokens
@@ -27,13 +27,13 @@ def start(settings: Settings, *, sends: bool = False, pool_size: int = 8, lanes_
 
     sends: the process will claim payments and holds a sign of life, which names the lanes that it serves.
     """
-    url = process.database_url(settings)
-    database = process.database(settings, pool_size, "settlepipe")
+    url = chosen.url(settings)
+    database = chosen.database(settings, pool_size, "settlepipe")
     registrations, seen = registry.REGISTRATIONS, Seen()
     try:
         with database.connection() as connection:
             version.require(connection)
-            process.right_pooler(settings)
+            chosen.right_pooler(settings)
             lanes.ensure(connection, sorted(registrations))
             _remember(connection, settings, seen)
     except session.Unusable as error:

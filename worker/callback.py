@@ -7,6 +7,7 @@ from http import HTTPStatus
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared import health, process
+from shared.database import chosen
 from shared.settings import SettingsError, load_settings
 from shared.telemetry.logs import get_logger
 from worker.web import counts
@@ -24,7 +25,7 @@ def main() -> None:
     """Run until SIGTERM or SIGINT: what is being answered is answered first, within a bound."""
     settings = load_settings()
     stop = process.start("sms-callback", settings)
-    database = process.database(settings, THREADS, "settlepipe sms-callback")
+    database = chosen.database(settings, THREADS, "settlepipe sms-callback")
     web = settings.web
     try:
         callback = Callback.of(settings.ubill, Work(THREADS, web.requests, web.answer_s), lambda: database)

@@ -38,7 +38,8 @@ def console(stderr: bool = False) -> "Console":
     from rich.console import Console
 
     terminal = (sys.stderr if stderr else sys.stdout).isatty()
-    return Console(stderr=stderr, width=None if terminal else WIDTH, highlight=False, markup=False)
+    # No emoji in place of their names: a text is shown as it is, and rich would read its list of them for each command.
+    return Console(stderr=stderr, width=None if terminal else WIDTH, highlight=False, markup=False, emoji=False)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -53,7 +53,7 @@ def run(
 ) -> None:
     """Run one process in the foreground, for a supervisor; exit 2 for wrong settings, 3 for another schema."""
     from deploy.cli.failures import WrongUse
-    from deploy.local.home import LocalError
+    from deploy.local.kept import LocalError
     from deploy.local.run import become
     from shared.database.version import WrongSchema
     from shared.process import WRONG_SCHEMA

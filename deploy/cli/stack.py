@@ -21,10 +21,13 @@ def settings() -> "Settings":
     Logging is set up with them: warnings and worse, unless a level is asked for.
     """
     from shared.settings import PREFIX, load_settings
-    from shared.telemetry.logs import configure
+    from shared.telemetry import logs
 
     found = load_settings()
-    configure(found.log_level if f"{PREFIX}LOG_LEVEL" in os.environ else "WARNING")
+    if f"{PREFIX}LOG_LEVEL" in os.environ:
+        logs.configure(found.log_level)
+    else:
+        logs.configure_at_the_first_warning()
     return found
 
 
@@ -67,11 +70,11 @@ def owner_url(found: "Settings") -> str:
 @contextmanager
 def database() -> Iterator["Database"]:
     """The database, without a pool."""
-    from shared import process
+    from shared.database import chosen
 
     found = with_servers(settings())
-    process.right_pooler(found)
-    pool = process.database(found, None, "settlepipe cli")
+    chosen.right_pooler(found)
+    pool = chosen.database(found, None, "settlepipe cli")
     try:
         _say_if_held(pool)
         yield pool
@@ -85,7 +88,7 @@ def reading() -> Iterator["Connection"]:
     said all the same, by the primary if it answers."""
     import psycopg
 
-    from shared import process
+    from shared.database import chosen
 
     found = with_servers(settings())
     if found.database_read_url is None:
@@ -93,8 +96,8 @@ def reading() -> Iterator["Connection"]:
             yield one
         return
     primary, pool = (
-        process.database(found, None, "settlepipe cli"),
-        process.reading(found, None, "settlepipe cli"),
+        chosen.database(found, None, "settlepipe cli"),
+        chosen.reading(found, None, "settlepipe cli"),
     )
     try:
         with suppress(psycopg.Error):

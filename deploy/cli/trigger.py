@@ -4,8 +4,6 @@ import json
 import secrets
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -171,6 +169,9 @@ def _change_books(sandbox: str, reference: str, account: str, timeout_s: float) 
 
 
 def _control(sandbox: str, method: str, path: str, body: Mapping[str, object] | None = None) -> Any:
+    import urllib.error
+    import urllib.request
+
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(f"{sandbox}/control/{path}", data, method=method)  # noqa: S310 - of our own stack
     try:

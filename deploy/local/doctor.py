@@ -16,7 +16,8 @@ from psycopg.rows import dict_row
 
 from deploy.local import brokers, pooling, postgres, server, valkey
 from deploy.local.brokers import Check
-from deploy.local.home import LocalError, prepare
+from deploy.local.home import prepare
+from deploy.local.kept import LocalError
 from deploy.local.running import connected
 from shared.database import session, store, version
 from shared.domain.words import counted

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from deploy.local import children, postgres, valkey
 from deploy.local.children import Child, Started
-from deploy.local.home import Kept, LocalError, kept_or_chosen, locked, prepare, with_free_port
+from deploy.local.home import kept_or_chosen, locked, prepare, with_free_port
+from deploy.local.kept import Kept, LocalError
 from shared.messaging import links
 from shared.settings import Settings, broker_address
 

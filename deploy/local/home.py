@@ -1,4 +1,4 @@
-"""The folder of the embedded stack, `$SETTLEPIPE_HOME`: what it keeps, who may use it, and where things are in it.
+"""The folder of the embedded stack, `$SETTLEPIPE_HOME`: who may use it, and what is chosen for it.
 
 Ports, passwords and the generated keys are chosen once and kept in `embedded.json` (mode 0600), so that a
 restart finds the same addresses and the same data.
@@ -13,57 +13,17 @@ import secrets
 import socket
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from cryptography.fernet import Fernet
 
+from deploy.local.kept import Kept, LocalError, kept
+
 # Below the range from which Linux and macOS take the ports of outgoing connections: while a server of ours is down,
 # no passing client can sit on its port.
 PORTS = range(10_240, 32_768)
-DATABASE = "settlepipe"
-
-
-class LocalError(Exception):
-    """The local stack can't do what was asked. The message is one sentence that says what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What HOME remembers of the embedded stack."""
-
-    postgres_port: int
-    postgres_password: str
-    valkey_port: int
-    valkey_password: str
-    flower_port: int
-    flower_password: str
-    sandbox_port: int
-    secret_key: str
-    reference_key: str | None = None  # none: this HOME never needed one of its own
-    web_port: int = 0  # 0: this HOME is older than the HTTP door
-    web_password: str | None = None  # of the control room, while nobody is set up; none: this HOME is older than that
-
-    @property
-    def database_url(self) -> str:
-        """The embedded PostgreSQL."""
-        return f"postgresql://app:{self.postgres_password}@127.0.0.1:{self.postgres_port}/{DATABASE}"
-
-    @property
-    def broker_url(self) -> str:
-        """The embedded Valkey. With the user, without whose name redis-cli takes no password from a URL."""
-        return f"redis://default:{self.valkey_password}@127.0.0.1:{self.valkey_port}/0"
-
-    @property
-    def flower_url(self) -> str:
-        """Flower, with its user and password."""
-        return f"http://settlepipe:{self.flower_password}@127.0.0.1:{self.flower_port}"
-
-    @property
-    def sandbox_url(self) -> str:
-        """The providers' sandbox."""
-        return f"http://127.0.0.1:{self.sandbox_port}"
 
 
 def prepare(home: Path) -> Path:
@@ -78,16 +38,6 @@ def prepare(home: Path) -> Path:
             f"{home} can't be used ({error.strerror}); point SETTLEPIPE_HOME at a folder of yours"
         ) from None
     return home
-
-
-def kept(home: Path) -> Kept | None:
-    """What HOME remembers, or None when nothing was ever started there."""
-    try:
-        return Kept(**json.loads((home / "embedded.json").read_text()))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, TypeError) as error:
-        raise LocalError(f"{home}/embedded.json can't be read ({error}); restore it from a backup") from None
 
 
 def keep(home: Path, what: Kept) -> Kept:

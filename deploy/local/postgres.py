@@ -25,7 +25,8 @@ import psycopg
 from psycopg import sql
 
 from deploy.local.children import SERVERS_STAGE, Account, Child, bare_environment, tied_to_parent
-from deploy.local.home import DATABASE, Kept, LocalError, sync_folder
+from deploy.local.home import sync_folder
+from deploy.local.kept import DATABASE, Kept, LocalError
 from shared.database import session
 
 INITDB_TIMEOUT_S = 120

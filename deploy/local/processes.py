@@ -17,7 +17,7 @@ from pathlib import Path
 from deploy.local import commands
 from deploy.local.children import Child
 from deploy.local.embedded import Servers
-from deploy.local.home import Kept
+from deploy.local.kept import Kept
 from shared import stopping
 from shared.settings import PREFIX, Settings, in_files
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from deploy.local.home import Kept, LocalError, kept
+from deploy.local.kept import Kept, LocalError, kept
 from shared.settings import Settings
 
 

@@ -15,7 +15,7 @@ from types import FrameType
 
 from deploy.local import children
 from deploy.local.children import Child, Started
-from deploy.local.home import LocalError
+from deploy.local.kept import LocalError
 
 BACKOFF_BASE_S = 0.5
 BACKOFF_CAP_S = 10.0

@@ -13,8 +13,6 @@ import psycopg
 from deploy.local import postgres, processes, running
 from deploy.local.embedded import Plan, already_running, planned
 from deploy.local.home import (
-    Kept,
-    LocalError,
     locked,
     prepare,
     with_free_port,
@@ -22,6 +20,7 @@ from deploy.local.home import (
     with_web_password,
     write_private,
 )
+from deploy.local.kept import Kept, LocalError
 from deploy.local.processes import Stack, Table
 from deploy.local.supervisor import StopRequestedError, Supervisor
 from shared.database import session

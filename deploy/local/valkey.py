@@ -16,7 +16,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from deploy.local.children import SERVERS_STAGE, Child, bare_environment
-from deploy.local.home import Kept, LocalError
+from deploy.local.kept import Kept, LocalError
 
 STOP_GRACE_S = 15
 

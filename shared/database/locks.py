@@ -7,6 +7,8 @@ A sender's sign of life (`shared.runtime`) has a random key of 63 bits.
 import zlib
 from dataclasses import dataclass
 
+# What a sign of life's session is called, before the lanes that its process serves.
+LIFE = "settlepipe sign of life "
 MIGRATIONS = 7310587403
 TICK = 715_828  # of the one process that plans jobs
 ALERTS = 7310587405  # of the one process that writes what stands still

@@ -19,7 +19,7 @@ from redis.retry import Retry
 from deploy.local import postgres
 from deploy.local.children import Account
 from deploy.local.embedded import embedded_servers
-from deploy.local.home import LocalError, kept
+from deploy.local.kept import LocalError, kept
 from shared.settings import Settings, SettingsError
 from shared.settings.sections import BrokerTlsSettings
 

@@ -10,8 +10,7 @@ from pydantic import SecretStr
 
 from deploy.local import pooling
 from scheduler.gathered import Gathering
-from shared import process
-from shared.database import migrate, session, standby
+from shared.database import chosen, migrate, session, standby
 from shared.messaging import broker
 from shared.settings import Settings
 from tests.integration.conftest import Run
@@ -88,7 +87,7 @@ def test_without_one_everything_is_read_where_it_is_written(database_url: str) -
     settings = Settings(database_url=SecretStr(database_url))
     assert [check.name for check in pooling.examine(settings)] == []
     with ExitStack() as stack:
-        pool = process.reading(settings, 1, "test")
+        pool = chosen.reading(settings, 1, "test")
         stack.callback(pool.dispose)
         with pool.connection() as connection:
             assert standby.late_s(connection) is None

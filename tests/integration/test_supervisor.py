@@ -15,7 +15,7 @@ import redis
 from cryptography.fernet import Fernet
 
 from deploy.local import children, running
-from deploy.local.home import LocalError
+from deploy.local.kept import LocalError
 from deploy.sandbox.billcenter import DUPLICATE_PATTERN
 from shared.settings import Settings
 from tests.support.running_up import Up, alive, processes_of, wait_until

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deploy.cli import output
-from deploy.cli.demo import picture, weather
+from deploy.cli.demo import picture
 from deploy.cli.failures import Failed
 from shared.domain.broker_keys import INTAKE
 from shared.domain.words import counted
@@ -32,6 +32,8 @@ OUTCOME_TIMEOUT_S = 60  # without news
 
 def demo(seed: Annotated[int, typer.Option(help="of the intents and of the faults")] = 7) -> None:
     """Settle made-up payments at sandboxes that misbehave, watch, and compare the books. Leaves nothing behind."""
+    from deploy.cli.demo import weather
+
     begun_s = time.monotonic()
     home = Path(tempfile.mkdtemp(prefix="settlepipe-demo-"))
     output.note("starting PostgreSQL, Valkey, the workers and the sandbox …")
@@ -84,6 +86,7 @@ def _run(stack: Mapping[str, Any], seed: int) -> tuple["Followed", "Comparison"]
 @contextlib.contextmanager
 def _stack(home: Path) -> Iterator[dict[str, Any]]:
     """Run `up --sandbox` as a child, nothing of the caller's settings in it; its stack.json. Raises Failed."""
+    from deploy.cli.demo import weather
     from deploy.local.children import tied_to_parent
 
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SETTLEPIPE_")}

@@ -7,7 +7,6 @@ from shared import lanes
 from shared.database import leases, locks
 from shared.database.engine import Connection
 from shared.database.statements import statements
-from shared.runtime import LIFE
 from shared.webhooks import views
 from shared.webhooks.views import Standing as Webhook
 
@@ -80,7 +79,7 @@ def _lanes(connection: Connection, rates: Mapping[str, float | None]) -> list[La
 
 def _workers(connection: Connection) -> dict[str, int]:
     found: dict[str, int] = {}
-    for row in connection.execute(_SQL["workers"], {"prefix": LIFE}).fetchall():
-        for lane in row["session"].removeprefix(LIFE).split():
+    for row in connection.execute(_SQL["workers"], {"prefix": locks.LIFE}).fetchall():
+        for lane in row["session"].removeprefix(locks.LIFE).split():
             found[lane] = found.get(lane, 0) + int(row["workers"])
     return found

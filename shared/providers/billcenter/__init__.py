@@ -4,20 +4,22 @@ from datetime import time
 
 from shared.domain.payment import Operation
 from shared.providers.base import Connected, DailyList, FollowUp, OperationRule, Registration
-from shared.providers.billcenter.adapter import Billcenter
 from shared.providers.billcenter.bodies import CURRENCY, RECEIPT, Target
-from shared.providers.billcenter.login import login
-from shared.providers.billcenter.lookups import Lookups
-from shared.providers.billcenter.statement import StatementReads
 from shared.providers.billcenter.wire import ANSWERS
-from shared.providers.credentials import TokenSource
-from shared.providers.http import Http
 from shared.providers.ours import TokenStore
 from shared.settings import Settings
 from shared.settings.sections import BillcenterSettings, ProviderSettings
 
 
 def _connect(settings: Settings, section: ProviderSettings, tokens: TokenStore) -> Connected:
+    # Here, for whoever calls the provider: what does is slow to import, and most commands need the registration alone.
+    from shared.providers.billcenter.adapter import Billcenter
+    from shared.providers.billcenter.login import login
+    from shared.providers.billcenter.lookups import Lookups
+    from shared.providers.billcenter.statement import StatementReads
+    from shared.providers.credentials import TokenSource
+    from shared.providers.http import Http
+
     if not isinstance(section, BillcenterSettings) or section.base_url is None:
         raise ValueError("billcenter needs its own settings section, with a base URL")
     http = Http(section.base_url, settings.http)

@@ -7,10 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.domain.payment import Operation, Payment
 from shared.providers.base import Connected, DailyList, Registration
-from shared.providers.bmms.reads import CATALOGUE, Reads
-from shared.providers.bmms.records import Entry
+from shared.providers.bmms.records import CATALOGUE, Entry
 from shared.providers.bmms.rules import CURRENCY, mistakes
-from shared.providers.http import Http
 from shared.providers.ours import Directory, TokenStore
 from shared.settings import Settings
 from shared.settings.sections import ProviderSettings
@@ -46,6 +44,10 @@ def examine(payment: Payment, directory: Directory) -> Sequence[str]:
 
 
 def _connect(settings: Settings, section: ProviderSettings, _tokens: TokenStore) -> Connected:
+    # Here, for whoever calls the provider: what does is slow to import, and most commands need the registration alone.
+    from shared.providers.bmms.reads import Reads
+    from shared.providers.http import Http
+
     if section.base_url is None:
         raise ValueError("bmms needs a base URL")
     reads = Reads(Http(section.base_url, settings.http))

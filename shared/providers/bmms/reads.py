@@ -8,13 +8,12 @@ from pydantic import ValidationError
 from shared.domain.records import DirectoryRow
 from shared.providers.base import Lookup, LookupFailed, Refresh, RefreshFailed
 from shared.providers.bmms.catalogue import entries
-from shared.providers.bmms.records import LANGUAGES, Document, Entry
+from shared.providers.bmms.records import CATALOGUE, LANGUAGES, Document, Entry
 from shared.providers.bmms.shown import described, found_by, shown
 from shared.providers.http import Http
 from shared.providers.parameters import must_fit
 from shared.providers.raw_answers import Fault, HttpFault, parse_json
 
-CATALOGUE = "catalogue"
 _PATH = "/services/bmms/api/agent/recipients"
 _PARAMETERS: Mapping[str, tuple[type, bool, str]] = {
     "language": (str, False, f"{', '.join(LANGUAGES)}; {LANGUAGES[0]} if not given"),

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt
 from pydantic.alias_generators import to_camel
 
+CATALOGUE = "catalogue"  # the one list that is kept of it
 LANGUAGES = ("en", "ru", "uz")
 
 RecipientType = Literal["SIMPLE", "AMOUNT_DICTATOR", "INVOICE"]

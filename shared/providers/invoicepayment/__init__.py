@@ -6,8 +6,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.domain.payment import Payment
 from shared.providers.base import Connected, Registration
-from shared.providers.http import Http
-from shared.providers.invoicepayment.lookups import Lookups
 from shared.providers.ours import Directory, TokenStore
 from shared.settings import Settings
 from shared.settings.sections import ProviderSettings
@@ -33,6 +31,10 @@ def _examine(payment: Payment, _directory: Directory) -> Sequence[str]:
 
 
 def _connect(settings: Settings, section: ProviderSettings, _tokens: TokenStore) -> Connected:
+    # Here, for whoever calls the provider: what does is slow to import, and most commands need the registration alone.
+    from shared.providers.http import Http
+    from shared.providers.invoicepayment.lookups import Lookups
+
     if section.base_url is None:
         raise ValueError("invoicepayment needs a base URL")
     lookups = Lookups(Http(section.base_url, settings.http))

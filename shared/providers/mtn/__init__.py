@@ -2,12 +2,7 @@
 
 from shared.domain.payment import Operation
 from shared.providers.base import Connected, OperationRule, Registration
-from shared.providers.http import Http
-from shared.providers.mtn.adapter import Mtn, headers
 from shared.providers.mtn.bodies import Target
-from shared.providers.mtn.login import Door
-from shared.providers.mtn.lookups import Lookups
-from shared.providers.mtn.statement import StatementReads
 from shared.providers.mtn.wire import ANSWERS
 from shared.providers.ours import TokenStore
 from shared.settings import Settings
@@ -15,6 +10,13 @@ from shared.settings.sections import MtnSettings, ProviderSettings
 
 
 def _connect(settings: Settings, section: ProviderSettings, tokens: TokenStore) -> Connected:
+    # Here, for whoever calls the provider: what does is slow to import, and most commands need the registration alone.
+    from shared.providers.http import Http
+    from shared.providers.mtn.adapter import Mtn, headers
+    from shared.providers.mtn.login import Door
+    from shared.providers.mtn.lookups import Lookups
+    from shared.providers.mtn.statement import StatementReads
+
     if not isinstance(section, MtnSettings) or section.base_url is None:
         raise ValueError("mtn needs its own settings section, with a base URL")
     http = Http(section.base_url, settings.http)

@@ -2,18 +2,21 @@
 
 from shared.domain.payment import Operation
 from shared.providers.base import Connected, OperationRule, Registration
-from shared.providers.http import Http
 from shared.providers.ours import TokenStore
-from shared.providers.ubill import lookups, sms_lookups, sms_wire, statement
-from shared.providers.ubill.adapter import Ubill
+from shared.providers.ubill import sms_wire
 from shared.providers.ubill.bodies import CURRENCY, Target
-from shared.providers.ubill.sms import Sms
 from shared.providers.ubill.wire import ANSWERS
 from shared.settings import Settings
 from shared.settings.sections import ProviderSettings, UbillSettings
 
 
 def _connect(settings: Settings, section: ProviderSettings, _tokens: TokenStore) -> Connected:
+    # Here, for whoever calls the provider: what does is slow to import, and most commands need the registration alone.
+    from shared.providers.http import Http
+    from shared.providers.ubill import lookups, sms_lookups, statement
+    from shared.providers.ubill.adapter import Ubill
+    from shared.providers.ubill.sms import Sms
+
     if not isinstance(section, UbillSettings) or section.base_url is None:
         raise ValueError("ubill needs its own settings section, with a base URL")
     http = Http(section.base_url, settings.http)

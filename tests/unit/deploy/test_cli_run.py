@@ -13,7 +13,7 @@ from deploy.cli.main import main
 from deploy.cli.run import Process
 from deploy.local import commands, processes
 from deploy.local.embedded import Servers
-from deploy.local.home import Kept
+from deploy.local.kept import Kept
 from deploy.local.processes import Stack
 from shared.settings import Settings, SettingsError
 from worker.flower_process import arguments, credentials
