@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo up test test-large test-system chaos chaos-table chaos-bite proof check languages pictures format bench bench-isolation bench-reconciliation bench-web bench-rooms bench-burst bench-limits bench-statements bench-latency bench-backlog bench-size bench-soak lock clean
+.PHONY: help install demo up test test-large test-system chaos chaos-table chaos-bite proof check languages pictures format bench bench-isolation bench-reconciliation bench-web bench-rooms bench-burst bench-limits bench-statements bench-latency bench-backlog bench-size bench-soak bench-flame lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -114,6 +114,10 @@ bench-size: $(STAMP) ## Measure payments a second beside ten million finished on
 
 bench-soak: $(STAMP) ## Measure whether any process's memory grows in half an hour of load (ARGS='--minutes 60')
 	@$(BIN)/python -m tests.bench.soak $(ARGS)
+
+bench-flame: $(STAMP) ## Draw on stdout who holds the interpreter's lock in a worker at full rate (takes a minute)
+	@$(PIP) install --require-hashes --no-deps --requirement $(BENCH_LOCK)
+	@$(BIN)/python -m tests.bench.flame $(ARGS)
 
 COMPILE = env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL -u UV_FIND_LINKS -u UV_EXTRA_INDEX_URL \
 	$(BIN)/uv pip compile --no-config --quiet --universal --python-version 3.11 \
