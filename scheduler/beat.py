@@ -11,7 +11,7 @@ from celery.beat import PersistentScheduler
 from celery.signals import beat_init
 
 from shared import celery_process, health, process, stopping
-from shared.messaging import tasks
+from shared.messaging import queues, tasks
 from shared.settings import load_settings
 from shared.telemetry import celery_logs, counters
 
@@ -27,7 +27,7 @@ app.conf.beat_schedule = {
     "tick": {
         "task": tasks.TICK,
         "schedule": timedelta(seconds=settings.jobs_tick_s),
-        "options": {"queue": tasks.JOBS_QUEUE, "expires": max(60.0, 2 * settings.jobs_tick_s)},
+        "options": {"queue": queues.JOBS_QUEUE, "expires": max(60.0, 2 * settings.jobs_tick_s)},
     }
 }
 

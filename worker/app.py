@@ -10,7 +10,7 @@ from typing import Any
 from shared import celery_process, process, reload, stopping
 from shared.messaging import broker
 from shared.messaging.celery_stop import stop_step
-from shared.messaging.tasks import lane_of
+from shared.messaging.queues import lane_of
 from shared.payments import dispatch
 from shared.payments.recorder import Recorder
 from shared.runtime import ClaimGate, Runtime

@@ -4,7 +4,6 @@ Their command lines are in `commands`. What is secret goes through the environme
 """
 
 import http.client
-import importlib
 import importlib.util
 import json
 import os
@@ -23,9 +22,14 @@ from shared.settings import PREFIX, Settings, in_files
 
 SINGLE_GRACE_S = stopping.SINGLE_S + stopping.KILL_S
 WORKER_MARGIN_S = stopping.LANE_S + stopping.KILL_S  # beside the HTTP deadline
-# What the sandbox takes, for each provider in it; each may be overridden.
+# What the sandbox takes and says, for each provider in it; each may be overridden.
 SANDBOX_CREDENTIALS = {
-    "billcenter": {"USERNAME": "sandbox", "PASSWORD": "sandbox", "BANK_CODE": "50004"},
+    "billcenter": {
+        "USERNAME": "sandbox",
+        "PASSWORD": "sandbox",
+        "BANK_CODE": "50004",
+        "DUPLICATE_PATTERN": r"payment_id .+ already exists",
+    },
     "ubill": {"API_KEY": "sandbox", "BRAND_ID": "1"},
     "mtn": {"CLIENT_ID": "sandbox", "CLIENT_SECRET": "sandbox", "COUNTRY_CODE": "GHA"},
 }
@@ -55,7 +59,7 @@ Table = Callable[[Stack], Sequence[Child]]
 
 
 def sandbox(stack: Stack) -> Sequence[Child]:
-    """The sandbox, when it is asked for. It starts first: adapters may log in to it at once."""
+    """The sandbox, when it is asked for. It is up first: adapters may log in to it at once."""
     if not stack.sandbox:
         return ()
     command = (sys.executable, "-m", "deploy.sandbox", "--port", str(stack.kept.sandbox_port))
@@ -120,11 +124,8 @@ def sandbox_settings(provider: str, url: str) -> Mapping[str, str]:
     """What points a provider at the sandbox at `url`: variable to value. Nothing for one that the sandbox lacks."""
     if importlib.util.find_spec(f"deploy.sandbox.{provider}") is None:
         return {}
-    module = importlib.import_module(f"deploy.sandbox.{provider}")
     base_url = f"{url}/{provider}{SANDBOX_PATHS.get(provider, '')}"
     values = {"BASE_URL": base_url, **SANDBOX_CREDENTIALS.get(provider, {})}
-    if hasattr(module, "DUPLICATE_PATTERN"):
-        values["DUPLICATE_PATTERN"] = module.DUPLICATE_PATTERN
     return {f"{PREFIX}{provider.upper()}__{name}": value for name, value in values.items()}
 
 

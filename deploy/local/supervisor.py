@@ -80,10 +80,18 @@ class Supervisor:
             os.close(self._waker)
 
     def run(self, wanted: Sequence[Child], timeout_s: float) -> None:
-        """Start these and return when all are up. Raises LocalError when one can't come up, StopRequestedError."""
+        """Start these and return when all are up. Raises what `wait` does."""
+        self.start(wanted)
+        self.wait(wanted, timeout_s)
+
+    def start(self, wanted: Sequence[Child]) -> None:
+        """Start these; they are watched from now on."""
         for child in wanted:
             children.rotate(child.log)
             self._watched[child.name] = _Watched(child, children.start(child), time.monotonic())
+
+    def wait(self, wanted: Sequence[Child], timeout_s: float) -> None:
+        """Return when all of these are up. Raises LocalError when one can't come up, StopRequestedError."""
         deadline = time.monotonic() + timeout_s
         while late := [child for child in wanted if not self._watched[child.name].started.look()]:
             if self.stops_requested:

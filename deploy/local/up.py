@@ -23,7 +23,7 @@ from deploy.local.home import (
 from deploy.local.kept import Kept, LocalError
 from deploy.local.processes import Stack, Table
 from deploy.local.supervisor import StopRequestedError, Supervisor
-from shared.database import session
+from shared.database import session, version
 from shared.database.version import WrongSchema
 from shared.settings import PREFIX, Settings
 from shared.telemetry.logs import configure
@@ -74,10 +74,12 @@ def _run(stack: Stack, plan: Plan, table: Table, supervisor: Supervisor) -> None
     stack_file = running.stack_file(stack.home)
     stack_file.unlink(missing_ok=True)
     try:
-        supervisor.run(plan.children, SERVERS_TIMEOUT_S)
+        sandbox = processes.sandbox(stack)
+        supervisor.start((*plan.children, *sandbox))
+        supervisor.wait(plan.children, SERVERS_TIMEOUT_S)
         _migrate(stack, plan)
         stack = replace(stack, kept=_with_reference_key(stack))
-        supervisor.run(processes.sandbox(stack), PROCESSES_TIMEOUT_S)
+        supervisor.wait(sandbox, PROCESSES_TIMEOUT_S)
         supervisor.run(table(stack), PROCESSES_TIMEOUT_S)
         supervisor.changed = _writer(stack, stack_file)
         supervisor.changed(supervisor.pids)
@@ -98,21 +100,37 @@ def _run(stack: Stack, plan: Plan, table: Table, supervisor: Supervisor) -> None
 
 def _migrate(stack: Stack, plan: Plan) -> None:
     """Bring the database to this version's schema. Raises LocalError."""
-    # Slow to import, and needed once: the servers start meanwhile.
+    owner = stack.settings.database_owner_url
+    url = owner.get_secret_value() if owner else plan.servers.database_url
+    try:
+        if stack.settings.database_url is None:
+            postgres.ensure_database(plan.kept)
+        with session.connect(url, "settlepipe up") as connection:
+            if version.newest(version.look(connection)):
+                return
+        _upgrade(url)
+    except psycopg.Error as error:
+        raise _not_upgraded(error) from None
+
+
+def _upgrade(url: str) -> None:
+    """Raises LocalError; psycopg.Error."""
+    # Slow to import, and needed once for each release.
     import sqlalchemy.exc  # noqa: PLC0415
 
     from shared.database import migrate  # noqa: PLC0415
 
     try:
-        if stack.settings.database_url is None:
-            postgres.ensure_database(plan.kept)
-        owner = stack.settings.database_owner_url
-        migrate.upgrade(owner.get_secret_value() if owner else plan.servers.database_url)
+        migrate.upgrade(url)
     except (WrongSchema, migrate.Blocked) as error:
         raise LocalError(str(error)) from None
-    except (psycopg.Error, sqlalchemy.exc.SQLAlchemyError) as error:
-        reason = str(getattr(error, "orig", error)).strip().split("\n")[0]
-        raise LocalError(f"the database could not be brought up to date: {reason}") from None
+    except sqlalchemy.exc.SQLAlchemyError as error:
+        raise _not_upgraded(error) from None
+
+
+def _not_upgraded(error: Exception) -> LocalError:
+    reason = str(getattr(error, "orig", error)).strip().split("\n")[0]
+    return LocalError(f"the database could not be brought up to date: {reason}")
 
 
 def _with_reference_key(stack: Stack) -> Kept:

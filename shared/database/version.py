@@ -115,6 +115,12 @@ def _sound(schema: Schema) -> bool:
     )
 
 
+def newest(schema: Schema | None) -> bool:
+    """Is it this code's own, so that `migrate.upgrade` has nothing to do?"""
+    mine = known()[-1]
+    return schema is not None and schema.version == mine and schema.most >= mine
+
+
 def no_newer(schema: Schema | None) -> None:
     """Raises WrongSchema for a schema that this code can't bring up to date: a newer settlepipe's."""
     if schema is not None and schema.version not in known():

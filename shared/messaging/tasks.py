@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from celery import Celery
 
 from shared.messaging import links, rabbitmq, transport
+from shared.messaging.queues import JOBS_QUEUE, lane_queue
 from shared.settings import SettingsError, broker_address
 from shared.settings.sections import BrokerTlsSettings as Tls
 
@@ -19,22 +20,11 @@ FOLLOW_UP = "settlepipe.follow_up"
 REFRESH = "settlepipe.refresh"
 TICK = "settlepipe.tick"
 RUN_JOB = "settlepipe.job"
-JOBS_QUEUE = "jobs"
 
 
 # What a message names: a payment by its id and its reference, so that a database which lost time, and gave the id to
 # another payment since, is not taken at its word; a follow-up by its id.
 Name = tuple[int, str] | int
-
-
-def lane_queue(provider: str) -> str:
-    """The queue of a provider's lane."""
-    return f"lane.{provider}"
-
-
-def lane_of(queue: str) -> str:
-    """The provider whose lane's queue this is."""
-    return queue.removeprefix("lane.")
 
 
 def celery_app(celery_url: str, name: str = "settlepipe", tls: Tls = _VERIFIED, prefix: str = "") -> Celery:

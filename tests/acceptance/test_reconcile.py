@@ -23,7 +23,8 @@ from deploy.local.postgres import binaries_folder
 from scheduler.schedule import jobs_of
 from scheduler.slots import latest
 from shared.domain.words import counted
-from shared.messaging.tasks import JOBS_QUEUE, TICK, celery_app
+from shared.messaging.queues import JOBS_QUEUE
+from shared.messaging.tasks import TICK, celery_app
 from tests.support import books, stack
 from tests.support.books import Scene
 from tests.support.mail_server import Mailbox, mail_server

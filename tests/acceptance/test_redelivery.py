@@ -4,12 +4,12 @@ import signal
 
 import redis
 
-from shared.messaging import tasks
+from shared.messaging import queues, tasks
 from tests.support import audit, intents
 from tests.support.stack import Stack, wait_until
 
 COUNT = 150
-QUEUE = tasks.lane_queue("billcenter")
+QUEUE = queues.lane_queue("billcenter")
 UNACKED = "unacked"  # where kombu keeps what was delivered and not acknowledged
 WORKERS = ("worker-billcenter-1", "worker-billcenter-2")
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import redis
 
-from deploy.sandbox.billcenter import DUPLICATE_PATTERN
+from deploy.local.processes import SANDBOX_CREDENTIALS
 from shared.messaging import intake_stream
 from tests.bench.world import TIMEOUT_S, BenchStack, intent, wire_body
 
@@ -148,7 +148,7 @@ class Settlepipe:
             "SETTLEPIPE_BILLCENTER__USERNAME": "sandbox",
             "SETTLEPIPE_BILLCENTER__PASSWORD": "sandbox",
             "SETTLEPIPE_BILLCENTER__BANK_CODE": "50004",
-            "SETTLEPIPE_BILLCENTER__DUPLICATE_PATTERN": DUPLICATE_PATTERN,
+            "SETTLEPIPE_BILLCENTER__DUPLICATE_PATTERN": SANDBOX_CREDENTIALS["billcenter"]["DUPLICATE_PATTERN"],
             **self._more,
         }
 

@@ -27,7 +27,7 @@ from rich.table import Table
 from deploy.local.embedded import embedded_servers
 from deploy.sandbox.running import running_sandbox
 from shared import process
-from shared.messaging import intake_stream, tasks
+from shared.messaging import intake_stream, queues, tasks
 from shared.payments import dispatch
 from shared.settings import Settings, load_settings
 from shared.start import start
@@ -156,7 +156,7 @@ def dispatched(server: Server, client: "redis.Redis", count: int) -> Part:
         postgres_s += end.postgres_s - begin.postgres_s
         log_bytes += end.log_bytes - begin.log_bytes
         found += len(names)
-        client.delete(tasks.lane_queue("mtn"))
+        client.delete(queues.lane_queue("mtn"))
         dispatch.give_back(runtime, [name for name in names if not isinstance(name, int)], [])
     spent = Reading(took_s, own_s, postgres_s, log_bytes)
     return part("dispatcher, of one lane", "payment", found, Reading(0, 0, 0, 0), spent)

@@ -9,7 +9,7 @@ from typing import Any
 import redis
 from celery import Celery
 
-from shared.messaging import tasks
+from shared.messaging import queues, tasks
 from tests.chaos.plan import PROVIDERS, Draws, Strike
 from tests.chaos.world import World
 
@@ -26,7 +26,7 @@ def repeated(world: World, strike: Strike) -> Iterator[None]:
     with contextlib.suppress(redis.RedisError), world.stack.broker() as broker:
         for _ in range(round(strike.length_s / _EVERY_S)):
             for name in world.plan.providers:
-                queue = tasks.lane_queue(name)
+                queue = queues.lane_queue(name)
                 seen.setdefault(queue, []).extend(broker.lrange(queue, 0, -1))
                 for message in rng.sample(seen[queue], min(3, len(seen[queue]))):
                     broker.rpush(queue, message)

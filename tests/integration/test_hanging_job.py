@@ -13,14 +13,14 @@ from cryptography.fernet import Fernet
 from psycopg.rows import dict_row
 
 from shared.database.engine import driver_url
-from shared.messaging import tasks
+from shared.messaging import queues, tasks
 from shared.messaging.tasks import celery_app
 from tests.support.stack import ROOT, descendants, tail, wait_until
 
 
 @contextmanager
 def jobs_worker(environment: dict[str, str], log: Path) -> Iterator[None]:
-    command = (sys.executable, "-m", "celery", "-A", "tests.support.hanging_jobs", "worker", "-Q", tasks.JOBS_QUEUE)
+    command = (sys.executable, "-m", "celery", "-A", "tests.support.hanging_jobs", "worker", "-Q", queues.JOBS_QUEUE)
     with log.open("wb") as sink:
         process = subprocess.Popen(
             (*command, "-P", "prefork", "-c", "2"), env=environment, cwd=ROOT, stdout=sink, stderr=sink
@@ -50,7 +50,7 @@ def test_a_job_that_hangs_is_ended_by_its_own_deadline(database_url: str, broker
 
         def tick_until(state: str, attempts: int) -> dict[str, object]:
             def look() -> list[dict[str, object]]:
-                app.send_task(tasks.TICK, queue=tasks.JOBS_QUEUE)
+                app.send_task(tasks.TICK, queue=queues.JOBS_QUEUE)
                 return connection.execute(
                     "SELECT * FROM job_runs WHERE state = %s AND attempts = %s", (state, attempts)
                 ).fetchall()

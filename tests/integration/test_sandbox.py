@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from deploy.sandbox.billcenter import DUPLICATE_PATTERN
+from deploy.local.processes import SANDBOX_CREDENTIALS
 from deploy.sandbox.running import running_sandbox
 from tests.support.bank import API, RECEIPT, REFUND, SETTLE, TIMEOUT_S, Bank, payment, until
 from tests.support.sandbox import SandboxClient
@@ -116,7 +116,7 @@ def test_a_known_payment_id_can_be_refused_with_the_duplicate_pattern(bank: Bank
     bank.post(SETTLE, payment())
     answer = bank.post(SETTLE, payment())
     assert answer.status_code == 400
-    assert re.search(DUPLICATE_PATTERN, answer.json()["detail"])
+    assert re.search(SANDBOX_CREDENTIALS["billcenter"]["DUPLICATE_PATTERN"], answer.json()["detail"])
     assert bank.applied() == 1
 
 

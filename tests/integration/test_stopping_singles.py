@@ -15,7 +15,7 @@ import pytest
 
 from deploy.local.processes import SINGLE_GRACE_S
 from shared.database.engine import driver_url
-from shared.messaging import tasks
+from shared.messaging import queues, tasks
 from shared.messaging.tasks import celery_app
 from shared.settings import PREFIX
 from tests.support import lone
@@ -27,7 +27,7 @@ CELERYS = {
     "beat": ("scheduler.beat", "beat"),
     "beat-in-a-tick": ("tests.support.asked_in_a_tick", "beat"),
     # Its one job hangs for an hour.
-    "jobs": ("tests.support.hanging_jobs", "worker", "-Q", tasks.JOBS_QUEUE, "-P", "prefork", "-c", "2"),
+    "jobs": ("tests.support.hanging_jobs", "worker", "-Q", queues.JOBS_QUEUE, "-P", "prefork", "-c", "2"),
 }
 SLOW = 3  # a loaded machine; without a bound they would wait for the servers for ever
 UP = {"beat": "beat: Starting", "beat-in-a-tick": "beat: Starting", "jobs": " ready."}
@@ -67,7 +67,7 @@ def test_while_both_servers_are_frozen(database_url: str, broker_url: str, tmp_p
             for module in ("worker.intake", "worker.web.__main__", "scheduler.dispatcher", "scheduler.relay")
         ]
         singles += [stack.enter_context(celery(name, database_url, broker_url, tmp_path)) for name in ("beat", "jobs")]
-        celery_app(broker_url).send_task(tasks.TICK, queue=tasks.JOBS_QUEUE)
+        celery_app(broker_url).send_task(tasks.TICK, queue=queues.JOBS_QUEUE)
         wait_until((tmp_path / "started").exists, "the job runs")
         tree = [pid for process in singles for pid in descendants(process.pid)]
         assert len(tree) == len(singles) + 2, "the jobs have processes of their own"

@@ -16,7 +16,7 @@ from cryptography.fernet import Fernet
 
 from deploy.local import children, running
 from deploy.local.kept import LocalError
-from deploy.sandbox.billcenter import DUPLICATE_PATTERN
+from deploy.local.processes import SANDBOX_CREDENTIALS
 from shared.settings import Settings
 from tests.support.running_up import Up, alive, processes_of, wait_until
 
@@ -245,7 +245,7 @@ def test_the_sandbox_runs_when_asked_for_and_the_processes_are_pointed_at_it(sta
         "USERNAME": "sandbox",
         "PASSWORD": "sandbox",
         "BANK_CODE": "15",
-        "DUPLICATE_PATTERN": DUPLICATE_PATTERN,
+        "DUPLICATE_PATTERN": SANDBOX_CREDENTIALS["billcenter"]["DUPLICATE_PATTERN"],
         "CONCURRENCY": "7",
     }
     assert given["SETTLEPIPE_DATABASE_URL"] == stack["database_url"]

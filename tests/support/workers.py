@@ -19,7 +19,7 @@ from deploy.local.processes import sandbox_settings
 from scheduler.dispatcher import look
 from shared.database.engine import Row
 from shared.directory.refresh import refresh
-from shared.messaging import broker, tasks
+from shared.messaging import broker, queues, tasks
 from shared.messaging.intake_stream import Entry
 from shared.payments.accept import accept
 from shared.runtime import Runtime
@@ -106,7 +106,7 @@ class Lane:
         """A worker that is ready; killed, if it still runs, when the block ends. options: of `celery worker`."""
         log = self.folder / f"{name}.log"
         command = ("celery", "-A", "worker.app", "worker", "-P", "threads", "-E")
-        lane = ("-Q", tasks.lane_queue(LANE), "-n", f"{name}@%h", *options)
+        lane = ("-Q", queues.lane_queue(LANE), "-n", f"{name}@%h", *options)
         environment = self.environment | {PREFIX + key: value for key, value in changed.items()}
         process = warm.fork(environment, log, warm.module, *command, *lane)
         worker = Worker(process, log)

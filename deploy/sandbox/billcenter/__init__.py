@@ -10,9 +10,6 @@ from deploy.sandbox.billcenter.tokens import Tokens
 from deploy.sandbox.ledger import Ledger
 from deploy.sandbox.wire import Reply, Seen, as_json, detail
 
-# What SETTLEPIPE_BILLCENTER__DUPLICATE_PATTERN must be for this sandbox.
-DUPLICATE_PATTERN = r"payment_id .+ already exists"
-
 _API = "/api/third_party/"
 _SERVICE = f"{_API}biller_services/"
 _BODY: Mapping[str, Callable[[State, Seen], Reply]] = {

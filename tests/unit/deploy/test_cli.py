@@ -186,6 +186,17 @@ def test_help_answers_without_importing_drivers_or_celery() -> None:
         assert command in done.stdout
 
 
+def test_up_begins_without_importing_what_its_processes_do() -> None:
+    code = (
+        "import sys\nimport deploy.local.up\nfrom deploy.local.processes import sandbox_settings\n"
+        "assert sandbox_settings('billcenter', 'http://127.0.0.1')\n"
+        "heavy = {'celery', 'kombu', 'sqlalchemy', 'alembic', 'requests', 'aiohttp', 'rich'}\n"
+        "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=400)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_line_that_is_too_long_is_left_out_and_no_other() -> None:
     exact = b"x" * MAX_LINE_BYTES
     too_long: list[int] = []
