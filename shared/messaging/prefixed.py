@@ -13,7 +13,21 @@ from redis.client import Pipeline
 # Where a command's keys stand. One that is in no list is refused under a prefix: it might touch another's keys.
 FIRST = frozenset(
     (
-        *("GET", "SET", "LPUSH", "LTRIM", "XACK", "XADD", "XCLAIM", "XDEL", "XLEN", "XPENDING", "XRANGE", "XREVRANGE"),
+        *(
+            "GET",
+            "SET",
+            "LPUSH",
+            "LRANGE",
+            "LTRIM",
+            "XACK",
+            "XADD",
+            "XCLAIM",
+            "XDEL",
+            "XLEN",
+            "XPENDING",
+            "XRANGE",
+            "XREVRANGE",
+        ),
         *("XTRIM", "XGROUP CREATE", "XINFO GROUPS", "XINFO STREAM"),
     )
 )
