@@ -2,16 +2,18 @@
 
 py-spy looks 200 times a second at which thread of one worker process holds the lock, and where: a thread that waits for
 a provider, PostgreSQL or the broker does not. A box is a function, as wide as its share of these looks with all that it
-calls, which stands below it; all threads together, begun where a thread's own work begins.
+calls, which stands below it; all threads together, begun where a thread's own work begins. A look does not stop the
+worker, which would make it slower, so a chain of calls may be torn: one that begins nowhere is left out.
 """
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -23,24 +25,22 @@ from tests.support.stack import descendants
 
 PY_SPY = Path(sys.executable).with_name("py-spy")
 LOOKS_PER_S = 200
-LEAST = 0.004  # of all looks: what is narrower is not drawn
+LEAST = 0.005  # of all looks: what is narrower is not drawn
 _WIDTH, _ROW, _TOP = 1000, 17, 48
-_CHARACTER = 6.0  # its width, about
+_CHARACTER = 6.7  # the width of one in a box (monospace)
 # Where a thread's own work begins: below these nothing is told that is the same for all.
-_ROOTS = (
-    "Thread.run (threading.py)",
-    "_WorkItem.run (concurrent/futures/thread.py)",
-    "Blueprint.start (celery/bootsteps.py)",
-)
-_LEFT_OUT = ("(contextlib.py)", "(importlib/")
+_ROOTS = ("threading:Thread.run", "concurrent.futures.thread:_WorkItem.run", "celery.bootsteps:Blueprint.start")
+_LEFT_OUT = ("contextlib:", "importlib.")
+_INSTALLED = re.compile(r".*/(?:site-packages|python3\.\d+)/")
 _ORIGINS = {
-    "ours": ("settlepipe", ("shared/", "worker/")),
-    "celery": ("Celery, kombu, redis", ("celery/", "kombu/", "redis/", "vine/", "amqp/", "billiard/")),
-    "database": ("psycopg, SQLAlchemy", ("psycopg/", "psycopg_binary/", "sqlalchemy/")),
-    "http": ("requests, urllib3, http", ("requests/", "urllib3/", "http/", "ssl.py", "socket.py", "email/")),
-    "other": ("the rest of Python", ()),
+    "ours": ("settlepipe", ("shared.", "worker.")),
+    "celery": ("Celery, kombu, redis", ("celery.", "kombu.", "redis.", "vine.", "amqp.", "billiard.")),
+    "database": ("psycopg, SQLAlchemy", ("psycopg.", "psycopg_binary.", "sqlalchemy.")),
+    "http": ("requests, urllib3, http, ssl", ("requests.", "urllib3.", "http.", "ssl:", "socket:", "email.")),
+    "other": ("the standard library, structlog and others", ()),
 }
 _STYLE = """text { font: 11px sans-serif; fill: #1f2328 } .head { font: bold 13px sans-serif }
+.boxes text { font-family: monospace }
 rect { stroke: #ffffff; stroke-width: 0.5 }
 .ours { fill: #7fd0bf } .celery { fill: #b9d98a } .database { fill: #9cc3ee }
 .http { fill: #f2b880 } .other { fill: #d0d7de }
@@ -58,24 +58,33 @@ class Box:
 
 
 def folded(raw: str) -> Box:
-    """What py-spy wrote as `raw` (`function (file);function (file) looks`, a line for each chain of calls) as one tree.
-    Raises ValueError where it holds nothing."""
+    """What py-spy wrote as `raw` (`function (file);function (file) looks`, a line for each chain of calls) as one tree
+    of `module:function`, without any folder of the machine. Raises ValueError where it holds nothing."""
     whole = Box()
     for line in raw.splitlines():
         chain, _, looks = line.rpartition(" ")
+        names = [_named(call) for call in chain.split(";")]
+        begin = max((place + 1 for place, name in enumerate(names) if name in _ROOTS), default=0)
+        if not begin:
+            continue  # torn
         box = whole
         box.looks += int(looks)
-        for name in _own(chain.split(";")):
-            box = box.calls.setdefault(name, Box())
-            box.looks += int(looks)
+        for name in names[begin:]:
+            if not name.startswith(_LEFT_OUT):
+                box = box.calls.setdefault(name, Box())
+                box.looks += int(looks)
     if not whole.looks:
         raise ValueError("py-spy saw nobody hold the interpreter's lock; is the worker at work?")
     return whole
 
 
-def _own(chain: Sequence[str]) -> list[str]:
-    begin = max((place + 1 for place, name in enumerate(chain) if name in _ROOTS), default=0)
-    return [name for name in chain[begin:] if not any(part in name for part in _LEFT_OUT)]
+def _named(call: str) -> str:
+    """`module:function` of `function (file)`. Of a file outside Python's folders only its name is told."""
+    function, _, file = call.removesuffix(")").partition(" (")
+    file = _INSTALLED.sub("", file.removeprefix("<frozen ").removesuffix(">"))
+    file = file.rpartition("/")[2] if file.startswith("/") else file
+    module = file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    return f"{module}:{function.replace('.<locals>', '')}"
 
 
 def drawn(whole: Box, about: str) -> str:
@@ -86,11 +95,17 @@ def drawn(whole: Box, about: str) -> str:
     for origin, (name, _) in _ORIGINS.items():
         legend.append(f'<rect class="{origin}" x="{x}" y="24" width="12" height="12"/>')
         legend.append(f'<text x="{x + 16}" y="34">{escape(name)}</text>')
-        x += 40 + round(_CHARACTER * len(name))
+        x += 40 + round(5.8 * len(name))
     size = f'width="{_WIDTH}" height="{height}" viewBox="-4 0 {_WIDTH + 8} {height}"'
     head = "Who holds the interpreter's lock in a lane's worker, at full rate"
     lines = [f"<style>{_STYLE}</style>", f"<title>{head}</title>", f'<text class="head" x="0" y="14">{head}</text>']
-    lines += [*legend, *(line for _, line in boxes), f'<text x="0" y="{height - 6}">{escape(about)}</text>']
+    lines += [
+        *legend,
+        '<g class="boxes">',
+        *(line for _, line in boxes),
+        "</g>",
+        f'<text x="0" y="{height - 6}">{escape(about)}</text>',
+    ]
     body = "\n".join(lines)
     return f'<svg xmlns="http://www.w3.org/2000/svg" role="img" {size}>\n{body}\n</svg>\n'
 
@@ -112,19 +127,15 @@ def _boxes(box: Box, whole: int, x: float, row: int) -> Iterator[tuple[int, str]
 
 
 def _label(name: str, width: float) -> str:
-    """As much of a function's name as fits; its last part alone where that is enough."""
-    most = int((width - 6) / _CHARACTER)
-    plain = name.partition(" (")[0].replace(".<locals>", "")
-    short = plain if len(plain) <= most else plain.rpartition(".")[2]
-    if len(short) <= most:
-        return short
-    return short[: most - 1] + "…" if most >= 4 else ""
+    """A function's name, or its last part alone, where that fits into the box."""
+    function = name.partition(":")[2]
+    most = (width - 6) / _CHARACTER
+    return next((text for text in (function, function.rpartition(".")[2]) if len(text) <= most), "")
 
 
 def origin(name: str) -> str:
-    """Whose function it is: a key of the legend."""
-    file = name.partition(" (")[2]
-    return next((key for key, (_, folders) in _ORIGINS.items() if file.startswith(folders or "/")), "other")
+    """Whose function it is (`module:function`): a key of the legend."""
+    return next((key for key, (_, begins) in _ORIGINS.items() if name.startswith(begins)), "other")
 
 
 def recorded(seconds: int, count: int) -> str:
@@ -155,7 +166,7 @@ def _worker() -> int:
 def main() -> int:
     """Record, and write the picture on stdout."""
     parser = argparse.ArgumentParser(prog="make bench-flame", description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--seconds", type=int, default=15, help="that are looked at (15)")
+    parser.add_argument("--seconds", type=int, default=20, help="that are looked at (20)")
     parser.add_argument("--payments", type=int, default=30_000, help="that go out meanwhile (30000)")
     parser.add_argument("--raw", type=Path, help="draw what py-spy wrote here before")
     arguments = parser.parse_args()
