@@ -3,7 +3,8 @@
 py-spy looks 200 times a second at which thread of one worker process holds the lock, and where: a thread that waits for
 a provider, PostgreSQL or the broker does not. A box is a function, as wide as its share of these looks with all that it
 calls, which stands below it; all threads together, begun where a thread's own work begins. A look does not stop the
-worker, which would make it slower, so a chain of calls may be torn: one that begins nowhere is left out.
+worker: with stops, Celery's loop was in ten times the share of looks that its thread had of the processor time
+(docs/measured.md). So a chain of calls may be torn, and one that begins nowhere is left out.
 """
 
 import argparse
