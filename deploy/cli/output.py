@@ -33,6 +33,13 @@ def json_lines(rows: Iterable[str]) -> None:
         sys.stdout.write(row.encode("utf-8", "backslashreplace").decode() + "\n")
 
 
+def as_it_is(pieces: Iterable[bytes]) -> None:
+    """Behind what was printed, bytes that are UTF-8."""
+    sys.stdout.flush()
+    for piece in pieces:
+        sys.stdout.buffer.write(piece)
+
+
 def console(stderr: bool = False) -> "Console":
     """Where tables and progress go; 80 columns unless a terminal has another width."""
     from rich.console import Console

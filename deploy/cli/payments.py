@@ -1,6 +1,5 @@
 """payments, payment, export."""
 
-import csv
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ from deploy.cli.filters import Code, OfSum, OlderThan, Source, known_code, sum_t
 from deploy.cli.known import must_be_provider
 from deploy.cli.output import JsonFlag
 from deploy.cli.person import said_right
-from shared.domain.cells import BYTE_ORDER_MARK, harmless
+from shared.domain.cells import BYTE_ORDER_MARK
 
 if TYPE_CHECKING:
     from shared.payments.look import Look
@@ -125,20 +124,9 @@ def export(
     from shared.payments import views
 
     with stack.reading() as connection:
-        rows = views.export(connection)
-        if form == "jsonl":
-            output.json_lines(rows)
-            return
-        sys.stdout.write(BYTE_ORDER_MARK)
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(views.EXPORT_COLUMNS)
-        for row in map(json.loads, rows):
-            writer.writerow(harmless(_flat(row[name])) for name in views.EXPORT_COLUMNS)
-
-
-def _flat(value: object) -> object:
-    """A target, or metadata, as one cell."""
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
+        if form == "csv":
+            sys.stdout.write(BYTE_ORDER_MARK)
+        output.as_it_is(views.exported(connection, "csv" if form == "csv" else "jsonl"))
 
 
 def _must_exist(state: str | None, provider: str | None) -> None:

@@ -5,31 +5,24 @@ The archive is read with the hot tables: nobody has to know which payments are i
 Rows come as JSON text that PostgreSQL wrote (`payment_row`), so that every way of reading shows the same.
 """
 
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Generator, Iterator
 from decimal import Decimal
 from typing import Any
-
-import psycopg
 
 from shared.archive.twins import FOLLOW_UPS, every
 from shared.database.engine import Connection, Row
 from shared.domain.next_step import next_step
 from shared.domain.payment import HoldReason, State
 from shared.domain.words import Say, plain
+from shared.payments.store.export import LINE, Form, copied, looking
 
-EXPORT_COLUMNS = (
-    *("source", "intent_id", "provider", "operation", "amount", "currency", "state", "hold_reason", "attempts"),
-    *("sent_reference", "provider_reference", "detail", "request_sha256", "refund_of"),
-    *("paid_at", "created_at", "finished_at", "code", "target", "metadata"),
-)
 _PAGE = 1000
 
 # Every payment p, with its export row.
 _ROW, _FROM = "payment_row(ROW(p.*)::payments)", f"FROM {every('payments')} p"
 
 _PAYMENTS = f"""
-SELECT {_ROW}::text AS row {_FROM}
+SELECT {LINE} AS row {_FROM}
 WHERE (%(state)s::text IS NULL OR p.state = %(state)s) AND (%(provider)s::text IS NULL OR p.provider = %(provider)s)
     AND (%(source)s::text IS NULL OR p.source = %(source)s)
     AND (%(hold)s::text IS NULL OR p.hold_reason = %(hold)s OR %(hold)s = 'any' AND p.hold_reason IS NOT NULL)
@@ -147,9 +140,16 @@ def page(
     return rows, found[-1]["intent_id"] if len(found) == scanned else None
 
 
+def exported(connection: Connection, form: Form) -> Generator[bytes, None, None]:
+    """Every payment's export row as of one moment, the oldest first, as a line of JSON or of CSV, which has a heading:
+    some whole lines at a time (UTF-8), in constant memory. No cell of CSV is run by a spreadsheet."""
+    return copied(connection, form)
+
+
 def export(connection: Connection) -> Iterator[str]:
-    """Every payment's export row (JSON text) as of one moment, the oldest first, in constant memory."""
-    return _streamed(connection, f"SELECT {_ROW}::text AS row {_FROM} ORDER BY p.id", {})
+    """The same, row by row (JSON text)."""
+    for lines in copied(connection, "jsonl"):
+        yield from lines.decode().removesuffix("\n").split("\n")
 
 
 def payment_id(connection: Connection, source: str, intent_id: str) -> int | None:
@@ -212,23 +212,12 @@ def quarantined(connection: Connection, number: int) -> Row | None:
 
 
 def _streamed(connection: Connection, statement: str, given: dict[str, Any]) -> Iterator[str]:
-    """A server-side cursor: one snapshot, a page in memory. The statement time-out bounds each page, not the whole.
-
-    Whoever reads the rows may take its time: it only looks. It may also stop anywhere, and close the connection before
-    this: so the transaction isn't psycopg's, which would forbid the one and tell about the other.
-    """
-    connection.execute("BEGIN READ ONLY")
-    try:
-        connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-        with connection.cursor(name="rows") as cursor:
-            cursor.itersize = _PAGE
-            cursor.execute(statement, given)
-            for row in cursor:
-                yield row["row"]
-    finally:
-        if not connection.closed:
-            with suppress(psycopg.Error):  # the session ended: nothing is left to be ended
-                connection.execute("ROLLBACK")
+    """A server-side cursor: one snapshot, a page in memory. The statement time-out bounds each page, not the whole."""
+    with looking(connection), connection.cursor(name="rows") as cursor:
+        cursor.itersize = _PAGE
+        cursor.execute(statement, given)
+        for row in cursor:
+            yield row["row"]
 
 
 def parked(connection: Connection, provider: str) -> list[str]:
