@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo up test test-large test-system chaos chaos-table chaos-bite proof check languages pictures format bench bench-isolation bench-reconciliation bench-web bench-rooms bench-burst bench-limits bench-statements bench-latency bench-backlog bench-size bench-soak bench-flame lock clean
+.PHONY: help install demo up test test-large test-system chaos chaos-table chaos-bite proof check languages pictures format bench bench-isolation bench-reconciliation bench-web bench-rooms bench-burst bench-limits bench-statements bench-latency bench-backlog bench-size bench-export bench-soak bench-flame lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -111,6 +111,9 @@ bench-backlog: $(STAMP) ## Measure how fast a backlog drains once its provider i
 
 bench-size: $(STAMP) ## Measure payments a second beside ten million finished ones, and beside few (takes half an hour and 40 GB)
 	@$(BIN)/python -m tests.bench.size $(ARGS)
+
+bench-export: $(STAMP) ## Measure how long the export of three million payments takes, and its memory (takes minutes and 10 GB)
+	@$(BIN)/python -m tests.bench.export $(ARGS)
 
 bench-soak: $(STAMP) ## Measure whether any process's memory grows in half an hour of load (ARGS='--minutes 60')
 	@$(BIN)/python -m tests.bench.soak $(ARGS)
