@@ -38,17 +38,21 @@ def test_rings_that_nobody_hears_do_not_pile_up(client: "redis.Redis") -> None:
 def test_a_ring_is_answered_for_its_lane_and_an_older_versions_for_all(
     connection: Connection, client: "redis.Redis", tmp_path: Path, database_url: str, broker_url: str
 ) -> None:
-    """With no interval to speak of: what is dispatched was rung for."""
-    place = (tmp_path, database_url, broker_url)
-    with (
-        lone.running("worker.intake", *place),
-        lone.running("scheduler.dispatcher", *place, DISPATCH_INTERVAL_S="3600"),
-    ):
-        client.xadd("settlepipe:intake", {INTAKE_FIELD: lone.intent("ubill", "u1")})
-        wait_until(lambda: client.llen("lane.ubill") == 1, "the intake rang for ubill")
-        connection.execute("UPDATE payments SET due_at = clock()")  # nobody claims it: it is due again
-        client.xadd("settlepipe:intake", {INTAKE_FIELD: lone.intent("mtn", "m1")})
-        wait_until(lambda: client.llen("lane.mtn") == 1, "the intake rang for mtn")
+    """With no interval to speak of: after the first look at all, what is dispatched was rung for."""
+    place, stream = (tmp_path, database_url, broker_url), "settlepipe:intake"
+    with lone.running("worker.intake", *place):
+        for lane in ("ubill", "mtn"):
+            client.xadd(stream, {INTAKE_FIELD: lone.intent(lane, f"{lane}-1")})
+        wait_until(lambda: connection.execute("SELECT FROM payments").rowcount == 2, "both are accepted")
+    client.delete(BELL)  # its process is gone: nobody rings any more
+    with lone.running("scheduler.dispatcher", *place, DISPATCH_INTERVAL_S="3600"):
+        wait_until(lambda: client.llen("lane.ubill") == client.llen("lane.mtn") == 1, "it looked at all")
+        connection.execute("UPDATE payments SET due_at = clock()")  # nobody claimed them: they are due again
+        broker.ring(client, ["mtn"])
+        wait_until(lambda: client.llen("lane.mtn") == 2, "somebody rang for mtn")
         assert client.llen("lane.ubill") == 1, "it is not looked at, or would be before mtn"
         client.lpush(BELL, 1)
         wait_until(lambda: client.llen("lane.ubill") == 2, "somebody rang for any")
+        with lone.running("worker.intake", *place):
+            client.xadd(stream, {INTAKE_FIELD: lone.intent("mtn", "mtn-2")})
+            wait_until(lambda: client.llen("lane.mtn") == 3, "and so does an intake for what it accepted")
