@@ -313,7 +313,7 @@ def test_a_replay_of_more_than_one_statement_can_mark_is_written_in_pieces(
     world.execute("SET statement_timeout = 5")
     with pytest.raises(psycopg.errors.QueryCanceled):  # what a statement with all of them would end in
         world.execute("INSERT INTO outbox SELECT id FROM events")
-    world.execute("RESET statement_timeout")
+    world.execute(f"SET statement_timeout = '{session.STATEMENT_S:.0f}s'")
     world.settled("safe", OK)
     carried(world, client)
     client.delete(events_stream.EVENTS)

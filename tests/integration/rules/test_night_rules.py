@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from shared.database import leases, locks
+from shared.database import leases, locks, session
 from shared.database.leases import Fenced, LeaseLost
 from shared.domain.records import BookLine
 from shared.reconciliation import run as night
@@ -123,7 +123,7 @@ def test_whoever_takes_the_turn_waits_for_what_commits_in_it(world: World) -> No
         other.execute("SET statement_timeout = 200")
         with pytest.raises(psycopg.errors.QueryCanceled):
             leases.take(other, locks.night("safe"))
-        other.execute("RESET statement_timeout")
+        other.execute(f"SET statement_timeout = '{session.STATEMENT_S:.0f}s'".encode())
         mine.held()
 
 
