@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from shared.runtime import Runtime
     from shared.settings import Settings
 
+_NAME = "settlepipe cli"  # of its sessions
+
 
 def settings() -> "Settings":
     """The environment's settings. Raises SettingsError.
@@ -70,16 +72,10 @@ def owner_url(found: "Settings") -> str:
 @contextmanager
 def database() -> Iterator["Database"]:
     """The database, without a pool."""
-    from shared.database import chosen
-
-    found = with_servers(settings())
-    chosen.right_pooler(found)
-    pool = chosen.database(found, None, "settlepipe cli")
-    try:
-        _say_if_held(pool)
-        yield pool
-    finally:
-        pool.dispose()
+    found = _opened()
+    with found.connection() as one:
+        _say_if_held(one)
+    yield found
 
 
 @contextmanager
@@ -95,36 +91,36 @@ def reading() -> Iterator["Connection"]:
         with connection() as one:
             yield one
         return
-    primary, pool = (
-        chosen.database(found, None, "settlepipe cli"),
-        chosen.reading(found, None, "settlepipe cli"),
-    )
-    try:
-        with suppress(psycopg.Error):
-            _say_if_held(primary)
-        with pool.connection() as one:
-            yield one
-    finally:
-        primary.dispose()
-        pool.dispose()
+    with suppress(psycopg.Error), chosen.database(found, None, _NAME).connection() as one:
+        _say_if_held(one)
+    with chosen.reading(found, None, _NAME).connection() as one:
+        yield one
 
 
 @contextmanager
 def connection() -> Iterator["Connection"]:
     """One autocommit connection."""
-    with database() as pool, pool.connection() as one:
+    with _opened().connection() as one:
+        _say_if_held(one)
         yield one
 
 
-def _say_if_held(pool: "Database") -> None:
+def _opened() -> "Database":
+    from shared.database import chosen
+
+    found = with_servers(settings())
+    chosen.right_pooler(found)
+    return chosen.database(found, None, _NAME)
+
+
+def _say_if_held(connection: "Connection") -> None:
     """Whatever a command does, nobody should overlook that nothing goes on."""
     import psycopg
 
     from shared.database import store
 
     try:
-        with pool.connection() as one:
-            found = store.look(one)
+        found = store.look(connection)
     except psycopg.errors.UndefinedTable:
         return  # an older schema: the command itself says so
     if found.held_at is not None:
@@ -158,7 +154,8 @@ def runtime(pool_size: int = 2, *, told: bool = True) -> Iterator["Runtime"]:
     found = start(settings, pool_size=pool_size)
     try:
         if told:
-            _say_if_held(found.database)
+            with found.database.connection() as one:
+                _say_if_held(one)
         yield found
     finally:
         found.database.dispose()
